@@ -168,10 +168,10 @@ def _table_faults(table: pd.DataFrame, file: str) -> Iterator[Fault]:
 
 
 def _rows(bad: pd.Series, values: pd.Series, file: str, column: str, what: str, fix: str) -> list[Fault]:
-    return [
-        Fault(f"{file}: row {i + 2}", f"{column} {values[i]!r} {what}" if what != "is empty" else f"{column} {what}", fix)
-        for i in np.flatnonzero(bad)
-    ]
+    def show(value: object) -> str:
+        return "" if what == "is empty" else f"{value:g} " if isinstance(value, float) else f"{value!r} "
+
+    return [Fault(f"{file}: row {i + 2}", f"{column} {show(values[i])}{what}", fix) for i in np.flatnonzero(bad)]
 
 
 def _position(fault: Fault) -> tuple[str, int]:

@@ -1,0 +1,149 @@
+"""What a run produces, as frozen objects: the machine contract of ``benchcast run --json`` and all the report reads.
+
+``Result.model_json_schema()`` is the exported JSON schema. Accuracies and errors are fractions, losses are in the
+unit their ``y_unit`` names, FLOPs and tokens are plain counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RecipeName = Literal["llama3", "overtraining", "ladder"]
+
+
+class Frozen(BaseModel):
+    """An immutable record that refuses unknown fields and non-finite numbers in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Baselines(Frozen):
+    """What to beat: a one-step law in C, and the largest ladder model's score carried forward."""
+
+    direct: float | None
+    carry_forward: float | None
+
+
+class Forecast(Frozen):
+    """One number of one target: accuracy (or mean accuracy) with its prediction interval."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    target: str = Field(description="the target run's name, or how it was described")
+    params: float | None
+    tokens: float | None
+    flops: float
+    forecast: float | None = Field(description="accuracy as a fraction; null when the recipe cannot answer")
+    low: float | None
+    high: float | None
+    level: float = Field(description="nominal coverage of [low, high]")
+    stderr: float | None = Field(description="standard error of the forecast of a new observation")
+    status: Literal["ok", "warning", "failed"]
+    notes: tuple[str, ...]
+    baselines: Baselines
+    actual: float | None = Field(description="the measured score; null when unknown")
+    chance: float | None = None
+    middle: float | None = Field(default=None, description="forecast of the middle quantity (loss or NLL)")
+    middle_actual: float | None = None
+
+
+class LawFit(Frozen):
+    """One fitted law: what was estimated, how well, and from what."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    law: str
+    formula: str = Field(description="the law in Typst mathematics")
+    source: str = Field(description="citation")
+    x_unit: str
+    y_unit: str
+    estimates: dict[str, float]
+    stderrs: dict[str, float | None]
+    status: Literal["converged", "bound hit", "abnormal"]
+    notes: tuple[str, ...]
+    n: int
+    residual_std: float | None
+
+
+class Point(Frozen):
+    """One measurement in a panel."""
+
+    x: float
+    y: float
+    run: str
+    role: Literal["fit", "intermediate", "held out", "unused"]
+    group: str = Field(default="", description="e.g. the model size, for colour and marker")
+
+
+class Curve(Frozen):
+    """A fitted curve on a grid: the estimate, the band of the curve, and the interval of a new observation."""
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    curve_low: tuple[float, ...]
+    curve_high: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+class Panel(Frozen):
+    """One set of axes: measurements and the law through them."""
+
+    x_label: str
+    y_label: str
+    x_log: bool
+    y_is_accuracy: bool
+    points: tuple[Point, ...]
+    curves: tuple[Curve, ...]
+
+
+class Figure(Frozen):
+    """The panels of one (recipe, family, task): step one, step two, and the composed forecast."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    panels: tuple[Panel, ...]
+
+
+class LadderRun(Frozen):
+    """One run of the ladder as the report lists it."""
+
+    run: str
+    family: str
+    params: float
+    tokens: float
+    flops: float
+    checkpoints: int
+    role: Literal["fit", "held out", "unused"]
+
+
+class Provenance(Frozen):
+    """What produced the result: enough to reproduce it, nothing that changes when it is reproduced."""
+
+    benchcast: str
+    python: str
+    packages: dict[str, str]
+    config: dict[str, Any]
+    config_digest: str
+    data: str
+    data_digest: str
+    rows: int
+    about: tuple[str, ...] = Field(default=(), description="what is known about the data, in sentences")
+
+
+class Result(Frozen):
+    """Everything ``benchcast run`` found."""
+
+    schema_: Literal["benchcast.run/1"] = Field(default="benchcast.run/1", alias="schema")
+    title: str
+    forecasts: tuple[Forecast, ...]
+    laws: tuple[LawFit, ...]
+    figures: tuple[Figure, ...]
+    ladder: tuple[LadderRun, ...]
+    provenance: Provenance
