@@ -1,0 +1,80 @@
+"""Losses of the gold answer from the log-likelihoods of the choices: the one place that defines them.
+
+Used by our own scoring and by the reader of lm-eval's sample files, so that both give the same numbers.
+
+For a document with choices :math:`1 … k`, log-likelihoods :math:`\\ell_j` (nats, of the whole answer given the
+prompt) and gold answer :math:`g` of :math:`b` bytes:
+
+.. math:: \\mathrm{nll} = -\\ell_g / b, \\qquad \\mathrm{nll\\_choice} = \\log \\textstyle\\sum_j e^{\\ell_j} - \\ell_g
+
+``bits_per_byte`` is nll / ln 2. The score of a task is the mean over its documents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Document:
+    """One scored document: a log-likelihood per choice (nats), the gold choice, its length in bytes."""
+
+    logliks: tuple[float, ...]
+    gold: int
+    gold_bytes: int
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean over documents and its standard error (NaN for a single document), same unit."""
+
+    value: float
+    stderr: float
+
+
+def answer_bytes(text: str) -> int:
+    """Length of an answer in UTF-8 bytes, without the white space before it.
+
+    What separates prompt and answer belongs to neither, wherever the task file puts it: in ``target_delimiter``
+    or at the start of every choice.
+    """
+    return len(text.lstrip().encode("utf-8"))
+
+
+def gold_nll(document: Document) -> float:
+    """Negative log-likelihood of the gold answer, nats per byte."""
+    return -document.logliks[document.gold] / document.gold_bytes
+
+
+def choice_nll(document: Document) -> float:
+    """Negative log-likelihood of the gold answer after a softmax over the choices, nats."""
+    logliks = np.asarray(document.logliks)
+    top = float(logliks.max())
+    return top + math.log(float(np.exp(logliks - top).sum())) - document.logliks[document.gold]
+
+
+def chance(documents: Sequence[Document]) -> float:
+    """Score of guessing: the mean of 1 / number of choices, NaN where there is nothing to choose from."""
+    if any(len(d.logliks) < 2 for d in documents):
+        return math.nan
+    return float(np.mean([1 / len(d.logliks) for d in documents]))
+
+
+def mean(values: Sequence[float]) -> Mean:
+    """Mean with the standard error that lm-eval reports: sample deviation (n − 1) over √n."""
+    array = np.asarray(values, dtype=float)
+    stderr = float(array.std(ddof=1)) / math.sqrt(len(array)) if len(array) > 1 else math.nan
+    return Mean(float(array.mean()), stderr)
+
+
+def losses(documents: Sequence[Document]) -> dict[str, Mean]:
+    """``nll``, ``bits_per_byte`` and, where there are choices, ``nll_choice`` of a task's documents."""
+    nll = mean([gold_nll(d) for d in documents])
+    found = {"nll": nll, "bits_per_byte": Mean(nll.value / math.log(2), nll.stderr / math.log(2))}
+    if all(len(d.logliks) > 1 for d in documents):
+        found["nll_choice"] = mean([choice_nll(d) for d in documents])
+    return found

@@ -1,0 +1,186 @@
+"""lm-eval's tasks, loaded and turned into requests once for all checkpoints.
+
+lm-eval draws few-shot examples anew at every ``evaluate`` call, so that the second checkpoint of a loop is asked
+other questions than the first. Here the prompts are built once, exactly as the first ``simple_evaluate`` call would,
+and reused; the hash of everything asked becomes part of the task's version, so an edited task is noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import io
+import itertools
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import ScoreSettings
+from pipeline.document_metrics import answer_bytes
+from pipeline.errors import BenchcastError, Fault, FaultsError
+
+
+class TaskError(BenchcastError):
+    """A task that cannot be asked, or not of this checkpoint; the others go on."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One document: lm-eval's requests for it, and its gold answer (``answers`` leaves out unconditional requests)."""
+
+    doc: Any
+    requests: tuple[Any, ...]
+    answers: int
+    gold: int
+    gold_bytes: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task ready to be asked; ``harness`` is lm-eval's object, ``version`` its version and what was asked."""
+
+    name: str
+    harness: Any
+    questions: tuple[Question, ...]
+    num_fewshot: int
+    version: str
+
+    @property
+    def requests(self) -> list[Any]:
+        """All requests, document after document."""
+        return [request for question in self.questions for request in question.requests]
+
+
+def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], list[str]]:
+    """Build every task's questions, with one line per task that cannot be asked.
+
+    Raises
+    ------
+    FaultsError
+        For every unknown task name, with names like it; and when no task is left.
+    """
+    _seed(settings.seed)
+    manager = _manager(settings, base)
+    built, failures = [], []
+    for name in dict.fromkeys(settings.tasks):
+        try:
+            with silent_bars():
+                harnesses = manager.load([name])["tasks"]
+        except Exception as error:  # a task file runs its own code and reads its own data: anything can come
+            failures.append(f"task {name}: cannot be loaded: {first_line(error)}")
+            continue
+        for task_name, harness in harnesses.items():
+            try:
+                built.append(_build(task_name, harness, settings))
+            except TaskError as error:
+                failures.append(f"task {task_name}: {error}")
+            except Exception as error:
+                failures.append(f"task {task_name}: its questions cannot be built: {first_line(error)}")
+    unique = {task.name: task for task in built}
+    if not unique:
+        raise FaultsError([Fault("score.tasks", failure.removeprefix("task ")) for failure in failures])
+    return list(unique.values()), failures
+
+
+@contextlib.contextmanager
+def silent_bars() -> Any:
+    """Keep the progress bars that datasets and lm-eval always draw out of our own output."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def first_line(error: BaseException) -> str:
+    """An exception as one line that says what it is."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def _seed(seed: int) -> None:
+    # The same seeds as simple_evaluate's, for task code that draws from the global generators.
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def _manager(settings: ScoreSettings, base: Path) -> Any:
+    from lm_eval.tasks import TaskManager
+
+    include = None if settings.include_path is None else base / settings.include_path
+    if include is not None and not include.is_dir():
+        raise FaultsError([Fault("score.include_path", f"{include} is not a folder")])
+    if include is not None:
+        manager = TaskManager(include_path=str(include), include_defaults=False)
+        if all(name in manager.task_index for name in settings.tasks):
+            return manager  # lm-eval's own 14,000 task files take ten seconds to read
+    manager = TaskManager(include_path=None if include is None else str(include))
+    unknown = [name for name in settings.tasks if name not in manager.task_index]
+    if unknown:
+        raise FaultsError([_unknown(name, manager.all_tasks) for name in unknown])
+    return manager
+
+
+def _unknown(name: str, known: Iterable[str]) -> Fault:
+    near = difflib.get_close_matches(name, list(known), 3)
+    return Fault("score.tasks", f"unknown task {name!r}", f"did you mean {' or '.join(near)}?" if near else "")
+
+
+def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
+    """Ask as simple_evaluate would: its rules for shots, its seed, its order."""
+    if harness.OUTPUT_TYPE not in ("multiple_choice", "loglikelihood"):
+        raise TaskError(f"is of type {harness.OUTPUT_TYPE}; only multiple_choice and loglikelihood tasks are scored")
+    own = harness.get_config("num_fewshot")
+    if own is None:
+        harness.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
+    elif own != 0 and settings.num_fewshot is not None:
+        harness.set_config(key="num_fewshot", value=settings.num_fewshot)
+    harness.set_fewshot_seed(seed=settings.seed)
+    with silent_bars():
+        harness.build_all_requests(limit=settings.limit, rank=0, world_size=1)
+    questions = tuple(_questions(harness))
+    shots = int(harness.get_config("num_fewshot"))
+    return Task(name, harness, questions, shots, f"{harness.VERSION}:{_asked(harness, questions, settings)}")
+
+
+def _questions(harness: Any) -> Iterable[Question]:
+    if harness.get_config("filter_list") is not None or (harness.get_config("repeats") or 1) > 1:
+        raise TaskError("filters or repeats its answers, which a log-likelihood score has no use for")
+    for number, group in itertools.groupby(harness.instances, key=lambda r: r.doc_id):
+        requests = tuple(sorted(group, key=lambda r: r.idx))
+        answers, gold = _gold(harness, requests, number)
+        length = answer_bytes(answers[gold])
+        if length == 0:
+            raise TaskError(f"document {number}: the gold answer is empty")
+        yield Question(requests[0].doc, requests, len(answers), gold, length)
+
+
+def _gold(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str], int]:
+    """The answers in the order of the requests, and which of them is right."""
+    doc = requests[0].doc
+    if harness.OUTPUT_TYPE == "loglikelihood":
+        return [requests[0].args[1]], 0
+    choices = harness.doc_to_choice(doc)
+    # With several inputs (Winogrande) the choices stand in the prompts, and one answer follows each of them.
+    gold = harness.doc_to_text(doc) if harness.multiple_input else harness.doc_to_target(doc)
+    answers = [str(harness.doc_to_target(doc))] * len(choices) if harness.multiple_input else list(choices)
+    if isinstance(gold, str) and gold in choices:
+        gold = choices.index(gold)
+    if isinstance(gold, list):
+        raise TaskError("has several gold answers per document, for which no gold loss is defined")
+    if isinstance(gold, bool) or not isinstance(gold, int) or not 0 <= gold < len(choices):
+        raise TaskError(f"document {number}: gold {gold!r} is none of its {len(choices)} choices")
+    return answers, gold
+
+
+def _asked(harness: Any, questions: Sequence[Question], settings: ScoreSettings) -> str:
+    """Hash of everything that decides the score besides the weights: prompts, answers, gold, numeric settings."""
+    how = [settings.dtype, settings.add_bos_token, settings.max_length, sorted(harness.aggregation())]
+    total = hashlib.sha256(json.dumps(how).encode())
+    for question in questions:
+        asked = [[list(r.args) for r in question.requests], question.gold, question.gold_bytes, question.answers]
+        total.update(json.dumps(asked).encode())
+    return total.hexdigest()[:12]

@@ -1,0 +1,288 @@
+"""The panels of one fit, drawn as SVG: measurements, the law, its band, and the interval of a new observation.
+
+Colour never carries meaning alone: sizes differ by marker, curves by line style, forecasts by their error bar.
+Text is set as outlines and nothing is mathematics, so a task may be called anything.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import style as mpl_style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+Record = Mapping[str, Any]
+STYLE = Path(__file__).with_name("style.mplstyle")
+WIDTH = 174 / 25.4  # inches: the text width of the page
+BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe–Ito, and a grey
+CURVES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), ("#CC79A7", ":"), ("#56B4E9", (0, (5, 1, 1, 1, 1, 1))))
+MARKERS = "os^vDPXph<>8"
+OPEN_MARKERS = (("*", 8.5), ("D", 5.0), ("P", 6.5), ("X", 6.5))
+MOST_INTERMEDIATE = 1500  # checkpoints drawn per panel: more only thickens the cloud and the file
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass
+class Legend:
+    """Legend entries of a whole figure: each label once, in the order the reader meets them."""
+
+    entries: dict[str, tuple[float, Any]] = field(default_factory=dict)
+
+    def add(self, rank: float, label: str, handle: Any) -> None:
+        """Keep the first handle of a label; a leading space keeps matplotlib from hiding ``_names``."""
+        self.entries.setdefault(f" {label}" if label.startswith("_") else label, (rank, handle))
+
+    def ordered(self) -> tuple[list[Any], list[str]]:
+        """Handles and labels by rank; Python's sort keeps the order of equals."""
+        rows = sorted(self.entries.items(), key=lambda item: item[1][0])
+        return [handle for _, (_, handle) in rows], [label for label, _ in rows]
+
+
+def number(value: Any) -> float:
+    """A float, with null as NaN."""
+    return math.nan if value is None else float(value)
+
+
+def numbers(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """An array, with nulls as NaN."""
+    return np.array([number(value) for value in values], dtype=np.float64)
+
+
+def render(figure: Figure) -> bytes:
+    """SVG without a date and with fixed ids; a glyph no font has shows as a box, which is not worth a warning."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from .*font")
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def styled() -> Any:
+    """Our style over matplotlib's defaults, whatever the user's own matplotlibrc says."""
+    return mpl_style.context(["default", STYLE])
+
+
+def panel_figure(figure: Record, forecasts: Sequence[Record], level: str = "90 %") -> bytes:
+    """The one to three panels of a (recipe, family, task) side by side under one legend, as SVG."""
+    with styled():
+        panels = figure["panels"][:3]
+        legend = Legend()
+        canvas = Figure(figsize=(WIDTH, 2.4))
+        axes = [canvas.add_subplot(1, max(len(panels), 1), index + 1) for index in range(len(panels))]
+        heldout = held_out_runs(panels)
+        groups = size_groups(panels)
+        for letter, ax, panel in zip("abc", axes, panels, strict=False):
+            _draw_panel(ax, panel, groups, heldout, legend, level)
+            _draw_forecasts(ax, panel, forecasts, legend)
+            _limits(ax, panel, forecasts)
+            ax.set_title(letter, loc="left", fontweight="bold", pad=3)
+        _place(canvas, len(panels), legend)
+        return render(canvas)
+
+
+def _place(canvas: Figure, count: int, legend: Legend) -> None:
+    """Fixed margins in inches: the legend gets the rows it needs, on top, and nothing can overlap it."""
+    handles, labels = legend.ordered()
+    longest = max((len(label) for label in labels), default=1)
+    columns = max(2, min(7, int(WIDTH / (0.42 + 0.052 * min(longest, 40)))))
+    rows = math.ceil(len(labels) / columns)
+    height = 2.25 + 0.155 * rows
+    canvas.set_size_inches(WIDTH, height)
+    right = {1: 0.55, 2: 0.86}.get(count, 0.995)
+    canvas.subplots_adjust(0.068, 0.40 / height, right, 1 - (0.155 * rows + 0.27) / height, wspace=0.27)
+    if labels:
+        where = (0.068, 1 - 0.03 / height)
+        canvas.legend(handles, labels, loc="upper left", bbox_to_anchor=where, ncols=columns, labelspacing=0.35)
+
+
+def size_groups(panels: Sequence[Record]) -> dict[str, tuple[Any, str]]:
+    """Colour and marker of every group of runs, smallest first."""
+    names = dict.fromkeys(p["group"] for panel in panels for p in panel["points"] if p["role"] != "held out")
+    ordered = sorted(names, key=_size)
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, max(len(ordered), 2)))
+    return {name: (tuple(shade), mark) for name, shade, mark in zip(ordered, shades, cycle(MARKERS), strict=False)}
+
+
+def _size(name: str) -> tuple[float, str]:
+    """``1.3B`` as a number, to sort by; names that are no size come last, by name."""
+    match = re.fullmatch(r"\s*([\d.]+)\s*([kKMBGT]?)\s*", name)
+    if not match or match[1].count(".") > 1 or match[1] == ".":
+        return math.inf, name
+    return float(match[1]) * {"k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}.get(match[2].replace("K", "k"), 1), ""
+
+
+def held_out_runs(panels: Sequence[Record]) -> dict[str, tuple[str, float]]:
+    """An open marker and its size for every held-out run."""
+    runs = dict.fromkeys(p["run"] for panel in panels for p in panel["points"] if p["role"] == "held out")
+    return dict(zip(runs, cycle(OPEN_MARKERS), strict=False))
+
+
+def _draw_panel(
+    ax: Axes, panel: Record, groups: dict[str, Any], heldout: dict[str, Any], legend: Legend, level: str
+) -> None:
+    """Bands below, then checkpoints, curves, fitted runs, and the held-out runs on top."""
+    scale = 100.0 if panel["y_is_accuracy"] else 1.0
+    for index, (curve, (colour, style)) in enumerate(zip(panel["curves"], cycle(CURVES), strict=False)):
+        _draw_curve(ax, curve, colour, style, scale, legend, level if index < 3 else "")
+    for name, (colour, marker) in groups.items():
+        _draw_group(ax, [p for p in panel["points"] if p["group"] == name], name, colour, marker, scale, legend)
+    for run, (marker, size) in heldout.items():
+        chosen = [p for p in panel["points"] if p["role"] == "held out" and p["run"] == run]
+        label = f"held out: {run}" if len(heldout) <= len(OPEN_MARKERS) else "held out"
+        _draw_points(ax, chosen, scale, legend, (5, label), marker=marker, ms=size, mfc="white", mec="black", zorder=6)
+    _axes(ax, panel)
+
+
+def _draw_curve(ax: Axes, curve: Record, colour: str, style: Any, scale: float, legend: Legend, level: str) -> None:
+    """One law; beyond the third curve the bands are left out, or they would hide each other."""
+    x, y = numbers(curve["x"]), scale * numbers(curve["y"])
+    (line,) = ax.plot(x, y, color=colour, linestyle=style, zorder=4)
+    legend.add(6, curve["label"] or "fitted law", line)
+    if level:
+        for low, high, alpha, zorder in (("low", "high", 0.13, 1), ("curve_low", "curve_high", 0.36, 2)):
+            bounds = scale * numbers(curve[low]), scale * numbers(curve[high])
+            ax.fill_between(x, *bounds, color=colour, alpha=alpha, linewidth=0, zorder=zorder)
+        legend.add(7, f"{level} band of the curve", Patch(facecolor="black", alpha=0.42, linewidth=0))
+        legend.add(8, f"{level} prediction interval", Patch(facecolor="black", alpha=0.13, linewidth=0))
+
+
+def _draw_group(
+    ax: Axes, points: list[Record], name: str, colour: Any, marker: str, scale: float, legend: Legend
+) -> None:
+    """The runs of one size: large where fitted, small and pale where only a checkpoint, a cross where unused."""
+    role = {key: [p for p in points if p["role"] == key] for key in ("fit", "intermediate", "unused")}
+    pale = role["intermediate"]
+    pale = pale[:: max(1, math.ceil(len(pale) / (MOST_INTERMEDIATE // 8)))]
+    _draw_points(ax, pale, scale, None, color=colour, alpha=0.4, marker=marker, ms=2.0, mew=0, zorder=3)
+    if pale:
+        legend.add(3, "earlier checkpoints (small)", Line2D([], [], ls="none", marker="o", ms=2, color=GREY, mew=0))
+    _draw_points(
+        ax, role["unused"], scale, legend, (4, "not used in the fit"), color=GREY, marker="x", ms=3.5, mew=0.7, zorder=3
+    )
+    _draw_points(
+        ax, role["fit"], scale, legend, (1, name or "ladder run"), color=colour, marker=marker, mec="white", mew=0.4,
+        zorder=5,
+    )  # fmt: skip
+
+
+def _draw_points(
+    ax: Axes, points: Sequence[Record], scale: float, legend: Legend | None, entry: tuple[float, str] = (0, ""), **look: Any
+) -> None:
+    """Markers without a line, entered in the legend once."""
+    if not points:
+        return
+    (line,) = ax.plot(numbers(p["x"] for p in points), scale * numbers(p["y"] for p in points), ls="none", **look)
+    if legend is not None:
+        legend.add(*entry, line)
+
+
+def target_position(panel: Record, forecast: Record) -> tuple[float, float, float, float] | None:
+    """Where a forecast lies on these axes: x, y, low, high, read off what the axes say they are."""
+    x_label, y_label = panel["x_label"].lower(), panel["y_label"].lower()
+    known = (("flop", "flops"), ("token", "tokens"), ("param", "params"))
+    x_key = next((key for word, key in known if word in x_label), "middle")
+    x = number(forecast[x_key])
+    values = [number(forecast[key]) for key in ("forecast", "low", "high")]
+    if "error" in y_label:
+        y, high, low = (1 - value for value in values)
+    elif panel["y_is_accuracy"]:
+        y, low, high = values
+    elif x_key == "middle":  # predicted against measured: a forecast has no place there
+        return None
+    else:
+        y, low, high = number(forecast["middle"]), math.nan, math.nan
+    scale = 100.0 if panel["y_is_accuracy"] else 1.0
+    usable = math.isfinite(x) and math.isfinite(y) and (x > 0 or not panel["x_log"])
+    return (x, scale * y, scale * low, scale * high) if usable else None
+
+
+def _draw_forecasts(ax: Axes, panel: Record, forecasts: Sequence[Record], legend: Legend) -> None:
+    """Each target's forecast with its interval, and the score of guessing."""
+    bar = Line2D([], [], color="black", marker="o", ms=3.2, lw=1.1)
+    for forecast in forecasts:
+        place = target_position(panel, forecast)
+        if place is None:
+            continue
+        x, y, low, high = place
+        arms = None if math.isnan(low) or math.isnan(high) else [[max(y - low, 0)], [max(high - y, 0)]]
+        ax.errorbar([x], [y], yerr=arms, fmt="o", color="black", ms=3.2, lw=1.1, capsize=2.4, capthick=1.1, zorder=7)
+        legend.add(9, "forecast and its interval", bar)
+    chances = {number(f.get("chance")) for f in forecasts} if panel["y_is_accuracy"] else set()
+    for chance in sorted(value for value in chances if math.isfinite(value)):
+        line = ax.axhline(100 * chance, color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=1)
+        legend.add(10, "guessing", line)
+
+
+def _axes(ax: Axes, panel: Record) -> None:
+    """Labels with units, and tick labels without mathematics."""
+    percent = " (%)" if panel["y_is_accuracy"] and "%" not in panel["y_label"] else ""
+    ax.set_xlabel(panel["x_label"], labelpad=2)
+    ax.set_ylabel(panel["y_label"] + percent, labelpad=2)
+    ax.yaxis.set_major_locator(MaxNLocator(6))
+    if panel["x_log"]:
+        ax.set_xscale("log")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def log_label(value: float, _: int = 0) -> str:
+    """``10¹⁸`` or ``3×10¹⁸``."""
+    if value <= 0 or not math.isfinite(value):
+        return ""
+    exponent = math.floor(math.log10(value) + 1e-9)
+    mantissa = round(value / 10.0**exponent, 3)
+    power = "10" + str(exponent).translate(SUPERSCRIPTS)
+    return power if mantissa == 1 else f"{mantissa:g}×{power}"
+
+
+def _limits(ax: Axes, panel: Record, forecasts: Sequence[Record]) -> None:
+    """Show every point and curve; let an exploding interval be cut rather than flatten all else."""
+    scale = 100.0 if panel["y_is_accuracy"] else 1.0
+    spots = [place for f in forecasts if (place := target_position(panel, f))]
+    xs = numbers([p["x"] for p in panel["points"]] + [v for c in panel["curves"] for v in c["x"]] + [s[0] for s in spots])
+    core = numbers([scale * number(p["y"]) for p in panel["points"]] + [v for s in spots for v in s[1:]])
+    curve = numbers(scale * number(v) for c in panel["curves"] for key in ("y", "curve_low", "curve_high") for v in c[key])
+    _x_limits(ax, xs[np.isfinite(xs)], bool(panel["x_log"]))
+    core, curve = core[np.isfinite(core)], curve[np.isfinite(curve)]
+    if not core.size and not curve.size:
+        return
+    base = core if core.size else curve
+    low, high = float(base.min()), float(base.max())
+    room = max(high - low, 1e-3 * max(abs(high), 1e-9))
+    if curve.size:  # a curve may widen the view by half of what the data span, no more
+        low, high = max(low - room / 2, min(low, curve.min())), min(high + room / 2, max(high, curve.max()))
+    low, high = low - 0.06 * room, high + 0.06 * room
+    ax.set_ylim(*((max(low, -2.0), min(high, 102.0)) if panel["y_is_accuracy"] else (low, high)))
+
+
+def _x_limits(ax: Axes, xs: np.ndarray[Any, np.dtype[np.float64]], log: bool) -> None:
+    """All x values with a small margin; ticks at decades, or at 1-2-5 where there are few of them."""
+    xs = xs[xs > 0] if log else xs
+    if not xs.size:
+        return
+    low, high = float(xs.min()), float(xs.max())
+    if not log:
+        pad = 0.04 * (high - low) or 0.05 * max(abs(high), 1e-9)
+        ax.set_xlim(low - pad, high + pad)
+        return
+    decades = math.log10(high / low)
+    pad = 10 ** max(0.04 * decades, 0.02)
+    ax.set_xlim(low / pad, high * pad)
+    subs = (1.0,) if decades > 1.7 else (1.0, 2.0, 5.0) if decades > 0.6 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=7))
+    ax.xaxis.set_major_formatter(FuncFormatter(log_label))
+    ax.xaxis.set_minor_formatter(NullFormatter())

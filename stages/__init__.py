@@ -1,0 +1,16 @@
+"""The science: scaling laws as scikit-learn regressors, one file per law, and the chain that composes them.
+
+Tables in, tables out: nothing here reads a file, knows a config or imports ``pipeline``.
+"""
+
+from stages.chain import Chain
+from stages.direct import DirectAccuracy
+from stages.error import LossToError
+from stages.linear import FLOPsToNLL
+from stages.overtrained import OvertrainedLoss
+from stages.sigmoid import NLLToAccuracy
+from stages.task_loss import TaskLoss
+
+LAWS = (FLOPsToNLL, NLLToAccuracy, OvertrainedLoss, LossToError, TaskLoss, DirectAccuracy)
+
+__all__ = ["LAWS", "Chain", *(law.__name__ for law in LAWS)]

@@ -1,0 +1,222 @@
+"""What every law shares: the scikit-learn contract, estimates with standard errors, and predictive spread.
+
+A law is one class that names its columns and parameters and gives three functions of them: the curve, its
+Jacobian, and seeds to start the search from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from stages.fitting import Array, Fit, Problem, fit
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter as the paper writes it; ``log`` means that the search runs over its logarithm."""
+
+    name: str
+    unit: str
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Predictive distribution at m points on the link scale: Student t around ``mean`` (m,).
+
+    ``curve`` is the standard error of the fitted curve, ``noise`` the residual standard deviation of a new
+    observation; the two are kept apart because they answer different questions.
+    """
+
+    mean: Array
+    curve: Array
+    noise: float
+    dof: float
+
+    @property
+    def total(self) -> Array:
+        """Standard deviation of a new observation, (m,)."""
+        return np.sqrt(self.curve**2 + self.noise**2)
+
+
+class Law(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of all laws.
+
+    ``X`` is an array whose first columns are ``columns`` in that order, or a DataFrame, from which ``columns``
+    are taken by name when it has them (so a whole ladder table can be passed). Counts below one are read as one.
+
+    Attributes
+    ----------
+    estimates_, stderrs_ : dict of float
+        Natural-scale parameters and their standard errors (delta method).
+    covariance_ : ndarray (p, p)
+        Covariance on the search scale (logarithms where ``Parameter.log``).
+    status_ : {"converged", "bound hit", "abnormal"}
+    notes_ : tuple of str
+        What a reader of the fit should know.
+    residual_std_ : float
+        On the link scale. ``dof_`` are its degrees of freedom.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    parameters: ClassVar[tuple[Parameter, ...]]
+    formula: ClassVar[str]  # Typst mathematics, printed in the report's methods
+    source: ClassVar[str]
+    x_unit: ClassVar[str]
+    y_unit: ClassVar[str]
+    log_link: bool = False  # residuals are differences of logarithms
+    huber: float | None = None
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        """The law, natural scale: parameters (p,) and inputs (m, columns) to (m,)."""
+        raise NotImplementedError  # pragma: no cover
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        """Derivative of ``_curve`` by the parameters, (m, p)."""
+        raise NotImplementedError  # pragma: no cover
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Starting points (k, p) on the search scale."""
+        raise NotImplementedError  # pragma: no cover
+
+    def _bounds(self) -> tuple[Array, Array]:
+        """Lower and upper bounds (p,) on the search scale."""
+        raise NotImplementedError  # pragma: no cover
+
+    def _more_notes(self) -> tuple[str, ...]:
+        return ()
+
+    # ---- scikit-learn's contract ----
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.target_tags.positive_only = self.log_link
+        tags.regressor_tags.poor_score = True  # a law is no universal approximator
+        return tags
+
+    def fit(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Law:
+        """Estimate the parameters.
+
+        Parameters
+        ----------
+        X : (n, len(columns)) or DataFrame with ``columns``
+        y : (n,)
+        sample_weight : (n,), optional
+        groups : (n,), optional
+            Runs the observations belong to, for clustered standard errors.
+
+        Raises
+        ------
+        ValueError
+            For negative or non-finite inputs, or values outside the law's domain.
+        """
+        x, target = validate_data(
+            self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=2
+        )
+        x, target = self._inputs(x), target.astype(float)
+        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        used = weight > 0
+        if self.log_link and np.any(target[used] <= 0):
+            raise ValueError(f"{type(self).__name__} is fitted on logarithms: y must be positive.")
+        # Rows of weight zero must not matter, not even for where the search starts.
+        problem = self._problem(x[used], target[used], weight[used])
+        ids = None if groups is None else np.asarray(groups)[used]
+        with np.errstate(all="ignore"):
+            found = fit(problem, self._seeds(x[used], target[used], weight[used]), ids)
+        self._keep(found, int(used.sum()))
+        return self
+
+    def predict(self, X: ArrayLike | pd.DataFrame) -> Array:
+        """The curve at ``X`` (m, len(columns)); returns (m,) in ``y_unit``."""
+        check_is_fitted(self)
+        x = self._inputs(validate_data(self, self._select(X), dtype=np.float64, reset=False))
+        with np.errstate(all="ignore"):
+            return np.nan_to_num(self._curve(self.theta_, x), posinf=1e300, neginf=-1e300)
+
+    # ---- uncertainty ----
+
+    def spread(self, X: ArrayLike | pd.DataFrame) -> Spread:
+        """Predictive distribution at ``X`` by the delta method, on the link scale."""
+        check_is_fitted(self)
+        x = self._inputs(validate_data(self, self._select(X), dtype=np.float64, reset=False))
+        with np.errstate(all="ignore"):
+            mean = self._curve(self.theta_, x)
+            jac = self._jacobian(self.theta_, x)
+            if self.log_link:
+                mean, jac = np.log(mean), jac / mean[:, None]
+            variance = np.einsum("ij,jk,ik->i", jac, self.covariance_, jac)
+        return Spread(mean, np.sqrt(np.maximum(variance, 0.0)), self.residual_std_, self.dof_)
+
+    def interval(
+        self, X: ArrayLike | pd.DataFrame, level: float = 0.9, new_observation: bool = True
+    ) -> tuple[Array, Array]:
+        """Central interval at ``X``: of a new observation, or of the curve itself; both (m,)."""
+        spread = self.spread(X)
+        half = student.ppf(0.5 + level / 2, spread.dof) * (spread.total if new_observation else spread.curve)
+        low, high = spread.mean - half, spread.mean + half
+        return (np.exp(low), np.exp(high)) if self.log_link else (low, high)
+
+    # ---- inside ----
+
+    def _select(self, X: ArrayLike | pd.DataFrame) -> ArrayLike | pd.DataFrame:
+        if isinstance(X, pd.DataFrame) and set(self.columns) <= set(X.columns):
+            return X[list(self.columns)]
+        return X
+
+    def _inputs(self, x: Array) -> Array:
+        if x.shape[1] < len(self.columns):
+            raise ValueError(f"{type(self).__name__} needs columns {self.columns}; got {x.shape[1]} feature(s).")
+        if np.any(x < 0):
+            raise ValueError(f"Negative values in data passed to {type(self).__name__}: inputs are counts or losses.")
+        return np.asarray(x[:, : len(self.columns)])
+
+    def _problem(self, x: Array, y: Array, weight: Array) -> Problem:
+        lower, upper = self._bounds()
+        observed = np.log(y) if self.log_link else y
+
+        def residual(theta: Array) -> Array:
+            value = self._curve(theta, x)
+            return (np.log(value) if self.log_link else value) - observed
+
+        def jacobian(theta: Array) -> Array:
+            jac = self._jacobian(theta, x)
+            return jac / self._curve(theta, x)[:, None] if self.log_link else jac
+
+        return Problem(residual, jacobian, weight, lower, upper, self.huber)
+
+    def _keep(self, found: Fit, n: int) -> None:
+        self.theta_ = found.theta
+        self.covariance_ = found.covariance
+        self.status_, self.agreement_ = found.status, found.agreement
+        self.residual_std_, self.dof_, self.n_points_ = found.residual_std, found.dof, n
+        natural = [np.exp(v) if p.log else v for p, v in zip(self.parameters, found.theta, strict=True)]
+        errors = np.sqrt(np.diag(found.covariance))
+        self.estimates_ = {p.name: float(v) for p, v in zip(self.parameters, natural, strict=True)}
+        self.stderrs_ = {
+            p.name: float(e * v if p.log else e) for p, v, e in zip(self.parameters, natural, errors, strict=True)
+        }
+        hit = [p.name for p, h in zip(self.parameters, found.at_bound, strict=True) if h]
+        notes = [f"{', '.join(hit)} at the bound"] if hit else []
+        if found.dof <= 0:
+            notes.append(f"{n} points for {len(self.parameters)} parameters: no noise estimate, no interval")
+        self.notes_ = (*notes, *self._more_notes())
+
+
+def counts(x: NDArray[np.float64]) -> Array:
+    """Logarithm of a count (FLOPs, tokens, parameters); less than one is read as one."""
+    return np.log(np.maximum(x, 1.0))

@@ -1,0 +1,80 @@
+"""Benchmark NLL to accuracy: a falling sigmoid between a floor and a ceiling."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from stages.base import Law, Parameter
+from stages.fitting import Array
+
+Range = float | tuple[float, float]
+
+
+class NLLToAccuracy(Law):
+    r"""Accuracy as a sigmoid of the loss on the correct answer.
+
+    .. math:: \mathrm{Acc}(L) = f + \frac{c - f}{1 + \exp(k\,(L - L_0))}
+
+    Parameters
+    ----------
+    floor, ceiling : float or (low, high)
+        A number fixes it; a pair bounds it. Chance is the natural floor, but small models can sit below nominal
+        chance, so a pair around it is safer.
+
+    References
+    ----------
+    Llama 3, arXiv 2407.21783, section 3.2.1; the form with free asymptotes is the second step of the model ladder,
+    arXiv 2412.04403: there a = -(c - f), b = c.
+    """
+
+    columns = ("loss",)
+    parameters = (Parameter("floor", "accuracy"), Parameter("ceiling", "accuracy"), Parameter("k", "1/loss", log=True),
+                  Parameter("L0", "loss"))  # fmt: skip
+    formula = 'op("Acc")(L) = f + (c - f) / (1 + exp(k (L - L_0)))'
+    source = "Llama 3 (arXiv 2407.21783), section 3.2.1; model ladder (arXiv 2412.04403), step 2"
+    x_unit = "loss"
+    y_unit = "accuracy"
+
+    def __init__(self, floor: Range = (0.0, 1.0), ceiling: Range = (0.0, 1.0)) -> None:
+        self.floor = floor
+        self.ceiling = ceiling
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        floor, ceiling, k, middle = theta
+        return np.asarray(floor + (ceiling - floor) * expit(-np.exp(k) * (x[:, 0] - middle)))
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        floor, ceiling, log_k, middle = theta
+        k = np.exp(log_k)
+        s = expit(-k * (x[:, 0] - middle))
+        slope = (ceiling - floor) * s * (1 - s)
+        return np.column_stack([1 - s, s, -slope * k * (x[:, 0] - middle), slope * k])
+
+    def _bounds(self) -> tuple[Array, Array]:
+        (f0, f1), (c0, c1) = (r if isinstance(r, tuple) else (r, r) for r in (self.floor, self.ceiling))
+        # Equal bounds mean fixed; least_squares needs them a hair apart.
+        low, high = np.array([f0, c0, -7.0, -1e3]), np.array([f1, c1, 9.0, 1e3])
+        return low, np.maximum(high, low + 1e-9)
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Grid over midpoint and slope; floor and ceiling follow by clipped linear least squares."""
+        low, high = self._bounds()
+        loss = x[:, 0]
+        span = max(float(np.ptp(loss)), 1e-3)
+        root = np.sqrt(weight)
+        seeds = []
+        for middle in np.linspace(loss.min() - span, loss.max() + 0.5 * span, 13):
+            for steep in (0.7, 1.5, 3.0, 6.0, 12.0, 25.0):
+                s = expit(-steep / span * (loss - middle))
+                design = np.column_stack([1 - s, s]) * root[:, None]
+                ends = np.clip(np.linalg.lstsq(design, y * root, rcond=None)[0], low[:2], high[:2])
+                # With one end held at its clipped value the other has a closed form.
+                for _ in range(3):
+                    for i, part in enumerate((1 - s, s)):
+                        rest = y - ends[1 - i] * (s if i == 0 else 1 - s)
+                        norm = np.sum(weight * part**2)
+                        if norm > 1e-12:
+                            ends[i] = np.clip(np.sum(weight * part * rest) / norm, low[i], high[i])
+                seeds.append([ends[0], ends[1], np.log(steep / span), middle])
+        return np.array(seeds)
