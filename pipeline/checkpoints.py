@@ -12,9 +12,11 @@ missing tensors or NaN weights without a word, so all of that is an error here.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,16 +112,15 @@ def load(checkpoint: Checkpoint, dtype: str, device: str) -> Any:
     import torch
     import transformers
 
-    with quiet_transformers():
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
-            str(checkpoint.folder),
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are reported below, by name
-        )
+    model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        str(checkpoint.folder),
+        dtype=getattr(torch, dtype),
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are reported below, by name
+    )
     for what, names in (
         ("lacks", info["missing_keys"]),
         ("holds unknown", info["unexpected_keys"]),
@@ -128,7 +129,8 @@ def load(checkpoint: Checkpoint, dtype: str, device: str) -> Any:
         if names:
             raise CheckpointError(f"the safetensors file {what} tensors: {_some(names)}")
     head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
-    if getattr(model.config, "tie_word_embeddings", False) and head is not None and head.weight is not embeddings.weight:
+    tied = getattr(model.config, "tie_word_embeddings", False)
+    if tied and head is not None and head.weight is not embeddings.weight:
         raise CheckpointError("config.json ties the output head to the embeddings, but the file holds a different head")
     bad = [name for name, p in model.named_parameters() if not bool(torch.isfinite(p).all())]
     if bad:
@@ -157,24 +159,23 @@ def check_tokenizer(tokenizer: Any, model: Any) -> list[str]:
     return odd
 
 
-class quiet_transformers:  # noqa: N801
-    """Silence the loading report and progress bars of transformers: what matters in them is raised instead."""
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence transformers' and lm-eval's logs and bars: what matters in them is raised or counted instead."""
+    from transformers.utils import logging as theirs
 
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._level = logging.get_verbosity()
-        self._bars: Callable[[], None] = (
-            logging.enable_progress_bar if logging.is_progress_bar_enabled() else logging.disable_progress_bar
-        )
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        from transformers.utils import logging
-
-        logging.set_verbosity(self._level)
-        self._bars()
+    harness = logging.getLogger("lm_eval")
+    level, theirs_level, bars = harness.level, theirs.get_verbosity(), theirs.is_progress_bar_enabled()
+    harness.setLevel(logging.ERROR)
+    theirs.set_verbosity_error()
+    theirs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        harness.setLevel(level)
+        theirs.set_verbosity(theirs_level)
+        if bars:
+            theirs.enable_progress_bar()
 
 
 def _glob(pattern: str, base: Path) -> list[Path]:

@@ -2,16 +2,131 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import Fault, FaultsError
+from stages.flops import Budget, budget
+
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class Strict(BaseModel):
     """Frozen, and an unknown key is an error (with what was probably meant)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _finite_positive(value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError("must be positive and finite")
+    return value
+
+
+# PyYAML reads 1e18 as a string; pydantic's lax float repairs it.
+Positive = Annotated[float, AfterValidator(_finite_positive)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+
+
+def _bounds(value: float | tuple[float, float]) -> float | tuple[float, float]:
+    if isinstance(value, tuple) and value[0] >= value[1]:
+        raise ValueError("the lower bound must be below the upper")
+    return value
+
+
+Bounds = Annotated[float | tuple[float, float], AfterValidator(_bounds)]
+
+
+class DataSettings(Strict):
+    """``data``: where the ladder table comes from."""
+
+    source: Literal["demo", "table", "lm_eval", "overtraining", "model_ladder"]
+    path: Path | None = Field(default=None, description="file or folder; --data on the command line overrides it")
+
+
+class RunsSettings(Strict):
+    """``runs``: which runs the laws may see; shell patterns on run names."""
+
+    fit: Patterns | None = Field(default=None, description="empty: every run that is no target and not excluded")
+    exclude: Patterns = ()
+
+
+class Target(Strict):
+    """One target: a run of the table (its score is then the actual), or a run that does not exist yet."""
+
+    run: str | None = Field(default=None, description="shell pattern of run names in the table")
+    name: str | None = None
+    flops: Positive | None = None
+    params: Positive | None = None
+    tokens: Positive | None = None
+    token_multiplier: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        numbers = (self.flops, self.params, self.tokens, self.token_multiplier)
+        if self.run is not None:
+            if any(n is not None for n in numbers) or self.name is not None:
+                raise ValueError("give either run, or flops/params/tokens/token_multiplier, not both")
+        else:
+            self.budget()
+        return self
+
+    def budget(self) -> Budget:
+        """C, N and D of a target given by numbers."""
+        return budget(self.flops, self.params, self.tokens, self.token_multiplier)
+
+
+class Llama3Settings(Strict):
+    """Training FLOPs, linear to NLL, sigmoid to accuracy; compute-optimal runs only in the first step."""
+
+    name: Literal["llama3"] = "llama3"
+    optimal: Literal["frontier", "all"] = Field(
+        default="frontier", description="frontier: runs that no cheaper run beats on the middle quantity"
+    )
+    token_multiplier: tuple[Positive, Positive] | None = Field(
+        default=None, description="tokens per parameter taken as compute-optimal, instead of the frontier"
+    )
+    largest: int | None = Field(default=None, ge=3, description="use only this many of the largest of them")
+    middle: str = Field(default="nll", description="nll, nll_choice, or the name of a validation loss")
+    floor: Bounds | Literal["chance"] = Field(default="chance", description="chance, a number, or [low, high]")
+    ceiling: Bounds = 1.0
+    last: int = Field(default=1, ge=1, description="a run's value is the mean of its last checkpoints")
+
+
+class OvertrainingSettings(Strict):
+    """(C, tokens per parameter) to validation loss, then exponential to top-1 error."""
+
+    name: Literal["overtraining"] = "overtraining"
+    loss: str = Field(description="name of the validation loss in the table")
+    loss_runs: Patterns = Field(default=("*",), description="runs the loss law is fitted on")
+    error_runs: Patterns = Field(default=("*",), description="runs the error law is fitted on")
+    last: int = Field(default=1, ge=1)
+
+
+class LadderSettings(Strict):
+    """(N, D) to bits per byte, sigmoid to accuracy on all checkpoints, smoothed."""
+
+    name: Literal["ladder"] = "ladder"
+    last: int = Field(default=5, ge=1, description="step 1: a run's value is the mean of its last checkpoints")
+    skip: float = Field(default=0.1, ge=0, lt=1, description="step 2: share of each run's first checkpoints to skip")
+    smooth: int = Field(default=5, ge=1, description="step 2: moving average over this many checkpoints")
+    anchor: bool = Field(default=True, description="step 2: add the point (loss 0, accuracy 1)")
+    huber: Positive | None = Field(default=1e-3, description="Huber threshold on log loss; empty for least squares")
+    floor: Bounds = (-1.0, 1.0)
+    ceiling: Bounds = (0.0, 1.0)
+
+
+RecipeSettings = Annotated[
+    Llama3Settings | OvertrainingSettings | LadderSettings,
+    Field(discriminator="name"),
+    BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v),
+]
 
 
 class ScoreSettings(Strict):
@@ -30,3 +145,90 @@ class ScoreSettings(Strict):
     max_length: int | None = Field(default=None, ge=1)
     seed: int = 1234
     out: Path = Field(default=Path("scores.csv"), description="the ladder table to write")
+
+
+class Config(Strict):
+    """A Benchcast config file."""
+
+    title: str = Field(default="Benchmark forecast", min_length=1)
+    data: DataSettings
+    runs: RunsSettings = RunsSettings()
+    targets: tuple[Target, ...] = Field(min_length=1)
+    recipes: tuple[RecipeSettings, ...] = Field(min_length=1)
+    tasks: Patterns = Field(default=("*",), description="shell patterns of tasks to forecast")
+    metric: Literal["auto", "acc", "acc_norm"] = Field(default="auto", description="auto: acc_norm where there is one")
+    level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
+    out: Path = Path("out")
+    score: ScoreSettings | None = None
+
+
+class ScoreConfig(Strict):
+    """A config for ``benchcast score``: only its ``score`` section is read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    score: ScoreSettings
+
+
+def load(path: Path, kind: type[T]) -> T:
+    """Read and validate a config.
+
+    Raises
+    ------
+    FaultsError
+        With every fault and its YAML path.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        what = " ".join(str(error).split())
+        raise FaultsError([Fault(str(path), f"cannot be read: {what}", "give a YAML config; see configs/")]) from None
+    if not isinstance(raw, dict):
+        raise FaultsError([Fault(str(path), "is not a mapping", "start from one of configs/*.yaml")])
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        errors = [dict(e) for e in error.errors(include_url=False)]
+        # A list whose items are all wrong is not "too short" as well.
+        faults = [_fault(path, kind, raw, e) for e in errors if not (e["type"] == "too_short" and e["input"])]
+        # A union reports every branch: keep the first complaint about a key.
+        raise FaultsError(list({fault.where: fault for fault in reversed(faults)}.values())[::-1]) from None
+
+
+def _fault(path: Path, kind: type[BaseModel], raw: Any, error: dict[str, Any]) -> Fault:
+    keys = [k for k in error["loc"] if not (isinstance(k, str) and _is_tag(k, raw, error["loc"]))]
+    where = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".") or "(file)"
+    what = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "missing":
+        what = "is missing"
+    elif error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(error["loc"][-1]), _names(kind), 1)
+        return Fault(f"{path}: {where}", "is no known key", f"did you mean {near[0]!r}?" if near else "remove it")
+    elif not isinstance(error.get("input"), dict | list):
+        what = f"{error.get('input')!r}: {what}"
+    return Fault(f"{path}: {where}", what)
+
+
+def _is_tag(key: str, raw: Any, loc: tuple[Any, ...]) -> bool:
+    """Whether a part of an error's path names a branch of a union instead of a key of the file."""
+    node = raw
+    for part in loc:
+        if part == key:
+            return not (isinstance(node, dict) and key in node) and key in (
+                "llama3", "overtraining", "ladder", "float", "tuple[float, float]", "literal['chance']",
+                "function-after[_finite_positive(), float]",
+            )  # fmt: skip
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            return "[" in key or "(" in key
+    return False
+
+
+def _names(kind: type[BaseModel]) -> list[str]:
+    """Every key a config may have, at any depth."""
+    schema = kind.model_json_schema()
+    found = list(schema.get("properties", {}))
+    for part in schema.get("$defs", {}).values():
+        found += list(part.get("properties", {}))
+    return found

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import hashlib
 import io
 import itertools
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,22 @@ def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], list[str]]:
 
 
 @contextlib.contextmanager
-def silent_bars() -> Any:
+def silent_bars() -> Iterator[None]:
     """Keep the progress bars that datasets and lm-eval always draw out of our own output."""
     with contextlib.redirect_stderr(io.StringIO()):
         yield
+
+
+@contextlib.contextmanager
+def cached_templates() -> Iterator[None]:
+    """Let lm-eval compile each prompt template once; it compiles it again for every document and every checkpoint."""
+    from lm_eval import utils
+
+    utils.env.from_string = functools.lru_cache(1024)(utils.env.from_string)
+    try:
+        yield
+    finally:
+        del utils.env.from_string
 
 
 def first_line(error: BaseException) -> str:

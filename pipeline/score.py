@@ -10,14 +10,15 @@ that do not overlap, each predicted from the one token before it (BOS, or else E
 tokenizer's template would add is counted only with ``add_bos_token``. ``n`` is the number of windows, and the
 standard error that of a mean over windows.
 
-torch, transformers and lm-eval are imported only when something is scored (and only here, in ``checkpoints`` and in
-``lm_eval_tasks``).
+torch, transformers and lm-eval are imported only when something is scored (here, in ``checkpoints``, ``lm_eval_tasks``
+and ``language_model``, nowhere else).
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import json
 import math
 import os
@@ -32,17 +33,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import checkpoints, document_metrics, lm_eval_tasks, schema
-from pipeline.checkpoints import Checkpoint, CheckpointError
+from pipeline import checkpoints, document_metrics, language_model, lm_eval_tasks, schema
+from pipeline.checkpoints import Checkpoint
 from pipeline.config import ScoreSettings
 from pipeline.document_metrics import Document, Mean
 from pipeline.errors import BenchcastError, Fault, FaultsError, InputError
+from pipeline.language_model import Encoded
 from pipeline.lm_eval_tasks import Task, TaskError, first_line
 
-MOST_TRUNCATED = 0.01  # of a task's documents
 Progress = Callable[[str], None]
 Row = dict[str, Any]
-Encoded = tuple[Any, list[int], list[int]]  # lm-eval's ((context, continuation), context tokens, continuation tokens)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,13 @@ class Plan:
     def versions(self) -> dict[str, str]:
         """Version of every task and text by name."""
         return {item.name: item.version for item in (*self.tasks, *self.texts)}
+
+    def tokens(self, lm: Any, task: Task, checkpoint: Checkpoint) -> list[Encoded]:
+        """The task's requests as token ids, kept for all checkpoints with the same tokenizer files."""
+        key = (checkpoint.tokenizer, task.name)
+        if key not in self.encoded:
+            self.encoded[key] = language_model.encode(lm, task)
+        return self.encoded[key]
 
 
 def score(
@@ -99,7 +106,18 @@ def score(
         Before anything is scored: unknown tasks, patterns without checkpoints, unreadable texts, an output that
         cannot be written, checkpoints that contradict each other.
     """
-    base = base.resolve()
+    try:
+        import lm_eval
+    except ImportError as error:
+        raise InputError(f"scoring needs lm-eval and torch: pip install 'benchcast[score]' ({error})") from error
+    del lm_eval
+    with checkpoints.quiet(), lm_eval_tasks.cached_templates():
+        return _score_all(settings, base.resolve(), progress, shard)
+
+
+def _score_all(
+    settings: ScoreSettings, base: Path, progress: Progress, shard: tuple[int, int] | None
+) -> tuple[pd.DataFrame, list[str]]:
     out = _out(base / settings.out, shard)
     found, failures = checkpoints.find(settings.checkpoints, base)
     plan, more = _plan(settings, base)
@@ -141,14 +159,8 @@ def terminal_progress() -> Iterator[Progress]:
 
 
 def _plan(settings: ScoreSettings, base: Path) -> tuple[Plan, list[str]]:
-    try:
-        import lm_eval
-        import torch
-    except ImportError as error:
-        raise InputError(f"scoring needs lm-eval and torch: pip install 'benchcast[score]' ({error})") from error
-    import importlib.metadata
+    import torch
 
-    del lm_eval
     texts = _texts(settings, base)
     tasks, failures = lm_eval_tasks.load(settings, base)
     names = [item.name for item in (*tasks, *texts)]
@@ -156,7 +168,7 @@ def _plan(settings: ScoreSettings, base: Path) -> tuple[Plan, list[str]]:
     if twice:
         raise FaultsError([Fault("score.validation_text", f"{name!r} names two texts or a task") for name in twice])
     device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    return Plan(settings, tasks, texts, importlib.metadata.version("lm_eval"), device), failures
+    return Plan(settings, tasks, texts, importlib.metadata.version("lm-eval"), device), failures
 
 
 def _texts(settings: ScoreSettings, base: Path) -> list[Text]:
@@ -182,8 +194,8 @@ def _guarded(
     """Score one checkpoint; whatever goes wrong becomes a line, so that it never costs the others."""
     try:
         return _score(checkpoint, plan, missing, progress)
-    except CheckpointError as error:
-        return [], [f"{checkpoint.source}: {error}"]
+    except BenchcastError as error:
+        return [], [f"{checkpoint.source}: " + "; ".join(str(error).splitlines())]
     except Exception as error:  # a folder someone else wrote, through three libraries: anything can come
         return [], [f"{checkpoint.source}: {first_line(error)}"]
 
@@ -191,98 +203,29 @@ def _guarded(
 def _score(
     checkpoint: Checkpoint, plan: Plan, missing: set[str], progress: Progress
 ) -> tuple[list[Row], list[str]]:
-    lm = _language_model(checkpoint, plan)
+    lm = language_model.load(checkpoint, plan.settings, plan.device)
     for odd in checkpoints.check_tokenizer(lm.tokenizer, lm.model):
         progress(f"warning: {checkpoint.source}: {odd}")
+    rows: list[Row] = []
     problems: list[str] = []
-    ready: list[tuple[Task, list[Encoded]]] = []
     for task in plan.tasks:
         if task.name in missing:
             try:
-                encoded = _encode(lm, task, checkpoint, plan)
-                if cut := _truncated(task, encoded, lm.max_length):
-                    progress(f"warning: {checkpoint.source}: {task.name}: {cut} prompts were cut to {lm.max_length} tokens")
-                ready.append((task, encoded))
+                encoded = plan.tokens(lm, task, checkpoint)
+                if cut := language_model.truncated(task, encoded, lm.max_length):
+                    progress(f"warning: {checkpoint.source}: {task.name}: {cut} prompts cut to {lm.max_length} tokens")
+                rows += _task_rows(task, language_model.loglikelihoods(lm, encoded))
             except TaskError as error:
                 problems.append(f"{checkpoint.source}: {task.name}: {error}")
-    # All tasks in one call, as lm-eval does it: the sequences are sorted by length before they are batched.
-    answers = iter(_forward(lm, [e for _, encoded in ready for e in encoded]))
-    rows: list[Row] = []
-    for task, encoded in ready:
-        results = [next(answers) for _ in encoded]
-        rows += _task_rows(task, results)
     for text in plan.texts:
         if text.name in missing:
             rows += _text_rows(lm, text, checkpoint)
     shared = {**checkpoint.about, "prompt": "", "source": checkpoint.source, "digest": checkpoint.digest,
               "lm_eval": plan.lm_eval}  # fmt: skip
-    return [{**shared, **row} for row in rows], problems
-
-
-def _language_model(checkpoint: Checkpoint, plan: Plan) -> Any:
-    from lm_eval.models.huggingface import HFLM
-
-    settings = plan.settings
-    model = checkpoints.load(checkpoint, settings.dtype, plan.device)
-    return HFLM(
-        pretrained=model,
-        backend="causal",
-        tokenizer=str(checkpoint.folder),
-        trust_remote_code=False,
-        batch_size=settings.batch_size,
-        max_length=settings.max_length,
-        add_bos_token=settings.add_bos_token,
-        softmax_dtype="float32",  # in half precision most log-likelihoods would coincide
-    )
-
-
-def _encode(lm: Any, task: Task, checkpoint: Checkpoint, plan: Plan) -> list[Encoded]:
-    """The task's requests as token ids, made by lm-eval's own code and kept for checkpoints with the same tokenizer."""
-    key = (checkpoint.tokenizer, task.name)
-    if key not in plan.encoded:
-        lm._loglikelihood_tokens = lambda encoded, **_: encoded
-        try:
-            plan.encoded[key] = lm.loglikelihood(task.requests, disable_tqdm=True)
-        finally:
-            del lm._loglikelihood_tokens
-    return plan.encoded[key]
-
-
-def _truncated(task: Task, encoded: Sequence[Encoded], limit: int) -> int:
-    """How many documents lose the start of a prompt to the context length of ``limit`` tokens.
-
-    Raises
-    ------
-    TaskError
-        When they are more than 1 % of the documents, or an answer alone is longer than the context, or empty.
-    """
-    cut, position = 0, 0
-    for question in task.questions:
-        own = encoded[position : position + len(question.requests)]
-        position += len(question.requests)
-        if any(not 0 < len(answer) <= limit for _, _, answer in own):
-            raise TaskError(f"an answer has no tokens, or more than the model's {limit}")
-        cut += any(len(prompt) + len(answer) > limit + 1 for _, prompt, answer in own)
-    if cut > MOST_TRUNCATED * len(task.questions):
-        raise TaskError(f"{cut} of {len(task.questions)} prompts are longer than the model's {limit} tokens")
-    return cut
-
-
-def _forward(lm: Any, encoded: Sequence[Encoded]) -> list[tuple[float, bool]]:
-    """Log-likelihood (nats) of every continuation, and whether it is the greedy one.
-
-    Raises
-    ------
-    CheckpointError
-        When one is not finite.
-    """
-    if not encoded:
-        return []
-    results = list(lm._loglikelihood_tokens(list(encoded), disable_tqdm=True))
-    bad = sum(not math.isfinite(loglik) for loglik, _ in results)
-    if bad:
-        raise CheckpointError(f"{bad} of {len(results)} log-likelihoods are not finite")
-    return results
+    rows = [{**shared, **row} for row in rows]
+    if rows:
+        schema.validate(pd.DataFrame(rows))  # here, so that an impossible number costs this checkpoint only
+    return rows, problems
 
 
 def _task_rows(task: Task, results: Sequence[tuple[float, bool]]) -> list[Row]:
@@ -319,7 +262,7 @@ def _text_rows(lm: Any, text: Text, checkpoint: Checkpoint) -> list[Row]:
     tokens = lm.tok_encode(text.text)
     windows = map(make_disjoint_window, get_rolling_token_windows(tokens, lm.prefix_token_id, lm.max_length, 1))
     encoded: list[Encoded] = [(None, prompt, answer) for prompt, answer in windows]
-    logliks = np.array([loglik for loglik, _ in _forward(lm, encoded)])
+    logliks = np.array([loglik for loglik, _ in language_model.loglikelihoods(lm, encoded)])
     lengths = np.array([len(answer) for _, _, answer in encoded])
     loss = -float(logliks.sum()) / len(tokens)
     # A ratio of sums over windows: its error is that of the residuals about the ratio.

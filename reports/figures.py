@@ -23,7 +23,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from reports.wording import SUPERSCRIPTS
 
 Record = Mapping[str, Any]
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -33,7 +35,6 @@ CURVES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), ("#CC79A7", ":"), ("#5
 MARKERS = "os^vDPXph<>8"
 OPEN_MARKERS = (("*", 8.5), ("D", 5.0), ("P", 6.5), ("X", 6.5))
 MOST_INTERMEDIATE = 1500  # checkpoints drawn per panel: more only thickens the cloud and the file
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass
@@ -76,6 +77,13 @@ def styled() -> Any:
     return mpl_style.context(["default", STYLE])
 
 
+def axis_ticks(ax: Axes, low: float, high: float, which: str, most: int = 6) -> None:
+    """Limits and round ticks, fixed once: left to itself matplotlib works them out at every look."""
+    ticks = [tick for tick in MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]
+    getattr(ax, f"{which}axis").set_major_locator(FixedLocator(ticks))
+    getattr(ax, f"set_{which}lim")(low, high)
+
+
 def panel_figure(figure: Record, forecasts: Sequence[Record], level: str = "90 %") -> bytes:
     """The one to three panels of a (recipe, family, task) side by side under one legend, as SVG."""
     with styled():
@@ -86,10 +94,12 @@ def panel_figure(figure: Record, forecasts: Sequence[Record], level: str = "90 %
         heldout = held_out_runs(panels)
         groups = size_groups(panels)
         for letter, ax, panel in zip("abc", axes, panels, strict=False):
+            ax.set_autoscale_on(False)  # limits are set below; computing them at every artist is half the time
             _draw_panel(ax, panel, groups, heldout, legend, level)
             _draw_forecasts(ax, panel, forecasts, legend)
             _limits(ax, panel, forecasts)
-            ax.set_title(letter, loc="left", fontweight="bold", pad=3)
+            single = panel["curves"][0]["label"] if len(panel["curves"]) == 1 else ""
+            ax.set_title(f"{letter}  {single}".rstrip(), loc="left")
         _place(canvas, len(panels), legend)
         return render(canvas)
 
@@ -97,16 +107,26 @@ def panel_figure(figure: Record, forecasts: Sequence[Record], level: str = "90 %
 def _place(canvas: Figure, count: int, legend: Legend) -> None:
     """Fixed margins in inches: the legend gets the rows it needs, on top, and nothing can overlap it."""
     handles, labels = legend.ordered()
-    longest = max((len(label) for label in labels), default=1)
-    columns = max(2, min(7, int(WIDTH / (0.42 + 0.052 * min(longest, 40)))))
+    columns = legend_columns(labels)
     rows = math.ceil(len(labels) / columns)
-    height = 2.25 + 0.155 * rows
+    height = 2.28 + 0.125 * rows
     canvas.set_size_inches(WIDTH, height)
-    right = {1: 0.55, 2: 0.86}.get(count, 0.995)
-    canvas.subplots_adjust(0.068, 0.40 / height, right, 1 - (0.155 * rows + 0.27) / height, wspace=0.27)
+    right = 0.55 if count == 1 else 0.985
+    gap = 0.27 if count > 2 else 0.18
+    canvas.subplots_adjust(0.062, 0.36 / height, right, 1 - (0.125 * rows + 0.26) / height, wspace=gap)
     if labels:
-        where = (0.068, 1 - 0.03 / height)
-        canvas.legend(handles, labels, loc="upper left", bbox_to_anchor=where, ncols=columns, labelspacing=0.35)
+        where = (0.5, 1 - 0.02 / height)
+        canvas.legend(handles, labels, loc="upper center", bbox_to_anchor=where, ncols=columns, labelspacing=0.25)
+
+
+def legend_columns(labels: Sequence[str]) -> int:
+    """As many legend columns as fit the width; each is as wide as its longest label."""
+    for columns in range(min(len(labels), 8), 1, -1):
+        rows = math.ceil(len(labels) / columns)
+        parts = [labels[start : start + rows] for start in range(0, len(labels), rows)]
+        if sum(0.43 + 0.052 * max(map(len, part)) for part in parts) < WIDTH - 0.1:
+            return columns
+    return 1
 
 
 def size_groups(panels: Sequence[Record]) -> dict[str, tuple[Any, str]]:
@@ -136,8 +156,10 @@ def _draw_panel(
 ) -> None:
     """Bands below, then checkpoints, curves, fitted runs, and the held-out runs on top."""
     scale = 100.0 if panel["y_is_accuracy"] else 1.0
+    several = len(panel["curves"]) > 1
     for index, (curve, (colour, style)) in enumerate(zip(panel["curves"], cycle(CURVES), strict=False)):
-        _draw_curve(ax, curve, colour, style, scale, legend, level if index < 3 else "")
+        label = curve["label"] if several and curve["label"] else "fitted law"
+        _draw_curve(ax, curve, (colour, style, scale), label, legend, level if index < 3 else "")
     for name, (colour, marker) in groups.items():
         _draw_group(ax, [p for p in panel["points"] if p["group"] == name], name, colour, marker, scale, legend)
     for run, (marker, size) in heldout.items():
@@ -147,17 +169,18 @@ def _draw_panel(
     _axes(ax, panel)
 
 
-def _draw_curve(ax: Axes, curve: Record, colour: str, style: Any, scale: float, legend: Legend, level: str) -> None:
+def _draw_curve(ax: Axes, curve: Record, look: tuple[str, Any, float], label: str, legend: Legend, level: str) -> None:
     """One law; beyond the third curve the bands are left out, or they would hide each other."""
+    colour, style, scale = look
     x, y = numbers(curve["x"]), scale * numbers(curve["y"])
     (line,) = ax.plot(x, y, color=colour, linestyle=style, zorder=4)
-    legend.add(6, curve["label"] or "fitted law", line)
+    legend.add(6, label, line)
     if level:
-        for low, high, alpha, zorder in (("low", "high", 0.13, 1), ("curve_low", "curve_high", 0.36, 2)):
+        for low, high, alpha, zorder in (("low", "high", 0.15, 1), ("curve_low", "curve_high", 0.4, 2)):
             bounds = scale * numbers(curve[low]), scale * numbers(curve[high])
             ax.fill_between(x, *bounds, color=colour, alpha=alpha, linewidth=0, zorder=zorder)
-        legend.add(7, f"{level} band of the curve", Patch(facecolor="black", alpha=0.42, linewidth=0))
-        legend.add(8, f"{level} prediction interval", Patch(facecolor="black", alpha=0.13, linewidth=0))
+        legend.add(7, f"{level} band of the curve", Patch(facecolor="black", alpha=0.45, linewidth=0))
+        legend.add(8, f"{level} prediction interval", Patch(facecolor="black", alpha=0.15, linewidth=0))
 
 
 def _draw_group(
@@ -169,7 +192,7 @@ def _draw_group(
     pale = pale[:: max(1, math.ceil(len(pale) / (MOST_INTERMEDIATE // 8)))]
     _draw_points(ax, pale, scale, None, color=colour, alpha=0.4, marker=marker, ms=2.0, mew=0, zorder=3)
     if pale:
-        legend.add(3, "earlier checkpoints (small)", Line2D([], [], ls="none", marker="o", ms=2, color=GREY, mew=0))
+        legend.add(3, "earlier checkpoints", Line2D([], [], ls="none", marker="o", ms=2, color=GREY, mew=0))
     _draw_points(
         ax, role["unused"], scale, legend, (4, "not used in the fit"), color=GREY, marker="x", ms=3.5, mew=0.7, zorder=3
     )
@@ -180,7 +203,12 @@ def _draw_group(
 
 
 def _draw_points(
-    ax: Axes, points: Sequence[Record], scale: float, legend: Legend | None, entry: tuple[float, str] = (0, ""), **look: Any
+    ax: Axes,
+    points: Sequence[Record],
+    scale: float,
+    legend: Legend | None,
+    entry: tuple[float, str] = (0, ""),
+    **look: Any,
 ) -> None:
     """Markers without a line, entered in the legend once."""
     if not points:
@@ -218,9 +246,9 @@ def _draw_forecasts(ax: Axes, panel: Record, forecasts: Sequence[Record], legend
         if place is None:
             continue
         x, y, low, high = place
-        arms = None if math.isnan(low) or math.isnan(high) else [[max(y - low, 0)], [max(high - y, 0)]]
-        ax.errorbar([x], [y], yerr=arms, fmt="o", color="black", ms=3.2, lw=1.1, capsize=2.4, capthick=1.1, zorder=7)
-        legend.add(9, "forecast and its interval", bar)
+        ax.plot([x, x], [low, high], color="black", lw=1.1, marker="_", ms=5, mew=1.1, zorder=7)
+        ax.plot(x, y, color="black", marker="o", ms=3.2, zorder=7)
+        legend.add(9, "forecast with interval", bar)
     chances = {number(f.get("chance")) for f in forecasts} if panel["y_is_accuracy"] else set()
     for chance in sorted(value for value in chances if math.isfinite(value)):
         line = ax.axhline(100 * chance, color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=1)
@@ -232,11 +260,9 @@ def _axes(ax: Axes, panel: Record) -> None:
     percent = " (%)" if panel["y_is_accuracy"] and "%" not in panel["y_label"] else ""
     ax.set_xlabel(panel["x_label"], labelpad=2)
     ax.set_ylabel(panel["y_label"] + percent, labelpad=2)
-    ax.yaxis.set_major_locator(MaxNLocator(6))
     if panel["x_log"]:
         ax.set_xscale("log")
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(6))
+        ax.xaxis.set_minor_locator(NullLocator())
 
 
 def log_label(value: float, _: int = 0) -> str:
@@ -253,9 +279,13 @@ def _limits(ax: Axes, panel: Record, forecasts: Sequence[Record]) -> None:
     """Show every point and curve; let an exploding interval be cut rather than flatten all else."""
     scale = 100.0 if panel["y_is_accuracy"] else 1.0
     spots = [place for f in forecasts if (place := target_position(panel, f))]
-    xs = numbers([p["x"] for p in panel["points"]] + [v for c in panel["curves"] for v in c["x"]] + [s[0] for s in spots])
+    xs = numbers(
+        [p["x"] for p in panel["points"]] + [v for c in panel["curves"] for v in c["x"]] + [s[0] for s in spots]
+    )
     core = numbers([scale * number(p["y"]) for p in panel["points"]] + [v for s in spots for v in s[1:]])
-    curve = numbers(scale * number(v) for c in panel["curves"] for key in ("y", "curve_low", "curve_high") for v in c[key])
+    curve = numbers(
+        scale * number(v) for c in panel["curves"] for key in ("y", "curve_low", "curve_high") for v in c[key]
+    )
     _x_limits(ax, xs[np.isfinite(xs)], bool(panel["x_log"]))
     core, curve = core[np.isfinite(core)], curve[np.isfinite(curve)]
     if not core.size and not curve.size:
@@ -266,7 +296,7 @@ def _limits(ax: Axes, panel: Record, forecasts: Sequence[Record]) -> None:
     if curve.size:  # a curve may widen the view by half of what the data span, no more
         low, high = max(low - room / 2, min(low, curve.min())), min(high + room / 2, max(high, curve.max()))
     low, high = low - 0.06 * room, high + 0.06 * room
-    ax.set_ylim(*((max(low, -2.0), min(high, 102.0)) if panel["y_is_accuracy"] else (low, high)))
+    axis_ticks(ax, *((max(low, -2.0), min(high, 102.0)) if panel["y_is_accuracy"] else (low, high)), "y")
 
 
 def _x_limits(ax: Axes, xs: np.ndarray[Any, np.dtype[np.float64]], log: bool) -> None:
@@ -277,12 +307,13 @@ def _x_limits(ax: Axes, xs: np.ndarray[Any, np.dtype[np.float64]], log: bool) ->
     low, high = float(xs.min()), float(xs.max())
     if not log:
         pad = 0.04 * (high - low) or 0.05 * max(abs(high), 1e-9)
-        ax.set_xlim(low - pad, high + pad)
+        axis_ticks(ax, low - pad, high + pad, "x")
         return
     decades = math.log10(high / low)
     pad = 10 ** max(0.04 * decades, 0.02)
     ax.set_xlim(low / pad, high * pad)
     subs = (1.0,) if decades > 1.7 else (1.0, 2.0, 5.0) if decades > 0.6 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-    ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=7))
+    ticks = LogLocator(subs=subs, numticks=7).tick_values(low, high)
+    ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low / pad <= tick <= high * pad]))
     ax.xaxis.set_major_formatter(FuncFormatter(log_label))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())

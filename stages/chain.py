@@ -18,7 +18,7 @@ from scipy.stats import t as student
 from stages.base import Law
 from stages.fitting import Array
 
-OUTER, INNER = 200, 40  # quantiles of the first and the second stage
+DRAWS = (200, 40)  # quantiles of the first and of the second stage
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Chain:
         """Score at ``X`` (m, columns of ``first``), clipped to [0, 1]; returns (m,)."""
         return self._score(self.second.predict(self.first.predict(X)[:, None]))
 
-    def forecast(self, X: ArrayLike, level: float = 0.9) -> ChainForecast:
+    def forecast(self, X: ArrayLike, level: float = 0.9, draws: tuple[int, int] = DRAWS) -> ChainForecast:
         """Forecast with band and interval of nominal coverage ``level``."""
         middle = self.first.predict(X)
         mean = self._score(self.second.predict(middle[:, None]))
-        curve = self._draws(X, new_observation=False)
-        new = self._draws(X, new_observation=True)
+        curve = self._draws(X, False, draws)
+        new = self._draws(X, True, draws)
         tails = [0.5 - level / 2, 0.5 + level / 2]
         # A chain that is off at the median of its own draws would not contain its forecast: always include it.
         curve_low, curve_high = np.quantile(curve, tails, axis=1)
@@ -74,20 +74,21 @@ class Chain:
             stderr=(one[1] - one[0]) / 2,
         )
 
-    def _draws(self, X: ArrayLike, new_observation: bool) -> Array:
-        """Equally weighted quantile draws of the score, (m, OUTER * INNER)."""
+    def _draws(self, X: ArrayLike, new_observation: bool, draws: tuple[int, int]) -> Array:
+        """Equally weighted quantile draws of the score, (m, product of ``draws``)."""
+        outer, inner = draws
         first = self.first.spread(X)
         scale = first.total if new_observation else first.curve
-        steps = student.ppf((np.arange(OUTER) + 0.5) / OUTER, max(first.dof, 1e-9))
+        steps = student.ppf((np.arange(outer) + 0.5) / outer, max(first.dof, 1e-9))
         losses = first.mean[:, None] + scale[:, None] * steps
         losses = np.exp(np.minimum(losses, 50.0)) if self.first.log_link else losses
         losses = np.clip(np.nan_to_num(losses, nan=0.0), 0.0, 1e6)
         m = len(losses)
         second = self.second.spread(losses.reshape(-1, 1))
         spread = second.total if new_observation else second.curve
-        inner = student.ppf((np.arange(INNER) + 0.5) / INNER, max(second.dof, 1e-9))
-        scores = second.mean[:, None] + spread[:, None] * inner
-        return self._score(scores.reshape(m, OUTER * INNER))
+        steps = student.ppf((np.arange(inner) + 0.5) / inner, max(second.dof, 1e-9))
+        scores = second.mean[:, None] + spread[:, None] * steps
+        return self._score(scores.reshape(m, outer * inner))
 
     def _score(self, value: Array) -> Array:
         return np.clip(1 - value if self.complement else value, 0.0, 1.0)

@@ -19,7 +19,7 @@ from scipy.optimize import least_squares, minimize
 Array = NDArray[np.float64]
 Curve = Callable[[Array], Array]
 Status = Literal["converged", "bound hit", "abnormal"]
-POLISHED = 6  # seeds that get a full local search; the rest are only ranked
+POLISHED = 6  # at most this many seeds get a full local search; the rest are only ranked
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,18 @@ def fit(problem: Problem, seeds: Array, groups: NDArray[np.generic] | None = Non
     seeds = np.clip(seeds, problem.lower, problem.upper)
     costs = np.array([problem.cost(s) for s in seeds])
     best = seeds[np.argsort(costs, kind="stable")[:POLISHED]]
-    with np.errstate(all="ignore"):
-        ends = [_search(problem, start) for start in best]
-    end_costs = np.array([problem.cost(e) for e in ends])
-    theta = ends[int(np.argmin(end_costs))]
-    lowest = float(np.min(end_costs))
-    agreement = float(np.mean(end_costs <= lowest * (1 + 1e-4) + 1e-15))
+    ends: list[Array] = []
+    end_costs: list[float] = []
+    for start in best:
+        with np.errstate(all="ignore"):
+            ends.append(_search(problem, start))
+        end_costs.append(problem.cost(ends[-1]))
+        # Two seeds that meet at the lowest point so far settle it; disagreement calls for more.
+        if len(ends) > 1 and np.sum(np.array(end_costs) <= min(end_costs) * (1 + 1e-6) + 1e-18) > 1:
+            break
+    lowest = min(end_costs)
+    theta = ends[end_costs.index(lowest)]
+    agreement = float(np.mean(np.array(end_costs) <= lowest * (1 + 1e-4) + 1e-15))
     at_bound = _at_bound(theta, problem)
     covariance, std, dof = _uncertainty(problem, theta, at_bound, groups)
     status: Status = "converged"

@@ -47,10 +47,10 @@ RUNS = (
     Run("92K", 20, 1), Run("92K", 20, 2),
     *(Run("182K", m) for m in (5, 10, 20, 40)),
     Run("182K", 20, 1),
-    *(Run("332K", m) for m in (5, 10, 20, 40)),
+    *(Run("332K", m) for m in (5, 10, 20)),
     Run("332K", 10, 1),
-    *(Run("640K", m) for m in (5, 10, 20)),
-    Run("1.3M", 3), Run("1.3M", 6), Run("1.3M", 12),
+    *(Run("640K", m) for m in (5, 10)),
+    *(Run("1.3M", m) for m in (3, 5, 10)),
 )  # fmt: skip
 
 

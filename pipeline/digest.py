@@ -1,0 +1,28 @@
+"""Content hashes, so that a forecast names exactly what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def table_digest(table: pd.DataFrame) -> str:
+    """SHA-256 of a table's values, independent of row order and of where the files lay."""
+    rows = pd.util.hash_pandas_object(table.drop(columns=["source"], errors="ignore"), index=False)
+    return hashlib.sha256(np.sort(rows.to_numpy()).tobytes()).hexdigest()
+
+
+def object_digest(value: Any) -> str:
+    """SHA-256 of a JSON-like object with sorted keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

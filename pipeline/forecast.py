@@ -1,0 +1,186 @@
+"""Run a config: table to jobs, jobs to recipes, recipes to one result."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import ingest
+from pipeline.config import Config, Target
+from pipeline.digest import object_digest, table_digest
+from pipeline.errors import InputError
+from pipeline.ingest import Data
+from pipeline.recipes import RECIPES, Found, Job
+from pipeline.recipes.common import TargetRun, matching
+from pipeline.results import LadderRun, Provenance, Result
+from stages.flops import Budget
+
+LOSSES = ("nll", "bits_per_byte", "nll_choice")
+ACCURACIES = ("acc_norm", "acc")
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "typst")
+Progress = Callable[[str, int, int], None]
+
+
+def run(config: Config, base: Path = Path(), data: Path | None = None, progress: Progress | None = None) -> Result:
+    """Everything ``benchcast run`` does but writing files.
+
+    Parameters
+    ----------
+    config : Config
+    base : Path
+        Folder that relative paths of the config start from.
+    data : Path, optional
+        Replaces the config's ``data.path``.
+    progress : callable, optional
+        Called with what is being done, jobs done, jobs in all.
+
+    Raises
+    ------
+    InputError
+        For faults in the data, or patterns that match nothing.
+    """
+    loaded = ingest.read(config.data, base, data)
+    roles = assign_roles(config, loaded.table)
+    found = Found()
+    jobs = list(build_jobs(config, loaded.table, roles))
+    for done, job in enumerate(jobs):
+        if progress:
+            progress(f"{job.family}: {job.task}", done, len(jobs))
+        for settings in config.recipes:
+            # mypy cannot pair the recipe's name with its settings; the registry does.
+            part: Found = RECIPES[settings.name](job, settings)  # type: ignore[operator]
+            found.forecasts += part.forecasts
+            found.laws += part.laws
+            found.figures += part.figures
+    return Result(
+        schema="benchcast.run/1",
+        title=config.title,
+        forecasts=tuple(found.forecasts),
+        laws=tuple(found.laws),
+        figures=tuple(found.figures),
+        ladder=tuple(_ladder(loaded.table, roles)),
+        provenance=_provenance(config, loaded),
+    )
+
+
+def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
+    """``fit``, ``held out`` or ``unused`` for every run of the table, indexed by run.
+
+    Without ``runs.fit`` the laws see every run that is no target; with it, exactly the runs it matches, and those
+    are never targets.
+    """
+    runs = list(dict.fromkeys(table["run"]))
+    held = matching(runs, [t.run for t in config.targets if t.run is not None])
+    fit = [r for r in runs if r not in held] if config.runs.fit is None else matching(runs, config.runs.fit)
+    excluded = set(matching(runs, config.runs.exclude))
+    for where, patterns in (("runs.fit", config.runs.fit or ()), ("targets", [t.run for t in config.targets if t.run])):
+        for pattern in patterns:
+            if not matching(runs, [pattern]):
+                raise InputError(f"{where}: {pattern!r} matches no run (the table has {', '.join(runs[:6])}, …)")
+    role = {r: "unused" for r in runs} | dict.fromkeys(held, "held out") | dict.fromkeys(fit, "fit")
+    role |= dict.fromkeys(excluded, "unused")
+    if "fit" not in role.values():
+        raise InputError("runs.fit: no run is left to fit on")
+    return pd.Series(role)
+
+
+def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterator[Job]:
+    """One job per (family with runs to fit, task with an accuracy)."""
+    about = table[["run", "family"]].drop_duplicates().set_index("run")["family"]
+    fit_families = list(dict.fromkeys(about[roles[about.index].eq("fit").to_numpy()]))
+    shared: dict[Any, Any] = {}
+    tasks = list(_tasks(config, table))
+    if not tasks:
+        raise InputError("tasks: no task of the table with an accuracy matches")
+    for family in fit_families:
+        fit_runs = frozenset(r for r in about.index[about.eq(family)] if roles[r] == "fit")
+        targets = tuple(_targets(config, table, roles, family, fit_families))
+        for task, metric, rows in tasks:
+            if rows["run"].isin(fit_runs).any() and targets:
+                kept = rows[rows["run"].isin(fit_runs | {t.name for t in targets})].reset_index(drop=True)
+                chance = kept["chance"].dropna()
+                yield Job(
+                    family=family, task=task, metric=metric, rows=kept, fit_runs=fit_runs, targets=targets,
+                    chance=float(chance.iloc[0]) if len(chance) else None, level=config.level, shared=shared,
+                )  # fmt: skip
+
+
+def _tasks(config: Config, table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Task name, accuracy metric, and a row per checkpoint with the accuracy and every loss beside it."""
+    where = ["run", "tokens"]
+    validation = {t: part.set_index(where)["value"] for t, part in table[table["metric"].eq("val_loss")].groupby("task")}
+    keys = ["task", "num_fewshot", "prompt"]
+    scored = table[table["metric"].isin([*ACCURACIES, *LOSSES])]
+    ways = scored[keys].drop_duplicates().groupby("task").size()
+    for (task, shots, prompt), part in scored.groupby(keys, sort=True, dropna=False):
+        label = f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})" if ways[task] > 1 else str(task)
+        metrics = {m: rows.set_index(where) for m, rows in part.groupby("metric")}
+        metric = next((m for m in ACCURACIES if m in metrics and config.metric in ("auto", m)), None)
+        if metric is None or not matching([label], config.tasks):
+            continue
+        rows = metrics[metric].rename(columns={"value": "accuracy"})
+        rows = rows[["step", "params", "flops", "accuracy", "stderr", "chance"]]
+        columns = {m: metrics[m]["value"] for m in LOSSES if m in metrics} | validation
+        rows = rows.assign(**{m: values.reindex(rows.index) for m, values in columns.items()})
+        if "nll" not in rows and "bits_per_byte" in rows:
+            rows["nll"] = rows["bits_per_byte"] * np.log(2)
+        elif "bits_per_byte" not in rows and "nll" in rows:
+            rows["bits_per_byte"] = rows["nll"] / np.log(2)
+        rows = rows.reset_index().sort_values(where, kind="stable")
+        yield label, metric, rows.assign(token_multiplier=rows["tokens"] / rows["params"])
+
+
+def _targets(
+    config: Config, table: pd.DataFrame, roles: pd.Series, family: str, fit_families: list[str]
+) -> Iterator[TargetRun]:
+    """The targets of one family: its own held-out runs, those of families without a ladder, and planned runs."""
+    ends = table.sort_values("tokens").groupby("run").tail(1).set_index("run")
+    ends = ends.loc[[r for r in roles.index if roles[r] == "held out"]].sort_values("flops", kind="stable")
+    for run_name, row in ends.iterrows():
+        if row["family"] == family or row["family"] not in fit_families:
+            yield TargetRun(str(run_name), Budget(row["flops"], row["params"], row["tokens"]), row["family"])
+    for i, target in enumerate(t for t in config.targets if t.run is None):
+        yield TargetRun(target.name or _describe(target, i), target.budget())
+
+
+def _describe(target: Target, i: int) -> str:
+    given = target.model_dump(exclude_none=True)
+    return ", ".join(f"{k} {v:.4g}" for k, v in given.items()) or f"target {i + 1}"
+
+
+def _ladder(table: pd.DataFrame, roles: pd.Series) -> Iterator[LadderRun]:
+    ends = table.sort_values("tokens").groupby("run").tail(1).sort_values(["family", "params", "tokens"])
+    count = table.groupby("run")["tokens"].nunique()
+    for row in ends.itertuples():
+        yield LadderRun(run=row.run, family=row.family, params=row.params, tokens=row.tokens, flops=row.flops,
+                        checkpoints=int(count[row.run]), role=roles[row.run])  # fmt: skip
+
+
+def _provenance(config: Config, data: Data) -> Provenance:
+    plain = config.model_dump(mode="json", exclude={"out", "score"}, exclude_none=True)
+    plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
+    packages = {name: _version(name) for name in PACKAGES}
+    return Provenance(
+        benchcast=_version("benchcast"),
+        python=platform.python_version(),
+        packages=packages,
+        config=plain,
+        config_digest=object_digest(plain),
+        data=data.label,
+        data_digest=table_digest(data.table),
+        rows=len(data.table),
+        about=data.about,
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,74 @@
+"""From a source to a validated ladder table: the one place that knows every reader."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import schema
+from pipeline.config import DataSettings
+from pipeline.errors import InputError
+
+# Published testbeds can be downloaded; the others need a path.
+PUBLISHED = {"overtraining": "pipeline.sources.overtraining", "model_ladder": "pipeline.sources.model_ladder"}
+
+
+@dataclass(frozen=True)
+class Data:
+    """A validated ladder table, where it came from, and what is known about it."""
+
+    table: pd.DataFrame
+    label: str
+    about: tuple[str, ...] = ()
+
+
+def read(settings: DataSettings, base: Path, override: Path | None = None) -> Data:
+    """Read and validate the table a config names.
+
+    Parameters
+    ----------
+    base : Path
+        Folder that relative paths of the config start from.
+    override : Path, optional
+        ``--data`` of the command line.
+
+    Raises
+    ------
+    InputError
+        When a path is needed and missing, or the data has faults.
+    """
+    path = override or (base / settings.path if settings.path else None)
+    if settings.source == "demo" and override is None:
+        return demo()
+    if settings.source in PUBLISHED:
+        module = importlib.import_module(PUBLISHED[settings.source])
+        if path is None:
+            from pipeline.sources.download import fetch  # pooch is only needed to download
+
+            path = fetch(settings.source)
+        table = schema.validate(module.read(path), str(path))
+        return Data(table, f"{settings.source}: {path.name}", module.ABOUT)
+    if path is None:
+        raise InputError(f"data.path: is missing (source {settings.source!r} needs a file or folder; or give --data)")
+    if not path.exists():
+        raise InputError(f"{path}: does not exist (data.path of the config, or --data)")
+    if settings.source == "lm_eval":
+        from pipeline.sources import lm_eval
+
+        return Data(schema.validate(lm_eval.read(path), str(path)), f"lm_eval: {path.name}")
+    return Data(schema.read(path), path.name)
+
+
+def demo() -> Data:
+    """The ladder this project trained and scored itself, shipped as package data."""
+    folder = files("pipeline.demo_ladder")
+    with as_file(folder / "ladder.csv") as path:
+        table = schema.read(path)
+    about: Sequence[str] = json.loads((folder / "provenance.json").read_text())["about"]
+    return Data(table, "demo ladder (package data)", tuple(about))

@@ -1,0 +1,10 @@
+"""Recipes: which laws are chained, on which rows of the ladder. One file per recipe, all with the same ``run``."""
+
+from __future__ import annotations
+
+from pipeline.recipes import ladder, llama3, overtraining
+from pipeline.recipes.common import Found, Job
+
+RECIPES = {"llama3": llama3.run, "overtraining": overtraining.run, "ladder": ladder.run}
+
+__all__ = ["RECIPES", "Found", "Job"]

@@ -1,0 +1,83 @@
+"""The model-ladder recipe (Bhagia et al., arXiv 2412.04403): (N, D) to bits per byte, sigmoid to accuracy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import LadderSettings
+from pipeline.recipes.common import (
+    GRID, Found, Job, chain_curves, describe, forecasts, law_curve, panel, points, short,
+)  # fmt: skip
+from pipeline.results import Figure
+from stages import Chain, NLLToAccuracy, TaskLoss
+
+LOSS = "bits_per_byte"
+MOST_SIZES = 6
+
+
+def run(job: Job, settings: LadderSettings) -> Found:
+    """Fit the loss on one point per run and the sigmoid on all smoothed checkpoints, chain, forecast."""
+    X = pd.DataFrame([{"params": t.budget.params, "tokens": t.budget.tokens} for t in job.targets], dtype=float)
+    finals = job.finals(settings.last, [LOSS, "accuracy"]) if LOSS in job.rows else job.rows.iloc[:0]
+    if len(finals) <= len(TaskLoss.parameters):
+        lacking = f"{len(finals)} runs with bits_per_byte for a law of {len(TaskLoss.parameters)} parameters"
+        return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [lacking]))
+    first = TaskLoss(settings.huber).fit(finals[["params", "tokens"]].to_numpy(), finals[LOSS])
+    cloud = checkpoints(job.rows[job.rows["run"].isin(job.fit_runs)], settings)
+    second = NLLToAccuracy(settings.floor, settings.ceiling).fit(
+        cloud[[LOSS]].to_numpy(), cloud["accuracy"], groups=cloud["run"]
+    )
+    chain = Chain(first, second)
+    return Found(
+        forecasts=forecasts("ladder", job, chain, X, LOSS, settings.last, []),
+        laws=[describe("ladder", job, first), describe("ladder", job, second)],
+        figures=[_figure(job, chain, finals, cloud, settings)],
+    )
+
+
+def checkpoints(rows: pd.DataFrame, settings: LadderSettings) -> pd.DataFrame:
+    """Step 2's points: each run without its first checkpoints, smoothed, plus the anchor (loss 0, accuracy 1)."""
+    parts = []
+    for run_name, part in rows.dropna(subset=[LOSS, "accuracy"]).groupby("run", sort=False):
+        kept = part.iloc[math.ceil(settings.skip * len(part)) :]
+        smooth = kept[[LOSS, "accuracy"]].rolling(settings.smooth, min_periods=1).mean()
+        parts.append(smooth.assign(run=run_name, params=kept["params"]))
+    if settings.anchor:
+        parts.append(pd.DataFrame({LOSS: [0.0], "accuracy": [1.0], "run": ["(anchor)"], "params": [math.nan]}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, settings: LadderSettings) -> Figure:
+    names = [t.name for t in job.targets]
+    held = {c: job.finals(settings.last, [c], names) for c in (LOSS, "accuracy")}
+    both = job.finals(settings.last, [LOSS, "accuracy"], names)
+    sizes = sorted({float(n) for n in finals["params"]} | {t.budget.params for t in job.targets if t.budget.params})
+    if len(sizes) > MOST_SIZES:
+        sizes = [sizes[i] for i in np.linspace(0, len(sizes) - 1, MOST_SIZES).round().astype(int)]
+    most = max([finals["tokens"].max(), *(t.budget.tokens or 0 for t in job.targets)])
+    tokens = np.geomspace(finals["tokens"].min(), most, GRID)
+    grids = {n: np.column_stack([np.full(GRID, n), tokens]) for n in sizes}
+    measured = cloud[cloud["run"] != "(anchor)"]
+    low = min([measured[LOSS].min(), *(chain.first.predict(grids[n]).min() for n in sizes)])
+    losses = np.linspace(low, measured[LOSS].max(), GRID)[:, None]
+    name = "gold answer (bits/byte)"
+    return Figure(
+        recipe="ladder", family=job.family, task=job.task,
+        panels=(
+            panel("training tokens", name, True,
+                  points(finals, "tokens", LOSS, "fit", "params")
+                  + points(held[LOSS], "tokens", LOSS, "held out", "params"),
+                  [law_curve(chain.first, x, tokens, job.level, short(n)) for n, x in grids.items()]),
+            panel(name, f"accuracy ({job.metric})", False,
+                  points(measured, LOSS, "accuracy", "intermediate", "params")
+                  + points(both, LOSS, "accuracy", "held out", "params"),
+                  [law_curve(chain.second, losses, losses[:, 0], job.level, "sigmoid")]),
+            panel("training tokens", f"accuracy ({job.metric})", True,
+                  points(finals, "tokens", "accuracy", "fit", "params")
+                  + points(held["accuracy"], "tokens", "accuracy", "held out", "params"),
+                  chain_curves(chain, {short(n): x for n, x in grids.items()}, tokens, job.level)),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Where ladder tables come from: one reader per published or standard layout, all ending in the same table."""

@@ -1,0 +1,209 @@
+"""Write a result as PDF, JSON and CSV: the same input gives the same bytes, and a failure leaves old files alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import typst
+
+from reports import content, wording
+from reports.content import Content
+from reports.figures import panel_figure
+from reports.forest import forest_figure
+
+HERE = Path(__file__).parent
+COLUMNS = (
+    "recipe", "family", "task", "target", "params", "tokens", "flops", "forecast", "low", "high", "level", "stderr",
+    "status", "notes", "direct", "carry_forward", "actual", "chance", "middle", "middle_actual",
+)  # fmt: skip
+Files = dict[str, bytes]
+
+
+class ReportError(RuntimeError):
+    """The report could not be set; nothing was written."""
+
+
+def write(result: Mapping[str, Any], out: Path, stem: str = "report") -> dict[str, Path]:
+    """Write ``<stem>.pdf``, ``result.json`` and ``forecasts.csv`` into ``out``; return their paths by kind.
+
+    ``result`` is ``Result.model_dump(mode="json", by_alias=True)``. Everything is made in memory before the first file
+    is touched, and each file is replaced in one step.
+    """
+    if not stem or Path(stem).name != stem:
+        raise ValueError(f"stem must be a plain file name, not {stem!r}")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    made = {
+        out / f"{stem}.pdf": pdf_bytes(result),
+        out / "result.json": json_bytes(result),
+        out / "forecasts.csv": csv_bytes(result),
+    }
+    _replace_all(made)
+    return dict(zip(("pdf", "json", "csv"), made, strict=True))
+
+
+def _replace_all(files: Mapping[Path, bytes]) -> None:
+    """Write every file beside its place, then move them all; on a failure remove what was not moved."""
+    staged = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
+    try:
+        for path, data in files.items():
+            with staged[path].open("wb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+        for path, temporary in staged.items():
+            os.replace(temporary, path)
+    finally:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+
+
+def json_bytes(result: Mapping[str, Any]) -> bytes:
+    """The result as given, keys sorted, NaN and infinity as null."""
+    text = json.dumps(_no_nan(result), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode("utf-8", "replace")
+
+
+def _no_nan(value: Any) -> Any:
+    """The same structure with null for what JSON cannot say."""
+    if isinstance(value, Mapping):
+        return {key: _no_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_no_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def csv_bytes(result: Mapping[str, Any]) -> bytes:
+    """The forecasts, one a line: fractions as in the JSON, notes joined by `` | ``, empty for null."""
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for forecast in _no_nan(result["forecasts"]):
+        writer.writerow({**forecast, **forecast["baselines"], "notes": " | ".join(forecast["notes"])})
+    return buffer.getvalue().encode("utf-8", "replace")
+
+
+def pdf_bytes(result: Mapping[str, Any]) -> bytes:
+    """The report. PDF/UA (accessible) where the fonts have every character, plain tagged PDF otherwise."""
+    data, files = build(result)
+    files = {"main.typ": (HERE / "template.typ").read_bytes(), "data.json": json.dumps(data).encode(), **files}
+    try:
+        return _compile(files, ["ua-1"])
+    except typst.TypstError:
+        try:
+            return _compile(files, [])
+        except typst.TypstError as error:
+            raise ReportError(f"the report could not be typeset: {error}") from error
+
+
+def _compile(files: Files, standards: list[str]) -> bytes:
+    """Typeset from memory: only this package's folder could be read, no system font, no date."""
+    fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(Path(mpl.get_data_path()) / "fonts" / "ttf")])
+    pdf = typst.compile(
+        files, root=str(HERE), font_paths=fonts, ignore_system_fonts=True, format="pdf", pdf_standards=standards
+    )
+    return bytes(pdf)
+
+
+def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
+    """The template's data, and the figures it names."""
+    c = Content(result)
+    files: Files = {}
+    large = len(c.forecasts) > content.FULL_ROWS
+    law_table, law_notes = content.laws(c)
+    data = {
+        "title": wording.clean(result["title"], 160) or "Benchcast report",
+        "question": content.question(c),
+        "level": c.level,
+        "targets": content.targets(c),
+        "scorecard": content.scorecard(c),
+        "headline": content.headline(c),
+        "compact": content.compact(c) if large else None,
+        "compact_more": max(0, len(c.groups) - content.COMPACT_ROWS) if large else 0,
+        "notes": content.notes(c),
+        "page_one_notes": content.PAGE_ONE_NOTES,
+        "forest": _forest(c, files),
+        "sections": _sections(c, files),
+        "more": max(0, len(c.pairs) - content.DETAILED),
+        "laws": law_table,
+        "law_notes": law_notes,
+        "methods": _checked(content.methods(c)),
+        "ladder": content.ladder(c),
+        "provenance": content.provenance(c),
+    }
+    return data, files
+
+
+def _forest(c: Content, files: Files) -> dict[str, str] | None:
+    """The page-one figure."""
+    if not c.groups:
+        return None
+    chosen = list(c.groups.items())[: content.FOREST_GROUPS]
+    names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
+    most = 30 if len(chosen) <= 14 else 22
+    files["forest.svg"] = forest_figure([(c.label(key, most), rows) for key, rows in chosen], names, c.level)
+    left = len(c.groups) - len(chosen)
+    more = f" The first {len(chosen)} of {len(c.groups)} are drawn; the others are in result.json." if left else ""
+    caption = f"Forecasts with {c.level} prediction intervals, baselines, and measured scores where known.{more}"
+    return {"file": "forest.svg", "alt": f"Dot plot. {caption}", "caption": caption}
+
+
+def _sections(c: Content, files: Files) -> list[dict[str, Any]]:
+    """One section per (family, task) with a figure per recipe, for the first few."""
+    sections = []
+    for family, task in c.pairs[: content.DETAILED]:
+        chosen = [f for f in c.result["figures"] if (f["family"], f["task"]) == (family, task) and f["panels"]]
+        items = [_item(c, figure, files) for figure in chosen]
+        if items:
+            heading = f"{task} ({family})" if len(c.families) > 1 else task
+            sections.append({"heading": wording.clean(heading, 90), "items": items})
+    return sections
+
+
+def _item(c: Content, figure: Mapping[str, Any], files: Files) -> dict[str, str]:
+    """One figure and its caption."""
+    key = tuple(figure[k] for k in ("recipe", "family", "task"))
+    rows = [f for f in c.forecasts if tuple(f[k] for k in ("recipe", "family", "task")) == key]
+    file = f"panels{len(files)}.svg"
+    files[file] = panel_figure(figure, rows, c.level)
+    caption = f"{content.recipe_name(figure['recipe'])} recipe. " + "; ".join(map(_sentence, rows)) + "." * bool(rows)
+    return {"file": file, "alt": f"Fitted laws of {wording.clean(figure['task'])}. {caption}", "caption": caption}
+
+
+def _sentence(f: Mapping[str, Any]) -> str:
+    """A forecast in words."""
+    target, actual = wording.clean(f["target"], content.NAME), wording.finite(f["actual"])
+    measured = "" if actual is None else f", measured {wording.percent(actual)} %"
+    if wording.finite(f["forecast"]) is None:
+        return f"{target}: no forecast{measured}"
+    within = f" ({wording.level(f['level'])} interval {wording.interval(f['low'], f['high'])})"
+    return f"{target}: {wording.percent(f['forecast'])} %{within}{measured}"
+
+
+def _checked(methods: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
+    """Formulas marked as mathematics if they are; anything else is shown as it is written."""
+    return [method | {"math": is_mathematics(method["formula"])} for method in methods]
+
+
+def is_mathematics(formula: str) -> bool:
+    """Whether Typst can set it. Code, and the module that reads files, are refused before it is tried."""
+    if "#" in formula or re.search(r"\bstd\b", formula):
+        return False
+    source = b'#set document(title: "f")\n#eval(json("data.json"), mode: "math")'
+    try:
+        typst.compile(
+            {"main.typ": source, "data.json": json.dumps(formula).encode()},
+            root=str(HERE), ignore_system_fonts=True, format="pdf",
+        )  # fmt: skip
+    except typst.TypstError:
+        return False
+    return True

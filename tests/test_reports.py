@@ -1,0 +1,324 @@
+"""The report as its readers get it: real PDFs, read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+import typst
+import yaml
+from report_fixture import make_result
+
+from reports import ReportError, content, document, figures, wording, write
+
+NASTY = (
+    "#set page(width: 1cm)",
+    "<script>alert(1)</script>",
+    "$x$ *b* _i_ `c`",
+    '"quoted" \\n @label [y]',
+    "任务 задача",
+    "_hidden",
+)
+
+
+def pages(pdf: Path | bytes) -> list[str]:
+    """Text of every page, each run of white space as one space."""
+    data = pdf if isinstance(pdf, bytes) else pdf.read_bytes()
+    return [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(data)).pages]
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, Any]:
+    return make_result()
+
+
+@pytest.fixture(scope="module")
+def written(result: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write(result, tmp_path_factory.mktemp("report") / "new" / "folder")
+
+
+def test_the_fixture_is_a_result(result: dict[str, Any]) -> None:
+    results = pytest.importorskip("pipeline.results")
+    again = results.Result.model_validate(result).model_dump(mode="json", by_alias=True)
+    assert json.loads(json.dumps(again)) == json.loads(json.dumps(result))
+
+
+def test_page_one_has_the_decision(written: dict[str, Path], result: dict[str, Any]) -> None:
+    first = pages(written["pdf"])[0]
+    assert result["title"] in first
+    assert "What will these 2 models score on 3 tasks?" in first
+    for forecast in result["forecasts"]:
+        assert forecast["task"] in first
+        assert forecast["target"] in first
+        assert wording.percent(forecast["forecast"]) in first
+        assert wording.percent(forecast["baselines"]["direct"]) in first
+        assert wording.percent(forecast["baselines"]["carry_forward"]) in first
+        for note in forecast["notes"]:
+            assert note in first
+
+
+def test_headline_row_shows_interval_baselines_actual_and_notes(
+    written: dict[str, Path], result: dict[str, Any]
+) -> None:
+    f = next(f for f in result["forecasts"] if f["recipe"] == "ladder" and f["target"] == "7B-4T")
+    numbers = [f["forecast"], f["baselines"]["direct"], f["baselines"]["carry_forward"], f["actual"]]
+    own, direct, carried, actual = (f"{100 * value:.1f}" for value in numbers)
+    row = f"Model ladder {own} {100 * f['low']:.1f}–{100 * f['high']:.1f} {direct} {carried} {actual} in ok"
+    assert row in pages(written["pdf"])[0]
+
+
+def test_engineer_pages(written: dict[str, Path], result: dict[str, Any]) -> None:
+    text = pages(written["pdf"])
+    assert 5 <= len(text) <= 8
+    everything = " ".join(text)
+    for run in result["ladder"]:
+        assert run["run"] in everything
+    for source in {law["source"] for law in result["laws"]}:
+        assert source in everything
+    p = result["provenance"]
+    for fact in (p["data_digest"], p["config_digest"], "numpy 2.1.3", *p["about"], "params: 6.9e+09"):
+        assert fact in everything
+    assert "α = 0.348 ± 0.011" in everything
+    assert "bound hit 1" in everything
+    assert "k is at its upper bound" in everything
+
+
+def test_pdf_is_tagged_titled_and_outlined(written: dict[str, Path], result: dict[str, Any]) -> None:
+    data = written["pdf"].read_bytes()
+    reader = pypdf.PdfReader(io.BytesIO(data))
+    assert reader.metadata is not None
+    assert reader.metadata.title == result["title"]
+    assert "/CreationDate" not in reader.metadata
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert "pdfuaid" in str(reader.trailer["/Root"]["/Metadata"].get_object().get_data())
+    titles = [item["/Title"] for item in reader.outline if isinstance(item, dict)]
+    assert [title.split(maxsplit=1)[-1] for title in titles[1:]] == [
+        "Laws and measurements, task by task", "Fitted parameters", "The ladder", "Methods", "Provenance",
+    ]  # fmt: skip
+
+
+def test_same_bytes_again(written: dict[str, Path], result: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    again = write(json.loads(json.dumps(result)), Path("elsewhere"))
+    for kind, path in written.items():
+        assert path.read_bytes() == again[kind].read_bytes(), kind
+
+
+def test_a_users_matplotlibrc_changes_nothing(result: dict[str, Any]) -> None:
+    import matplotlib as mpl
+
+    figure = result["figures"][0]
+    plain = figures.panel_figure(figure, [])
+    with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "text.parse_math": True}):
+        assert figures.panel_figure(figure, []) == plain
+
+
+def test_json_and_csv_say_what_the_result_says(written: dict[str, Path], result: dict[str, Any]) -> None:
+    assert json.loads(written["json"].read_text("utf-8")) == json.loads(json.dumps(result))
+    with written["csv"].open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(rows) == len(result["forecasts"])
+    for row, forecast in zip(rows, result["forecasts"], strict=True):
+        flat = {**forecast, **forecast["baselines"], "notes": " | ".join(forecast["notes"])}
+        assert row == {key: "" if flat[key] is None else str(flat[key]) for key in document.COLUMNS}
+
+
+def test_only_three_files_and_nothing_outside(tmp_path: Path) -> None:
+    small = make_result(tasks=("#read('/etc/passwd')", "../../up", "a/b"), targets=("7B-4T",), title="../title")
+    write(small, tmp_path / "out", stem="monday")
+    assert {p.name for p in tmp_path.rglob("*")} == {"out", "monday.pdf", "result.json", "forecasts.csv"}
+
+
+@pytest.mark.parametrize("stem", ["", "..", "a/b", "/abs"])
+def test_stem_is_a_plain_name(stem: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="stem"):
+        write(make_result(tasks=("t",)), tmp_path, stem)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nasty_names_show_literally(tmp_path: Path) -> None:
+    nasty = make_result(tasks=NASTY, targets=("7B-4T",), title='#panic("title") $t$ *bold*')
+    nasty["forecasts"][0]["notes"] = ['#eval("1 + 1") note $n$ // end']
+    nasty["laws"][0]["formula"] = '#read("data.json")'
+    for point in nasty["figures"][0]["panels"][0]["points"]:
+        point["group"], point["run"] = "_$g$", "_$run"
+    text = pages(write(nasty, tmp_path)["pdf"])
+    for name in (nasty["title"], *NASTY, '#eval("1 + 1") note $n$ // end'):
+        assert name in text[0]
+    assert '#read("data.json")' in " ".join(text)
+
+
+def test_nulls_are_dashes(tmp_path: Path) -> None:
+    bare = make_result(tasks=("mmlu",), targets=("7B-4T",))
+    for f in bare["forecasts"]:
+        empty = dict.fromkeys(("forecast", "low", "high", "stderr", "actual", "chance", "middle", "params", "tokens"))
+        f |= empty | {"status": "failed", "baselines": {"direct": None, "carry_forward": None}}
+    first = pages(write(bare, tmp_path)["pdf"])[0]
+    assert "Llama 3 – – – – – – failed" in first
+    assert "No measured score is known yet" in first
+    assert "3 of 3 forecasts could not be made" in first
+
+
+def test_nan_is_null_in_json_and_left_out_of_figures(tmp_path: Path) -> None:
+    odd = make_result(tasks=("mmlu",), targets=("7B-4T",))
+    odd["forecasts"][0]["stderr"] = math.inf
+    curve = odd["figures"][0]["panels"][0]["curves"][0]
+    curve["high"] = [math.nan] * len(curve["high"])
+    curve["low"] = [None] * len(curve["low"])
+    saved = json.loads(write(odd, tmp_path)["json"].read_text())
+    assert saved["forecasts"][0]["stderr"] is None
+    assert saved["figures"][0]["panels"][0]["curves"][0]["high"][0] is None
+
+
+@pytest.mark.parametrize("drop", ["forecasts", "laws", "figures", "ladder"])
+def test_a_result_may_lack_a_part(drop: str, tmp_path: Path) -> None:
+    assert len(pages(write(make_result(tasks=("mmlu",)) | {drop: []}, tmp_path)["pdf"])) >= 2
+
+
+def test_many_tasks_move_the_table_to_an_appendix(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(
+        document, "panel_figure", lambda *_: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="3"/>'
+    )
+    tasks = tuple(f"task_{i:02d}" for i in range(46))
+    text = pages(write(make_result(tasks=tasks), tmp_path)["pdf"])
+    appendix = " ".join(text[text.index(next(t for t in text if "All forecasts" in t)) :])
+    assert all(task in appendix for task in tasks)
+    assert appendix.count("Carry-fwd.") >= 3  # the header again on each page
+    assert "80 more rows are in the full table" in text[0]
+    assert "34 more tasks are in result.json" in " ".join(text)
+
+
+def test_two_families_are_told_apart(tmp_path: Path) -> None:
+    one, two = (make_result(tasks=("mmlu",), targets=("7B-4T",), family=name) for name in ("c4-mix", "rpj-mix"))
+    both = one | {key: one[key] + two[key] for key in ("forecasts", "laws", "figures", "ladder")}
+    text = pages(write(both, tmp_path)["pdf"])
+    assert "Family" in text[0]
+    assert "mmlu (rpj-mix)" in " ".join(text)
+
+
+def test_failed_typesetting_leaves_old_files(result: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+    old = {name: f"old {name}".encode() for name in ("report.pdf", "result.json", "forecasts.csv")}
+    for name, data in old.items():
+        (tmp_path / name).write_bytes(data)
+    broken = tmp_path / "package"
+    shutil.copytree(document.HERE, broken, ignore=shutil.ignore_patterns("__pycache__"))
+    (broken / "template.typ").write_text("#panic()")
+    monkeypatch.setattr(document, "HERE", broken)
+    with pytest.raises(ReportError, match="typeset"):
+        write(make_result(tasks=("mmlu",)), tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == old
+
+
+def test_failed_writing_leaves_old_files(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "report.pdf").write_bytes(b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(document.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write(make_result(tasks=("mmlu",)), tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"report.pdf": b"old"}
+
+
+@pytest.mark.parametrize(
+    ("formula", "good"),
+    [
+        ("L = E + (a M^eta + b M^(-eta)) C^(-eta)", True),
+        ('"Err" = epsilon - k exp(-gamma L)', True),
+        ("L = (", False),
+        ("undefinedname", False),
+        ('#read("template.typ")', False),
+        ('std.read("template.typ")', False),
+    ],
+)
+def test_formulas_are_tried_before_they_are_set(formula: str, good: bool) -> None:
+    assert document.is_mathematics(formula) is good
+
+
+def test_text_is_read_as_text_by_the_template() -> None:
+    source = document.HERE.joinpath("template.typ").read_text("utf-8")
+    assert source.count("eval(") == 1, "only formulas may be evaluated"
+    assert len(source.splitlines()) < 150
+    with pytest.raises(typst.TypstError):
+        typst.compile({"main.typ": b'#read("/etc/passwd")'}, root=str(document.HERE))
+
+
+@pytest.mark.parametrize(
+    ("x_label", "y_label", "accuracy", "expected"),
+    [
+        ("training FLOPs (6ND)", "NLL (nats/byte)", False, (1e20, 0.7, None, None)),
+        ("NLL (nats/byte)", "accuracy", True, (0.7, 60, 55, 65)),
+        ("training FLOPs", "accuracy", True, (1e20, 60, 55, 65)),
+        ("loss (nats/token)", "top-1 error", True, (0.7, 40, 35, 45)),
+        ("loss (nats/token)", "top-1 error", False, (0.7, 0.4, 0.35, 0.45)),
+        ("tokens", "accuracy", True, None),
+        ("predicted loss", "measured loss", False, None),
+    ],
+)
+def test_a_forecast_finds_its_place(x_label: str, y_label: str, accuracy: bool, expected: Any) -> None:
+    panel = {"x_label": x_label, "y_label": y_label, "y_is_accuracy": accuracy, "x_log": "FLOP" in x_label}
+    forecast = {"flops": 1e20, "tokens": None, "middle": 0.7, "forecast": 0.6, "low": 0.55, "high": 0.65}
+    place = figures.target_position(panel, forecast)
+    if expected is None:
+        assert place is None
+    else:
+        assert place == pytest.approx([math.nan if v is None else v for v in expected], nan_ok=True)
+
+
+def test_sizes_are_ordered_by_size() -> None:
+    names = ["1.3B", "190M", "7B", "other", "370M", "..M"]
+    points = [{"group": n, "role": "fit", "run": n, "x": 1.0, "y": 1.0} for n in names]
+    assert list(figures.size_groups([{"points": points}])) == ["190M", "370M", "1.3B", "7B", "..M", "other"]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (1.23456, 0.0567, "1.235 ± 0.057"),
+        (-0.05512, 0.00171, "−0.0551 ± 0.0017"),
+        (2085.43, 460.0, "2090 ± 460"),
+        (0.0, 0.02, "0.000 ± 0.020"),
+        (3.21e6, 5.1e4, "(3.210 ± 0.051)×10⁶"),
+        (4.5e-6, 2e-7, "(4.50 ± 0.20)×10⁻⁶"),
+        (2.0, 500.0, "2 ± 500"),
+        (1.817, None, "1.817 (no s.e.)"),
+        (0.25, 0.0, "0.25 (fixed)"),
+        (None, 0.1, "–"),
+        (math.nan, 0.1, "–"),
+    ],
+)
+def test_digits_follow_the_standard_error(value: Any, error: Any, text: str) -> None:
+    assert wording.estimate(value, error) == text
+
+
+def test_numbers_in_words() -> None:
+    assert [wording.count(v) for v in (1.3e6, 6.9e9, 16.55e12, 138e9, 999, 999_900, None)] == [
+        "1.3M", "6.9B", "16.6T", "138B", "999", "1M", "–",
+    ]  # fmt: skip
+    assert wording.scientific(1.2e18) == "1.2×10¹⁸"
+    assert wording.percent(-0.0001) == "0.0"
+    assert wording.interval(0.582, 0.64) == "58.2–64.0"
+    assert wording.interval(-0.02, 0.64) == "−2.0 to 64.0"
+    assert figures.log_label(1e18) == "10¹⁸"
+    assert figures.log_label(3e-5) == "3×10⁻⁵"
+
+
+def test_names_lose_what_could_disturb_their_neighbours() -> None:
+    assert wording.clean("a\nb\x00\u202e\ud800c") == "a b\ufffd\ufffd\ufffdc"
+    assert wording.clean("x" * 99, 11) == "xxxxx…xxxxx"
+
+
+def test_large_numbers_of_a_config_stay_numbers() -> None:
+    config = {"flops": 3.8e25, "tokens": 1e18, "level": 0.9, "params": 6887575552.0}
+    shown = yaml.dump(config, Dumper=content.Dumper)
+    assert yaml.safe_load(shown) == config
+    assert "3.8e+25" in shown
