@@ -24,6 +24,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import schema
+from pipeline.digest import file_digest
 from pipeline.errors import BenchcastError, Fault, FaultsError
 
 ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
@@ -215,8 +216,7 @@ def _validate(abouts: list[dict[str, Any]], file: str) -> pd.DataFrame:
 def _sha256(files: Iterable[Path]) -> str:
     total = hashlib.sha256()
     for path in files:
-        with path.open("rb") as file:
-            total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+        total.update(f"{path.name}\0{file_digest(path)}\0".encode())
     return total.hexdigest()
 
 

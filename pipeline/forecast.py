@@ -118,7 +118,7 @@ def _tasks(config: Config, table: pd.DataFrame) -> Iterator[tuple[str, str, pd.D
     keys = ["task", "num_fewshot", "prompt"]
     scored = table[table["metric"].isin([*ACCURACIES, *LOSSES])]
     ways = scored[keys].drop_duplicates().groupby("task").size()
-    for (task, shots, prompt), part in scored.groupby(keys, sort=True, dropna=False):
+    for (task, shots, prompt), part in scored.groupby(keys, sort=False, dropna=False):
         label = f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})" if ways[task] > 1 else str(task)
         metrics = {m: rows.set_index(where) for m, rows in part.groupby("metric")}
         metric = next((m for m in ACCURACIES if m in metrics and config.metric in ("auto", m)), None)

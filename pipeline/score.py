@@ -6,9 +6,9 @@ which lm-eval lacks, come from ``document_metrics``. The table is rewritten afte
 already in it is not scored again, as long as weights, tokenizer, prompts, settings and lm-eval are the same.
 
 Validation loss is what lm-eval's rolling log-likelihood gives: the text is cut into windows of ``max_length`` tokens
-that do not overlap, each predicted from the one token before it (BOS, or else EOS, before the first). A BOS the
-tokenizer's template would add is counted only with ``add_bos_token``. ``n`` is the number of windows, and the
-standard error that of a mean over windows.
+that do not overlap, each predicted from the one token before it (BOS, or else EOS, before the first); only the last,
+shorter window is given more context. A BOS of the tokenizer's template counts only with ``add_bos_token``. ``n`` is
+the number of windows, and the standard error that of a mean over windows.
 
 torch, transformers and lm-eval are imported only when something is scored (here, in ``checkpoints``, ``lm_eval_tasks``
 and ``language_model``, nowhere else).
@@ -68,7 +68,7 @@ class Plan:
     @property
     def versions(self) -> dict[str, str]:
         """Version of every task and text by name."""
-        return {item.name: item.version for item in (*self.tasks, *self.texts)}
+        return {task.name: task.version for task in self.tasks} | {text.name: text.version for text in self.texts}
 
     def tokens(self, lm: Any, task: Task, checkpoint: Checkpoint) -> list[Encoded]:
         """The task's requests as token ids, kept for all checkpoints with the same tokenizer files."""
@@ -135,7 +135,8 @@ def _score_all(
         new, problems = _guarded(checkpoint, plan, missing, progress) if missing else ([], [])
         failures += problems
         if new:
-            rows = pd.concat([rows, pd.DataFrame(new, columns=list(schema.COLUMNS))], ignore_index=True)
+            added = pd.DataFrame(new, columns=list(schema.COLUMNS))
+            rows = added if rows.empty else pd.concat([rows, added], ignore_index=True)
             _save(rows, out)
         what = f"{len(new)} rows in {time.monotonic() - began:.1f} s" if missing else "already scored"
         progress(f"{number}/{len(found)} {checkpoint.source}: " + "; ".join([what, *problems]))
@@ -163,7 +164,7 @@ def _plan(settings: ScoreSettings, base: Path) -> tuple[Plan, list[str]]:
 
     texts = _texts(settings, base)
     tasks, failures = lm_eval_tasks.load(settings, base)
-    names = [item.name for item in (*tasks, *texts)]
+    names = [task.name for task in tasks] + [text.name for text in texts]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise FaultsError([Fault("score.validation_text", f"{name!r} names two texts or a task") for name in twice])
@@ -188,9 +189,7 @@ def _texts(settings: ScoreSettings, base: Path) -> list[Text]:
     return texts
 
 
-def _guarded(
-    checkpoint: Checkpoint, plan: Plan, missing: set[str], progress: Progress
-) -> tuple[list[Row], list[str]]:
+def _guarded(checkpoint: Checkpoint, plan: Plan, missing: set[str], progress: Progress) -> tuple[list[Row], list[str]]:
     """Score one checkpoint; whatever goes wrong becomes a line, so that it never costs the others."""
     try:
         return _score(checkpoint, plan, missing, progress)
@@ -200,9 +199,7 @@ def _guarded(
         return [], [f"{checkpoint.source}: {first_line(error)}"]
 
 
-def _score(
-    checkpoint: Checkpoint, plan: Plan, missing: set[str], progress: Progress
-) -> tuple[list[Row], list[str]]:
+def _score(checkpoint: Checkpoint, plan: Plan, missing: set[str], progress: Progress) -> tuple[list[Row], list[str]]:
     lm = language_model.load(checkpoint, plan.settings, plan.device)
     for odd in checkpoints.check_tokenizer(lm.tokenizer, lm.model):
         progress(f"warning: {checkpoint.source}: {odd}")
@@ -222,10 +219,11 @@ def _score(
             rows += _text_rows(lm, text, checkpoint)
     shared = {**checkpoint.about, "prompt": "", "source": checkpoint.source, "digest": checkpoint.digest,
               "lm_eval": plan.lm_eval}  # fmt: skip
-    rows = [{**shared, **row} for row in rows]
-    if rows:
-        schema.validate(pd.DataFrame(rows))  # here, so that an impossible number costs this checkpoint only
-    return rows, problems
+    if not rows:
+        return [], problems
+    # Validated here already, so that an impossible number costs this checkpoint only.
+    table = schema.validate(pd.DataFrame([{**shared, **row} for row in rows]))
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")], problems
 
 
 def _task_rows(task: Task, results: Sequence[tuple[float, bool]]) -> list[Row]:

@@ -57,8 +57,13 @@ class Content:
     def label(self, key: Key, most: int) -> str:
         """A group's name: only the parts that differ within this report."""
         family, task, target = key
-        parts = [family] * (len(self.families) > 1) + [task] + [target] * (len(self.targets) > 1)
-        return w.clean(" · ".join(parts), most)
+        if len(self.families) > 1:
+            target = target.removeprefix(family).lstrip("-_ ") or target
+        others = [family] * (len(self.families) > 1) + [target] * (len(self.targets) > 1)
+        # The task is what a row is about: the other parts share what room it leaves.
+        room = max(6, (most - len(task)) // max(len(others), 1) - 3) if most else 0
+        short = [w.clean(part, room) for part in others]
+        return w.clean(" · ".join([task, *short]), most)
 
 
 def recipe_name(recipe: str) -> str:
@@ -76,7 +81,8 @@ def question(c: Content) -> list[str]:
     """What was asked and how far the answer reaches, in sentences."""
     fitted = [run for run in c.result["ladder"] if run["role"] == "fit"]
     who = w.clean(c.targets[0], 80) if len(c.targets) == 1 else f"these {len(c.targets)} models"
-    tasks = "this task" if len(c.pairs) == 1 else f"{len(c.pairs)} tasks"
+    names = {task for _, task in c.pairs}
+    tasks = "this task" if len(names) == 1 else f"{len(names)} tasks"
     lines = [f"What will {who} score on {tasks}? " if c.forecasts else "Nothing was forecast. "]
     if fitted:
         spans = [(min(r[k] for r in fitted), max(r[k] for r in fitted)) for k in ("params", "flops")]
@@ -108,6 +114,11 @@ GETTERS: tuple[Callable[[Record], Any], ...] = (
     lambda f: f["baselines"]["direct"],
     lambda f: f["baselines"]["carry_forward"],
 )
+
+
+def measured(f: Record) -> Any:
+    """The score that was measured, if any."""
+    return f["actual"]
 
 
 def _comparable(rows: Iterable[Record]) -> list[Record]:
@@ -142,12 +153,12 @@ def scorecard(c: Content) -> Table:
             f["high"] - f["low"] for f in own if w.finite(f["low"]) is not None and w.finite(f["high"]) is not None
         ]
         state = Counter(f["status"] for f in own)
-        measured = _comparable(own)
+        fair = _comparable(own)
         bounded, hit = _coverage(own)
         rows.append(
             [recipe_name(recipe), str(len(own)), str(state["ok"]), str(state["warning"]), str(state["failed"])]
             + [w.percent(statistics.median(widths)) if widths else w.DASH, f"{hit} of {bounded}" if bounded else w.DASH]
-            + [_mean_error(measured, get) for get in GETTERS]
+            + [_mean_error(fair, get) for get in GETTERS]
         )
     heads = ["Recipe", "Forecasts", "ok", "warning", "failed", "Median width", "Inside"]
     heads += ["Mean miss", "of direct law", "of carry-fwd."]
@@ -214,7 +225,7 @@ def compact(c: Content) -> Table:
             cells.append(
                 f"{w.percent(own['forecast'])} ({w.interval(own['low'], own['high'])})" if own and known else w.DASH
             )
-        spread = [_spread(get(f) for f in group) for get in (*GETTERS[1:], lambda f: f["actual"])]
+        spread = [_spread(get(f) for f in group) for get in (*GETTERS[1:], measured)]
         rows.append([c.label(key, 30), *cells, *spread])
     return table(columns, rows)
 
@@ -318,7 +329,7 @@ class Dumper(yaml.SafeDumper):
     """YAML with large numbers as powers of ten."""
 
 
-def _float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
+def _float(dumper: Any, value: float) -> Any:
     """``6.9e+09``, with the point and the sign without which YAML 1.1 would read a string."""
     if not 1e6 <= abs(value) < float("inf"):
         return dumper.represent_float(value)

@@ -26,6 +26,7 @@ COLUMNS = (
     "status", "notes", "direct", "carry_forward", "actual", "chance", "middle", "middle_actual",
 )  # fmt: skip
 Files = dict[str, bytes]
+typeset: Any = typst.compile  # its stub knows nothing of files in memory
 
 
 class ReportError(RuntimeError):
@@ -38,7 +39,7 @@ def write(result: Mapping[str, Any], out: Path, stem: str = "report") -> dict[st
     ``result`` is ``Result.model_dump(mode="json", by_alias=True)``. Everything is made in memory before the first file
     is touched, and each file is replaced in one step.
     """
-    if not stem or Path(stem).name != stem:
+    if stem in ("", ".", "..") or Path(stem).name != stem:
         raise ValueError(f"stem must be a plain file name, not {stem!r}")
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,7 @@ def pdf_bytes(result: Mapping[str, Any]) -> bytes:
 def _compile(files: Files, standards: list[str]) -> bytes:
     """Typeset from memory: only this package's folder could be read, no system font, no date."""
     fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(Path(mpl.get_data_path()) / "fonts" / "ttf")])
-    pdf = typst.compile(
+    pdf = typeset(
         files, root=str(HERE), font_paths=fonts, ignore_system_fonts=True, format="pdf", pdf_standards=standards
     )
     return bytes(pdf)
@@ -200,7 +201,7 @@ def is_mathematics(formula: str) -> bool:
         return False
     source = b'#set document(title: "f")\n#eval(json("data.json"), mode: "math")'
     try:
-        typst.compile(
+        typeset(
             {"main.typ": source, "data.json": json.dumps(formula).encode()},
             root=str(HERE), ignore_system_fonts=True, format="pdf",
         )  # fmt: skip

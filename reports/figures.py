@@ -218,11 +218,22 @@ def _draw_points(
         legend.add(*entry, line)
 
 
+def quantity(label: str) -> str:
+    """Which number of a forecast an axis shows: the label is read up to its unit, which may be nats per *token*."""
+    name = label.lower().split("(")[0].strip()
+    if "flop" in label.lower():
+        return "flops"
+    if re.fullmatch(r"(training )?tokens|(parameters|params)", name):
+        return "tokens" if name.endswith("tokens") else "params"
+    return "middle" if re.search(r"loss|nll|log-?likelihood|bpb|bits|nats|perplexity", name) else ""
+
+
 def target_position(panel: Record, forecast: Record) -> tuple[float, float, float, float] | None:
     """Where a forecast lies on these axes: x, y, low, high, read off what the axes say they are."""
-    x_label, y_label = panel["x_label"].lower(), panel["y_label"].lower()
-    known = (("flop", "flops"), ("token", "tokens"), ("param", "params"))
-    x_key = next((key for word, key in known if word in x_label), "middle")
+    y_label = panel["y_label"].lower()
+    x_key = quantity(panel["x_label"])
+    if not x_key:
+        return None
     x = number(forecast[x_key])
     values = [number(forecast[key]) for key in ("forecast", "low", "high")]
     if "error" in y_label:
@@ -249,9 +260,11 @@ def _draw_forecasts(ax: Axes, panel: Record, forecasts: Sequence[Record], legend
         ax.plot([x, x], [low, high], color="black", lw=1.1, marker="_", ms=5, mew=1.1, zorder=7)
         ax.plot(x, y, color="black", marker="o", ms=3.2, zorder=7)
         legend.add(9, "forecast with interval", bar)
-    chances = {number(f.get("chance")) for f in forecasts} if panel["y_is_accuracy"] else set()
+    error = "error" in panel["y_label"].lower()
+    chances = {number(f.get("chance")) for f in forecasts} if panel["y_is_accuracy"] or error else set()
+    scale = 100.0 if panel["y_is_accuracy"] else 1.0
     for chance in sorted(value for value in chances if math.isfinite(value)):
-        line = ax.axhline(100 * chance, color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=1)
+        line = ax.axhline(scale * (1 - chance if error else chance), color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=1)
         legend.add(10, "guessing", line)
 
 

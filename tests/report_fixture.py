@@ -81,14 +81,32 @@ def _panels(recipe: str, shift: float, noise: random.Random) -> list[dict[str, A
     else:
         c_curves = [_curve("linear in log C", grid, losses, 0.006, 0.014)]
     span = sorted(losses)
+    step_two = {
+        "x_label": "gold-answer NLL (nats/byte)",
+        "y_label": "accuracy",
+        "x_log": False,
+        "y_is_accuracy": True,
+        "points": loss_points,
+        "curves": [_curve("sigmoid", span[::-1], [_acc(v, shift) for v in span[::-1]], 0.01, 0.03)],
+    }
+    if recipe == "overtraining":
+        step_two = _as_error(step_two)
     return [
         {"x_label": "training FLOPs (6ND)", "y_label": "gold-answer NLL (nats/byte)", "x_log": True,
          "y_is_accuracy": False, "points": flops_points, "curves": c_curves},
-        {"x_label": "gold-answer NLL (nats/byte)", "y_label": "accuracy", "x_log": False, "y_is_accuracy": True,
-         "points": loss_points, "curves": [_curve("sigmoid", span[::-1], [_acc(v, shift) for v in span[::-1]], 0.01, 0.03)]},
+        step_two,
         {"x_label": "training FLOPs (6ND)", "y_label": "accuracy", "x_log": True, "y_is_accuracy": True,
          "points": composed, "curves": [_curve("composed", grid, [_acc(v, shift) for v in losses], 0.014, 0.03)]},
     ][: 2 if recipe == "overtraining" else 3]  # fmt: skip
+
+
+def _as_error(panel: dict[str, Any]) -> dict[str, Any]:
+    """Top-1 error in place of accuracy."""
+    flip = lambda values: [1 - v for v in values]  # noqa: E731
+    curves = [{"label": "exponential", "x": c["x"], "y": flip(c["y"]), "low": flip(c["high"]), "high": flip(c["low"]),
+               "curve_low": flip(c["curve_high"]), "curve_high": flip(c["curve_low"])} for c in panel["curves"]]  # fmt: skip
+    points = [p | {"y": 1 - p["y"]} for p in panel["points"]]
+    return panel | {"y_label": "top-1 error", "y_is_accuracy": False, "points": points, "curves": curves}
 
 
 def _forecast(recipe: str, family: str, task: str, target: str, shift: float, noise: random.Random) -> dict[str, Any]:

@@ -23,7 +23,7 @@ NASTY = (
     "<script>alert(1)</script>",
     "$x$ *b* _i_ `c`",
     '"quoted" \\n @label [y]',
-    "任务 задача",
+    "задача – tâche ≥ 5",
     "_hidden",
 )
 
@@ -150,10 +150,19 @@ def test_nasty_names_show_literally(tmp_path: Path) -> None:
     nasty["laws"][0]["formula"] = '#read("data.json")'
     for point in nasty["figures"][0]["panels"][0]["points"]:
         point["group"], point["run"] = "_$g$", "_$run"
+    nasty["figures"] = nasty["figures"][: len(NASTY)]
     text = pages(write(nasty, tmp_path)["pdf"])
     for name in (nasty["title"], *NASTY, '#eval("1 + 1") note $n$ // end'):
         assert name in text[0]
     assert '#read("data.json")' in " ".join(text)
+
+
+def test_characters_without_a_glyph_do_no_harm(tmp_path: Path) -> None:
+    strange = make_result(tasks=("任务 שלום 😀",), targets=("7B-4T",), title="标题 \u202e")
+    files = write(strange, tmp_path)
+    assert len(pages(files["pdf"])) > 2
+    assert json.loads(files["json"].read_text("utf-8"))["forecasts"][0]["task"] == "任务 שלום 😀"
+    assert "任务 שלום 😀" in files["csv"].read_text("utf-8")
 
 
 def test_nulls_are_dashes(tmp_path: Path) -> None:
@@ -196,6 +205,17 @@ def test_many_tasks_move_the_table_to_an_appendix(tmp_path: Path, monkeypatch: A
     assert "34 more tasks are in result.json" in " ".join(text)
 
 
+def test_rarer_notes_move_to_an_appendix(tmp_path: Path) -> None:
+    noted = make_result(tasks=("mmlu",), targets=("7B-4T",)) | {"figures": []}
+    noted["forecasts"][0]["notes"] = ["seen by all", *(f"rare {i}" for i in range(9))]
+    noted["forecasts"][1]["notes"] = ["seen by all"]
+    text = pages(write(noted, tmp_path)["pdf"])
+    assert "1. seen by all (2 of 3 forecasts)" in text[0]
+    assert "rare 8" not in text[0]
+    assert "4 rarer notes are in" in text[0]
+    assert "rare 8 (1 of 3 forecasts)" in text[-1]
+
+
 def test_two_families_are_told_apart(tmp_path: Path) -> None:
     one, two = (make_result(tasks=("mmlu",), targets=("7B-4T",), family=name) for name in ("c4-mix", "rpj-mix"))
     both = one | {key: one[key] + two[key] for key in ("forecasts", "laws", "figures", "ladder")}
@@ -234,7 +254,7 @@ def test_failed_writing_leaves_old_files(tmp_path: Path, monkeypatch: Any) -> No
     [
         ("L = E + (a M^eta + b M^(-eta)) C^(-eta)", True),
         ('"Err" = epsilon - k exp(-gamma L)', True),
-        ("L = (", False),
+        ("L = frac(1", False),
         ("undefinedname", False),
         ('#read("template.typ")', False),
         ('std.read("template.typ")', False),
@@ -257,10 +277,11 @@ def test_text_is_read_as_text_by_the_template() -> None:
     [
         ("training FLOPs (6ND)", "NLL (nats/byte)", False, (1e20, 0.7, None, None)),
         ("NLL (nats/byte)", "accuracy", True, (0.7, 60, 55, 65)),
-        ("training FLOPs", "accuracy", True, (1e20, 60, 55, 65)),
+        ("compute (FLOPs)", "accuracy", True, (1e20, 60, 55, 65)),
         ("loss (nats/token)", "top-1 error", True, (0.7, 40, 35, 45)),
         ("loss (nats/token)", "top-1 error", False, (0.7, 0.4, 0.35, 0.45)),
         ("tokens", "accuracy", True, None),
+        ("tokens per parameter", "accuracy", True, None),
         ("predicted loss", "measured loss", False, None),
     ],
 )

@@ -56,7 +56,7 @@ def read(folder: Path) -> pd.DataFrame:
     if faults:
         raise FaultsError(faults)
     table = pd.DataFrame(rows)
-    return pd.concat([table, averages(table)], ignore_index=True)
+    return pd.concat([averages(table), table], ignore_index=True)
 
 
 def _metadata(root: Path, faults: list[Fault]) -> pd.DataFrame:
@@ -110,7 +110,7 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
         groups.append(list(value.columns[above]))
     about_run = scores.groupby("run")[["family", "params", "tokens", "flops", "flops_convention", "source", "digest"]]
     parts = []
-    for tasks in groups:
+    for tasks in reversed(groups):
         part = about_run.first().loc[value.index].assign(
             task=f"average_{len(tasks)}",
             metric="acc",

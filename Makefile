@@ -1,0 +1,38 @@
+# Two commands a stranger needs: `make forecast` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+PACKAGE := $(wildcard pipeline/*.py pipeline/*/*.py stages/*.py reports/*)
+
+.PHONY: forecast test check ladder clean
+
+## set up a virtual environment with the core install and run the demo: ends with the path of a PDF
+forecast: $(VENV)/core
+	$(BIN)/benchcast run configs/demo.yaml --out out/demo
+
+## set up everything (CPU build of torch) and run linters, types and tests
+test: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+## retrain and rescore the demo ladder; resumable; about two hours on two cores; needs a Debian system or CORPUS=DIR
+ladder: $(VENV)/dev
+	$(BIN)/python -m pipeline.demo_ladder $(if $(CORPUS),--corpus $(CORPUS))
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/core: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install -e .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	$(PIP) install -c constraints.txt -e ".[score,dev]"
+	@touch $@ $(VENV)/core
+
+clean:
+	rm -rf $(VENV) build dist out *.egg-info

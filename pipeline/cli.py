@@ -1,0 +1,223 @@
+"""The command line: a thin layer over ``pipeline`` and ``reports``; heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import BenchcastError
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.results import Result
+
+app = typer.Typer(
+    name="benchcast",
+    help="Forecast a big language model's benchmark scores from a ladder of small ones.",
+    epilog="Example: benchcast run configs/demo.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config; see configs/ for examples")]
+DataPath = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="file or folder to read instead of the config's data.path")
+]
+OutPath = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder to write, instead of the config's out")]
+JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+    version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"benchcast {installed('benchcast')}")
+        raise typer.Exit
+
+
+@app.command(epilog="Example: benchcast run configs/gadre2024.yaml --data exp_data --out out/gadre")
+def run(config: ConfigPath, data: DataPath = None, out: OutPath = None, json: JsonPath = None) -> None:
+    """Read the ladder, fit the laws, forecast, and typeset the report.
+
+    With --json - the result goes to stdout, and files are written only if --out is given.
+    """
+    settings, result = _run(config, data)
+    if json is not None:
+        _write_json(result.model_dump_json(by_alias=True), json)
+    if json == "-" and out is None:
+        return
+    paths = _typeset(result, out or settings.out)
+    if json != "-":
+        from pipeline.terminal import headline
+
+        headline(result)
+        typer.echo(f"\nreport: {paths['pdf']}")
+
+
+@app.command(epilog="Example: benchcast forecast configs/demo.yaml")
+def forecast(config: ConfigPath, data: DataPath = None, json: JsonPath = None) -> None:
+    """Forecast and print the headline table; write nothing."""
+    _, result = _run(config, data)
+    if json is not None:
+        _write_json(result.model_dump_json(by_alias=True, exclude={"figures"}), json)
+    if json != "-":
+        from pipeline.terminal import headline
+
+        headline(result)
+
+
+@app.command(epilog="Example: benchcast fit configs/demo.yaml")
+def fit(config: ConfigPath, data: DataPath = None, json: JsonPath = None) -> None:
+    """Fit the laws and print their estimates with standard errors."""
+    _, result = _run(config, data)
+    if json is not None:
+        _write_json(result.model_dump_json(by_alias=True, include={"laws", "provenance"}), json)
+    if json != "-":
+        from pipeline.terminal import laws
+
+        laws(result)
+
+
+@app.command(epilog="Example: benchcast report out/result.json --out out")
+def report(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="result.json of an earlier run")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write")] = Path("out"),
+) -> None:
+    """Typeset the PDF again from a stored result."""
+    from pydantic import ValidationError
+
+    from pipeline.errors import Fault, FaultsError
+    from pipeline.results import Result
+
+    try:
+        stored = Result.model_validate_json(result.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise FaultsError([Fault(str(result), f"cannot be read: {error}")]) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "(file)"
+        raise FaultsError([Fault(f"{result}: {where}", first["msg"], "give the result.json of a run")]) from None
+    typer.echo(f"report: {_typeset(stored, out)['pdf']}")
+
+
+@app.command(epilog="Example: benchcast ingest overtraining --from exp_data --out ladder.csv")
+def ingest(
+    source: Annotated[str, typer.Argument(help="table, lm_eval, overtraining, model_ladder or demo")],
+    from_: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="local file or folder")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV or Parquet to write")] = Path("ladder.csv"),
+) -> None:
+    """Turn results into a validated ladder table.
+
+    The published testbeds, overtraining and model_ladder, are downloaded (and their hashes checked) without --from.
+    """
+    from pydantic import ValidationError
+
+    from pipeline import ingest as reader
+    from pipeline import store
+    from pipeline.config import DataSettings
+    from pipeline.errors import InputError
+
+    try:
+        settings = DataSettings.model_validate({"source": source})
+    except ValidationError:
+        raise InputError(f"{source!r} is no known source (table, lm_eval, overtraining, model_ladder, demo)") from None
+    loaded = reader.read(settings, Path(), from_)
+    store.write_table(loaded.table, out)
+    table = loaded.table
+    typer.echo(f"{out}: {len(table)} rows, {table['run'].nunique()} runs, {table['task'].nunique()} tasks")
+    for line in loaded.about:
+        typer.echo(f"  {line}")
+
+
+@app.command(epilog="Example: benchcast score configs/score.yaml")
+def score(
+    config: ConfigPath,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="table to write")] = None,
+) -> None:
+    """Score checkpoints with lm-eval on the GPU if there is one (needs the extra: pip install 'benchcast[score]')."""
+    from pipeline.config import ScoreConfig, load
+
+    settings = load(config, ScoreConfig).score
+    if out is not None:
+        settings = settings.model_copy(update={"out": out.resolve()})
+    from pipeline.score import score as score_all
+
+    table, failures = score_all(settings, config.resolve().parent)
+    for failure in failures:
+        typer.echo(f"error: {failure}", err=True)
+    typer.echo(f"{settings.out}: {len(table)} rows")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: benchcast schema result > result.schema.json")
+def schema(kind: Annotated[str, typer.Argument(help="result or config")] = "result") -> None:
+    """Print the JSON schema of results or of configs."""
+    import json as json_module
+
+    from pipeline.config import Config
+    from pipeline.errors import InputError
+    from pipeline.results import Result
+
+    if kind not in ("result", "config"):
+        raise InputError(f"{kind!r} is no schema (result, config)")
+    model = Result if kind == "result" else Config
+    typer.echo(json_module.dumps(model.model_json_schema(by_alias=True), indent=2))
+
+
+def _run(path: Path, data: Path | None) -> tuple[Config, Result]:
+    from pipeline import forecast as pipeline
+    from pipeline.config import Config, load
+    from pipeline.terminal import progress
+
+    settings = load(path, Config)
+    with progress("forecasting") as step:
+        return settings, pipeline.run(settings, path.resolve().parent, data, step)
+
+
+def _typeset(result: Result, out: Path) -> dict[str, Path]:
+    from reports import document
+
+    try:
+        return document.write(result.model_dump(mode="json", by_alias=True), out)
+    except OSError as error:
+        raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
+
+
+def _write_json(text: str, target: str) -> None:
+    if target == "-":
+        sys.stdout.write(text + "\n")
+        return
+    from pipeline import store
+
+    store.write_text(text + "\n", Path(target))
+
+
+def main() -> None:
+    """Entry point: errors become one line each and an exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except BenchcastError as error:
+        if debug:
+            raise
+        for line in str(error).splitlines():
+            typer.echo(f"error: {line}", err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        typer.echo(f"error: {type(error).__name__}: {error} (run with --debug to see where)", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

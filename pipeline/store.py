@@ -1,0 +1,48 @@
+"""Files appear whole or not at all: written beside their place and moved there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.errors import BenchcastError
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a UTF-8 text file atomically.
+
+    Raises
+    ------
+    BenchcastError
+        When the place cannot be written; what was there is untouched.
+    """
+    _write(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a ladder table as CSV, or as Parquet when the name ends so."""
+    if path.suffix == ".parquet":
+        _write(path, lambda part: table.to_parquet(part, index=False))
+    else:
+        _write(path, lambda part: table.to_csv(part, index=False, lineterminator="\n"))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    part: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        part = Path(name)
+        write(part)
+        part.chmod(0o644)
+        os.replace(part, path)
+    except OSError as error:
+        raise BenchcastError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
