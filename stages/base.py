@@ -87,8 +87,8 @@ class Law(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Starting points (k, p) on the search scale."""
         raise NotImplementedError  # pragma: no cover
 
-    def _bounds(self) -> tuple[Array, Array]:
-        """Lower and upper bounds (p,) on the search scale."""
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        """Lower and upper bounds (p,) on the search scale; ``y`` for those that the data imply."""
         raise NotImplementedError  # pragma: no cover
 
     def _more_notes(self) -> tuple[str, ...]:
@@ -186,7 +186,7 @@ class Law(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(x[:, : len(self.columns)])
 
     def _problem(self, x: Array, y: Array, weight: Array) -> Problem:
-        lower, upper = self._bounds()
+        lower, upper = self._bounds(y)
         observed = np.log(y) if self.log_link else y
 
         def residual(theta: Array) -> Array:

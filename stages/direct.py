@@ -35,7 +35,7 @@ class DirectAccuracy(Law):
         slope = -np.exp(-exponent) * exponent
         return np.column_stack([slope, -slope * counts(x[:, 0])])
 
-    def _bounds(self) -> tuple[Array, Array]:
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-60.0, -1.0]), np.array([120.0, 3.0])
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:

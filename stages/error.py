@@ -36,7 +36,7 @@ class LossToError(Law):
         decay = np.exp(-gamma * x[:, 0])
         return np.column_stack([np.ones(len(x)), -decay, theta[1] * decay * gamma * x[:, 0]])
 
-    def _bounds(self) -> tuple[Array, Array]:
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-np.inf, -np.inf, np.log(1e-2)]), np.array([np.inf, np.inf, np.log(30.0)])
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:

@@ -19,6 +19,7 @@ from scipy.optimize import least_squares, minimize
 Array = NDArray[np.float64]
 Curve = Callable[[Array], Array]
 Status = Literal["converged", "bound hit", "abnormal"]
+FIXED = 1e-8  # bounds closer than this mean a fixed parameter
 POLISHED = 6  # at most this many seeds get a full local search; the rest are only ranked
 
 
@@ -55,8 +56,8 @@ class Problem:
 class Fit:
     """Where the search ended.
 
-    ``covariance`` is of the free parameters, with zero rows for those at a bound; it is NaN when there are no
-    degrees of freedom left to estimate the noise. ``residual_std`` is on the link scale.
+    ``covariance`` has zero rows for fixed parameters; it is NaN when there are no degrees of freedom left to estimate
+    the noise. ``residual_std`` is on the link scale.
     """
 
     theta: Array
@@ -91,7 +92,7 @@ def fit(problem: Problem, seeds: Array, groups: NDArray[np.generic] | None = Non
     theta = ends[end_costs.index(lowest)]
     agreement = float(np.mean(np.array(end_costs) <= lowest * (1 + 1e-4) + 1e-15))
     at_bound = _at_bound(theta, problem)
-    covariance, std, dof = _uncertainty(problem, theta, at_bound, groups)
+    covariance, std, dof = _uncertainty(problem, theta, groups)
     status: Status = "converged"
     if not np.isfinite(lowest) or not np.all(np.isfinite(covariance)):
         status = "abnormal"
@@ -159,19 +160,25 @@ def _polish(problem: Problem, start: Array) -> Array:
 
 def _at_bound(theta: Array, problem: Problem) -> NDArray[np.bool_]:
     # A fixed parameter (equal bounds) is not "hit": it was never free.
-    free = problem.upper - problem.lower > 1e-8
+    free = problem.upper - problem.lower > FIXED
     low = np.abs(theta - problem.lower) <= 1e-6 * np.maximum(1.0, np.abs(theta))
     high = np.abs(theta - problem.upper) <= 1e-6 * np.maximum(1.0, np.abs(theta))
     return np.asarray(free & (low | high))
 
 
 def _uncertainty(
-    problem: Problem, theta: Array, at_bound: NDArray[np.bool_], groups: NDArray[np.generic] | None
+    problem: Problem, theta: Array, groups: NDArray[np.generic] | None
 ) -> tuple[Array, float, float]:
-    """Covariance of the parameters, residual standard deviation and degrees of freedom."""
+    """Covariance of the parameters, residual standard deviation and degrees of freedom.
+
+    Finite bounds count as what they are, knowledge that the parameter lies between them: a prior as wide as the range
+    (the estimate may be at one end and the truth at the other) enters the information. So a parameter that the data
+    leave open, or push against a bound, widens the interval by what its range allows, instead of being taken for known.
+    """
     used = problem.weight > 0
     r, jac, w = problem.residual(theta)[used], problem.jacobian(theta)[used], problem.weight[used]
-    free = ~at_bound & (problem.upper - problem.lower > 1e-8)
+    width = problem.upper - problem.lower
+    free = width > FIXED
     n, p = len(r), int(free.sum())
     covariance = np.zeros((len(theta), len(theta)))
     ids = np.arange(n) if groups is None else np.unique(np.asarray(groups)[used], return_inverse=True)[1]
@@ -185,12 +192,13 @@ def _uncertainty(
     # Columns differ by many orders of magnitude: invert the scaled normal matrix.
     j = jac[:, free]
     size = np.maximum(np.sqrt(np.sum(scaled[:, None] * j**2, axis=0)), 1e-300)
-    inverse = np.linalg.pinv((j / size).T @ (scaled[:, None] * (j / size)), rcond=1e-13, hermitian=True)
+    prior = np.diag((std / (width[free] * size)) ** 2)
+    inverse = np.linalg.pinv((j / size).T @ (scaled[:, None] * (j / size)) + prior, rcond=1e-13, hermitian=True)
     if clusters < n:
         scores = np.zeros((clusters, p))
         np.add.at(scores, ids, scaled[:, None] * (j / size) * r[:, None])
         correction = clusters / (clusters - 1) * (n - 1) / max(n - p, 1)
-        middle = inverse @ (scores.T @ scores) @ inverse * correction
+        middle = inverse @ (scores.T @ scores * correction + prior * std**2) @ inverse
     else:
         middle = inverse * std**2
     covariance[np.ix_(free, free)] = middle / np.outer(size, size)

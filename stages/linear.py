@@ -38,5 +38,5 @@ class FLOPsToNLL(Law):
         design = self._jacobian(np.zeros(2), x) * np.sqrt(weight)[:, None]
         return np.atleast_2d(np.linalg.lstsq(design, y * np.sqrt(weight), rcond=None)[0])
 
-    def _bounds(self) -> tuple[Array, Array]:
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.full(2, -np.inf), np.full(2, np.inf)

@@ -46,8 +46,8 @@ class OvertrainedLoss(Law):
         slope = over * (log_m - log_c) - under * (log_m + log_c)
         return np.column_stack([np.ones(len(x)), over, under, slope])
 
-    def _bounds(self) -> tuple[Array, Array]:
-        return np.array([0.0, -40.0, -40.0, 1e-3]), np.array([np.inf, 60.0, 60.0, 2.0])
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        return np.array([0.0, -40.0, -40.0, 1e-3]), np.array([max(float(np.min(y)), 1e-6), 60.0, 60.0, 2.0])
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over the exponent; E, a and b follow by non-negative least squares."""

@@ -51,7 +51,7 @@ class NLLToAccuracy(Law):
         slope = (ceiling - floor) * s * (1 - s)
         return np.column_stack([1 - s, s, -slope * k * (x[:, 0] - middle), slope * k])
 
-    def _bounds(self) -> tuple[Array, Array]:
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
         (f0, f1), (c0, c1) = (r if isinstance(r, tuple) else (r, r) for r in (self.floor, self.ceiling))
         # Equal bounds mean fixed; least_squares needs them a hair apart.
         low, high = np.array([f0, c0, -7.0, -1e3]), np.array([f1, c1, 9.0, 1e3])
@@ -59,7 +59,7 @@ class NLLToAccuracy(Law):
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over midpoint and slope; floor and ceiling follow by clipped linear least squares."""
-        low, high = self._bounds()
+        low, high = self._bounds(y)
         loss = x[:, 0]
         span = max(float(np.ptp(loss)), 1e-3)
         root = np.sqrt(weight)

@@ -51,8 +51,8 @@ class TaskLoss(Law):
         size, data = self._terms(theta, x)
         return np.column_stack([size, data, -size * counts(x[:, 0]), -data * counts(x[:, 1]), np.ones(len(x))])
 
-    def _bounds(self) -> tuple[Array, Array]:
-        return np.array([0.0, 0.0, 0.0, 0.0, 0.0]), np.array([60.0, 60.0, 3.0, 3.0, np.inf])
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        return np.array([0.0, 0.0, 0.0, 0.0, 0.0]), np.array([60.0, 60.0, 3.0, 3.0, max(float(np.min(y)), 1e-6)])
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over the exponents; A, B and E follow by non-negative least squares on relative residuals."""

@@ -50,7 +50,7 @@ RUNS = (
     *(Run("332K", m) for m in (5, 10, 20)),
     Run("332K", 10, 1),
     *(Run("640K", m) for m in (5, 10)),
-    *(Run("1.3M", m) for m in (3, 5, 10)),
+    *(Run("1.3M", m) for m in (3, 6, 10)),
 )  # fmt: skip
 
 
