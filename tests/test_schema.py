@@ -1,0 +1,92 @@
+"""The ladder table refuses what cannot be, all at once, with file and row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import make_ladder
+
+from pipeline import schema
+from pipeline.errors import FaultsError
+
+
+def _faults(table: pd.DataFrame, tmp_path: Path) -> list[str]:
+    path = tmp_path / "ladder.csv"
+    table.to_csv(path, index=False)
+    with pytest.raises(FaultsError) as caught:
+        schema.read(path)
+    assert caught.value.exit_code == 2
+    return str(caught.value).splitlines()
+
+
+def test_a_valid_table_comes_back_whole(ladder_csv: Path) -> None:
+    table = schema.read(ladder_csv)
+    assert list(table.columns) == list(schema.COLUMNS)
+    assert len(table) == 36
+    assert table["flops"].dtype == float
+
+
+def test_negative_flops_a_percentage_and_a_duplicate_are_reported_together(tmp_path: Path) -> None:
+    table = make_ladder()
+    table.loc[3, "flops"] *= -1
+    table.loc[6, "value"] = 61.2
+    table = pd.concat([table, table.iloc[[9]]], ignore_index=True)
+    faults = _faults(table, tmp_path)
+    assert any("row 5: flops -1.2e+16" in f and "positive" in f for f in faults)
+    assert any("row 8: value 61.2" in f and "percentage" in f for f in faults)
+    assert any("row 38" in f and "repeats" in f and "row 11" in f for f in faults)
+    assert all("ladder.csv" in f for f in faults)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("params", 0, "positive"),
+        ("tokens", "many", "not a number"),
+        ("metric", "accuracy", "is unknown"),
+        ("run", "", "is empty"),
+        ("chance", 25, "fraction"),
+        ("stderr", -0.1, "zero or more"),
+        ("n", 0, "positive"),
+        ("value", "inf", "is not a acc in [0, 1]"),
+    ],
+)
+def test_each_fault_names_its_row_and_column(column: str, value: object, says: str, tmp_path: Path) -> None:
+    table = make_ladder().astype(object)
+    table.loc[3, column] = value
+    faults = _faults(table, tmp_path)
+    assert any("row 5" in f and column in f and says in f for f in faults), faults
+
+
+def test_an_nll_in_the_hundreds_is_called_a_sum(tmp_path: Path) -> None:
+    table = make_ladder()
+    table.loc[1, "value"] = 312.0
+    assert any("row 3" in f and "sum" in f for f in _faults(table, tmp_path))
+
+
+def test_mixed_flop_conventions_and_wrong_6nd(tmp_path: Path) -> None:
+    table = make_ladder()
+    table.loc[table["run"].eq("1e+07-5x"), "flops_convention"] = "attention"
+    table.loc[table["run"].eq("4e+07-5x"), "flops"] *= 1.5
+    faults = _faults(table, tmp_path)
+    assert any("mixes FLOP conventions" in f for f in faults)
+    assert any("6·params·tokens" in f for f in faults)
+
+
+def test_missing_and_misspelt_columns(tmp_path: Path) -> None:
+    faults = _faults(make_ladder().rename(columns={"flops": "flop"}), tmp_path)
+    assert any("'flops' is missing" in f for f in faults)
+    assert any("'flop' is unknown (did you mean 'flops'?)" in f for f in faults)
+
+
+def test_parquet_is_read_like_csv(tmp_path: Path, ladder_csv: Path) -> None:
+    table = schema.read(ladder_csv)
+    table.to_parquet(tmp_path / "ladder.parquet")
+    pd.testing.assert_frame_equal(schema.read(tmp_path / "ladder.parquet"), table)
+
+
+def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match="cannot be read"):
+        schema.read(tmp_path / "none.csv")
