@@ -1,0 +1,1 @@
+"""Stages wired to configs, files and the command line."""

@@ -27,7 +27,9 @@ ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config;
 DataPath = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="file or folder to read instead of the config's data.path")
 ]
-OutPath = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder to write, instead of the config's out")]
+OutPath = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="folder to write, instead of the config's out")
+]
 JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")]
 
 

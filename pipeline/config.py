@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pipeline.errors import Fault, FaultsError
 from stages.flops import Budget, budget
 
-
 T = TypeVar("T", bound=BaseModel)
 
 

@@ -83,7 +83,7 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
         for pattern in patterns:
             if not matching(runs, [pattern]):
                 raise InputError(f"{where}: {pattern!r} matches no run (the table has {', '.join(runs[:6])}, …)")
-    role = {r: "unused" for r in runs} | dict.fromkeys(held, "held out") | dict.fromkeys(fit, "fit")
+    role = dict.fromkeys(runs, "unused") | dict.fromkeys(held, "held out") | dict.fromkeys(fit, "fit")
     role |= dict.fromkeys(excluded, "unused")
     if "fit" not in role.values():
         raise InputError("runs.fit: no run is left to fit on")
@@ -114,7 +114,9 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
 def _tasks(config: Config, table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Task name, accuracy metric, and a row per checkpoint with the accuracy and every loss beside it."""
     where = ["run", "tokens"]
-    validation = {t: part.set_index(where)["value"] for t, part in table[table["metric"].eq("val_loss")].groupby("task")}
+    validation = {
+        t: part.set_index(where)["value"] for t, part in table[table["metric"].eq("val_loss")].groupby("task")
+    }
     keys = ["task", "num_fewshot", "prompt"]
     scored = table[table["metric"].isin([*ACCURACIES, *LOSSES])]
     ways = scored[keys].drop_duplicates().groupby("task").size()

@@ -13,6 +13,12 @@ from rich.table import Table
 from pipeline.results import Forecast, Result
 
 MOST_ROWS = 60
+FILE_WIDTH = 160  # columns when the output is no terminal: a table in a log is not cut to 80
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=FILE_WIDTH)
 
 
 @contextmanager
@@ -49,7 +55,7 @@ def headline(result: Result) -> None:
             escape(task), escape(f.target), f.recipe, _percent(f.forecast), _interval(f),
             _percent(f.baselines.direct), _percent(f.baselines.carry_forward), _percent(f.actual), _verdict(f),
         )  # fmt: skip
-    console = Console()
+    console = _console()
     console.print(table)
     if (more := len(result.forecasts) - MOST_ROWS) > 0:
         console.print(f"… and {more} more rows in forecasts.csv")
@@ -71,7 +77,7 @@ def laws(result: Result) -> None:
             for name, value in law.estimates.items()
         )
         table.add_row(escape(law.family), escape(law.task), law.recipe, law.law, numbers, str(law.n), law.status)
-    Console().print(table)
+    _console().print(table)
 
 
 def _percent(value: float | None) -> str:

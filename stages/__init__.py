@@ -13,4 +13,13 @@ from stages.task_loss import TaskLoss
 
 LAWS = (FLOPsToNLL, NLLToAccuracy, OvertrainedLoss, LossToError, TaskLoss, DirectAccuracy)
 
-__all__ = ["LAWS", "Chain", *(law.__name__ for law in LAWS)]
+__all__ = [
+    "LAWS",
+    "Chain",
+    "DirectAccuracy",
+    "FLOPsToNLL",
+    "LossToError",
+    "NLLToAccuracy",
+    "OvertrainedLoss",
+    "TaskLoss",
+]

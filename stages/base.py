@@ -47,7 +47,7 @@ class Spread:
         return np.sqrt(self.curve**2 + self.noise**2)
 
 
-class Law(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class Law(RegressorMixin, BaseEstimator):
     """Base of all laws.
 
     ``X`` is an array whose first columns are ``columns`` in that order, or a DataFrame, from which ``columns``
@@ -125,9 +125,7 @@ class Law(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             For negative or non-finite inputs, or values outside the law's domain.
         """
-        x, target = validate_data(
-            self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=2
-        )
+        x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         x, target = self._inputs(x), target.astype(float)
         weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
         used = weight > 0

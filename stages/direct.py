@@ -28,7 +28,7 @@ class DirectAccuracy(Law):
     y_unit = "accuracy"
 
     def _curve(self, theta: Array, x: Array) -> Array:
-        return np.exp(-np.exp(theta[0] - theta[1] * counts(x[:, 0])))
+        return np.asarray(np.exp(-np.exp(theta[0] - theta[1] * counts(x[:, 0]))))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
         exponent = np.exp(theta[0] - theta[1] * counts(x[:, 0]))

@@ -166,9 +166,7 @@ def _at_bound(theta: Array, problem: Problem) -> NDArray[np.bool_]:
     return np.asarray(free & (low | high))
 
 
-def _uncertainty(
-    problem: Problem, theta: Array, groups: NDArray[np.generic] | None
-) -> tuple[Array, float, float]:
+def _uncertainty(problem: Problem, theta: Array, groups: NDArray[np.generic] | None) -> tuple[Array, float, float]:
     """Covariance of the parameters, residual standard deviation and degrees of freedom.
 
     Finite bounds count as what they are, knowledge that the parameter lies between them: a prior as wide as the range

@@ -23,7 +23,7 @@ class FLOPsToNLL(Law):
 
     columns = ("flops",)
     parameters = (Parameter("a", "nats/byte"), Parameter("b", "nats/byte per decade"))
-    formula = 'L(C) = a + b log_10 C'
+    formula = "L(C) = a + b log_10 C"
     source = "Llama 3 (arXiv 2407.21783), section 3.2.1"
     x_unit = "FLOPs"
     y_unit = "nats/byte"

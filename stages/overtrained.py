@@ -55,7 +55,7 @@ class OvertrainedLoss(Law):
         tiny = 1e-6 * float(np.mean(np.abs(y)) + 1e-9)
         seeds = []
         for eta in (0.02, 0.04, 0.06, 0.09, 0.12, 0.15, 0.18, 0.22, 0.27, 0.33, 0.4, 0.5, 0.65, 0.9):
-            log_c, log_m, over, under = self._terms(np.array([0.0, 0.0, 0.0, eta]), x)
+            _, _, over, under = self._terms(np.array([0.0, 0.0, 0.0, eta]), x)
             size = np.array([1.0, max(over.max(), 1e-300), max(under.max(), 1e-300)])
             design = np.column_stack([np.ones(len(y)), over, under]) / size
             e, a, b = nnls(design * root[:, None], y * root)[0]

@@ -67,7 +67,12 @@ class TaskLoss(Law):
                 (a, b, e), _ = nnls(design * scale[:, None], y * scale)
                 tiny = 1e-6 * float(np.mean(y))
                 seeds.append(
-                    [np.log(max(a, tiny)) + alpha * log_n.mean(), np.log(max(b, tiny)) + beta * log_d.mean(),
-                     alpha, beta, e]  # fmt: skip
+                    [
+                        np.log(max(a, tiny)) + alpha * log_n.mean(),
+                        np.log(max(b, tiny)) + beta * log_d.mean(),
+                        alpha,
+                        beta,
+                        e,
+                    ]
                 )
         return np.array(seeds)

@@ -43,8 +43,13 @@ level: 90
     lines = str(caught.value).splitlines()
     assert len(lines) == 5
     assert caught.value.exit_code == 2
-    for expected in ("titel: is no known key (did you mean 'title'?)", "data.source: 'dmo'", "targets[0].flops: '-1e18'",
-                     "recipes[1].floor: the lower bound", "level: 90"):  # fmt: skip
+    for expected in (
+        "titel: is no known key (did you mean 'title'?)",
+        "data.source: 'dmo'",
+        "targets[0].flops: '-1e18'",
+        "recipes[1].floor: the lower bound",
+        "level: 90",
+    ):
         assert any(expected in line for line in lines), (expected, lines)
 
 
@@ -72,7 +77,9 @@ def test_a_python_object_in_yaml_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_recipe_is_a_name_or_a_mapping(tmp_path: Path) -> None:
-    config = _load("data: {source: demo}\ntargets: [{flops: 1e20}]\nrecipes: [ladder, {name: ladder, last: 1}]", tmp_path)
+    config = _load(
+        "data: {source: demo}\ntargets: [{flops: 1e20}]\nrecipes: [ladder, {name: ladder, last: 1}]", tmp_path
+    )
     assert [r.last for r in config.recipes if isinstance(r, LadderSettings)] == [5, 1]
 
 

@@ -40,7 +40,7 @@ def test_download_then_read(server: tuple[str, Path], tmp_path: Path) -> None:
 def test_a_changed_file_is_refused(server: tuple[str, Path], tmp_path: Path) -> None:
     base, www = server
     (www / "190M-1xC.csv").write_text("tampered\n")
-    with pytest.raises(BenchcastError, match="190M-1xC.csv"):
+    with pytest.raises(BenchcastError, match=r"190M-1xC\.csv"):
         download.fetch("model_ladder", base, tmp_path / "cache")
     assert not (tmp_path / "cache" / "model_ladder" / "190M-1xC.csv").exists()
 

@@ -86,5 +86,7 @@ def write(table: pd.DataFrame, provenance: dict[str, object], out: Path) -> None
     table = table.sort_values(["params", "run", "tokens", "task", "metric"], kind="stable")
     store.write_table(table, out / "ladder.csv")
     runs = table["run"].nunique()
-    store.write_text(json.dumps(provenance | {"about": about(provenance, runs)}, indent=1) + "\n", out / "provenance.json")
+    store.write_text(
+        json.dumps(provenance | {"about": about(provenance, runs)}, indent=1) + "\n", out / "provenance.json"
+    )
     print(f"{out / 'ladder.csv'}: {len(table)} rows, {runs} runs")

@@ -22,13 +22,14 @@ PACKAGES = (
     "python-sqlalchemy-doc", "python3.11-doc", "racket-doc",
 )  # fmt: skip
 
-FUNCTION_WORDS = frozenset(
+COMMON = (
     "the of and to a in is that for it as was with be by on not he his but at are this have from or had an they "
     "which one you were all her she there would their we him been has when who will no more if out so up said "
     "what its about than into them can only other time new some could these may then do any my now such like "
     "our over me even most made after also did many off before must well back through years where much your way "
-    "down should because each just those how too little us".split()
+    "down should because each just those how too little us"
 )
+FUNCTION_WORDS = frozenset(COMMON.split())
 TEXT_SUFFIXES = {"", ".txt", ".html", ".htm", ".rst", ".pod", ".xhtml", ".dict", ".md"}
 WORD = re.compile(r"[A-Za-z']+")
 BLOCK_TAG = re.compile(r"</?(?:p|div|li|dd|dt|td|tr|h\d|pre|br|table|blockquote|section)\b[^>]*>", re.I)

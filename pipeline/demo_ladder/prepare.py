@@ -55,7 +55,8 @@ def prepare(folder: Path, own_corpus: Path | None = None) -> dict[str, object]:
     """Build everything training and scoring need under ``folder``; returns the provenance. Idempotent."""
     done = folder / "provenance.json"
     if done.exists():
-        return json.loads(done.read_text())
+        stored: dict[str, object] = json.loads(done.read_text())
+        return stored
     folder.mkdir(parents=True, exist_ok=True)
     versions = {} if own_corpus else corpus.fetch(folder)
     source = own_corpus or folder / "unpacked"

@@ -38,6 +38,7 @@ class Run:
 
     @property
     def name(self) -> str:
+        """Shape, tokens per parameter, and the seed where it is not the first."""
         return f"{self.shape}-{self.multiplier}x" + (f"-s{self.seed}" if self.seed else "")
 
 

@@ -75,7 +75,8 @@ def finals(rows: pd.DataFrame, last: int, columns: Sequence[str]) -> pd.DataFram
     found = rows.iloc[complete[ends]].reset_index(drop=True)
     for j, column in enumerate(columns):
         found[column] = [
-            values[complete[max(start, end + 1 - last) : end + 1], j].mean() for start, end in zip(starts, ends, strict=False)
+            values[complete[max(start, end + 1 - last) : end + 1], j].mean()
+            for start, end in zip(starts, ends, strict=False)
         ]
     return found
 
@@ -130,7 +131,9 @@ def forecasts(
     direct, seen = baselines(job, last, runs)
     largest = float(seen["flops"].max()) if len(seen) else math.nan
     gate = _gate(job, seen)
-    law_notes = [] if chain is None else [f"{type(w).__name__}: {n}" for w in (chain.first, chain.second) for n in w.notes_]
+    law_notes = (
+        [] if chain is None else [f"{type(w).__name__}: {n}" for w in (chain.first, chain.second) for n in w.notes_]
+    )
     known = X.notna().all(axis=1).to_numpy()
     values = _values(chain, X[known], job.level) if chain is not None and known.any() else None
     row = np.cumsum(known) - 1
@@ -141,7 +144,9 @@ def forecasts(
         notes: list[str] = list(law_notes)
         status: Literal["ok", "warning", "failed"] = "failed"
         if values is None or not known[i]:
-            notes.append("no forecast: " + ("params and tokens of the target are needed" if chain else "too little data"))
+            notes.append(
+                "no forecast: " + ("params and tokens of the target are needed" if chain else "too little data")
+            )
         elif not np.isfinite(values[row[i]]).all():
             notes.append("no forecast: the laws have no uncertainty")
         else:
@@ -151,12 +156,22 @@ def forecasts(
             status = "warning" if flagged or notes else "ok"
         found.append(
             Forecast(
-                recipe=recipe, family=job.family, task=job.task, target=target.name, params=target.budget.params,
-                tokens=target.budget.tokens, flops=target.budget.flops, level=job.level,
-                status=status, notes=tuple(dict.fromkeys([*flagged, *notes])), chance=job.chance,
-                baselines=_baselines(direct, seen, target), actual=actual(job, target, last),
-                middle_actual=actual(job, target, last, middle), **value,
-            )  # fmt: skip
+                recipe=recipe,
+                family=job.family,
+                task=job.task,
+                target=target.name,
+                params=target.budget.params,
+                tokens=target.budget.tokens,
+                flops=target.budget.flops,
+                level=job.level,
+                status=status,
+                notes=tuple(dict.fromkeys([*flagged, *notes])),
+                chance=job.chance,
+                baselines=_baselines(direct, seen, target),
+                actual=actual(job, target, last),
+                middle_actual=actual(job, target, last, middle),
+                **value,
+            )
         )
     return found
 
@@ -223,8 +238,8 @@ def chain_curves(chain: Chain, grids: dict[str, Array], x: Array, level: float) 
 
 def _curve(label: str, x: Array, *series: Array) -> Curve:
     keep = np.all([np.isfinite(s) for s in (x, *series)], axis=0)
-    x, y, band_low, band_high, low, high = (tuple(sig(v) for v in s[keep]) for s in (x, *series))
-    return Curve(label=label, x=x, y=y, curve_low=band_low, curve_high=band_high, low=low, high=high)
+    grid, mean, band_low, band_high, low, high = (tuple(sig(v) for v in s[keep]) for s in (x, *series))
+    return Curve(label=label, x=grid, y=mean, curve_low=band_low, curve_high=band_high, low=low, high=high)
 
 
 def panel(x_label: str, y_label: str, x_log: bool, marks: list[Point], curves: list[Curve]) -> Panel:

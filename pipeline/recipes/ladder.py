@@ -9,7 +9,16 @@ import pandas as pd
 
 from pipeline.config import LadderSettings
 from pipeline.recipes.common import (
-    GRID, Found, Job, chain_curves, describe, forecasts, law_curve, panel, points, short,
+    GRID,
+    Found,
+    Job,
+    chain_curves,
+    describe,
+    forecasts,
+    law_curve,
+    panel,
+    points,
+    short,
 )  # fmt: skip
 from pipeline.results import Figure
 from stages import Chain, NLLToAccuracy, TaskLoss
@@ -42,7 +51,8 @@ def checkpoints(rows: pd.DataFrame, settings: LadderSettings) -> pd.DataFrame:
     """Step 2's points: each run without its first checkpoints, smoothed, plus the anchor (loss 0, accuracy 1)."""
     parts = []
     for run_name, part in rows.dropna(subset=[LOSS, "accuracy"]).groupby("run", sort=False):
-        kept = part.iloc[math.ceil(settings.skip * len(part)) :]
+        # A run's last checkpoint always counts, also when it is the only one.
+        kept = part.iloc[min(math.ceil(settings.skip * len(part)), len(part) - 1) :]
         smooth = kept[[LOSS, "accuracy"]].rolling(settings.smooth, min_periods=1).mean()
         parts.append(smooth.assign(run=run_name, params=kept["params"]))
     if settings.anchor:

@@ -8,7 +8,15 @@ from scipy.stats import t as student
 
 from pipeline.config import Llama3Settings
 from pipeline.recipes.common import (
-    GRID, Found, Job, chain_curves, describe, forecasts, law_curve, panel, points,
+    GRID,
+    Found,
+    Job,
+    chain_curves,
+    describe,
+    forecasts,
+    law_curve,
+    panel,
+    points,
 )  # fmt: skip
 from pipeline.results import Figure
 from stages import Chain, FLOPsToNLL, NLLToAccuracy

@@ -7,7 +7,16 @@ import pandas as pd
 
 from pipeline.config import OvertrainingSettings
 from pipeline.recipes.common import (
-    GRID, Found, Job, chain_curves, describe, forecasts, law_curve, matching, panel, points,
+    GRID,
+    Found,
+    Job,
+    chain_curves,
+    describe,
+    forecasts,
+    law_curve,
+    matching,
+    panel,
+    points,
 )  # fmt: skip
 from pipeline.results import Figure
 from stages import Chain, LossToError, OvertrainedLoss

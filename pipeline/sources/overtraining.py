@@ -111,12 +111,16 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
     about_run = scores.groupby("run")[["family", "params", "tokens", "flops", "flops_convention", "source", "digest"]]
     parts = []
     for tasks in reversed(groups):
-        part = about_run.first().loc[value.index].assign(
-            task=f"average_{len(tasks)}",
-            metric="acc",
-            value=value[tasks].mean(axis=1),
-            stderr=np.sqrt(variance.loc[value.index, tasks].sum(axis=1)) / len(tasks),
-            chance=float(chance[tasks].mean()),
+        part = (
+            about_run.first()
+            .loc[value.index]
+            .assign(
+                task=f"average_{len(tasks)}",
+                metric="acc",
+                value=value[tasks].mean(axis=1),
+                stderr=np.sqrt(variance.loc[value.index, tasks].sum(axis=1)) / len(tasks),
+                chance=float(chance[tasks].mean()),
+            )
         )
         parts.append(part.reset_index())
     return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,53 @@
+"""The wheel holds the three packages and their data, and its core needs no torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+from conftest import ROOT
+
+
+def test_the_wheel_is_complete(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    (wheel,) = tmp_path.glob("benchcast-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for package in ("pipeline", "stages", "reports"):
+        modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / package).rglob("*.py")}
+        assert modules <= names
+    assert {
+        "pipeline/demo_ladder/ladder.csv",
+        "pipeline/demo_ladder/provenance.json",
+        "pipeline/sources/overtraining.sha256",
+        "reports/template.typ",
+        "reports/style.mplstyle",
+        "pipeline/py.typed",
+    } <= names
+    assert {n.split("/")[0] for n in names if not n.startswith("benchcast-")} == {"pipeline", "stages", "reports"}
+
+
+def test_it_runs_from_the_wheel_alone(tmp_path: Path) -> None:
+    """Not from the checkout: unpacked elsewhere, with the checkout off the path."""
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    (wheel,) = tmp_path.glob("benchcast-*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "import pipeline.ingest, stages, reports\n"
+        f"assert pipeline.__file__.startswith({str(tmp_path)!r})\n"
+        "print(len(pipeline.ingest.demo().table))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 1000
+
+
+def test_the_core_install_does_not_ask_for_torch() -> None:
+    core = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    heavy = ("torch", "lm-eval", "lm_eval", "transformers", "accelerate", "ray")
+    assert not [d for d in core if d.lower().startswith(heavy)]
