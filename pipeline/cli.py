@@ -151,8 +151,10 @@ def score(
     if out is not None:
         settings = settings.model_copy(update={"out": out.resolve()})
     from pipeline.score import score as score_all
+    from pipeline.score import terminal_progress
 
-    table, failures = score_all(settings, config.resolve().parent)
+    with terminal_progress() as step:
+        table, failures = score_all(settings, config.resolve().parent, step)
     for failure in failures:
         typer.echo(f"error: {failure}", err=True)
     typer.echo(f"{settings.out}: {len(table)} rows")
@@ -192,6 +194,8 @@ def _typeset(result: Result, out: Path) -> dict[str, Path]:
         return document.write(result.model_dump(mode="json", by_alias=True), out)
     except OSError as error:
         raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
+    except document.ReportError as error:
+        raise BenchcastError(f"the report could not be typeset: {error}") from error
 
 
 def _write_json(text: str, target: str) -> None:
