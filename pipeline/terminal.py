@@ -12,8 +12,8 @@ from rich.table import Table
 
 from pipeline.results import Forecast, Result
 
-MOST_ROWS = 60
-FILE_WIDTH = 160  # columns when the output is no terminal: a table in a log is not cut to 80
+MOST_ROWS = 40
+FILE_WIDTH = 140  # columns when the output is no terminal: a table in a log is not cut to 80
 
 
 def _console() -> Console:
@@ -40,30 +40,39 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
 
 
 def headline(result: Result) -> None:
-    """The headline table: forecast, interval, baselines and actual, in percent."""
-    level = f"{100 * result.forecasts[0].level:.0f} % interval" if result.forecasts else "interval"
+    """A row per task and target, a column per recipe with its interval, the baselines, the actual; in percent."""
+    recipes = list(dict.fromkeys(f.recipe for f in result.forecasts))
     families = len({f.family for f in result.forecasts}) > 1
     table = Table(title=escape(result.title), title_justify="left")
-    for name in ("task", "target", "recipe"):
-        table.add_column(name)
-    for name in ("forecast", level, "direct", "carry fwd", "actual"):
+    table.add_column("task")
+    table.add_column("target")
+    for name in (*recipes, "direct", "carry fwd", "actual"):
         table.add_column(name, justify="right")
-    table.add_column("")
-    for f in result.forecasts[:MOST_ROWS]:
-        task = f"{f.family}: {f.task}" if families else f.task
+    groups: dict[tuple[str, str, str], dict[str, Forecast]] = {}
+    for f in result.forecasts:
+        groups.setdefault((f.family, f.task, f.target), {})[f.recipe] = f
+    for (family, task, target), row in list(groups.items())[:MOST_ROWS]:
+        any_recipe = next(iter(row.values()))
         table.add_row(
-            escape(task), escape(f.target), f.recipe, _percent(f.forecast), _interval(f),
-            _percent(f.baselines.direct), _percent(f.baselines.carry_forward), _percent(f.actual), _verdict(f),
-        )  # fmt: skip
+            escape(f"{family}: {task}" if families else task),
+            escape(target),
+            *(_cell(row.get(recipe)) for recipe in recipes),
+            _percent(any_recipe.baselines.direct),
+            _percent(any_recipe.baselines.carry_forward),
+            _percent(any_recipe.actual),
+        )
     console = _console()
     console.print(table)
-    if (more := len(result.forecasts) - MOST_ROWS) > 0:
-        console.print(f"… and {more} more rows in forecasts.csv")
-    held = [f for f in result.forecasts if f.actual is not None and f.low is not None and f.high is not None]
+    if (more := len(groups) - MOST_ROWS) > 0:
+        console.print(f"… and {more} more rows in the report and in forecasts.csv")
+    level = f"{100 * result.forecasts[0].level:.0f} %" if result.forecasts else ""
+    console.print(f"forecast in percent with its {level} interval; * has notes, see the report", highlight=False)
+    held = [f for f in result.forecasts if _inside(f) is not None]
     if held:
-        inside = sum(f.low <= f.actual <= f.high for f in held)  # type: ignore[operator]
-        console.print(f"{inside} of {len(held)} held-out scores are inside their interval; "
-                      "* has notes, see the report", highlight=False)  # fmt: skip
+        inside = sum(_inside(f) is True for f in held)
+        console.print(
+            f"{inside} of {len(held)} held-out scores are inside their interval; ! is outside", highlight=False
+        )
 
 
 def laws(result: Result) -> None:
@@ -84,12 +93,14 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _interval(f: Forecast) -> str:
-    return "–" if f.low is None or f.high is None else f"{100 * f.low:.1f}–{100 * f.high:.1f}"
+def _cell(f: Forecast | None) -> str:
+    if f is None or f.forecast is None or f.low is None or f.high is None:
+        return "–" if f is None or f.status == "ok" else "– *"
+    mark = ("!" if _inside(f) is False else "") + ("" if f.status == "ok" else "*")
+    return f"{100 * f.forecast:.1f} ({100 * f.low:.0f}–{100 * f.high:.0f}) {mark:<2}"
 
 
-def _verdict(f: Forecast) -> str:
-    flag = "" if f.status == "ok" else "*"
+def _inside(f: Forecast) -> bool | None:
     if f.actual is None or f.low is None or f.high is None:
-        return flag
-    return ("in" if f.low <= f.actual <= f.high else "[bold]out[/bold]") + flag
+        return None
+    return f.low <= f.actual <= f.high

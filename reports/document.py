@@ -150,7 +150,7 @@ def _forest(c: Content, files: Files) -> dict[str, str] | None:
         return None
     chosen = list(c.groups.items())[: content.FOREST_GROUPS]
     names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
-    most = 30 if len(chosen) <= 14 else 22
+    most = 32 if len(chosen) <= 14 else 26
     files["forest.svg"] = forest_figure([(c.label(key, most), rows) for key, rows in chosen], names, c.level)
     left = len(c.groups) - len(chosen)
     more = f" The first {len(chosen)} of {len(c.groups)} are drawn; the others are in result.json." if left else ""

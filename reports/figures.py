@@ -121,10 +121,10 @@ def _place(canvas: Figure, count: int, legend: Legend) -> None:
 
 def legend_columns(labels: Sequence[str]) -> int:
     """As many legend columns as fit the width; each is as wide as its longest label."""
-    for columns in range(min(len(labels), 8), 1, -1):
+    for columns in range(min(len(labels), 6), 1, -1):
         rows = math.ceil(len(labels) / columns)
         parts = [labels[start : start + rows] for start in range(0, len(labels), rows)]
-        if sum(0.43 + 0.052 * max(map(len, part)) for part in parts) < WIDTH - 0.1:
+        if sum(0.45 + 0.058 * max(map(len, part)) for part in parts) < WIDTH - 0.1:
             return columns
     return 1
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from stages.base import Law
+from stages.base import Law, Spread
 from stages.fitting import Array
 
 DRAWS = (200, 40)  # quantiles of the first and of the second stage
@@ -56,8 +56,9 @@ class Chain:
         """Forecast with band and interval of nominal coverage ``level``."""
         middle = self.first.predict(X)
         mean = self._score(self.second.predict(middle[:, None]))
-        curve = self._draws(X, False, draws)
-        new = self._draws(X, True, draws)
+        first = self.first.spread(X)
+        curve = self._draws(first, False, draws)
+        new = self._draws(first, True, draws)
         tails = [0.5 - level / 2, 0.5 + level / 2]
         # A chain that is off at the median of its own draws would not contain its forecast: always include it.
         curve_low, curve_high = np.quantile(curve, tails, axis=1)
@@ -74,10 +75,9 @@ class Chain:
             stderr=(one[1] - one[0]) / 2,
         )
 
-    def _draws(self, X: ArrayLike, new_observation: bool, draws: tuple[int, int]) -> Array:
+    def _draws(self, first: Spread, new_observation: bool, draws: tuple[int, int]) -> Array:
         """Equally weighted quantile draws of the score, (m, product of ``draws``)."""
         outer, inner = draws
-        first = self.first.spread(X)
         scale = first.total if new_observation else first.curve
         steps = student.ppf((np.arange(outer) + 0.5) / outer, max(first.dof, 1e-9))
         losses = first.mean[:, None] + scale[:, None] * steps

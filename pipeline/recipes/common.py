@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from pipeline.results import Baselines, Curve, Figure, Forecast, LawFit, Panel, Point, RecipeName
 from stages import Chain, DirectAccuracy
@@ -224,8 +225,11 @@ def points(rows: pd.DataFrame, x: str, y: str, role: str, group: str = "") -> li
 
 def law_curve(law: Law, X: Array, x: Array, level: float, label: str = "") -> Curve:
     """A single law on a grid."""
-    band, new = law.interval(X, level, new_observation=False), law.interval(X, level)
-    return _curve(label, x, law.predict(X), *band, *new)
+    spread = law.spread(X)
+    half = student.ppf(0.5 + level / 2, max(spread.dof, 1e-9))
+    ends = [spread.mean + sign * half * scale for scale in (spread.curve, spread.total) for sign in (-1, 1)]
+    series = [spread.mean, *ends]
+    return _curve(label, x, *(np.exp(s) if law.log_link else s for s in series))
 
 
 def chain_curves(chain: Chain, grids: dict[str, Array], x: Array, level: float) -> list[Curve]:

@@ -17,6 +17,7 @@ from pipeline.recipes.common import (
     matching,
     panel,
     points,
+    sig,
 )  # fmt: skip
 from pipeline.results import Figure
 from stages import Chain, LossToError, OvertrainedLoss
@@ -59,8 +60,8 @@ def _figure(
     held, both = job.finals(last, [loss], names), job.finals(last, [loss, "accuracy"], names)
     others = [r for r in sorted(job.fit_runs) if r not in set(loss_runs["run"]) | set(error_runs["run"])]
     unused = job.finals(last, [loss, "accuracy"], others)
-    multipliers = sorted({round(t.budget.token_multiplier, 3) for t in job.targets if t.budget.token_multiplier}
-                         | {round(float(m), 3) for m in loss_runs["token_multiplier"]})  # fmt: skip
+    seen = [t.budget.token_multiplier for t in job.targets if t.budget.token_multiplier]
+    multipliers = sorted({sig(float(m), 3) for m in [*seen, *loss_runs["token_multiplier"]]})
     if len(multipliers) > MOST_MULTIPLIERS:
         multipliers = [multipliers[i] for i in np.linspace(0, len(multipliers) - 1, MOST_MULTIPLIERS).astype(int)]
     flops = np.geomspace(loss_runs["flops"].min(), max(t.budget.flops for t in job.targets), GRID)
