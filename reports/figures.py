@@ -109,7 +109,7 @@ def _place(canvas: Figure, count: int, legend: Legend) -> None:
     handles, labels = legend.ordered()
     columns = legend_columns(labels)
     rows = math.ceil(len(labels) / columns)
-    height = 2.28 + 0.125 * rows
+    height = 2.02 + 0.125 * rows
     canvas.set_size_inches(WIDTH, height)
     right = 0.55 if count == 1 else 0.985
     gap = 0.27 if count > 2 else 0.18
