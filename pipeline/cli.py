@@ -157,7 +157,7 @@ def score(
         table, failures = score_all(settings, config.resolve().parent, step)
     for failure in failures:
         typer.echo(f"error: {failure}", err=True)
-    typer.echo(f"{settings.out}: {len(table)} rows")
+    typer.echo(f"{config.resolve().parent / settings.out}: {len(table)} rows")
     if failures:
         raise typer.Exit(1)
 

@@ -22,6 +22,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
 def _finite_positive(value: float) -> float:
     if not (math.isfinite(value) and value > 0):
         raise ValueError("must be positive and finite")
@@ -29,7 +35,7 @@ def _finite_positive(value: float) -> float:
 
 
 # PyYAML reads 1e18 as a string; pydantic's lax float repairs it.
-Positive = Annotated[float, AfterValidator(_finite_positive)]
+Positive = Annotated[float, BeforeValidator(_no_bool), AfterValidator(_finite_positive)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 
 

@@ -49,6 +49,10 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
     roles = assign_roles(config, loaded.table)
     found = Found()
     jobs = list(build_jobs(config, loaded.table, roles))
+    if not jobs:
+        raise InputError(
+            "targets: none is left to forecast (each is fitted, excluded, or without a task of the ladder)"
+        )
     for done, job in enumerate(jobs):
         if progress:
             progress(f"{job.family}: {job.task}", done, len(jobs))
@@ -76,6 +80,10 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
     are never targets.
     """
     runs = list(dict.fromkeys(table["run"]))
+    planned = [t.name for t in config.targets if t.name is not None]
+    for name in planned:
+        if name in runs or planned.count(name) > 1:
+            raise InputError(f"targets: the name {name!r} is taken; name a planned run unlike any other, or use run:")
     held = matching(runs, [t.run for t in config.targets if t.run is not None])
     fit = [r for r in runs if r not in held] if config.runs.fit is None else matching(runs, config.runs.fit)
     excluded = set(matching(runs, config.runs.exclude))
@@ -92,63 +100,83 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
 
 def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterator[Job]:
     """One job per (family with runs to fit, task with an accuracy)."""
-    about = table[["run", "family"]].drop_duplicates().set_index("run")["family"]
-    fit_families = list(dict.fromkeys(about[roles[about.index].eq("fit").to_numpy()]))
+    about = table[["run", "family", "flops_convention"]].drop_duplicates("run").set_index("run")
+    fitted = about[roles[about.index].eq("fit").to_numpy()]
+    conventions = {str(f): str(rows["flops_convention"].iloc[0]) for f, rows in fitted.groupby("family", sort=False)}
     shared: dict[Any, Any] = {}
-    tasks = list(_tasks(config, table))
+    tasks = list(_tasks(config, table, set(fitted.index)))
     if not tasks:
         raise InputError("tasks: no task of the table with an accuracy matches")
-    for family in fit_families:
-        fit_runs = frozenset(r for r in about.index[about.eq(family)] if roles[r] == "fit")
-        targets = tuple(_targets(config, table, roles, family, fit_families))
+    for family, convention in conventions.items():
+        fit_runs = frozenset(fitted.index[fitted["family"].eq(family)])
+        targets = tuple(_targets(config, table, roles, family, conventions))
         for task, metric, rows in tasks:
             if rows["run"].isin(fit_runs).any() and targets:
                 kept = rows[rows["run"].isin(fit_runs | {t.name for t in targets})].reset_index(drop=True)
                 chance = kept["chance"].dropna()
                 yield Job(
                     family=family, task=task, metric=metric, rows=kept, fit_runs=fit_runs, targets=targets,
-                    chance=float(chance.iloc[0]) if len(chance) else None, level=config.level, shared=shared,
+                    chance=float(chance.iloc[0]) if len(chance) else None, level=config.level,
+                    convention=convention, shared=shared,
                 )  # fmt: skip
 
 
-def _tasks(config: Config, table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Task name, accuracy metric, and a row per checkpoint with the accuracy and every loss beside it."""
     where = ["run", "tokens"]
+    keys = ["task", "num_fewshot", "prompt"]
     validation = {
         t: part.set_index(where)["value"] for t, part in table[table["metric"].eq("val_loss")].groupby("task")
     }
-    keys = ["task", "num_fewshot", "prompt"]
-    scored = table[table["metric"].isin([*ACCURACIES, *LOSSES])]
-    ways = scored[keys].drop_duplicates().groupby("task").size()
-    for (task, shots, prompt), part in scored.groupby(keys, sort=False, dropna=False):
+    accuracies = table[table["metric"].isin([m for m in ACCURACIES if config.metric in ("auto", m)])]
+    losses = {str(task): part for task, part in table[table["metric"].isin(LOSSES)].groupby("task")}
+    ways = accuracies[keys].drop_duplicates().groupby("task").size()
+    for (task, shots, prompt), part in accuracies.groupby(keys, sort=False, dropna=False):
         label = f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})" if ways[task] > 1 else str(task)
-        metrics = {m: rows.set_index(where) for m, rows in part.groupby("metric")}
-        metric = next((m for m in ACCURACIES if m in metrics and config.metric in ("auto", m)), None)
-        if metric is None or not matching([label], config.tasks):
+        if not matching([label, str(task)], config.tasks):
             continue
-        rows = metrics[metric].rename(columns={"value": "accuracy"})
+        metric = _metric(part, fit_runs)
+        rows = part[part["metric"].eq(metric)].set_index(where).rename(columns={"value": "accuracy"})
         rows = rows[["step", "params", "flops", "accuracy", "stderr", "chance"]]
-        columns = {m: metrics[m]["value"] for m in LOSSES if m in metrics} | validation
+        columns = _losses(losses.get(str(task)), shots, prompt) | validation
         rows = rows.assign(**{m: values.reindex(rows.index) for m, values in columns.items()})
-        if "nll" not in rows and "bits_per_byte" in rows:
-            rows["nll"] = rows["bits_per_byte"] * np.log(2)
-        elif "bits_per_byte" not in rows and "nll" in rows:
-            rows["bits_per_byte"] = rows["nll"] / np.log(2)
+        for have, want, factor in (("bits_per_byte", "nll", np.log(2)), ("nll", "bits_per_byte", 1 / np.log(2))):
+            if have in columns:
+                other = columns[have].reindex(rows.index) * factor
+                rows[want] = rows[want].fillna(other) if want in rows else other
         rows = rows.reset_index().sort_values(where, kind="stable")
         yield label, metric, rows.assign(token_multiplier=rows["tokens"] / rows["params"])
 
 
+def _metric(part: pd.DataFrame, fit_runs: set[str]) -> str:
+    """The accuracy most of the fitted runs have; ``acc_norm`` where they tie."""
+    have = {m: len(fit_runs & set(part.loc[part["metric"].eq(m), "run"])) for m in ACCURACIES}
+    present = [m for m in ACCURACIES if part["metric"].eq(m).any()]
+    return max(present, key=lambda m: have[m])
+
+
+def _losses(part: pd.DataFrame | None, shots: float, prompt: str) -> dict[str, pd.Series]:
+    """The losses measured the way the accuracy was, or without saying how."""
+    if part is None:
+        return {}
+    same = (part["num_fewshot"].isna() | part["num_fewshot"].eq(shots)) & part["prompt"].isin(["", prompt])
+    return {str(m): rows.set_index(["run", "tokens"])["value"] for m, rows in part[same].groupby("metric")}
+
+
 def _targets(
-    config: Config, table: pd.DataFrame, roles: pd.Series, family: str, fit_families: list[str]
+    config: Config, table: pd.DataFrame, roles: pd.Series, family: str, conventions: dict[str, str]
 ) -> Iterator[TargetRun]:
     """The targets of one family: its own held-out runs, those of families without a ladder, and planned runs."""
     ends = table.sort_values("tokens").groupby("run").tail(1).set_index("run")
     ends = ends.loc[[r for r in roles.index if roles[r] == "held out"]].sort_values("flops", kind="stable")
     for run_name, row in ends.iterrows():
-        if row["family"] == family or row["family"] not in fit_families:
-            yield TargetRun(str(run_name), Budget(row["flops"], row["params"], row["tokens"]), row["family"])
+        if row["family"] == family or row["family"] not in conventions:
+            known = Budget(row["flops"], row["params"], row["tokens"])
+            yield TargetRun(str(run_name), known, row["family"], row["flops_convention"])
     for i, target in enumerate(t for t in config.targets if t.run is None):
-        yield TargetRun(target.name or _describe(target, i), target.budget())
+        # FLOPs that are given are taken to be counted as the ladder's are; computed ones are 6ND.
+        counted = "6ND" if target.flops is None else conventions[family]
+        yield TargetRun(target.name or _describe(target, i), target.budget(), convention=counted)
 
 
 def _describe(target: Target, i: int) -> str:

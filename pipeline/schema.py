@@ -58,15 +58,19 @@ class Metric:
 
 _SUM = "this looks like a sum over tokens; divide by the answer's bytes"
 _PERCENT = "is it a percentage? divide by 100"
+TINY = 1e-9  # a mean loss of exactly zero is a missing value
 METRICS = {
     "acc": Metric("fraction", 0.0, 1.0, _PERCENT),
     "acc_norm": Metric("fraction", 0.0, 1.0, _PERCENT),
-    "nll": Metric("nats/byte of the gold answer", 0.0, 25.0, _SUM),
-    "bits_per_byte": Metric("bits/byte of the gold answer", 0.0, 36.0, _SUM),
+    "nll": Metric("nats/byte of the gold answer", TINY, 25.0, _SUM),
+    "bits_per_byte": Metric("bits/byte of the gold answer", TINY, 36.0, _SUM),
     "nll_choice": Metric("nats, normalised over the choices", 0.0, 1000.0, _SUM),
-    "val_loss": Metric("nats/token", 0.0, 25.0, "give the mean per token"),
-    "val_bpb": Metric("bits/byte", 0.0, 36.0, "give the mean per byte"),
+    "val_loss": Metric("nats/token", TINY, 25.0, "give the mean per token"),
+    "val_bpb": Metric("bits/byte", TINY, 36.0, "give the mean per byte"),
 }
+
+# Names the recipes use for other columns beside the validation losses.
+RESERVED = ("accuracy", "stderr", "chance", "params", "flops", "step", "tokens", "token_multiplier", "run", *METRICS)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -99,12 +103,14 @@ def validate(frame: pd.DataFrame, file: str = "table") -> pd.DataFrame:
     for column in NUMBERS:
         numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
         bad = table[column].notna() & numbers.isna()
+        if table[column].dtype in (bool, object):
+            bad |= table[column].map(lambda v: isinstance(v, bool | np.bool_)).astype(bool)
         faults += _rows(bad, table[column], file, column, "is not a number", "")
         table[column] = numbers
     for column in REQUIRED:
         if column in frame.columns:
-            empty = table[column].isna() if column in NUMBERS else table[column].eq("")
-            empty &= frame[column].reset_index(drop=True).isna()
+            given = frame[column].reset_index(drop=True).notna()
+            empty = table[column].isna() & ~given if column in NUMBERS else table[column].eq("")
             faults += _rows(empty, table[column], file, column, "is empty", "every row needs it")
     faults += _value_faults(table, file)
     faults += _table_faults(table, file)
@@ -144,17 +150,25 @@ def _value_faults(table: pd.DataFrame, file: str) -> Iterator[Fault]:
 
 
 def _table_faults(table: pd.DataFrame, file: str) -> Iterator[Fault]:
-    # ``step`` is empty for some published runs: tokens then tell their checkpoints apart.
-    keyed = table[[*KEY, "tokens"]].fillna(-1)
+    # ``step`` is empty for some published runs: only then do tokens tell their checkpoints apart.
+    keyed = table[KEY].assign(tokens=table["tokens"].where(table["step"].isna(), -1.0)).fillna(-1)
     repeated = keyed[keyed.duplicated(keep=False)]
     for _, rows in repeated.groupby(list(keyed.columns), sort=False).groups.items():
         for i in rows[1:]:
             where = f"{file}: row {int(i) + 2}"
             yield Fault(where, f"repeats the run, step, task and metric of row {int(rows[0]) + 2}", "keep one of them")
-    six_nd = table["flops_convention"].eq("6ND")
+    six_nd = table["flops_convention"].str.upper().str.replace(" ", "").eq("6ND")
     off = (table["flops"] / (6 * table["params"] * table["tokens"]) - 1).abs() > 0.02
     yield from _rows(six_nd & off, table["flops"], file, "flops", "is not 6·params·tokens",
                      "correct it, or name the convention in flops_convention")  # fmt: skip
+    reserved = table["metric"].eq("val_loss") & table["task"].isin(RESERVED)
+    yield from _rows(reserved, table["task"], file, "task", "cannot name a validation loss", "rename it")
+    checkpoints = table[["run", "tokens", "step", "flops"]].drop_duplicates()
+    for (run, tokens), rows in checkpoints[checkpoints.duplicated(["run", "tokens"], keep=False)].groupby(
+        ["run", "tokens"]
+    ):
+        what = f"run {run!r} has several steps or FLOPs at {tokens:g} tokens"
+        yield Fault(f"{file}: row {int(rows.index[-1]) + 2}", what, "a checkpoint has one of each")
     about = table[["run", "family", "params", "flops_convention"]].drop_duplicates()
     for family, rows in about.groupby("family"):
         if len(conventions := sorted(set(rows["flops_convention"]))) > 1:

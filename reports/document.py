@@ -69,7 +69,7 @@ def _replace_all(files: Mapping[Path, bytes]) -> None:
 
 
 def json_bytes(result: Mapping[str, Any]) -> bytes:
-    """The result as given, keys sorted, NaN and infinity as null."""
+    """The result as given, NaN and infinity as null."""
     text = json.dumps(_no_nan(result), indent=1, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode("utf-8", "replace")
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtr
 from scipy.stats import t as student
 
 from stages.base import Law, Spread
 from stages.fitting import Array
 
-DRAWS = (200, 40)  # quantiles of the first and of the second stage
+QUANTILES, STEPS = 200, 40  # of the first law's distribution; bisection steps for a quantile of the mixture
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,22 @@ class Chain:
 
     def predict(self, X: ArrayLike) -> Array:
         """Score at ``X`` (m, columns of ``first``), clipped to [0, 1]; returns (m,)."""
-        return self._score(self.second.predict(self.first.predict(X)[:, None]))
+        return self._score(self.second.predict(self._middle(X)[:, None]))
 
-    def forecast(self, X: ArrayLike, level: float = 0.9, draws: tuple[int, int] = DRAWS) -> ChainForecast:
+    def forecast(
+        self, X: ArrayLike, level: float = 0.9, quantiles: int = QUANTILES, steps: int = STEPS
+    ) -> ChainForecast:
         """Forecast with band and interval of nominal coverage ``level``."""
-        middle = self.first.predict(X)
+        middle = self._middle(X)
         mean = self._score(self.second.predict(middle[:, None]))
         first = self.first.spread(X)
-        curve = self._draws(first, False, draws)
-        new = self._draws(first, True, draws)
-        tails = [0.5 - level / 2, 0.5 + level / 2]
-        # A chain that is off at the median of its own draws would not contain its forecast: always include it.
-        curve_low, curve_high = np.quantile(curve, tails, axis=1)
-        low, high = np.quantile(new, tails, axis=1)
+        tails = (0.5 - level / 2, 0.5 + level / 2)
+        curve = self._mixture(first, False, quantiles)
+        new = self._mixture(first, True, quantiles)
+        curve_low, curve_high = (curve.quantile(p, steps) for p in tails)
+        low, high = (new.quantile(p, steps) for p in tails)
         # Half the width of the central 68.3 %: the standard error where the mixture is symmetric.
-        one = np.quantile(new, [0.1587, 0.8413], axis=1)
+        one_low, one_high = (new.quantile(p, steps) for p in (0.1587, 0.8413))
         return ChainForecast(
             middle=middle,
             mean=mean,
@@ -72,23 +74,45 @@ class Chain:
             curve_high=np.maximum(curve_high, mean),
             low=np.minimum(low, mean),
             high=np.maximum(high, mean),
-            stderr=(one[1] - one[0]) / 2,
+            stderr=(one_high - one_low) / 2,
         )
 
-    def _draws(self, first: Spread, new_observation: bool, draws: tuple[int, int]) -> Array:
-        """Equally weighted quantile draws of the score, (m, product of ``draws``)."""
-        outer, inner = draws
+    def _middle(self, X: ArrayLike) -> Array:
+        """The first law's loss; a line can fall below zero far out, a loss cannot."""
+        return np.maximum(self.first.predict(X), 0.0)
+
+    def _mixture(self, first: Spread, new_observation: bool, quantiles: int) -> Mixture:
+        """The second law's distribution at equally likely losses of the first."""
         scale = first.total if new_observation else first.curve
-        steps = student.ppf((np.arange(outer) + 0.5) / outer, max(first.dof, 1e-9))
-        losses = first.mean[:, None] + scale[:, None] * steps
+        nodes = student.ppf((np.arange(quantiles) + 0.5) / quantiles, max(first.dof, 1e-9))
+        losses = first.mean[:, None] + scale[:, None] * nodes
         losses = np.exp(np.minimum(losses, 50.0)) if self.first.log_link else losses
         losses = np.clip(np.nan_to_num(losses, nan=0.0), 0.0, 1e6)
-        m = len(losses)
         second = self.second.spread(losses.reshape(-1, 1))
         spread = second.total if new_observation else second.curve
-        steps = student.ppf((np.arange(inner) + 0.5) / inner, max(second.dof, 1e-9))
-        scores = second.mean[:, None] + spread[:, None] * steps
-        return self._score(scores.reshape(m, outer * inner))
+        mean = 1 - second.mean if self.complement else second.mean
+        return Mixture(mean.reshape(losses.shape), spread.reshape(losses.shape), second.dof)
 
     def _score(self, value: Array) -> Array:
         return np.clip(1 - value if self.complement else value, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Equal parts of Student t distributions, (m, parts) means and scales, of a score that is cut to [0, 1]."""
+
+    mean: Array
+    scale: Array
+    dof: float
+
+    def quantile(self, probability: float, steps: int) -> Array:
+        """The ``probability`` quantile of each row, (m,), by bisection on [0, 1]."""
+        low, high = np.zeros(len(self.mean)), np.ones(len(self.mean))
+        scale = np.maximum(self.scale, 1e-12)
+        for _ in range(steps):
+            middle = (low + high) / 2
+            below = stdtr(max(self.dof, 1e-9), (middle[:, None] - self.mean) / scale).mean(axis=1) < probability
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        # The ends of the axis are reached exactly when the mass lies beyond them.
+        ends = np.where(low == 0.0, 0.0, np.where(high == 1.0, 1.0, (low + high) / 2))
+        return np.where(np.isfinite(self.scale).all(axis=1), ends, np.nan)

@@ -49,6 +49,9 @@ def budget(
         tokens = flops / (6 * params)
     elif flops and tokens and not params:
         params = flops / (6 * tokens)
+    # Attention and embeddings move C by less than a factor of two: more than three is a slip in a number.
+    if flops and params and tokens and not 1 / 3 < flops / (6 * params * tokens) < 3:
+        raise ValueError("flops is not near 6*params*tokens; give two of the three")
     if flops is None:
         if not (params and tokens):
             raise ValueError("give flops, or two of params, tokens and token_multiplier")

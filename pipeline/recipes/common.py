@@ -19,9 +19,9 @@ from stages.base import Law
 from stages.flops import Budget
 
 Array = NDArray[np.float64]
-GRID = 40
+GRID = 30
 VALUES = ("forecast", "low", "high", "stderr", "middle")
-FIGURE_DRAWS = (60, 20)  # a drawn band needs fewer quantiles than a printed number
+FIGURE = {"quantiles": 30, "steps": 14}  # a drawn band needs less precision than a printed number
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class TargetRun:
     name: str
     budget: Budget
     family: str = ""
+    convention: str = ""  # how its FLOPs are counted
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Job:
     targets: tuple[TargetRun, ...]
     chance: float | None
     level: float
+    convention: str = ""
     shared: dict[Any, Any] = field(default_factory=dict)  # laws that do not depend on the task
 
     def finals(self, last: int, columns: Sequence[str], runs: Iterable[str] | None = None) -> pd.DataFrame:
@@ -84,7 +86,7 @@ def finals(rows: pd.DataFrame, last: int, columns: Sequence[str]) -> pd.DataFram
 
 def matching(runs: Iterable[str], patterns: Sequence[str]) -> list[str]:
     """The runs that any of the shell patterns matches, case-sensitively."""
-    return [run for run in runs if any(fnmatch.fnmatchcase(run, p) for p in patterns)]
+    return [run for run in runs if any(run == p or fnmatch.fnmatchcase(run, p) for p in patterns)]
 
 
 def baselines(job: Job, last: int, runs: Iterable[str] | None = None) -> tuple[DirectAccuracy | None, pd.DataFrame]:
@@ -152,6 +154,8 @@ def forecasts(
             notes.append("no forecast: the laws have no uncertainty")
         else:
             value = dict(zip(VALUES, map(float, values[row[i]]), strict=True))
+            if value["middle"] == 0.0:
+                flagged.append("the first law reaches a loss of zero before the target: far outside its range")
             if value["forecast"] in (0.0, 1.0):
                 flagged.append("the curve leaves [0, 1] at the target; the forecast is cut there")
             status = "warning" if flagged or notes else "ok"
@@ -188,6 +192,11 @@ def _about_target(job: Job, target: TargetRun, largest: float) -> list[str]:
     notes = []
     if target.family and target.family != job.family:
         notes.append(f"the target is of family {target.family!r}, the laws were fitted on {job.family!r}")
+    if target.convention != job.convention:
+        notes.append(
+            f"the target's FLOPs are counted as {target.convention or 'unnamed'}, "
+            f"the ladder's as {job.convention or 'unnamed'}"
+        )
     if target.budget.flops < largest:
         notes.append("the target is within the ladder's compute, not beyond it")
     return notes
@@ -234,7 +243,7 @@ def law_curve(law: Law, X: Array, x: Array, level: float, label: str = "") -> Cu
 
 def chain_curves(chain: Chain, grids: dict[str, Array], x: Array, level: float) -> list[Curve]:
     """A chain on one or more grids that share the x axis, labelled."""
-    result = chain.forecast(np.concatenate(list(grids.values())), level, FIGURE_DRAWS)
+    result = chain.forecast(np.concatenate(list(grids.values())), level, **FIGURE)
     series = [result.mean, result.curve_low, result.curve_high, result.low, result.high]
     parts = [s.reshape(len(grids), len(x)) for s in series]
     return [_curve(label, x, *(part[i] for part in parts)) for i, label in enumerate(grids)]

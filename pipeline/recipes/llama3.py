@@ -35,15 +35,22 @@ def run(job: Job, settings: Llama3Settings) -> Found:
         return Found(forecasts=forecasts("llama3", job, None, X, middle, settings.last, [lacking]))
     optimal = compute_optimal(finals, middle, settings, warnings)
     warnings += curvature(optimal, middle)
+    if settings.floor == "chance" and job.chance is None:
+        warnings.append("the table gives no chance for this task: the floor is taken as 0")
     floor = (job.chance or 0.0) if settings.floor == "chance" else settings.floor
     first = FLOPsToNLL().fit(optimal[["flops"]].to_numpy(), optimal[middle])
     second = NLLToAccuracy(floor, settings.ceiling).fit(finals[[middle]].to_numpy(), finals["accuracy"])
     chain = Chain(first, second)
     return Found(
         forecasts=forecasts("llama3", job, chain, X, middle, settings.last, warnings),
-        laws=[describe("llama3", job, first), describe("llama3", job, second)],
+        laws=[describe("llama3", job, first, y_unit=_unit(middle)), describe("llama3", job, second)],
         figures=[_figure(job, chain, finals, optimal, middle, settings)],
     )
+
+
+def _unit(middle: str) -> str:
+    """Unit of the middle quantity; what is no score of a benchmark is a validation loss."""
+    return {"nll": "nats/byte", "bits_per_byte": "bits/byte", "nll_choice": "nats"}.get(middle, "nats/token")
 
 
 def compute_optimal(finals: pd.DataFrame, middle: str, settings: Llama3Settings, warnings: list[str]) -> pd.DataFrame:
@@ -68,7 +75,7 @@ def compute_optimal(finals: pd.DataFrame, middle: str, settings: Llama3Settings,
 def curvature(optimal: pd.DataFrame, middle: str) -> list[str]:
     """Warn when a quadratic in log C is significantly better than the line (two-sided t test at 5 %)."""
     n = len(optimal)
-    if n < FEWEST + 1:
+    if n < FEWEST + 1 or optimal["flops"].nunique() < 3:
         return ["too few compute-optimal runs to test the line for curvature"]
     x = np.log10(optimal["flops"].to_numpy())
     design = np.column_stack([np.ones(n), x - x.mean(), (x - x.mean()) ** 2])
@@ -92,7 +99,7 @@ def _figure(
     flops = np.geomspace(finals["flops"].min(), max(t.budget.flops for t in job.targets), GRID)[:, None]
     reached = np.append(finals[middle], chain.first.predict(flops))
     losses = np.linspace(max(reached.min(), 0.0), reached.max(), GRID)[:, None]
-    name = "NLL of the gold answer (nats/byte)" if middle == "nll" else f"{middle} (nats)"
+    name = f"{'NLL of the gold answer' if middle == 'nll' else middle} ({_unit(middle)})"
     return Figure(
         recipe="llama3", family=job.family, task=job.task,
         panels=(

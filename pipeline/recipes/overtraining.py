@@ -39,9 +39,12 @@ def run(job: Job, settings: OvertrainingSettings) -> Found:
         if len(rows) <= len(law.parameters):
             lacking = f"{len(rows)} runs for {law.__name__}'s {len(law.parameters)} parameters"
             return Found(forecasts=forecasts("overtraining", job, None, X, loss, last, [lacking]))
-    if (first := job.shared.get(("overtraining", job.family))) is None:
+    # The same runs give the same law: fit it once for all tasks.
+    ordered = loss_runs.sort_values("run")
+    key = ("overtraining", job.family, loss, *zip(ordered["run"], ordered["tokens"], ordered[loss], strict=True))
+    if (first := job.shared.get(key)) is None:
         first = OvertrainedLoss().fit(loss_runs[["flops", "token_multiplier"]].to_numpy(), loss_runs[loss])
-        job.shared["overtraining", job.family] = first
+        job.shared[key] = first
         found.laws.append(describe("overtraining", job, first, task=loss))
     second = LossToError().fit(error_runs[[loss]].to_numpy(), 1 - error_runs["accuracy"])
     chain = Chain(first, second, complement=True)
