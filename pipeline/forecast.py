@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
         raise InputError(
             "targets: none is left to forecast (each is fitted, excluded, or without a task of the ladder)"
         )
-    for done, job in enumerate(jobs):
+    for done, each in enumerate(jobs):
+        job = replace(each, draw=done < config.figures)
         if progress:
             progress(f"{job.family}: {job.task}", done, len(jobs))
         for settings in config.recipes:

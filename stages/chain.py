@@ -19,7 +19,7 @@ from scipy.stats import t as student
 from stages.base import Law, Spread
 from stages.fitting import Array
 
-QUANTILES, STEPS = 200, 40  # of the first law's distribution; bisection steps for a quantile of the mixture
+QUANTILES, STEPS = 100, 30  # of the first law's distribution; bisection steps for a quantile of the mixture
 
 
 @dataclass(frozen=True)

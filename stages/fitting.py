@@ -110,7 +110,7 @@ def _search(problem: Problem, start: Array) -> Array:
     def jacobian(theta: Array) -> Array:
         return np.asarray(root[:, None] * np.nan_to_num(problem.jacobian(theta), posinf=1e150, neginf=-1e150))
 
-    tight: dict[str, Any] = {"jac": jacobian, "x_scale": "jac", "ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
+    tight: dict[str, Any] = {"jac": jacobian, "x_scale": "jac", "ftol": 1e-12, "xtol": 1e-12, "gtol": 1e-12}
     try:
         if problem.huber is None and len(root) >= len(start):
             # MINPACK is ten times faster than the bounded search: keep its answer if it respects the bounds.

@@ -21,7 +21,7 @@ from stages.flops import Budget
 Array = NDArray[np.float64]
 GRID = 30
 VALUES = ("forecast", "low", "high", "stderr", "middle")
-FIGURE = {"quantiles": 30, "steps": 14}  # a drawn band needs less precision than a printed number
+FIGURE = {"quantiles": 16, "steps": 11}  # a drawn band needs less precision than a printed number
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Job:
     chance: float | None
     level: float
     convention: str = ""
+    draw: bool = True  # whether figures are wanted
     shared: dict[Any, Any] = field(default_factory=dict)  # laws that do not depend on the task
 
     def finals(self, last: int, columns: Sequence[str], runs: Iterable[str] | None = None) -> pd.DataFrame:
@@ -224,6 +225,8 @@ def _baselines(direct: DirectAccuracy | None, seen: pd.DataFrame, target: Target
 
 def points(rows: pd.DataFrame, x: str, y: str, role: str, group: str = "") -> list[Point]:
     """Rows as points of a panel; rows without both values are left out."""
+    if rows.empty:
+        return []
     kept = rows.dropna(subset=[x, y])
     groups = kept[group].map(short) if group else [""] * len(kept)
     return [

@@ -43,7 +43,7 @@ def run(job: Job, settings: LadderSettings) -> Found:
     return Found(
         forecasts=forecasts("ladder", job, chain, X, LOSS, settings.last, []),
         laws=[describe("ladder", job, first), describe("ladder", job, second)],
-        figures=[_figure(job, chain, finals, cloud, settings)],
+        figures=[_figure(job, chain, finals, cloud, settings)] if job.draw else [],
     )
 
 

@@ -44,7 +44,7 @@ def run(job: Job, settings: Llama3Settings) -> Found:
     return Found(
         forecasts=forecasts("llama3", job, chain, X, middle, settings.last, warnings),
         laws=[describe("llama3", job, first, y_unit=_unit(middle)), describe("llama3", job, second)],
-        figures=[_figure(job, chain, finals, optimal, middle, settings)],
+        figures=[_figure(job, chain, finals, optimal, middle, settings)] if job.draw else [],
     )
 
 

@@ -51,7 +51,8 @@ def run(job: Job, settings: OvertrainingSettings) -> Found:
     seen = list(error_runs["run"])
     found.forecasts = forecasts("overtraining", job, chain, X, loss, last, [], seen)
     found.laws.append(describe("overtraining", job, second))
-    found.figures.append(_figure(job, chain, loss_runs, error_runs, settings))
+    if job.draw:
+        found.figures.append(_figure(job, chain, loss_runs, error_runs, settings))
     return found
 
 
