@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
-PACKAGE := $(wildcard pipeline/*.py pipeline/*/*.py stages/*.py reports/*)
+TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .PHONY: forecast test check ladder clean
 
@@ -11,12 +11,12 @@ PACKAGE := $(wildcard pipeline/*.py pipeline/*/*.py stages/*.py reports/*)
 forecast: $(VENV)/core
 	$(BIN)/benchcast run configs/demo.yaml --out out/demo
 
-## set up everything (CPU build of torch) and run linters, types and tests
+## set up everything (the CPU build of torch where pip finds it) and run linters, types and tests
 test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 ## retrain and rescore the demo ladder; resumable; about two hours on two cores; needs a Debian system or CORPUS=DIR
 ladder: $(VENV)/dev
@@ -30,7 +30,7 @@ $(VENV)/core: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install -c constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	$(PIP) install "torch==$(TORCH)+cpu" 2>/dev/null || $(PIP) install "torch==$(TORCH)"
 	$(PIP) install -c constraints.txt -e ".[score,dev]"
 	@touch $@ $(VENV)/core
 
