@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
 
 
-def test_the_wheel_is_complete(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that nothing stale of the checkout gets in and nothing is left behind in it."""
+    source, out = tmp_path_factory.mktemp("source") / "benchcast", tmp_path_factory.mktemp("wheel")
+    skip = shutil.ignore_patterns(".*", "build", "dist", "out", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=skip)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (wheel,) = tmp_path.glob("benchcast-*.whl")
+    (found,) = out.glob("benchcast-*.whl")
+    return found
+
+
+def test_the_wheel_is_complete(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for package in ("pipeline", "stages", "reports"):
         modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / package).rglob("*.py")}
@@ -30,11 +41,8 @@ def test_the_wheel_is_complete(tmp_path: Path) -> None:
     assert {n.split("/")[0] for n in names if not n.startswith("benchcast-")} == {"pipeline", "stages", "reports"}
 
 
-def test_it_runs_from_the_wheel_alone(tmp_path: Path) -> None:
-    """Not from the checkout: unpacked elsewhere, with the checkout off the path."""
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (wheel,) = tmp_path.glob("benchcast-*.whl")
+def test_it_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    """Not from the checkout: unpacked elsewhere, ahead of the checkout on the path."""
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
