@@ -58,15 +58,14 @@ class Metric:
 
 _SUM = "this looks like a sum over tokens; divide by the answer's bytes"
 _PERCENT = "is it a percentage? divide by 100"
-TINY = 1e-9  # a mean loss of exactly zero is a missing value
 METRICS = {
     "acc": Metric("fraction", 0.0, 1.0, _PERCENT),
     "acc_norm": Metric("fraction", 0.0, 1.0, _PERCENT),
-    "nll": Metric("nats/byte of the gold answer", TINY, 25.0, _SUM),
-    "bits_per_byte": Metric("bits/byte of the gold answer", TINY, 36.0, _SUM),
+    "nll": Metric("nats/byte of the gold answer", 0.0, 25.0, _SUM),
+    "bits_per_byte": Metric("bits/byte of the gold answer", 0.0, 36.0, _SUM),
     "nll_choice": Metric("nats, normalised over the choices", 0.0, 1000.0, _SUM),
-    "val_loss": Metric("nats/token", TINY, 25.0, "give the mean per token"),
-    "val_bpb": Metric("bits/byte", TINY, 36.0, "give the mean per byte"),
+    "val_loss": Metric("nats/token", 0.0, 25.0, "give the mean per token"),
+    "val_bpb": Metric("bits/byte", 0.0, 36.0, "give the mean per byte"),
 }
 
 # Names the recipes use for other columns beside the validation losses.

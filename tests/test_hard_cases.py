@@ -107,7 +107,7 @@ def test_names_with_brackets_and_tasks_asked_in_several_ways(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("column", "value", "says"),
-    [("run", "   ", "is empty"), ("params", True, "not a number"), ("value", 0.0, "is not a nll")],
+    [("run", "   ", "is empty"), ("params", True, "not a number")],
 )
 def test_holes_the_schema_once_had(column: str, value: object, says: str) -> None:
     table = make_ladder().astype(object)
@@ -128,3 +128,22 @@ def test_a_validation_text_cannot_take_a_columns_name() -> None:
     table.loc[table["metric"].eq("val_loss"), "task"] = "accuracy"
     with pytest.raises(FaultsError, match="cannot name a validation loss"):
         schema.validate(table)
+
+
+def test_a_loss_of_exactly_zero_is_left_out_and_named(tmp_path: Path) -> None:
+    table = make_ladder(noise=0.003)
+    table.loc[table["metric"].eq("nll") & table["run"].eq("2e+08-20x"), "value"] = 0.0
+    recipe = {"name": "ladder", "last": 1, "smooth": 1, "huber": None}
+    (found,) = _run(table, tmp_path, recipes=[recipe]).forecasts
+    assert found.forecast is not None
+    assert any("2e+08-20x: no loss above zero" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("recipe", ["llama3", "ladder", {"name": "overtraining", "loss": "nowhere"}])
+def test_a_recipe_without_its_loss_says_so_beside_the_baselines(recipe: object, tmp_path: Path) -> None:
+    table = make_ladder(noise=0.003)
+    (found,) = _run(table[table["metric"].eq("acc")], tmp_path, recipes=[recipe]).forecasts
+    assert found.status == "failed"
+    assert found.forecast is None
+    assert found.baselines.direct is not None
+    assert any("the table has no" in note for note in found.notes)

@@ -30,10 +30,16 @@ MOST_SIZES = 6
 def run(job: Job, settings: LadderSettings) -> Found:
     """Fit the loss on one point per run and the sigmoid on all smoothed checkpoints, chain, forecast."""
     X = pd.DataFrame([{"params": t.budget.params, "tokens": t.budget.tokens} for t in job.targets], dtype=float)
-    finals = job.finals(settings.last, [LOSS, "accuracy"]) if LOSS in job.rows else job.rows.iloc[:0]
-    if len(finals) <= len(TaskLoss.parameters):
-        lacking = f"{len(finals)} runs with bits_per_byte for a law of {len(TaskLoss.parameters)} parameters"
+    if LOSS not in job.rows:
+        lacking = f"the table has no {LOSS} or nll for this task"
         return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [lacking]))
+    measured = job.finals(settings.last, [LOSS, "accuracy"])
+    # The law is fitted on logarithms; a mean loss of exactly zero is no measurement of it.
+    finals = measured[measured[LOSS] > 0]
+    warnings = [f"{run}: no loss above zero" for run in measured["run"][measured[LOSS] <= 0]]
+    if len(finals) <= len(TaskLoss.parameters):
+        lacking = f"{len(finals)} runs with a loss for a law of {len(TaskLoss.parameters)} parameters"
+        return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [*warnings, lacking]))
     first = TaskLoss(settings.huber).fit(finals[["params", "tokens"]].to_numpy(), finals[LOSS])
     cloud = checkpoints(job.rows[job.rows["run"].isin(job.fit_runs)], settings)
     second = NLLToAccuracy(settings.floor, settings.ceiling).fit(
@@ -41,7 +47,7 @@ def run(job: Job, settings: LadderSettings) -> Found:
     )
     chain = Chain(first, second)
     return Found(
-        forecasts=forecasts("ladder", job, chain, X, LOSS, settings.last, []),
+        forecasts=forecasts("ladder", job, chain, X, LOSS, settings.last, warnings),
         laws=[describe("ladder", job, first), describe("ladder", job, second)],
         figures=[_figure(job, chain, finals, cloud, settings)] if job.draw else [],
     )
