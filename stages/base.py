@@ -6,6 +6,7 @@ Jacobian, and seeds to start the search from.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,7 +48,7 @@ class Spread:
         return np.sqrt(self.curve**2 + self.noise**2)
 
 
-class Law(RegressorMixin, BaseEstimator):
+class Law(RegressorMixin, BaseEstimator, ABC):
     """Base of all laws.
 
     ``X`` is an array whose first columns are ``columns`` in that order, or a DataFrame, from which ``columns``
@@ -75,21 +76,21 @@ class Law(RegressorMixin, BaseEstimator):
     log_link: bool = False  # residuals are differences of logarithms
     huber: float | None = None
 
+    @abstractmethod
     def _curve(self, theta: Array, x: Array) -> Array:
         """The law, natural scale: parameters (p,) and inputs (m, columns) to (m,)."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def _jacobian(self, theta: Array, x: Array) -> Array:
         """Derivative of ``_curve`` by the parameters, (m, p)."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Starting points (k, p) on the search scale."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         """Lower and upper bounds (p,) on the search scale; ``y`` for those that the data imply."""
-        raise NotImplementedError  # pragma: no cover
 
     def _more_notes(self) -> tuple[str, ...]:
         return ()
