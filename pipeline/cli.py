@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline import cli_score
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ OutPath = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="folder to write, instead of the config's out")
 ]
 JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")]
+
+
+cli_score.add_to(app)
 
 
 @app.callback()
@@ -137,29 +141,6 @@ def ingest(
     typer.echo(f"{out}: {len(table)} rows, {table['run'].nunique()} runs, {table['task'].nunique()} tasks")
     for line in loaded.about:
         typer.echo(f"  {line}")
-
-
-@app.command(epilog="Example: benchcast score configs/score.yaml")
-def score(
-    config: ConfigPath,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="table to write")] = None,
-) -> None:
-    """Score checkpoints with lm-eval on the GPU if there is one (needs the extra: pip install 'benchcast[score]')."""
-    from pipeline.config import ScoreConfig, load
-
-    settings = load(config, ScoreConfig).score
-    if out is not None:
-        settings = settings.model_copy(update={"out": out.resolve()})
-    from pipeline.score import score as score_all
-    from pipeline.score import terminal_progress
-
-    with terminal_progress() as step:
-        table, failures = score_all(settings, config.resolve().parent, step)
-    for failure in failures:
-        typer.echo(f"error: {failure}", err=True)
-    typer.echo(f"{config.resolve().parent / settings.out}: {len(table)} rows")
-    if failures:
-        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: benchcast schema result > result.schema.json")

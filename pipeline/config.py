@@ -11,6 +11,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import Fault, FaultsError
+from stages.architecture import CONVENTIONS as FLOP_CONVENTIONS
 from stages.flops import Budget, budget
 
 T = TypeVar("T", bound=BaseModel)
@@ -134,22 +135,52 @@ RecipeSettings = Annotated[
 ]
 
 
+class PlaceSettings(Strict):
+    """``score.place``: what holds for every checkpoint that does not say otherwise itself."""
+
+    run: str | None = None
+    family: str | None = None
+    params: Positive | None = Field(default=None, description="N; empty: counted from config.json, with embeddings")
+    tokens_per_step: Positive | None = Field(default=None, description="D is the step times this")
+    seq_len: int | None = Field(default=None, ge=1, description="of training, for FLOPs of the attention")
+    flops_convention: Literal[FLOP_CONVENTIONS] | None = Field(default=None, description="empty: 6ND")  # type: ignore[valid-type]
+
+
 class ScoreSettings(Strict):
     """``score``: which checkpoints and tasks ``benchcast score`` runs lm-eval on."""
 
-    checkpoints: tuple[str, ...] = Field(min_length=1, description="glob patterns of checkpoint folders")
-    tasks: tuple[str, ...] = Field(min_length=1, description="lm-eval task names")
+    checkpoints: Patterns = Field(min_length=1, description="glob patterns of checkpoint folders")
+    tasks: Patterns = Field(min_length=1, description="lm-eval task and group names")
     include_path: Path | None = Field(default=None, description="folder of task YAML files to add")
-    validation_text: tuple[Path, ...] = Field(default=(), description="text files for the validation loss")
+    validation_text: tuple[Path, ...] = Field(default=(), description="text or JSONL files for the validation loss")
     num_fewshot: int | None = Field(default=None, ge=0)
     limit: int | None = Field(default=None, ge=1, description="documents per task; empty for all")
-    batch_size: int = Field(default=64, ge=1)
-    device: str = Field(default="auto", description="auto (GPU if present), cpu, cuda, cuda:1, …")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     add_bos_token: bool = False
-    max_length: int | None = Field(default=None, ge=1)
+    max_length: int | None = Field(default=None, ge=1, description="tokens; empty for the model's own context")
+    most_truncated: float = Field(default=0.01, ge=0, le=1, description="share of a task's prompts that may be cut")
     seed: int = 1234
+
+    tokenizer: Path | None = Field(default=None, description="folder of the tokenizer, if checkpoints carry none")
+    ladder: Path | None = Field(default=None, description="ladder.yaml: folder names to run, step, params, tokens, …")
+    pattern: str | None = Field(default=None, description='what folder names tell, such as "{run}/step-{step}"')
+    place: PlaceSettings = PlaceSettings()
+    marker: str | None = Field(default=None, description="file that says a checkpoint is complete")
+    quiet_seconds: float = Field(default=30, ge=0, description="without marker: complete, and unchanged for so long")
+
+    store: Path = Field(default=Path("scores"), description="folder of the scored cells")
     out: Path = Field(default=Path("scores.csv"), description="the ladder table to write")
+
+    backend: Literal["hf", "vllm"] = Field(default="hf", description="vllm: through lm-eval's own backend")
+    executor: Literal["local", "ray"] = "local"
+    workers: int | None = Field(default=None, ge=1, description="empty: one per GPU; on CPUs one")
+    cpus_per_worker: float | None = Field(default=None, gt=0, description="Ray's resources, and torch threads")
+    gpus_per_worker: float | None = Field(default=None, ge=0, description="Ray's resources; empty: 1 if it has GPUs")
+    batch_size: int = Field(default=32, ge=1, description="rows a forward pass at most; halved when memory runs out")
+    device: str = Field(default="auto", description="auto (GPUs if present), cpu, cuda, cuda:1, …")
+    share_prefix: Literal["auto", "always", "never"] = Field(
+        default="auto", description="compute what a document's choices begin with once: where it is exact and pays"
+    )
 
 
 class Config(Strict):

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import functools
 import json
 import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,12 @@ from tiny_models import CONTEXT, QUESTIONS
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
-from pipeline import score
-from pipeline.config import ScoreSettings
-from pipeline.errors import BenchcastError, FaultsError, InputError
+from scoring_world import QUIET, run, value
 
-# Other people's warnings: lm-eval, datasets and transformers on import and on use.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+from pipeline.errors import InputError
+from pipeline.scoring.progress import terminal
+
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +48,6 @@ def copy(world: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settings(**changes: Any) -> ScoreSettings:
-    usual = {"checkpoints": ("runs/*",), "tasks": ("plain",), "include_path": "tasks", "batch_size": 7, "device": "cpu"}
-    return ScoreSettings.model_validate(usual | changes)
-
-
-def run(folder: Path, **changes: Any) -> tuple[pd.DataFrame, list[str]]:
-    return score.score(settings(**changes), folder, progress=lambda line: None)
-
-
-def value(table: pd.DataFrame, run: str, task: str, metric: str, column: str = "value") -> float:
-    rows = table[(table["run"] == run) & (table["task"] == task) & (table["metric"] == metric)]
-    assert len(rows) == 1
-    return float(rows[column].iloc[0])
-
-
 def load(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -80,12 +58,15 @@ def load(folder: Path) -> tuple[Any, Any]:
 @pytest.fixture(scope="module")
 def scored(world: Path) -> pd.DataFrame:
     table, failures = run(world, tasks=("plain", "shots"), validation_text=("words.txt",), out="all.csv")
-    assert failures == []
+    assert failures == {}
     return table
 
 
 def test_importing_it_imports_no_torch() -> None:
-    code = "import sys, pipeline.score; sys.exit(any(m in sys.modules for m in ('torch', 'lm_eval', 'transformers')))"
+    code = (
+        "import sys, pipeline.cli, pipeline.cli_score, pipeline.config, pipeline.cellstore.index; "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'lm_eval', 'transformers')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -163,10 +144,8 @@ def test_one_sequence_cut_at_two_places(world: Path, tmp_path: Path) -> None:
         {"query": "the cat", "choices": ["sat on mat"], "gold": 0},
     ]
     tiny_models.write_task(tmp_path / "tasks", "twins", [{**t, "choices": [*t["choices"], "dogs"]} for t in twins])
-    table, failures = score.score(
-        settings(checkpoints=(str(world / "runs" / "a"),), tasks=("twins",)), tmp_path, progress=lambda line: None
-    )
-    assert failures == []
+    table, failures = run(tmp_path, checkpoints=(str(world / "runs" / "a"),), tasks=("twins",))
+    assert failures == {}
     model, tokenizer = load(world / "runs" / "a")
     assert tokenizer.encode("the cat sat on") == tokenizer.encode("the cat sat on mat")[:-1]
     expected = [-tiny_models.loglik(model, tokenizer, t["query"], " " + t["choices"][0]) for t in twins]  # type: ignore[operator]
@@ -174,9 +153,13 @@ def test_one_sequence_cut_at_two_places(world: Path, tmp_path: Path) -> None:
 
 
 def test_progress_is_plain_lines_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with score.terminal_progress() as progress:
-        progress("1/2 [runs]")
-    assert capsys.readouterr().err == "1/2 [runs]\n"
+    with terminal() as progress:
+        progress.start(4, 10)
+        progress.advance(2, 50)
+        progress.done("[runs]/a", 2, 1.5)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "4 of 10 cells to score"
+    assert lines[1].startswith("2/4 [runs]/a: 2 cells in 1.5 s, ")
 
 
 def test_the_table_says_where_everything_comes_from(world: Path, scored: pd.DataFrame) -> None:
@@ -192,47 +175,14 @@ def test_the_table_says_where_everything_comes_from(world: Path, scored: pd.Data
     assert {k: row[k] for k in about} == about
 
 
-# --- refused ----------------------------------------------------------------------------------------------------
-
-
-def test_broken_tasks_cost_no_other(copy: Path) -> None:
-    long = {"query": "cat " * (CONTEXT + 5), "choices": ["a", "mat"], "gold": 0}
-    tiny_models.write_task(copy / "tasks", "cut", [*QUESTIONS, long])
-    tiny_models.write_task(copy / "tasks", "goldless", [*QUESTIONS[:5], {**QUESTIONS[5], "gold": 4}])
-    tiny_models.write_task(copy / "tasks", "negative", [*QUESTIONS[:5], {**QUESTIONS[5], "gold": -1}])
-    hollow = {"query": "the", "choices": ["", "b"], "gold": 0}
-    tiny_models.write_task(copy / "tasks", "hollow", [*QUESTIONS[:5], hollow])
-    tiny_models.write_task(copy / "tasks", "nothing", [])
-    names = ("cut", "goldless", "negative", "hollow", "nothing", "plain")
-    table, failures = run(copy, tasks=names, checkpoints=("runs/a",))
-    expected = ["task goldless: document 5: gold 4 is none of its", "task negative: document 5: gold -1 is none of its",
-                "task hollow: document 5: the gold answer is empty", "task nothing: cannot be loaded",
-                f"runs/a: cut: 1 of 31 prompts are longer than the model's {CONTEXT} tokens"]  # fmt: skip
-    assert len(failures) == len(expected)
-    for line, start in zip(failures, expected, strict=True):
-        assert line.startswith(start)
-        assert "\n" not in line
-    assert set(table["task"]) == {"plain"}
-
-
 def test_few_cut_prompts_are_counted(copy: Path) -> None:
     long = {"query": "cat " * (CONTEXT + 5), "choices": ["a", "mat"], "gold": 0}
     tiny_models.write_task(copy / "tasks", "plain", [*QUESTIONS * 4, long])
-    lines: list[str] = []
-    table, failures = score.score(settings(checkpoints=("runs/a",)), copy, progress=lines.append)
-    assert failures == []
-    assert lines[0] == f"warning: runs/a: plain: 1 prompts cut to {CONTEXT} tokens"
+    heard = Heard()
+    table, failures = run(copy, heard, checkpoints=("runs/a",))
+    assert failures == {}
+    assert heard.lines[0] == f"warning: runs/a: plain: 1 prompts cut to {CONTEXT} tokens"
     assert value(table, "a", "plain", "nll", "n") == 121
-
-
-def test_an_unknown_task_is_refused_before_anything_is_scored(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # lm-eval's own 14,000 task files are not what is tested here.
-    monkeypatch.setattr("lm_eval.tasks.manager.__file__", str(copy / "none" / "manager.py"))
-    with pytest.raises(FaultsError) as caught:
-        run(copy, tasks=("plain", "plane", "zzz"))
-    lines = str(caught.value).splitlines()
-    assert lines == ["score.tasks: unknown task 'plane' (did you mean plain?)", "score.tasks: unknown task 'zzz'"]
-    assert not (copy / "scores.csv").exists()
 
 
 @pytest.mark.parametrize(
@@ -247,95 +197,6 @@ def test_an_unknown_task_is_refused_before_anything_is_scored(copy: Path, monkey
 def test_wrong_settings_are_input_errors(copy: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words.replace("*", r"\*")):
         run(copy, **changes)
-
-
-def test_an_output_that_cannot_be_written_is_found_before_scoring(copy: Path, forwards: list[int]) -> None:
-    (copy / "file").write_text("")
-    with pytest.raises(BenchcastError, match="cannot be written"):
-        run(copy, out="file/scores.csv")
-    assert forwards == []
-
-
-# --- resumed ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def forwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Number of sequences of every forward pass."""
-    import transformers
-
-    calls: list[int] = []
-    original = transformers.LlamaForCausalLM.forward
-
-    @functools.wraps(original)
-    def forward(self: Any, input_ids: Any = None, *args: Any, **kwargs: Any) -> Any:
-        calls.append(len(input_ids))
-        return original(self, input_ids, *args, **kwargs)
-
-    monkeypatch.setattr(transformers.LlamaForCausalLM, "forward", forward)
-    return calls
-
-
-def test_what_is_scored_is_not_scored_again(copy: Path, forwards: list[int]) -> None:
-    first, _ = run(copy)
-    assert forwards
-    written = (copy / "scores.csv").read_bytes()
-    forwards.clear()
-    second, _ = run(copy)
-    assert forwards == []
-    assert (copy / "scores.csv").read_bytes() == written
-    pd.testing.assert_frame_equal(first, second, rtol=1e-12)
-
-    # Only what is new is scored, and corrected metadata reach the old rows.
-    about = json.loads((copy / "runs/a/benchcast.json").read_text())
-    (copy / "runs/a/benchcast.json").write_text(json.dumps(about | {"family": "renamed"}))
-    (copy / "more.txt").write_text("the cat sat on a mat")
-    table, _ = run(copy, validation_text=("more.txt",))
-    assert forwards == [1, 1]
-    assert set(table.loc[table["run"] == "a", "family"]) == {"renamed"}
-    assert set(table.loc[table["run"] == "b", "family"]) == {"random"}
-
-
-@pytest.mark.parametrize("what", ["task", "limit", "dtype", "weights"])
-def test_whatever_changes_the_score_is_noticed(copy: Path, forwards: list[int], what: str) -> None:
-    first, _ = run(copy, checkpoints=("runs/a",))
-    forwards.clear()
-    changes: dict[str, Any] = {"limit": {"limit": 5}, "dtype": {"dtype": "bfloat16"}}.get(what, {})
-    if what == "task":
-        tiny_models.write_task(copy / "tasks", "plain", [{**q, "query": q["query"] + " and"} for q in QUESTIONS])
-    if what == "weights":
-        tiny_models.edit(copy / "runs" / "a", lambda t: t["model.norm.weight"].mul_(1.5))
-    second, failures = run(copy, checkpoints=("runs/a",), **changes)
-    assert failures == []
-    assert forwards
-    assert len(second) == len(first)
-    assert value(second, "a", "plain", "nll") != value(first, "a", "plain", "nll")
-
-
-def test_scores_of_weights_that_broke_are_not_kept(copy: Path) -> None:
-    run(copy)
-    tiny_models.edit(copy / "runs" / "a", lambda t: t["model.norm.weight"].fill_(float("nan")))
-    table, failures = run(copy)
-    assert set(table["run"]) == {"b"}
-    assert len(failures) == 1
-    assert set(pd.read_csv(copy / "scores.csv")["run"]) == {"b"}
-
-
-def test_shards_are_merged_without_scoring_again(copy: Path, forwards: list[int]) -> None:
-    whole, _ = run(copy, out="whole.csv")
-    for number in range(2):
-        table, _ = score.score(settings(), copy, progress=lambda line: None, shard=(number, 2))
-        assert set(table["run"]) == {"ab"[number]}
-    forwards.clear()
-    merged, failures = run(copy)
-    assert failures == []
-    assert forwards == []
-    columns = ["run", "task", "metric"]
-    pd.testing.assert_frame_equal(
-        merged.sort_values(columns, ignore_index=True), whole.sort_values(columns, ignore_index=True), rtol=1e-6
-    )
-    with pytest.raises(InputError, match="numbered from 0"):
-        score.score(settings(), copy, progress=lambda line: None, shard=(2, 2))
 
 
 def test_few_shot_prompts_are_the_same_for_every_checkpoint(world: Path, scored: pd.DataFrame) -> None:

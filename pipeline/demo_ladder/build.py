@@ -35,29 +35,23 @@ def train_all(folder: Path, workers: int) -> None:
 
 
 def score_all(folder: Path, workers: int, tasks: list[str]) -> pd.DataFrame:
-    """Score every finished run's checkpoints in ``workers`` shards, then merge them."""
+    """Score every finished run's checkpoints; one that cannot be scored stops the ladder."""
+    from pipeline.scoring.progress import Lines
+    from pipeline.scoring.run import score
+
     settings = ScoreSettings(
         checkpoints=tuple(f"runs/{path.parent.name}/step-*" for path in sorted(folder.glob("runs/*/done.json"))),
         tasks=tuple(tasks),
         include_path=Path("tasks"),
         validation_text=(Path("validation.txt"),),
-        out=Path("scores.csv"),
+        quiet_seconds=0,  # done.json says so
+        workers=workers,
+        executor="local",
     )
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(score_shard, settings, folder, (i, workers)) for i in range(workers)]
-        for future in as_completed(futures):
-            future.result()
-    return score_shard(settings, folder, None)
-
-
-def score_shard(settings: ScoreSettings, folder: Path, shard: tuple[int, int] | None) -> pd.DataFrame:
-    """One worker's share; a checkpoint that cannot be scored stops the ladder."""
-    from pipeline.score import score
-
-    table, failures = score(settings, folder, lambda line: print(line, flush=True), shard)
-    if failures:
-        sys.exit("\n".join(failures))
-    return table
+    summary = score(settings, folder, Lines())
+    if summary.failures:
+        sys.exit("\n".join(": ".join(failure) for failure in summary.failures))
+    return summary.table
 
 
 def about(provenance: dict[str, object], runs: int) -> list[str]:

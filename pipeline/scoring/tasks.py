@@ -2,7 +2,7 @@
 
 lm-eval draws few-shot examples anew at every ``evaluate`` call, so that the second checkpoint of a loop is asked
 other questions than the first. Here the prompts are built once, exactly as the first ``simple_evaluate`` call would,
-and reused; the hash of everything asked becomes part of the task's version, so an edited task is noticed.
+and reused; the hash of everything asked is part of a cell's identity, so an edited task is noticed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import hashlib
 import io
 import itertools
 import json
+import logging
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,24 +34,29 @@ class TaskError(BenchcastError):
 
 @dataclass(frozen=True)
 class Question:
-    """One document: lm-eval's requests for it, and its gold answer (``answers`` leaves out unconditional requests)."""
+    """One document: lm-eval's requests for it, the answers they ask for, and which of them is right.
+
+    After the answers' requests there may be more: those that ask for the answers without the prompt.
+    ``answer_bytes`` are the answers' lengths.
+    """
 
     doc: Any
     requests: tuple[Any, ...]
-    answers: int
+    answers: tuple[str, ...]
     gold: int
-    gold_bytes: int
+    answer_bytes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task ready to be asked; ``harness`` is lm-eval's object, ``version`` its version and what was asked."""
+    """A task ready to be asked; ``harness`` is lm-eval's object, ``digest`` the hash of everything that is asked."""
 
     name: str
     harness: Any
     questions: tuple[Question, ...]
     num_fewshot: int
     version: str
+    digest: str
 
     @property
     def requests(self) -> list[Any]:
@@ -58,35 +64,38 @@ class Task:
         return [request for question in self.questions for request in question.requests]
 
 
-def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], list[str]]:
-    """Build every task's questions, with one line per task that cannot be asked.
+def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], dict[str, str]]:
+    """Build every task's questions, and say of each task that cannot be asked why.
 
     Raises
     ------
     FaultsError
-        For every unknown task name, with names like it; and when no task is left.
+        When no task is left.
     """
     _seed(settings.seed)
     manager = _manager(settings, base)
-    built, failures = [], []
+    built: dict[str, Task] = {}
+    failures: dict[str, str] = {}
     for name in dict.fromkeys(settings.tasks):
+        if name not in manager.task_index:
+            failures[name] = _unknown(name, manager.all_tasks)
+            continue
         try:
             with silent_bars():
                 harnesses = manager.load([name])["tasks"]
         except Exception as error:  # a task file runs its own code and reads its own data: anything can come
-            failures.append(f"task {name}: cannot be loaded: {first_line(error)}")
+            failures[name] = f"cannot be loaded: {first_line(error)}"
             continue
         for task_name, harness in harnesses.items():
             try:
-                built.append(_build(task_name, harness, settings))
+                built[task_name] = _build(task_name, harness, settings)
             except TaskError as error:
-                failures.append(f"task {task_name}: {error}")
+                failures[task_name] = str(error)
             except Exception as error:
-                failures.append(f"task {task_name}: its questions cannot be built: {first_line(error)}")
-    unique = {task.name: task for task in built}
-    if not unique:
-        raise FaultsError([Fault("score.tasks", failure.removeprefix("task ")) for failure in failures])
-    return list(unique.values()), failures
+                failures[task_name] = f"its questions cannot be built: {first_line(error)}"
+    if not built:
+        raise FaultsError([Fault(f"score.tasks: {name}", why) for name, why in failures.items()])
+    return list(built.values()), failures
 
 
 @contextlib.contextmanager
@@ -106,6 +115,22 @@ def cached_templates() -> Iterator[None]:
         yield
     finally:
         del utils.env.from_string
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence lm-eval's and transformers' logs: what matters in them is raised or counted instead."""
+    from transformers.utils import logging as theirs
+
+    harness = logging.getLogger("lm_eval")
+    level, theirs_level = harness.level, theirs.get_verbosity()
+    harness.setLevel(logging.ERROR)
+    theirs.set_verbosity_error()
+    try:
+        yield
+    finally:
+        harness.setLevel(level)
+        theirs.set_verbosity(theirs_level)
 
 
 def first_line(error: BaseException) -> str:
@@ -130,16 +155,12 @@ def _manager(settings: ScoreSettings, base: Path) -> Any:
         manager = TaskManager(include_path=str(include), include_defaults=False)
         if all(name in manager.task_index for name in settings.tasks):
             return manager  # lm-eval's own 14,000 task files take ten seconds to read
-    manager = TaskManager(include_path=None if include is None else str(include))
-    unknown = [name for name in settings.tasks if name not in manager.task_index]
-    if unknown:
-        raise FaultsError([_unknown(name, manager.all_tasks) for name in unknown])
-    return manager
+    return TaskManager(include_path=None if include is None else str(include))
 
 
-def _unknown(name: str, known: Iterable[str]) -> Fault:
+def _unknown(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 3)
-    return Fault("score.tasks", f"unknown task {name!r}", f"did you mean {' or '.join(near)}?" if near else "")
+    return "is no task that lm-eval knows" + (f" (did you mean {' or '.join(near)}?)" if near else "")
 
 
 def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
@@ -156,7 +177,7 @@ def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
         harness.build_all_requests(limit=settings.limit, rank=0, world_size=1)
     questions = tuple(_questions(harness))
     shots = int(harness.get_config("num_fewshot"))
-    return Task(name, harness, questions, shots, f"{harness.VERSION}:{_asked(harness, questions, settings)}")
+    return Task(name, harness, questions, shots, str(harness.VERSION), _asked(harness, questions))
 
 
 def _questions(harness: Any) -> Iterable[Question]:
@@ -165,10 +186,11 @@ def _questions(harness: Any) -> Iterable[Question]:
     for number, group in itertools.groupby(harness.instances, key=lambda r: r.doc_id):
         requests = tuple(sorted(group, key=lambda r: r.idx))
         answers, gold = _gold(harness, requests, number)
-        length = answer_bytes(answers[gold])
-        if length == 0:
-            raise TaskError(f"document {number}: the gold answer is empty")
-        yield Question(requests[0].doc, requests, len(answers), gold, length)
+        lengths = tuple(map(answer_bytes, answers))
+        if 0 in lengths:
+            which = "gold answer" if lengths[gold] == 0 else f"choice {lengths.index(0)}"
+            raise TaskError(f"document {number}: the {which} is empty")
+        yield Question(requests[0].doc, requests, tuple(answers), gold, lengths)
 
 
 def _gold(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str], int]:
@@ -189,11 +211,10 @@ def _gold(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str]
     return answers, gold
 
 
-def _asked(harness: Any, questions: Sequence[Question], settings: ScoreSettings) -> str:
-    """Hash of everything that decides the score besides the weights: prompts, answers, gold, numeric settings."""
-    how = [settings.dtype, settings.add_bos_token, settings.max_length, sorted(harness.aggregation())]
-    total = hashlib.sha256(json.dumps(how).encode())
+def _asked(harness: Any, questions: Sequence[Question]) -> str:
+    """Hash of everything that decides the score besides the model: prompts, answers, gold, metrics, version."""
+    total = hashlib.sha256(json.dumps([str(harness.VERSION), sorted(harness.aggregation())]).encode())
     for question in questions:
-        asked = [[list(r.args) for r in question.requests], question.gold, question.gold_bytes, question.answers]
+        asked = [[list(r.args) for r in question.requests], question.gold, question.answer_bytes]
         total.update(json.dumps(asked).encode())
-    return total.hexdigest()[:12]
+    return total.hexdigest()

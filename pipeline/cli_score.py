@@ -1,0 +1,172 @@
+"""``benchcast score``, ``status`` and ``store``: scoring a ladder and looking after the scores."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.cellstore import Store
+    from pipeline.config import ScoreSettings
+
+store_app = typer.Typer(help="Look after a folder of scored cells.", no_args_is_help=True)
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config with a score section")]
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of scored cells (score.store of the config)")]
+INTERRUPTED = 130
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter these commands into the command line."""
+    app.command(epilog="Example: benchcast score configs/score.yaml --workers 2")(score)
+    app.command(epilog="Example: benchcast status configs/score.yaml")(status)
+    app.add_typer(store_app, name="store")
+
+
+def score(
+    config: ConfigPath,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="ladder table to write")] = None,
+    store: Annotated[Path | None, typer.Option("--store", metavar="DIR", help="folder of the scored cells")] = None,
+    executor: Annotated[str | None, typer.Option("--executor", help="local or ray (extra: ray)")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="how many; empty: one per GPU", min=1)] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what could not be scored")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="hash every file again, whatever its time and size")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="print a summary as JSON")] = False,
+) -> None:
+    """Score checkpoints with lm-eval, each once (needs the extra: pip install 'benchcast[score]').
+
+    Only what is missing is scored; stop it at any time and run it again. Exit code 1 if something could not be scored.
+    """
+    settings = _settings(config)
+    changes: dict[str, Any] = {"out": out and out.resolve(), "store": store and store.resolve(), "workers": workers}
+    if executor is not None and executor not in ("local", "ray"):
+        raise InputError(f"--executor: {executor!r} is neither local nor ray")
+    changes["executor"] = executor
+    settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    from pipeline.scoring.progress import terminal
+    from pipeline.scoring.run import score as run
+
+    try:
+        with terminal() as progress:
+            summary = run(settings, config.resolve().parent, progress, retry_failed=retry_failed, verify=verify)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was scored is stored: run it again to go on", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    failures = [dict(zip(("checkpoint", "task", "reason"), f, strict=True)) for f in summary.failures]
+    table = config.resolve().parent / settings.out
+    if json_:
+        content = {"scored": summary.scored, "cells": summary.cells, "failures": failures, "waiting": summary.waiting,
+                   "table": str(table)}  # fmt: skip
+        sys.stdout.write(json.dumps(content, indent=1) + "\n")
+    else:
+        for source in summary.waiting:
+            typer.echo(f"left alone: {source}: is still being written", err=True)
+        if failures:
+            _print_failures(failures)
+        typer.echo(f"{table}: {len(summary.table)} rows; {summary.scored} cells scored now, {summary.cells} wanted")
+    if failures:
+        raise typer.Exit(1)
+
+
+def status(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config, or the folder of a store")],
+    every: Annotated[bool, typer.Option("--all", help="a row for every checkpoint")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="print the matrix as JSON")] = False,
+) -> None:
+    """Print which checkpoint is scored on which task, as of the last run of score."""
+    from pipeline.scoring import status as matrix
+
+    folder = config if config.is_dir() else config.resolve().parent / _settings(config).store
+    found = matrix.of(_store(folder))
+    if json_:
+        sys.stdout.write(json.dumps(found.as_dict()) + "\n")
+    else:
+        matrix.show(found, every=every)
+
+
+@store_app.command(epilog="Example: benchcast store rebuild scores")
+def rebuild(store: StorePath) -> None:
+    """Make the index of a store again from what is on disk."""
+    from pipeline.cellstore.index import Index
+
+    opened = _store(store)
+    (store / "index.sqlite").unlink(missing_ok=True)  # it may be broken
+    typer.echo(f"{store}: {Index(opened).rebuild()} cells")
+
+
+@store_app.command(epilog="Example: benchcast store check scores")
+def check(store: StorePath) -> None:
+    """Compare a store's files with what was written, and its index with its files; exit code 1 if something is off."""
+    import contextlib
+
+    from pipeline.cellstore.index import Index
+
+    opened = _store(store)
+    faults = list(opened.faults())
+    with contextlib.closing(Index(opened)) as index:
+        on_disk, indexed = {p.parent.name for p in store.glob("cells/??/*/results.json")}, index.cells()
+    mend = f"(run benchcast store rebuild {store})"
+    faults += [f"{opened.path(cell)}: is not in the index {mend}" for cell in sorted(on_disk - indexed)]
+    faults += [f"{opened.path(cell)}: is in the index but gone {mend}" for cell in sorted(indexed - on_disk)]
+    for fault in faults:
+        typer.echo(f"error: {fault}", err=True)
+    typer.echo(f"{store}: {len(on_disk)} cells, {len(faults)} faults")
+    if faults:
+        raise typer.Exit(1)
+
+
+@store_app.command(epilog="Example: benchcast store export scores --out scores.parquet")
+def export(
+    store: StorePath,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV or Parquet to write")] = Path("scores.csv"),
+    documents: Annotated[bool, typer.Option("--documents", help="one row per answer, not the ladder table")] = False,
+) -> None:
+    """Write all scored cells as a ladder table, or the values of all their documents."""
+    import contextlib
+
+    from pipeline import store as tables
+    from pipeline.cellstore.index import Index, documents_of, table
+
+    opened = _store(store)
+    with contextlib.closing(Index(opened)) as index:
+        contents = index.everything()
+    found = documents_of(opened, contents) if documents else table(contents)
+    if found.empty:
+        raise InputError(f"{store}: holds no scores yet; run benchcast score first")
+    tables.write_table(found, out)
+    typer.echo(f"{out}: {len(found)} rows")
+
+
+def _settings(config: Path) -> ScoreSettings:
+    from pipeline.config import ScoreConfig, load
+
+    return load(config, ScoreConfig).score
+
+
+def _store(folder: Path) -> Store:
+    from pipeline.cellstore import Store
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder of scores; run benchcast score first")
+    return Store(folder)
+
+
+def _print_failures(failures: list[dict[str, str]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(stderr=True)
+    console = console if console.is_terminal else Console(stderr=True, width=160)
+    shown = Table(title=f"{len(failures)} could not be scored", title_justify="left")
+    for column in ("checkpoint", "task", "why"):
+        shown.add_column(column, overflow="fold")
+    for failure in failures:
+        shown.add_row(*(escape(failure[key]) for key in ("checkpoint", "task", "reason")))
+    console.print(shown)
+    console.print("failed cells are tried again with --retry-failed, or when the checkpoint changes", highlight=False)

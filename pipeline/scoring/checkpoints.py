@@ -1,0 +1,202 @@
+"""What a checkpoint folder holds, read without torch: content digest, tokenizer identity, completeness of the files.
+
+A checkpoint is a folder with Hugging Face's ``config.json``, ``*.safetensors`` and tokenizer files. Nothing is
+unpickled, no code from a folder is run, and nothing is fetched from a hub. lm-eval scores a model with missing tensors
+or NaN weights without a word; what can be known from the files is refused here, the rest in ``model``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.digest import object_digest
+from pipeline.errors import BenchcastError
+
+TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model")
+SUMS = "SHA256SUMS"  # as `sha256sum *.safetensors > SHA256SUMS` writes it
+Hash = Callable[[Path], str]
+
+
+class CheckpointError(BenchcastError):
+    """One checkpoint, or one task on it, that cannot be scored; the others go on."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files that decide a checkpoint's scores, and where its tokenizer lies."""
+
+    folder: Path
+    weights: tuple[Path, ...]
+    words: tuple[Path, ...]
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """The folder that ``AutoTokenizer`` is given."""
+        return self.words[0].parent if self.words else self.folder
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """``config.json``.
+
+        Raises
+        ------
+        CheckpointError
+            When it is missing or no JSON object.
+        """
+        path = self.folder / "config.json"
+        if not path.is_file():
+            raise CheckpointError("has no config.json; a checkpoint is a folder that save_pretrained wrote")
+        return read_json(path)
+
+
+def files(folder: Path, tokenizer: Path | None = None) -> Files:
+    """The files of a folder; ``tokenizer`` is a folder to take the tokenizer from instead."""
+    weights = tuple(sorted(folder.glob("*.safetensors")))
+    home = tokenizer or folder
+    words = {p for pattern in TOKENIZER_FILES for p in home.glob(pattern) if p.is_file()}
+    return Files(folder, weights, tuple(sorted(words)))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of the checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot be read or is no object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path.name} is not a JSON object")
+    return found
+
+
+def digest(found: Files, file_hash: Hash) -> str:
+    """SHA-256 over the contents of weights, index, config and tokenizer; independent of where the folder lies.
+
+    Whatever is there counts, so a broken folder has a digest too, and another one once it is mended.
+    """
+    index = sorted(found.folder.glob("*.safetensors.index.json"))
+    config = [p for p in (found.folder / "config.json",) if p.is_file()]
+    total = hashlib.sha256()
+    for path in [*found.weights, *index, *config, *found.words]:
+        total.update(f"{path.name}\0{file_hash(path)}\0".encode())
+    return total.hexdigest()
+
+
+def tokenizer_digest(found: Files, file_hash: Hash) -> str:
+    """Identity of the tokenizer: what decides the token ids, not how the files are formatted."""
+    path = next((p for p in found.words if p.name == "tokenizer.json"), None)
+    if path is None:
+        return object_digest([[p.name, file_hash(p)] for p in found.words])
+    about = next((read_json(p) for p in found.words if p.name == "tokenizer_config.json"), {})
+    decides = {k: v for k, v in about.items() if k.startswith("add_") or k.endswith("_token")}
+    words = read_json(path)
+    return object_digest([{k: v for k, v in words.items() if k not in ("truncation", "padding", "version")}, decides])
+
+
+def unfinished(found: Files) -> str:
+    """Why the folder cannot be a whole checkpoint yet, or empty: missing files or shards, a file cut short."""
+    if not (found.folder / "config.json").is_file():
+        return "has no config.json; a checkpoint is a folder that save_pretrained wrote"
+    if not found.weights:
+        pickled = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in found.folder.glob(pattern))
+        why = f"{pickled[0]} is a pickle, which is not read" if pickled else "write the weights with save_pretrained"
+        return f"has no *.safetensors ({why})"
+    names = {path.name for path in found.weights}
+    for index in found.folder.glob("*.safetensors.index.json"):
+        wanted = set(map(str, read_json(index).get("weight_map", {}).values()))
+        if missing := sorted(wanted - names):
+            return f"lacks the shard {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+    for path in found.weights:
+        if problem := _cut_short(path):
+            return f"{path.name} {problem}"
+    if not found.words:
+        return "has no tokenizer files; write them with tokenizer.save_pretrained, or set score.tokenizer"
+    return ""
+
+
+def tensors(found: Files) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name to (dtype, shape) of every tensor in the weights' headers."""
+    held = {}
+    for path in found.weights:
+        for name, about in _header(path).items():
+            if name != "__metadata__":
+                held[name] = (str(about["dtype"]), tuple(int(n) for n in about["shape"]))
+    return held
+
+
+def check_recorded(found: Files, file_hash: Hash) -> None:
+    """Compare the files with the digests recorded beside them in ``SHA256SUMS``, where there is one.
+
+    Raises
+    ------
+    CheckpointError
+        For a file that is not what was recorded.
+    """
+    path = found.folder / SUMS
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        recorded, _, name = line.strip().partition(" ")
+        file = found.folder / name.strip().lstrip("*")
+        if not name or file.parent != found.folder or not file.is_file():
+            continue
+        if file_hash(file) != recorded.lower():
+            raise CheckpointError(f"{file.name} is not the file whose digest {SUMS} records; restore it")
+
+
+def odd_ones(tokenizers: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Checkpoints whose tokenizer is not the one their family uses: (source, family, tokenizer) to source: reason.
+
+    A wrong tokenizer of the right size scores without an error. Checkpoints of one family are trained on the same
+    tokens, so the tokenizer that most of them carry is theirs; of equally many, the first one found.
+    """
+    families: dict[str, dict[str, list[str]]] = {}
+    for source, family, tokenizer in tokenizers:
+        families.setdefault(family, {}).setdefault(tokenizer, []).append(source)
+    odd = {}
+    for family, carried in families.items():
+        usual = max(carried, key=lambda name: len(carried[name]))
+        for tokenizer, sources in carried.items():
+            if tokenizer != usual:
+                why = (
+                    f"its tokenizer is not that of {carried[usual][0]}, of the same family {family!r}: "
+                    "put the right one there, or give it a family of its own"
+                )
+                odd.update(dict.fromkeys(sources, why))
+    return odd
+
+
+def _header(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 0 < length <= min(path.stat().st_size - 8, 100_000_000):
+            raise ValueError("is no safetensors file, or is cut short")
+        found = json.loads(file.read(length))
+    if not isinstance(found, dict):
+        raise ValueError("has no safetensors header")
+    return found
+
+
+def _cut_short(path: Path) -> str:
+    """What is wrong with the file's header and size, or empty."""
+    try:
+        header = _header(path)
+        ends = [int(about["data_offsets"][1]) for name, about in header.items() if name != "__metadata__"]
+        with path.open("rb") as file:
+            start = 8 + struct.unpack("<Q", file.read(8))[0]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        return str(error) if "safetensors" in str(error) else "has a broken header"
+    size, told = path.stat().st_size, start + max(ends, default=0)
+    return "" if size == told else f"has {size} bytes where its header tells of {told}"

@@ -1,0 +1,70 @@
+"""Requests as flat arrays of token ids: what travels from the driver to the workers, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """r requests; a request is a sequence of token ids whose last ``answers`` tokens are scored.
+
+    ``tokens`` (t,) holds the sequences one after the other, ``lengths`` (r,) their tokens, ``answers`` (r,) how many
+    of them are the answer, ``documents`` (r,) the document a request belongs to (numbers only tell them apart).
+    """
+
+    tokens: Ints
+    lengths: Ints
+    answers: Ints
+    documents: Ints
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def prompts(self) -> Ints:
+        """Tokens before the answer, (r,)."""
+        return self.lengths - self.answers
+
+    def sequences(self) -> list[list[int]]:
+        """Every request's tokens, prompt and answer."""
+        ends = np.cumsum(self.lengths)
+        flat = self.tokens.tolist()
+        return [flat[end - length : end] for end, length in zip(ends.tolist(), self.lengths.tolist(), strict=True)]
+
+    def truncated(self, limit: int) -> Ints:
+        """Which requests lose the start of their prompt to a context of ``limit`` tokens, (r,) of bool."""
+        # The last token is predicted, never read: a sequence may be one token longer than the context.
+        return self.lengths > limit + 1
+
+
+def pack(requests: Iterable[tuple[Sequence[int], Sequence[int], int]]) -> Encoded:
+    """(prompt tokens, answer tokens, document) of every request as arrays."""
+    listed = list(requests)
+    flat = [token for prompt, answer, _ in listed for part in (prompt, answer) for token in part]
+    return Encoded(
+        np.array(flat, dtype=np.int64),
+        np.array([len(prompt) + len(answer) for prompt, answer, _ in listed], dtype=np.int64),
+        np.array([len(answer) for _, answer, _ in listed], dtype=np.int64),
+        np.array([document for *_, document in listed], dtype=np.int64),
+    )
+
+
+def join(parts: Sequence[Encoded]) -> Encoded:
+    """Several sets of requests as one; documents of different parts stay apart."""
+    documents, above = [], 0
+    for part in parts:
+        documents.append(part.documents + above)
+        above += int(part.documents.max()) + 1 if len(part) else 0
+    return Encoded(
+        np.concatenate([p.tokens for p in parts]),
+        np.concatenate([p.lengths for p in parts]),
+        np.concatenate([p.answers for p in parts]),
+        np.concatenate(documents),
+    )

@@ -1,0 +1,200 @@
+"""Where workers run: in this process, in processes of this machine, or on a Ray cluster.
+
+Every worker is a seat of its own: the driver gives it one job at a time and knows which one it lost when it dies. So
+the jobs of one checkpoint can follow each other on one worker, and a lost worker costs one job, which is tried again.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from pipeline.config import ScoreSettings
+from pipeline.errors import InputError
+from pipeline.scoring.worker import Job, Rules, Scored, Worker, answer_here
+
+
+class Lost(Exception):
+    """A worker died before it answered: killed, out of memory, or its machine went away."""
+
+
+class Seat(Protocol):
+    """A place where one worker sits."""
+
+    def submit(self, job: Job) -> Future[Scored]:
+        """Start a job; the future raises ``Lost`` when the worker dies."""
+
+    def close(self) -> None:
+        """Send the worker away."""
+
+
+class _Here:
+    """The worker in this process; ``submit`` returns when the job is done."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._worker: Worker | None = None
+
+    def submit(self, job: Job) -> Future[Scored]:
+        future: Future[Scored] = Future()
+        try:
+            self._worker = self._worker or Worker(self._rules)
+            future.set_result(self._worker.answer(job))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        self._worker = None
+
+
+class _Process:
+    """A worker in a process of its own, started again after it died."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._pool: ProcessPoolExecutor | None = None
+
+    def submit(self, job: Job) -> Future[Scored]:
+        answer: Future[Scored] = Future()
+        try:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+            inner = self._pool.submit(answer_here, self._rules, job)
+        except BrokenProcessPool as error:  # it died between two jobs
+            self._pool = None
+            answer.set_exception(Lost(str(error)))
+            return answer
+
+        def hand_over(done: Future[Scored]) -> None:
+            error = done.exception()
+            if isinstance(error, BrokenProcessPool):
+                self._pool = None
+                error = Lost("the worker process died (killed, or out of memory)")
+            if error is None:
+                answer.set_result(done.result())
+            else:
+                answer.set_exception(error)
+
+        inner.add_done_callback(hand_over)
+        return answer
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+class _Ray:
+    """A Ray actor, placed again by Ray after it or its node died."""
+
+    def __init__(self, rules: Rules, cpus: float, gpus: float) -> None:
+        import ray
+
+        self._make = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(Worker)
+        self._rules = rules
+        self._actor: Any = None
+
+    def submit(self, job: Job) -> Future[Scored]:
+        import ray.exceptions
+
+        self._actor = self._actor or self._make.remote(self._rules)
+        answer: Future[Scored] = Future()
+
+        def hand_over(done: Future[Scored]) -> None:
+            error = done.exception()
+            if isinstance(error, ray.exceptions.RayActorError | ray.exceptions.WorkerCrashedError
+                          | ray.exceptions.ObjectLostError):  # fmt: skip
+                self._actor = None
+                error = Lost(str(error).splitlines()[0])
+            if error is None:
+                answer.set_result(done.result())
+            else:
+                answer.set_exception(error)
+
+        self._actor.answer.remote(job).future().add_done_callback(hand_over)
+        return answer
+
+    def close(self) -> None:
+        import ray
+
+        if self._actor is not None:
+            ray.kill(self._actor)
+            self._actor = None
+
+
+@contextmanager
+def seats(settings: ScoreSettings) -> Iterator[list[Seat]]:
+    """The workers that the settings ask for.
+
+    Raises
+    ------
+    InputError
+        When the executor needs something that is not installed, or a device that is not there.
+    """
+    make = _ray if settings.executor == "ray" else _local
+    with make(settings) as made:
+        try:
+            yield made
+        finally:
+            for seat in made:
+                seat.close()
+
+
+@contextmanager
+def _local(settings: ScoreSettings) -> Iterator[list[Seat]]:
+    import torch
+
+    count = torch.cuda.device_count()
+    if settings.device.startswith("cuda") and not count:
+        raise InputError(f"score.device: {settings.device!r}: torch finds no GPU here; give cpu or auto")
+    gpus = count if settings.device == "auto" or settings.device == "cuda" else 0
+    workers = settings.workers or max(1, gpus)
+    if workers == 1:
+        device = "cuda:0" if gpus else "cpu" if settings.device == "auto" else settings.device
+        yield [_Here(_rules(settings, device, _threads(settings)))]
+        return
+    # On CPUs one thread each, unless the machine has more cores than workers.
+    threads = _threads(settings) or max(1, (os.cpu_count() or 1) // workers)
+    devices = [f"cuda:{i % gpus}" if gpus else settings.device.replace("auto", "cpu") for i in range(workers)]
+    yield [_Process(_rules(settings, device, None if gpus else threads)) for device in devices]
+
+
+@contextmanager
+def _ray(settings: ScoreSettings) -> Iterator[list[Seat]]:
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(f"score.executor: ray is not installed: pip install 'benchcast[ray]' ({error})") from error
+    own = not ray.is_initialized()
+    if own:
+        try:
+            ray.init(address="auto", log_to_driver=False, logging_level="error")  # a cluster that is running
+        except ConnectionError:
+            ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+    try:
+        has = ray.cluster_resources()
+        gpus = (settings.gpus_per_worker if settings.gpus_per_worker is not None
+                else 1.0 if has.get("GPU") and settings.device != "cpu" else 0.0)  # fmt: skip
+        cpus = settings.cpus_per_worker or 1.0
+        fit = min(has.get("CPU", 1.0) / cpus, has.get("GPU", 0.0) / gpus if gpus else math.inf)
+        rules = _rules(settings, "cuda:0" if gpus else "cpu", None if gpus else max(1, int(cpus)))
+        yield [_Ray(rules, cpus, gpus) for _ in range(settings.workers or max(1, int(fit)))]
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _threads(settings: ScoreSettings) -> int | None:
+    return None if settings.cpus_per_worker is None else max(1, int(settings.cpus_per_worker))
+
+
+def _rules(settings: ScoreSettings, device: str, threads: int | None) -> Rules:
+    return Rules(device, settings.dtype, settings.batch_size, settings.share_prefix, threads, settings.backend,
+                 settings.add_bos_token, settings.max_length)  # fmt: skip

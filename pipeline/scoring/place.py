@@ -1,0 +1,159 @@
+"""Where a checkpoint stands on the ladder: run, family, step, N, D and C, from whatever the folder tells.
+
+Each column comes from the first of these that has it:
+
+1. ``benchcast.json`` in the folder;
+2. ``ladder.yaml`` (``score.ladder``), which maps folders or shell patterns of them to columns;
+3. the folder's name, by ``score.pattern`` such as ``"{run}/step-{step}"``;
+4. ``trainer_state.json`` of the HF trainer: its step, and its tokens when it counted them;
+5. the defaults under ``score.place``;
+6. ``config.json``: N from the architecture; D = step × tokens per step; C by the FLOP convention.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from pipeline import schema
+from pipeline.config import PlaceSettings
+from pipeline.errors import Fault, FaultsError
+from pipeline.scoring.checkpoints import CheckpointError, Files, read_json
+from stages.architecture import Architecture
+
+ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
+EXTRA = ("tokens_per_step", "seq_len")  # may be given wherever the columns may
+NUMBERS = ("step", "params", "tokens", "flops", *EXTRA)
+Columns = dict[str, Any]
+
+
+class Places:
+    """Reads the place of one folder after the other, with the settings and ``ladder.yaml`` of one ladder."""
+
+    def __init__(self, defaults: PlaceSettings, pattern: str | None, ladder: Path | None) -> None:
+        self._defaults = {k: v for k, v in defaults.model_dump().items() if v is not None}
+        self._pattern = None if pattern is None else _regex(pattern)
+        self._ladder = {} if ladder is None else _read_ladder(ladder)
+
+    def of(self, source: str, files: Files) -> Columns:
+        """The ladder table's columns of a checkpoint named ``source``.
+
+        Raises
+        ------
+        CheckpointError
+            Naming the columns that nothing gives, or a value the ladder table does not allow.
+        """
+        found: Columns = {}
+        for given in (_own(files), self._listed(source), self._named(source), _trainer(files), self._defaults):
+            found = {**{k: v for k, v in given.items() if v not in (None, "")}, **found}
+        _complete(found, files)
+        missing = [name for name in ABOUT if name not in found]
+        if missing:
+            raise CheckpointError(
+                f"nothing tells its {', '.join(missing)}: write them into benchcast.json in the folder, into "
+                "ladder.yaml (score.ladder), or set score.pattern and score.place"
+            )
+        return _validated({name: found[name] for name in ABOUT})
+
+    def _listed(self, source: str) -> Columns:
+        if source in self._ladder:
+            return self._ladder[source]
+        return next((given for name, given in self._ladder.items() if fnmatch.fnmatchcase(source, name)), {})
+
+    def _named(self, source: str) -> Columns:
+        match = self._pattern.search(source) if self._pattern else None
+        return {} if match is None else {k: _number(v) if k in NUMBERS else v for k, v in match.groupdict().items()}
+
+
+def validate_all(abouts: list[Columns], file: str) -> pd.DataFrame:
+    """The ladder table's own checks on all checkpoints together, on a table without scores."""
+    rows = [{**about, "task": "-", "metric": "nll", "value": 0.0} for about in abouts]
+    return schema.validate(pd.DataFrame(rows), file)
+
+
+def _validated(about: Columns) -> Columns:
+    try:
+        row = validate_all([about], "place").iloc[0]
+    except FaultsError as error:
+        raise CheckpointError("; ".join(f.what for f in error.faults)) from error
+    return {name: row[name] if isinstance(row[name], str) else float(row[name]) for name in ABOUT}
+
+
+def _own(files: Files) -> Columns:
+    path = files.folder / "benchcast.json"
+    found = read_json(path) if path.is_file() else {}
+    return {name: found[name] for name in (*ABOUT, *EXTRA) if name in found}
+
+
+def _trainer(files: Files) -> Columns:
+    path = files.folder / "trainer_state.json"
+    found = read_json(path) if path.is_file() else {}
+    # The trainer counts tokens only when it was asked to; otherwise it writes 0.
+    return {"step": found.get("global_step"), "tokens": found.get("num_input_tokens_seen") or None}
+
+
+def _complete(found: Columns, files: Files) -> None:
+    """Fill in what follows from the rest: D from the step, N and C from the architecture."""
+    if "tokens" not in found and {"step", "tokens_per_step"} <= set(found):
+        found["tokens"] = float(found["step"]) * float(found["tokens_per_step"])
+    convention = found.get("flops_convention") or ("6ND" if "flops" not in found else "given")
+    found["flops_convention"] = convention
+    if "params" in found and "flops" not in found and convention == "6ND" and "tokens" in found:
+        found["flops"] = 6 * float(found["params"]) * float(found["tokens"])
+    if {"params", "flops"} <= set(found) or "tokens" not in found:
+        return
+    try:
+        architecture = Architecture.from_config(files.config)
+        found.setdefault("params", architecture.params())
+        if "flops" not in found:
+            length = int(found["seq_len"]) if "seq_len" in found else None
+            found["flops"] = architecture.flops_per_token(convention, length) * float(found["tokens"])
+    except ValueError as error:
+        raise CheckpointError(f"config.json: {error}; give params and flops yourself") from error
+
+
+def _regex(pattern: str) -> re.Pattern[str]:
+    """``{name}`` takes one part of a path; everything else stands for itself; matched at the end of the name."""
+    names = re.findall(r"\{(\w+)\}", pattern)
+    unknown = [name for name in names if name not in (*ABOUT, *EXTRA)]
+    if unknown or not names:
+        what = f"{unknown[0]!r} is no column" if unknown else "has no {column}"
+        raise FaultsError([Fault(f"score.pattern: {pattern}", what, f"columns are {', '.join((*ABOUT, *EXTRA))}")])
+    parts = re.split(r"\{(\w+)\}", pattern)
+    built = "".join(
+        re.escape(part) if i % 2 == 0 else f"(?P<{part}>{'[0-9.eE+]+' if part in NUMBERS else '[^/]+?'})"
+        for i, part in enumerate(parts)
+    )
+    return re.compile(f"(?:^|/){built}$")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise CheckpointError(f"{text!r} in the folder's name is no number; correct score.pattern") from None
+
+
+def _read_ladder(path: Path) -> dict[str, Columns]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if not isinstance(found, Mapping):
+            raise ValueError("must map folders to {run, family, step, params, tokens, …}")
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise FaultsError([Fault(f"score.ladder: {path}", f"cannot be read: {' '.join(str(error).split())}")]) from None
+    faults = []
+    for name, given in found.items():
+        if not isinstance(given, Mapping):
+            faults.append(Fault(f"{path}: {name}", "must be a mapping such as {run: 56K, params: 56136}"))
+            continue
+        faults += [Fault(f"{path}: {name}.{key}", "is no column", f"columns are {', '.join((*ABOUT, *EXTRA))}")
+                   for key in given if key not in (*ABOUT, *EXTRA)]  # fmt: skip
+    if faults:
+        raise FaultsError(faults)
+    return {str(name): dict(given) for name, given in found.items()}

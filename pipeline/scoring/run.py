@@ -1,0 +1,277 @@
+"""The driver: decides what is missing, hands it to the workers, and is the only one that writes the store.
+
+A turn is one checkpoint with the cells it lacks, cut into groups of bounded size. All requests of a group, of whatever
+task, are batched together; a group is stored as soon as it is answered, whole or not at all. Groups are cut the same
+way when a killed run is resumed, so it computes what the uninterrupted run would have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import store as tables
+from pipeline.cellstore import Store
+from pipeline.cellstore.index import Index, table
+from pipeline.config import ScoreSettings
+from pipeline.digest import file_digest
+from pipeline.errors import Fault, FaultsError, InputError
+from pipeline.scoring import checkpoints, discover, encode, tasks
+from pipeline.scoring.ask import Ask, Asked, Group
+from pipeline.scoring.cells import Setup
+from pipeline.scoring.checkpoints import CheckpointError
+from pipeline.scoring.discover import Checkpoint, Found
+from pipeline.scoring.executors import Lost, Seat, seats
+from pipeline.scoring.progress import Progress
+from pipeline.scoring.record import Recorder
+from pipeline.scoring.worker import Job, Scored
+
+TRIES = 3  # of a job whose worker died
+
+
+@dataclass
+class Summary:
+    """What a run did: ``failures`` are (checkpoint or ``*``, task or ``*``, reason), of this run and earlier ones."""
+
+    table: pd.DataFrame
+    scored: int
+    cells: int
+    failures: list[tuple[str, str, str]]
+    waiting: list[str]
+
+
+@dataclass
+class Turn:
+    """A checkpoint at work: its groups that are still to do, and the lock that is held meanwhile."""
+
+    checkpoint: Checkpoint
+    groups: deque[Group]
+    held: contextlib.ExitStack
+    seen: tuple[object, ...]
+    tries: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+
+def score(
+    settings: ScoreSettings,
+    base: Path,
+    progress: Progress | None = None,
+    *,
+    retry_failed: bool = False,
+    verify: bool = False,
+) -> Summary:
+    """Score every checkpoint on every task and validation text that it was not scored on before.
+
+    Parameters
+    ----------
+    settings : ScoreSettings
+    base : Path
+        Folder that relative paths in the settings start from.
+    progress : Progress, optional
+        Is told what happens.
+    retry_failed : bool
+        Try cells again that could not be scored before.
+    verify : bool
+        Read every file again, instead of knowing it by inode, modification time and size.
+
+    Returns
+    -------
+    Summary
+        With the ladder table of all wanted cells, also written to ``settings.out``.
+
+    Raises
+    ------
+    FaultsError, InputError
+        Before anything is scored: no task that can be asked, patterns without checkpoints, unreadable texts, a store
+        that cannot be written, checkpoints that contradict each other.
+    BenchcastError
+        When the disk is full; what was scored until then is stored.
+    """
+    try:
+        import lm_eval
+    except ImportError as error:
+        raise InputError(f"scoring needs lm-eval and torch: pip install 'benchcast[score]' ({error})") from error
+    del lm_eval
+    base = base.resolve()
+    store = Store(base / settings.store)
+    with store.run(), contextlib.closing(Index(store, fresh=verify)) as index, tasks.cached_templates(), tasks.quiet():
+        found = discover.find(settings, base, index.file_hash)
+        asks, unbuilt = _asks(settings, base)
+        setup = Setup(importlib.metadata.version("lm-eval"), settings.dtype, settings.add_bos_token,
+                      settings.max_length, settings.backend)  # fmt: skip
+        recorder = Recorder(store, index, setup)
+        driver = _Driver(settings, found, Asked(asks, settings), recorder, progress or Progress())
+        recorder.plan(found, asks, unbuilt)
+        try:
+            scored = driver.run(retry_failed=retry_failed)
+        finally:
+            result = table(recorder.contents(found.checkpoints, asks), _places(found))
+            if len(result):
+                tables.write_table(result, base / settings.out)
+        cells = len(found.checkpoints) * len(asks)
+        return Summary(result, scored, cells, recorder.failures(found, asks, unbuilt), found.waiting)
+
+
+def _asks(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, str]]:
+    read = encode.texts(settings, base)
+    built, unbuilt = tasks.load(settings, base)
+    asks = [*(Ask(t.name, t.digest, t.version, t) for t in built), *(Ask(t.name, t.digest, "text", t) for t in read)]
+    names = [ask.name for ask in asks]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise FaultsError([Fault("score.validation_text", f"{name!r} names two texts or a task") for name in twice])
+    return asks, unbuilt
+
+
+def _places(found: Found) -> dict[str, list[dict[str, object]]]:
+    places: dict[str, list[dict[str, object]]] = {}
+    for checkpoint in found.checkpoints:
+        places.setdefault(checkpoint.digest, []).append({**checkpoint.about, "source": checkpoint.source})
+    return places
+
+
+class _Driver:
+    def __init__(
+        self, settings: ScoreSettings, found: Found, asked: Asked, recorder: Recorder, progress: Progress
+    ) -> None:
+        self._settings = settings
+        self._asked = asked
+        self._recorder = recorder
+        self._progress = progress
+        self._found = found
+        self._queue: deque[Checkpoint] = deque()
+        self._busy: deque[Checkpoint] = deque()  # another run is at them
+        self._lacking: dict[str, list[str]] = {}
+        self._scored = 0
+
+    def run(self, *, retry_failed: bool) -> int:
+        """Score what is missing; returns the number of cells scored."""
+        unique = {c.digest: c for c in self._found.checkpoints}
+        self._lacking = self._recorder.missing(list(unique), self._asked.asks, failed_too=retry_failed)
+        self._queue = deque(unique[digest] for digest in self._lacking)
+        self._progress.start(sum(map(len, self._lacking.values())), len(unique) * len(self._asked.asks))
+        if not self._queue:
+            return 0
+        with seats(self._settings) as places:
+            running: dict[Future[Scored], tuple[Seat, Turn]] = {}
+            free = deque(places)
+            try:
+                while self._queue or self._busy or running:
+                    while free and (turn := self._next(may_wait=not running)):
+                        seat = free.popleft()
+                        running[seat.submit(self._job(turn))] = seat, turn
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        seat, turn = running.pop(future)
+                        if self._take(turn, future):
+                            running[seat.submit(self._job(turn))] = seat, turn
+                        else:
+                            turn.held.close()
+                            free.append(seat)
+            finally:
+                for _, turn in running.values():
+                    turn.held.close()
+        return self._scored
+
+    def _next(self, *, may_wait: bool) -> Turn | None:
+        """The next checkpoint that no other run is at; the others come last, and are waited for."""
+        while self._queue or (self._busy and may_wait):
+            patient = not self._queue
+            checkpoint = self._queue.popleft() if self._queue else self._busy.popleft()
+            if patient:
+                self._progress.line(f"{checkpoint.source}: another run is scoring it; waiting")
+            held = contextlib.ExitStack()
+            if not held.enter_context(self._recorder.store.lock(checkpoint.digest, wait=patient)):
+                self._busy.append(checkpoint)
+                continue
+            turn = self._turn(checkpoint, held)
+            if turn is not None:
+                return turn
+            held.close()
+        return None
+
+    def _turn(self, checkpoint: Checkpoint, held: contextlib.ExitStack) -> Turn | None:
+        """The checkpoint's cells that are really missing, as groups; None when nothing is left to ask."""
+        names = self._lacking[checkpoint.digest]
+        lacking = self._recorder.really_missing(checkpoint, [a for a in self._asked.asks if a.digest in names])
+        self._progress.advance(len(names) - len(lacking), 0)
+        if not lacking:
+            return None
+        self._progress.current(checkpoint.source)
+        try:
+            checkpoints.check_recorded(checkpoint.files, file_digest)
+            groups, problems, remarks = self._asked.groups(checkpoint, lacking)
+        except CheckpointError as error:
+            self._fail(checkpoint, lacking, str(error))
+            return None
+        for remark in remarks:
+            self._progress.line(f"warning: {checkpoint.source}: {remark}")
+        for ask, problem in problems:
+            self._fail(checkpoint, [ask], problem)
+        return Turn(checkpoint, deque(groups), held, _signature(checkpoint)) if groups else None
+
+    def _job(self, turn: Turn) -> Job:
+        group = turn.groups[0]
+        return Job(turn.checkpoint.files, turn.checkpoint.digest, group.limit, group.key, group.requests)
+
+    def _take(self, turn: Turn, future: Future[Scored]) -> bool:
+        """Store what a worker answered; whether the same worker should go on with this turn."""
+        checkpoint, group = turn.checkpoint, turn.groups[0]
+        left = [ask for g in turn.groups for ask in g.asks]
+        error = future.exception()
+        if isinstance(error, Lost):
+            turn.tries += 1
+            if turn.tries < TRIES:
+                self._progress.line(f"warning: {checkpoint.source}: lost its worker, trying again: {error}")
+                return True
+            self._fail(checkpoint, left, f"lost its worker {TRIES} times: {error}")
+            return False
+        if error is not None:
+            self._fail(checkpoint, left, f"the worker failed: {tasks.first_line(error)}")
+            return False
+        scored = future.result()
+        if _signature(checkpoint) != turn.seen:
+            # Not recorded: what was scored is neither the old checkpoint nor surely the new one.
+            self._progress.line(f"error: {checkpoint.source}: changed while it was scored; run again")
+            self._recorder.changed(checkpoint)
+            return False
+        if scored.failure:
+            self._fail(checkpoint, left, scored.failure)
+            return False
+        good, bad = self._recorder.add(checkpoint, group, scored)
+        self._scored += good
+        self._progress.advance(good, group.documents)
+        for ask, problem in bad:
+            self._progress.line(f"error: {checkpoint.source}: {ask.name}: {problem}")
+            self._progress.failed(1)
+        turn.groups.popleft()
+        if turn.groups:
+            return True
+        self._progress.done(checkpoint.source, len(left), time.monotonic() - turn.began)
+        return False
+
+    def _fail(self, checkpoint: Checkpoint, asks: Sequence[Ask], reason: str) -> None:
+        self._recorder.fail(checkpoint, asks, reason)
+        what = f": {asks[0].name}" if len(asks) == 1 else ""
+        self._progress.line(f"error: {checkpoint.source}{what}: {reason}")
+        self._progress.failed(len(asks))
+
+
+def _signature(checkpoint: Checkpoint) -> tuple[object, ...]:
+    """What changes when somebody writes the checkpoint again."""
+
+    def about() -> Iterator[object]:
+        for path in (checkpoint.files.folder / "config.json", *checkpoint.files.weights, *checkpoint.files.words):
+            try:
+                found = path.stat()
+                yield path.name, found.st_ino, found.st_mtime_ns, found.st_size
+            except OSError:
+                yield path.name, "gone"
+
+    return tuple(about())

@@ -1,0 +1,81 @@
+"""The matrix of checkpoints and tasks: what is scored, what failed, what is missing, as of the last run."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.cellstore import Store
+from pipeline.cellstore.index import Index
+
+MOST_ROWS = 40
+FEW_TASKS = 12  # so many get a column with a name above it
+MARKS = {"scored": "[green]●[/green]", "failed": "[red]✗[/red]", "missing": "[dim]·[/dim]"}
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """``rows`` maps a checkpoint to the state of each of ``tasks``; ``notes`` to why it is not scored at all."""
+
+    tasks: list[str]
+    rows: dict[str, list[str]]
+    notes: dict[str, str]
+
+    def count(self, state: str) -> int:
+        """Number of cells in a state."""
+        return sum(row.count(state) for row in self.rows.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The matrix for a machine."""
+        return {"tasks": self.tasks, "checkpoints": {s: dict(zip(self.tasks, row, strict=True))
+                for s, row in self.rows.items()}, "notes": self.notes,
+                "counts": {state: self.count(state) for state in MARKS}}  # fmt: skip
+
+
+def of(store: Store) -> Matrix:
+    """The matrix of a store's last run.
+
+    Raises
+    ------
+    InputError
+        When nothing was ever scored into the store.
+    """
+    plan = store.plan()
+    requests = [task["requests"] for task in plan["tasks"]]
+    checkpoints = plan["checkpoints"]
+    with contextlib.closing(Index(store)) as index:
+        known = index.states([c["digest"] for c in checkpoints], requests, plan["setup"])
+    words = {False: "scored", True: "failed", None: "missing"}
+    rows = {}
+    for checkpoint in checkpoints:
+        own = known.get(checkpoint["digest"], {})
+        rows[checkpoint["source"]] = [words[own.get(r)] for r in requests]
+    notes = dict(plan["broken"])
+    notes |= dict.fromkeys(plan["waiting"], "is still being written; left alone")
+    notes |= {f"task {name}": reason for name, reason in plan["unbuilt"].items()}
+    return Matrix([task["name"] for task in plan["tasks"]], rows, notes)
+
+
+def show(matrix: Matrix, *, every: bool) -> None:
+    """Print the matrix: a row per checkpoint, a mark per task; unfinished ones first when there are many."""
+    console = Console()
+    console = console if console.is_terminal else Console(width=200)
+    few = len(matrix.tasks) <= FEW_TASKS
+    for number, task in enumerate(matrix.tasks):
+        console.print(("│ " * number + "╭ " if few else f"{number + 1:>4} ") + escape(task), highlight=False)
+    shown = list(matrix.rows.items())
+    if not every and len(shown) > MOST_ROWS:
+        shown = sorted(shown, key=lambda item: item[1].count("scored"))[:MOST_ROWS]  # stable: in their order
+    gap = " " if few else ""
+    for source, row in shown:
+        console.print(f"{gap.join(MARKS[state] for state in row)}  {escape(source)}", highlight=False)
+    if more := len(matrix.rows) - len(shown):
+        console.print(f"… and {more} more checkpoints, as far or further (--all shows them)")
+    for source, reason in matrix.notes.items():
+        console.print(f"[red]✗[/red] {escape(source)}: {escape(reason)}", highlight=False)
+    counts = ", ".join(f"{matrix.count(state)} {state} {mark}" for state, mark in MARKS.items())
+    console.print(f"{len(matrix.rows)} checkpoints × {len(matrix.tasks)} tasks: {counts}", highlight=False)

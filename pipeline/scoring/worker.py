@@ -1,0 +1,147 @@
+"""One worker: a process that holds a model and answers requests. It knows torch, but neither lm-eval nor the store."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.scoring.checkpoints import CheckpointError, Files
+from pipeline.scoring.encoded import Encoded
+
+KEPT_LAYOUTS = 8  # plans of batches that are kept for the next checkpoint
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a worker computes; ``threads`` is torch's on a CPU, empty for its default."""
+
+    device: str
+    dtype: str
+    batch_size: int
+    share: str = "auto"
+    threads: int | None = None
+    backend: str = "hf"
+    add_bos_token: bool = False
+    max_length: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Requests to a checkpoint: ``key`` names the requests, so that their layout is planned once.
+
+    ``digest`` is the checkpoint's, ``limit`` its context in tokens.
+    """
+
+    files: Files
+    digest: str
+    limit: int
+    key: str
+    requests: Encoded
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Log-likelihoods (nats, (r,)), whether greedy, and how it was computed; or ``failure``, why it could not be."""
+
+    logliks: Any
+    greedy: Any
+    how: dict[str, Any]
+    failure: str = ""
+
+
+class Worker:
+    """Answers jobs one after the other; the model of the last checkpoint stays loaded."""
+
+    def __init__(self, rules: Rules) -> None:
+        import torch
+
+        if rules.threads:
+            torch.set_num_threads(rules.threads)
+        self._rules = rules
+        self._loaded: tuple[str, str] | None = None
+        self._live: Any = None
+        self._layouts: OrderedDict[tuple[str, int, str], Any] = OrderedDict()
+        self._how = {"torch": torch.__version__, "transformers": importlib.metadata.version("transformers"),
+                     "device": rules.device, "backend": rules.backend}  # fmt: skip
+
+    def answer(self, job: Job) -> Scored:
+        """Score the job's requests; what the checkpoint is to blame for comes back as ``failure``."""
+        try:
+            return self._harness(job) if self._rules.backend != "hf" else self._torch(job)
+        except CheckpointError as error:
+            self._loaded = None
+            return Scored(None, None, self._how, str(error))
+
+    def _torch(self, job: Job) -> Scored:
+        import torch
+
+        from pipeline.scoring import engine, model
+
+        if self._live is None:
+            self._live = model.Live(self._rules.dtype, self._rules.device)
+        here = (job.digest, str(job.files.folder))
+        if self._loaded != here:
+            self._loaded = None
+            self._live.put(job.files)
+            self._loaded = here
+        limit, size = job.limit, self._rules.batch_size
+        key = (job.key, limit, str(sorted(job.files.config.items(), key=str)))
+        try:
+            if key not in self._layouts:
+                share = engine.choose(self._live.model, job.requests, limit, size, self._rules.share)  # type: ignore[arg-type]
+                self._layouts[key] = engine.layout(job.requests, limit, size, share=share)
+            layout = self._layouts[key]
+            self._layouts.move_to_end(key)
+            while len(self._layouts) > KEPT_LAYOUTS:
+                self._layouts.popitem(last=False)
+            found = engine.answer(self._live.model, job.requests, layout)
+        except torch.OutOfMemoryError as error:
+            raise CheckpointError(f"a single row does not fit into the memory of {self._rules.device}") from error
+        except IndexError as error:  # an id that the embedding has no row for
+            raise CheckpointError(f"a token has no embedding: {error}") from error
+        how = self._how | {"batch_size": layout.batch_size, "shared_prefix": layout.shared}
+        return Scored(found.logliks, found.greedy, how)
+
+    def _harness(self, job: Job) -> Scored:
+        """Through a model class of lm-eval, built anew for every checkpoint."""
+        import lm_eval.models  # noqa: F401 - registers the classes
+        from lm_eval.api.registry import get_model
+
+        here = (job.digest, str(job.files.folder))
+        if self._loaded != here:
+            self._live, self._loaded = None, None
+            given: dict[str, Any] = {"pretrained": str(job.files.folder), "dtype": self._rules.dtype}
+            given |= {"tokenizer": str(job.files.tokenizer_folder), "batch_size": self._rules.batch_size}
+            given |= {"add_bos_token": self._rules.add_bos_token, "max_length": self._rules.max_length}
+            try:
+                self._live = get_model(self._rules.backend)(trust_remote_code=False, **given)
+            except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as error:
+                what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                raise CheckpointError(f"{self._rules.backend} cannot load it: {what}") from error
+            self._loaded = here
+        prompts = job.requests.prompts.tolist()
+        # One answer length at a time: lm-eval's logits cache mixes up one sequence cut at two places.
+        results = np.zeros((len(job.requests), 2))
+        for length in np.unique(job.requests.answers):
+            which = np.flatnonzero(job.requests.answers == length)
+            sequences = job.requests.sequences()
+            asked = [(("", ""), sequences[i][: prompts[i]], sequences[i][prompts[i] :]) for i in which]
+            results[which] = self._live._loglikelihood_tokens(asked, disable_tqdm=True)
+        how = self._how | {"batch_size": self._rules.batch_size, "shared_prefix": False}
+        return Scored(results[:, 0], results[:, 1] > 0, how)
+
+
+_mine: dict[str, Worker] = {}
+
+
+def answer_here(rules: Rules, job: Job) -> Scored:
+    """Answer with this process's worker, made at the first call; what a pool of processes runs."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if "worker" not in _mine:
+        _mine["worker"] = Worker(rules)
+    return _mine["worker"].answer(job)
