@@ -38,7 +38,7 @@ class Encoded:
         flat = self.tokens.tolist()
         return [flat[end - length : end] for end, length in zip(ends.tolist(), self.lengths.tolist(), strict=True)]
 
-    def truncated(self, limit: int) -> Ints:
+    def truncated(self, limit: int) -> NDArray[np.bool_]:
         """Which requests lose the start of their prompt to a context of ``limit`` tokens, (r,) of bool."""
         # The last token is predicted, never read: a sequence may be one token longer than the context.
         return self.lengths > limit + 1

@@ -6,6 +6,7 @@ the jobs of one checkpoint can follow each other on one worker, and a lost worke
 
 from __future__ import annotations
 
+import contextlib
 import math
 import multiprocessing
 import os
@@ -31,7 +32,7 @@ class Seat(Protocol):
         """Start a job; the future raises ``Lost`` when the worker dies."""
 
     def close(self) -> None:
-        """Send the worker away."""
+        """Send the worker away, and free what it holds; the next job calls a new one."""
 
 
 class _Here:
@@ -100,10 +101,13 @@ class _Ray:
         self._make = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(Worker)
         self._rules = rules
         self._actor: Any = None
+        self._gone = False
 
     def submit(self, job: Job) -> Future[Scored]:
         import ray.exceptions
 
+        if self._gone:  # it may only be out of reach: it must not come back beside its successor
+            self.close()
         self._actor = self._actor or self._make.remote(self._rules)
         answer: Future[Scored] = Future()
 
@@ -111,7 +115,7 @@ class _Ray:
             error = done.exception()
             if isinstance(error, ray.exceptions.RayActorError | ray.exceptions.WorkerCrashedError
                           | ray.exceptions.ObjectLostError):  # fmt: skip
-                self._actor = None
+                self._gone = True  # not closed here: this runs in Ray's own thread
                 error = Lost(str(error).splitlines()[0])
             if error is None:
                 answer.set_result(done.result())
@@ -125,8 +129,9 @@ class _Ray:
         import ray
 
         if self._actor is not None:
-            ray.kill(self._actor)
-            self._actor = None
+            with contextlib.suppress(Exception):  # dead, or its node is
+                ray.kill(self._actor)
+        self._actor, self._gone = None, False
 
 
 @contextmanager

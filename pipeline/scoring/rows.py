@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from pipeline.scoring.encoded import Encoded, Ints
 
 PAD = -1  # branch number of padding
+WORTH = 0.8  # a document whose row has more than this share of its requests' tokens is not shared: attention is dearer
+PADDING = 0.1  # rows shorter than the batch's longest by more than this share begin a new batch
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def rows(encoded: Encoded, limit: int, *, share: bool) -> list[Row]:
     found: list[Row] = []
     for _, group in itertools.groupby(range(len(sequences)), key=encoded.documents.tolist().__getitem__):
         own = list(group)
-        found += [_row(sequences, answers, own)] if share else _alone(sequences, answers, own)
+        alone = list(_alone(sequences, answers, own))
+        together = _row(sequences, answers, own) if share and len(alone) > 1 else None
+        found += [together] if together and len(together.tokens) <= WORTH * tokens(alone) else alone
     return found
 
 
@@ -73,9 +77,11 @@ def batches(found: Sequence[Row], most_rows: int, most_tokens: int) -> list[Batc
     ordered = sorted(found, key=lambda row: (-len(row.tokens), row.tokens, row.request))
     made, start = [], 0
     while start < len(ordered):
-        room = max(1, min(most_rows, most_tokens // len(ordered[start].tokens)))
-        made.append(_batch(ordered[start : start + room]))
-        start += room
+        longest = len(ordered[start].tokens)
+        room = max(1, min(most_rows, most_tokens // longest))
+        alike = [row for row in ordered[start : start + room] if len(row.tokens) >= (1 - PADDING) * longest]
+        made.append(_batch(alike))
+        start += len(alike)
     return made
 
 

@@ -167,6 +167,9 @@ class _Driver:
                     while free and (turn := self._next(may_wait=not running)):
                         seat = free.popleft()
                         running[seat.submit(self._job(turn))] = seat, turn
+                    if not self._queue:
+                        for seat in free:  # what an idle worker holds, another one may be waiting for
+                            seat.close()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         seat, turn = running.pop(future)
                         if self._take(turn, future):

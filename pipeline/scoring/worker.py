@@ -117,6 +117,7 @@ class Worker:
             self._live, self._loaded = None, None
             given: dict[str, Any] = {"pretrained": str(job.files.folder), "dtype": self._rules.dtype}
             given |= {"tokenizer": str(job.files.tokenizer_folder), "batch_size": self._rules.batch_size}
+            given |= {"device": self._rules.device}  # vLLM goes by CUDA_VISIBLE_DEVICES and says so
             given |= {"add_bos_token": self._rules.add_bos_token, "max_length": self._rules.max_length}
             try:
                 self._live = get_model(self._rules.backend)(trust_remote_code=False, **given)
