@@ -53,6 +53,7 @@ class Asked:
         self.asks = list(asks)
         self._settings = settings
         self._harnesses: dict[str, Any] = {}
+        self._tokenizers: dict[str, Any] = {}
         self._parts: dict[tuple[str, int, str], Encoded | Windows | TaskError] = {}
         self._groups: OrderedDict[tuple[str, int, tuple[str, ...]], list[Group]] = OrderedDict()
 
@@ -93,7 +94,9 @@ class Asked:
         config = {k: v for k, v in checkpoint.files.config.items() if k not in ABOUT_ITSELF}
         key = object_digest([checkpoint.tokenizer, config])
         if key not in self._harnesses:
-            self._harnesses[key] = encode.harness(checkpoint.files, self._settings)
+            loaded = self._tokenizers.get(self._words(checkpoint))
+            self._harnesses[key] = encode.harness(checkpoint.files, self._settings, loaded)
+            self._tokenizers[self._words(checkpoint)] = self._harnesses[key].tokenizer
         return self._harnesses[key]
 
     def _words(self, checkpoint: Checkpoint) -> str:

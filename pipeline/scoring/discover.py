@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import ScoreSettings
 from pipeline.errors import Fault, FaultsError
-from pipeline.scoring import checkpoints
+from pipeline.scoring import checkpoints, place
 from pipeline.scoring.checkpoints import CheckpointError, Files, Hash
-from pipeline.scoring.place import Places, validate_all
+from pipeline.scoring.place import Places
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,24 @@ def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> Found:
             found.checkpoints.append(Checkpoint(files, source, about, digest, words))
         except (CheckpointError, OSError) as error:
             found.broken[source, digest] = str(error)
-    _set_odd_ones_aside(found)
-    if found.checkpoints:
-        validate_all([c.about for c in found.checkpoints], "places of the checkpoints")
+    _set_aside(found, _impossible(found.checkpoints))
+    _set_aside(found, checkpoints.odd_ones((c.source, str(c.about["family"]), c.tokenizer) for c in found.checkpoints))
+    if found.checkpoints and (together := place.faults([c.about for c in found.checkpoints])):
+        raise FaultsError([Fault("places of the checkpoints", what) for what in together])
     return found
 
 
-def _set_odd_ones_aside(found: Found) -> None:
-    odd = checkpoints.odd_ones((c.source, str(c.about["family"]), c.tokenizer) for c in found.checkpoints)
-    found.broken |= {(c.source, c.digest): odd[c.source] for c in found.checkpoints if c.source in odd}
-    found.checkpoints = [c for c in found.checkpoints if c.source not in odd]
+def _impossible(found: Sequence[Checkpoint]) -> dict[str, str]:
+    """Checkpoints whose place alone is impossible, with the reason."""
+    if not found or not place.faults([c.about for c in found]):
+        return {}  # all at once, since it is the usual case
+    alone = {c.source: "; ".join(place.faults([c.about])) for c in found}
+    return {source: what for source, what in alone.items() if what}
+
+
+def _set_aside(found: Found, reasons: dict[str, str]) -> None:
+    found.broken |= {(c.source, c.digest): reasons[c.source] for c in found.checkpoints if c.source in reasons}
+    found.checkpoints = [c for c in found.checkpoints if c.source not in reasons]
 
 
 def _folders(patterns: Iterable[str], base: Path) -> list[tuple[Path, str]]:

@@ -60,8 +60,10 @@ def texts(settings: ScoreSettings, base: Path) -> list[Text]:
     return found
 
 
-def harness(files: Files, settings: ScoreSettings) -> Any:
+def harness(files: Files, settings: ScoreSettings, tokenizer: Any = None) -> Any:
     """lm-eval's ``HFLM`` for a checkpoint's tokenizer and config, around a model without memory.
+
+    ``tokenizer`` is one that is loaded already.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def harness(files: Files, settings: ScoreSettings) -> Any:
         lm = HFLM(
             pretrained=model,
             backend="causal",
-            tokenizer=str(files.tokenizer_folder),
+            tokenizer=tokenizer or str(files.tokenizer_folder),
             trust_remote_code=False,
             max_length=settings.max_length,
             add_bos_token=settings.add_bos_token,

@@ -20,11 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.scoring.encoded import Encoded
-from pipeline.scoring.rows import Batch, batches, halves, rows, tokens
+from pipeline.scoring.rows import Batch, batches, halves, rows
 
-TRIED = 24  # documents the two ways are compared on
+TRIED = 16  # documents the two ways are compared on
 EXACT, HALF = 1e-4, 0.5  # nats they may differ by: rounding in float32, and in 16 bits
-WORTH = 0.95  # sharing must save at least 5 % of the tokens
 TOKENS_PER_ROW = 512  # a batch holds at most this many padded tokens for each of ``batch_size`` rows
 Share = Literal["auto", "always", "never"]
 
@@ -76,30 +75,28 @@ def answer(model: Any, encoded: Encoded, planned: Layout) -> Answers:
     return Answers(logliks, greedy)
 
 
-def choose(model: Any, encoded: Encoded, limit: int, batch_size: int, share: Share) -> bool:
-    """Whether to share prefixes: when the model computes the same numbers that way, and it saves work.
+def shares(model: Any, encoded: Encoded, limit: int, batch_size: int, share: Share) -> bool:
+    """Whether to share prefixes: when the model computes the same numbers that way, and it pays.
 
     On a GPU both ways are timed on a sample, because the mask of a row of branches rules out the fastest attention
-    kernels; on a CPU the tokens decide.
+    kernels; on a CPU fewer tokens are less work, and ``rows`` shares only where they are fewer.
     """
     if share == "never" or not _accepts_branches(model, encoded, limit):
         return False
-    single, together = (tokens(rows(encoded, limit, share=way)) for way in (False, True))
-    if share == "auto" and together > WORTH * single:
-        return False
     sample = _sample(encoded)
-    plans = [layout(sample, limit, batch_size, share=way) for way in (False, True)]
+    plain, branched = (layout(sample, limit, batch_size, share=way) for way in (False, True))
+    if not any(batch.shared for batch in branched.batches):
+        return False
     try:
-        plain, branched = (answer(model, sample, plan) for plan in plans)
+        one_by_one, together = answer(model, sample, plain), answer(model, sample, branched)
     except (RuntimeError, ValueError, TypeError, IndexError):  # this architecture takes no such mask
         return False
     tolerance = EXACT if next(model.parameters()).dtype == torch.float32 else HALF
-    same = np.isfinite(plain.logliks) & np.isfinite(branched.logliks)
-    if not same.any() or np.abs(plain.logliks - branched.logliks)[same].max() > tolerance:
+    finite = np.isfinite(one_by_one.logliks) & np.isfinite(together.logliks)
+    if not finite.any() or np.abs(one_by_one.logliks - together.logliks)[finite].max() > tolerance:
         return False
     if share == "auto" and next(model.parameters()).device.type == "cuda":
-        alone, shared = (_seconds(model, sample, plan) for plan in plans)
-        return shared < alone
+        return _seconds(model, sample, branched) < _seconds(model, sample, plain)
     return True
 
 
@@ -113,10 +110,13 @@ def _batch(model: Any, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.bo
     at = torch.from_numpy(batch.at).to(device)
     logits = _logits(model, batch, at, device).float()
     wanted, place = torch.from_numpy(batch.wanted).to(device), torch.from_numpy(batch.place).to(device)
-    normaliser, best = logits.logsumexp(-1), logits.argmax(-1)
-    # Where all answers stand in different places, the rows need not be copied.
-    of_wanted = logits[place, wanted] - normaliser[place]
-    return of_wanted.double().cpu().numpy(), (best[place] == wanted).cpu().numpy()
+    top = logits.amax(-1)
+    of_wanted = logits[place, wanted]
+    greedy = of_wanted == top[place]
+    # Of several best tokens (common in 16 bits) lm-eval takes the first: look for it only where it matters.
+    greedy[greedy.clone()] = logits[place[greedy]].argmax(-1) == wanted[greedy]
+    normaliser = logits.sub_(top[:, None]).exp_().sum(-1).log_().add_(top)
+    return (of_wanted - normaliser[place]).double().cpu().numpy(), greedy.cpu().numpy()
 
 
 def _logits(model: Any, batch: Batch, at: Any, device: Any) -> Any:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Places:
                 f"nothing tells its {', '.join(missing)}: write them into benchcast.json in the folder, into "
                 "ladder.yaml (score.ladder), or set score.pattern and score.place"
             )
-        return _validated({name: found[name] for name in ABOUT})
+        return {name: _number(found[name], name) if name in NUMBERS else str(found[name]) for name in ABOUT}
 
     def _listed(self, source: str) -> Columns:
         if source in self._ladder:
@@ -68,21 +68,17 @@ class Places:
 
     def _named(self, source: str) -> Columns:
         match = self._pattern.search(source) if self._pattern else None
-        return {} if match is None else {k: _number(v) if k in NUMBERS else v for k, v in match.groupdict().items()}
+        return {} if match is None else match.groupdict()
 
 
-def validate_all(abouts: list[Columns], file: str) -> pd.DataFrame:
-    """The ladder table's own checks on all checkpoints together, on a table without scores."""
+def faults(abouts: Sequence[Columns]) -> list[str]:
+    """What the ladder table's own checks have against these places, on a table without scores."""
     rows = [{**about, "task": "-", "metric": "nll", "value": 0.0} for about in abouts]
-    return schema.validate(pd.DataFrame(rows), file)
-
-
-def _validated(about: Columns) -> Columns:
     try:
-        row = validate_all([about], "place").iloc[0]
+        schema.validate(pd.DataFrame(rows), "places")
     except FaultsError as error:
-        raise CheckpointError("; ".join(f.what for f in error.faults)) from error
-    return {name: row[name] if isinstance(row[name], str) else float(row[name]) for name in ABOUT}
+        return [fault.what for fault in error.faults]
+    return []
 
 
 def _own(files: Files) -> Columns:
@@ -101,19 +97,19 @@ def _trainer(files: Files) -> Columns:
 def _complete(found: Columns, files: Files) -> None:
     """Fill in what follows from the rest: D from the step, N and C from the architecture."""
     if "tokens" not in found and {"step", "tokens_per_step"} <= set(found):
-        found["tokens"] = float(found["step"]) * float(found["tokens_per_step"])
+        found["tokens"] = _number(found["step"], "step") * _number(found["tokens_per_step"], "tokens_per_step")
     convention = found.get("flops_convention") or ("6ND" if "flops" not in found else "given")
     found["flops_convention"] = convention
     if "params" in found and "flops" not in found and convention == "6ND" and "tokens" in found:
-        found["flops"] = 6 * float(found["params"]) * float(found["tokens"])
+        found["flops"] = 6 * _number(found["params"], "params") * _number(found["tokens"], "tokens")
     if {"params", "flops"} <= set(found) or "tokens" not in found:
         return
     try:
         architecture = Architecture.from_config(files.config)
         found.setdefault("params", architecture.params())
         if "flops" not in found:
-            length = int(found["seq_len"]) if "seq_len" in found else None
-            found["flops"] = architecture.flops_per_token(convention, length) * float(found["tokens"])
+            length = int(_number(found["seq_len"], "seq_len")) if "seq_len" in found else None
+            found["flops"] = architecture.flops_per_token(convention, length) * _number(found["tokens"], "tokens")
     except ValueError as error:
         raise CheckpointError(f"config.json: {error}; give params and flops yourself") from error
 
@@ -133,11 +129,13 @@ def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(f"(?:^|/){built}$")
 
 
-def _number(text: str) -> float:
+def _number(value: Any, name: str) -> float:
     try:
-        return float(text)
-    except ValueError:
-        raise CheckpointError(f"{text!r} in the folder's name is no number; correct score.pattern") from None
+        if isinstance(value, bool):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise CheckpointError(f"{name} {value!r} is not a number") from None
 
 
 def _read_ladder(path: Path) -> dict[str, Columns]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.digest import object_digest
 from pipeline.scoring.checkpoints import CheckpointError, Files
 from pipeline.scoring.encoded import Encoded
 
@@ -65,7 +66,8 @@ class Worker:
         self._rules = rules
         self._loaded: tuple[str, str] | None = None
         self._live: Any = None
-        self._layouts: OrderedDict[tuple[str, int, str], Any] = OrderedDict()
+        self._layouts: OrderedDict[tuple[str, int, bool], Any] = OrderedDict()
+        self._shares: dict[tuple[str, str], bool] = {}
         self._how = {"torch": torch.__version__, "transformers": importlib.metadata.version("transformers"),
                      "device": rules.device, "backend": rules.backend}  # fmt: skip
 
@@ -89,16 +91,8 @@ class Worker:
             self._loaded = None
             self._live.put(job.files)
             self._loaded = here
-        limit, size = job.limit, self._rules.batch_size
-        key = (job.key, limit, str(sorted(job.files.config.items(), key=str)))
         try:
-            if key not in self._layouts:
-                share = engine.choose(self._live.model, job.requests, limit, size, self._rules.share)  # type: ignore[arg-type]
-                self._layouts[key] = engine.layout(job.requests, limit, size, share=share)
-            layout = self._layouts[key]
-            self._layouts.move_to_end(key)
-            while len(self._layouts) > KEPT_LAYOUTS:
-                self._layouts.popitem(last=False)
+            layout = self._layout(job)
             found = engine.answer(self._live.model, job.requests, layout)
         except torch.OutOfMemoryError as error:
             raise CheckpointError(f"a single row does not fit into the memory of {self._rules.device}") from error
@@ -106,6 +100,23 @@ class Worker:
             raise CheckpointError(f"a token has no embedding: {error}") from error
         how = self._how | {"batch_size": layout.batch_size, "shared_prefix": layout.shared}
         return Scored(found.logliks, found.greedy, how)
+
+    def _layout(self, job: Job) -> Any:
+        """The batches of a job: planned once for its requests, with or without shared prefixes by the architecture."""
+        from pipeline.scoring import engine
+
+        model, size = self._live.model, self._rules.batch_size
+        kind = (job.key, object_digest(job.files.config))
+        if kind not in self._shares:
+            share = self._rules.share
+            self._shares[kind] = engine.shares(model, job.requests, job.limit, size, share)  # type: ignore[arg-type]
+        key = (job.key, job.limit, self._shares[kind])
+        if key not in self._layouts:
+            self._layouts[key] = engine.layout(job.requests, job.limit, size, share=self._shares[kind])
+        self._layouts.move_to_end(key)
+        while len(self._layouts) > KEPT_LAYOUTS:
+            self._layouts.popitem(last=False)
+        return self._layouts[key]
 
     def _harness(self, job: Job) -> Scored:
         """Through a model class of lm-eval, built anew for every checkpoint."""
