@@ -17,12 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
-torch.set_num_threads(1)
-
-import lm_eval.evaluator_utils  # noqa: F401
+import lm_eval.evaluator_utils
 import lm_eval.models.huggingface  # noqa: F401
+import torch
 import transformers.models.llama.modeling_llama  # noqa: F401
 from scoring_world import settings
 
@@ -44,6 +41,7 @@ def score(world: Path, store: str, log: Path) -> None:
 
 
 def main() -> None:
+    torch.set_num_threads(1)  # before any fork: no threads to lose
     world, store, log = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     for word in sys.argv[4:]:
         children = [fork(world, store, log) for _ in range(2 if word == "pair" else 1)]

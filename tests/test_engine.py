@@ -10,8 +10,11 @@ import tiny_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import torch
+import transformers
 
 from pipeline.scoring import engine
 from pipeline.scoring.encoded import Encoded, join, pack
@@ -127,8 +130,8 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_the_rest(model: Any, mon
     assert layout.batch_size <= 3
     assert max(sizes) <= 3
     engine.answer(model, encoded, layout)  # the next checkpoint starts with what fitted
+    monkeypatch.setattr(engine, "_logits", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("none")))
     with pytest.raises(torch.OutOfMemoryError):
-        monkeypatch.setattr(engine, "_logits", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("none")))
         engine.answer(model, encoded, layout)
 
 

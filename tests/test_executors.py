@@ -131,12 +131,12 @@ def test_a_ray_cluster_that_loses_a_node_scores_everything_once(
         def advance(self, cells: int, documents: int) -> None:
             if documents and not self.lost:
                 self.lost = True
-                threading.Thread(target=lambda: (time.sleep(0.05), made.remove_node(nodes[0], allow_graceful=False))).start()  # type: ignore[attr-defined]
+                threading.Thread(
+                    target=lambda: (time.sleep(0.05), made.remove_node(nodes[0], allow_graceful=False))
+                ).start()  # type: ignore[attr-defined]
 
     heard = LosesNode()
-    table, failures = run(
-        world, heard, tasks=("plain", "more"), store="ray", out="ray.csv", executor="ray", workers=2
-    )
+    table, failures = run(world, heard, tasks=("plain", "more"), store="ray", out="ray.csv", executor="ray", workers=2)
     assert heard.lost
     assert list(failures) == [("runs/r3", "*")]
     same(table, alone)

@@ -17,7 +17,7 @@ from tiny_models import CONTEXT, QUESTIONS
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
-from scoring_world import QUIET, run, value
+from scoring_world import QUIET, Heard, run, value
 
 from pipeline.errors import InputError
 from pipeline.scoring.progress import terminal

@@ -14,10 +14,12 @@ import tiny_models
 from tiny_models import CONTEXT, QUESTIONS
 
 pytest.importorskip("lm_eval")
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
+from scoring_world import QUIET, Heard, make, run, value
 
 from pipeline.errors import FaultsError
-from scoring_world import QUIET, Heard, make, run, value
 
 pytestmark = QUIET
 HEAD, NORM = "lm_head.weight", "model.norm.weight"
@@ -158,7 +160,7 @@ def test_an_unknown_task_among_good_ones(world: Path, monkeypatch: pytest.Monkey
     table, failures = run(world, tasks=("plane", "plain"), checkpoints=("runs/a",))
     assert failures == {("*", "plane"): "is no task that lm-eval knows (did you mean plain?)"}
     assert set(table["task"]) == {"plain"}
-    with pytest.raises(FaultsError, match="score.tasks: zzz: is no task"):
+    with pytest.raises(FaultsError, match=r"score\.tasks: zzz: is no task"):
         run(world, tasks=("zzz",))
 
 
@@ -229,8 +231,9 @@ def test_failures_are_tried_again_only_when_asked_or_changed(world: Path) -> Non
 def test_bits_that_flip_in_place_are_found_by_verify(world: Path) -> None:
     import os
 
-    from pipeline.scoring.run import score
     from scoring_world import settings
+
+    from pipeline.scoring.run import score
 
     first, _ = run(world, checkpoints=("runs/a",))
     path = world / "runs/a/model.safetensors"
