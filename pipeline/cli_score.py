@@ -130,7 +130,8 @@ def export(
     import contextlib
 
     from pipeline import store as tables
-    from pipeline.cellstore.index import Index, documents_of, table
+    from pipeline.cellstore.index import Index
+    from pipeline.cellstore.tables import documents_of, table
 
     opened = _store(store)
     with contextlib.closing(Index(opened)) as index:

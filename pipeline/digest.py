@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def file_digest(path: Path) -> str:
@@ -19,6 +19,9 @@ def file_digest(path: Path) -> str:
 
 def table_digest(table: pd.DataFrame) -> str:
     """SHA-256 of a table's values, independent of row order and of where the files lay."""
+    import numpy as np
+    import pandas as pd
+
     rows = pd.util.hash_pandas_object(table.drop(columns=["source"], errors="ignore"), index=False)
     return hashlib.sha256(np.sort(rows.to_numpy()).tobytes()).hexdigest()
 

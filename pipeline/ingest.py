@@ -61,7 +61,8 @@ def read(settings: DataSettings, base: Path, override: Path | None = None) -> Da
     if settings.source == "lm_eval":
         from pipeline.sources import lm_eval
 
-        return Data(schema.validate(lm_eval.read(path), str(path)), f"lm_eval: {path.name}")
+        table = schema.validate(lm_eval.read(path), str(path))
+        return Data(table, f"lm_eval: {path.name}", tuple(filter(None, [lm_eval.without_nll(table)])))
     return Data(schema.read(path), path.name)
 
 

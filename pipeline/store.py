@@ -6,10 +6,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pipeline.errors import BenchcastError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_text(text: str, path: Path) -> None:

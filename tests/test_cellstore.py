@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from pipeline.cellstore import Record, Store
-from pipeline.cellstore.index import Entry, Index, table
+from pipeline.cellstore.index import Entry, Index
+from pipeline.cellstore.tables import table
 from pipeline.errors import BenchcastError, InputError
 from pipeline.scoring.cells import Cell, Setup
 

@@ -112,6 +112,14 @@ def test_choices_of_one_document_are_one_row() -> None:
     assert [r.tokens for r in rows(both, CONTEXT, share=True)] == [r.tokens for r in shared]
 
 
+def test_equal_choices_get_equal_numbers(model: Any) -> None:
+    # CommonsenseQA lists "healthy" twice: which of the two is chosen must not hang on rounding.
+    asked = [[([1, 2, 3, 4, 5], [7, 8, 9]), ([1, 2, 3, 4, 5], [10, 11]), ([1, 2, 3, 4, 5], [7, 8, 9])]]
+    for share in (True, False):
+        found = engine.answer(model, packed(asked), engine.layout(packed(asked), CONTEXT, 8, share=share))
+        assert found.logliks[0] == found.logliks[2]
+
+
 def test_a_batch_that_does_not_fit_is_halved_and_so_are_the_rest(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = [[([n % 7 + 1] * 6, [n % VOCABULARY]), ([n % 7 + 1] * 6, [1, 2])] for n in range(24)]
     encoded = packed(asked)

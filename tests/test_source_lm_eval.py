@@ -169,7 +169,7 @@ def test_no_ladder_names_the_models(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_results(tmp_path: Path) -> None:
-    with pytest.raises(FaultsError, match=r"holds no results\.json"):
+    with pytest.raises(FaultsError, match=r"holds no results of lm-eval"):
         source.read(tmp_path)
 
 
@@ -184,8 +184,7 @@ def test_a_broken_log_likelihood_is_a_fault(tmp_path: Path) -> None:
 def test_what_the_command_writes_reads_as_what_we_score(tmp_path: Path) -> None:
     pytest.importorskip("lm_eval")
     pytest.importorskip("torch")
-    from pipeline import score
-    from pipeline.config import ScoreSettings
+    from scoring_world import run
 
     tiny_models.write_checkpoint(tmp_path / "runs" / "a", "a", seed=3)
     tiny_models.write_task(tmp_path / "tasks", "plain", tiny_models.QUESTIONS)
@@ -206,13 +205,33 @@ def test_what_the_command_writes_reads_as_what_we_score(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     ladder(tmp_path / "out", {f"{tmp_path}/runs/a": PLACE})
     read = source.read(tmp_path / "out").set_index(["task", "metric"])
-    settings = ScoreSettings.model_validate(
-        {"checkpoints": ["runs/a"], "tasks": ["plain", "shots"], "include_path": "tasks", "device": "cpu"}
-    )
-    scored, failures = score.score(settings, tmp_path, progress=lambda line: None)
-    assert failures == []
+    scored, failures = run(tmp_path, checkpoints=("runs/a",), tasks=("plain", "shots"))
+    assert failures == {}
     ours = scored.set_index(["task", "metric"]).loc[read.index]
     for column in ("value", "stderr", "n", "chance", "num_fewshot"):
         pd.testing.assert_series_equal(read[column], ours[column], rtol=1e-5)
     assert set(read["lm_eval"]) == set(ours["lm_eval"])
     assert len(read) == 10
+
+
+def test_results_of_lm_eval_03_have_accuracies_and_no_nll(tmp_path: Path) -> None:
+    content = {
+        "results": {"arc_easy": {"acc": 0.5, "acc_stderr": 0.01, "acc_norm": 0.4, "acc_norm_stderr": 0.02},
+                    "lambada_openai": {"ppl": 30.0, "ppl_stderr": 1.0, "acc": 0.25, "acc_stderr": 0.006}},
+        "versions": {"arc_easy": 0, "lambada_openai": 0},
+        "config": {"model": "hf-causal", "model_args": "pretrained=EleutherAI/pythia-70m,revision=step1000",
+                   "num_fewshot": 0, "batch_size": 16, "limit": None, "bootstrap_iters": 100000},
+    }  # fmt: skip
+    (tmp_path / "evals").mkdir()
+    (tmp_path / "evals" / "70m_step1000.json").write_text(json.dumps(content))
+    (tmp_path / "evals" / "notes.json").write_text('{"something": "else"}')
+    (tmp_path / "ladder.yaml").write_text(
+        "70m_step1000: {run: pythia-70m, family: pile, step: 1000, params: 7.0e+7, tokens: 2097152000}\n"
+    )
+    table = source.read(tmp_path)
+    assert table.set_index(["task", "metric"])["value"].to_dict() == {
+        ("arc_easy", "acc"): 0.5, ("arc_easy", "acc_norm"): 0.4, ("lambada_openai", "acc"): 0.25,
+    }  # fmt: skip
+    assert set(table["lm_eval"]) == {"0.3"}
+    assert set(table["num_fewshot"]) == {0}
+    assert source.without_nll(table).startswith("2 of 2 cells have no NLL, since no samples were logged (arc_easy, l")

@@ -26,14 +26,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from pipeline import store as files
 from pipeline.digest import file_digest
 from pipeline.errors import BenchcastError, InputError
+
+if TYPE_CHECKING:  # the index and the status do without it
+    import pandas as pd
 
 RESULTS, DOCUMENTS = "results.json", "documents.parquet"
 WHOLE = ".whole"  # suffix of an incoming batch that is complete

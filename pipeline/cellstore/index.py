@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from pipeline import schema
-from pipeline.cellstore.disk import DOCUMENTS, Store
+from pipeline.cellstore.disk import Store
 from pipeline.digest import file_digest
 from pipeline.errors import BenchcastError
 
 FORMAT = 1
+MISSING, SCORED, FAILED = range(3)
 TABLES = """
 CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL);
 CREATE TABLE IF NOT EXISTS question (id INTEGER PRIMARY KEY, requests TEXT UNIQUE NOT NULL, task TEXT NOT NULL);
@@ -122,18 +119,29 @@ class Index:
 
         Checkpoints that lack nothing are left out.
         """
-        done = self._states(checkpoints, requests, setup)
+        open_states = {MISSING, FAILED} if failed_too else {MISSING}
         lacking = {}
-        for checkpoint in checkpoints:
-            known = done.get(checkpoint, {})
-            if len(known) == len(requests) and not (failed_too and any(known.values())):
-                continue
-            lacking[checkpoint] = [r for r in requests if r not in known or (failed_too and known[r])]
+        for checkpoint, row in self.states(checkpoints, requests, setup).items():
+            left = [request for request, state in zip(requests, row, strict=True) if state in open_states]
+            if left:
+                lacking[checkpoint] = left
         return lacking
 
-    def states(self, checkpoints: Sequence[str], requests: Sequence[str], setup: str) -> dict[str, dict[str, bool]]:
-        """Checkpoint to requests to whether it failed, for all cells that are scored or failed."""
-        return self._states(checkpoints, requests, setup)
+    def states(self, checkpoints: Sequence[str], requests: Sequence[str], setup: str) -> dict[str, bytearray]:
+        """Checkpoint to the state of each request, in their order: ``MISSING``, ``SCORED`` or ``FAILED``."""
+        self._want(checkpoints, requests)
+        column = {request: i for i, request in enumerate(requests)}
+        found = {checkpoint: bytearray(len(requests)) for checkpoint in checkpoints}
+        wanted = self._db.execute("SELECT id, digest FROM checkpoint WHERE id IN (SELECT id FROM wanted_checkpoint)")
+        rows = {number: found[digest] for number, digest in wanted}
+        asked = self._db.execute("SELECT id, requests FROM question WHERE id IN (SELECT id FROM wanted_question)")
+        columns = {number: column[request] for number, request in asked}
+        # The primary key begins with the setup: one walk over its cells, which is faster than a look-up for each.
+        walk = "SELECT checkpoint, question, failed FROM cell WHERE setup = (SELECT id FROM setup WHERE digest = ?)"
+        for checkpoint, question, failed in self._db.execute(walk, (setup,)):
+            if checkpoint in rows and question in columns:
+                rows[checkpoint][columns[question]] = FAILED if failed else SCORED
+        return found
 
     def contents(
         self, checkpoints: Sequence[str], requests: Sequence[str], setup: str | None, *, failed: bool
@@ -170,23 +178,6 @@ class Index:
         """Ids of all scored cells."""
         return {cell for (cell,) in self._db.execute("SELECT cell FROM cell WHERE failed = 0")}
 
-    def _states(self, checkpoints: Sequence[str], requests: Sequence[str], setup: str) -> dict[str, dict[str, bool]]:
-        self._want(checkpoints, requests)
-        names = dict(self._db.execute("SELECT id, requests FROM question WHERE id IN (SELECT id FROM wanted_question)"))
-        wanted = "SELECT id, digest FROM checkpoint WHERE id IN (SELECT id FROM wanted_checkpoint)"
-        digests = dict(self._db.execute(wanted))
-        row = self._db.execute("SELECT id FROM setup WHERE digest = ?", (setup,)).fetchone()
-        if row is None:
-            return {}
-        found: dict[str, dict[str, bool]] = defaultdict(dict)
-        # The primary key begins with the setup: one walk over its cells.
-        for checkpoint, question, failed in self._db.execute(
-            "SELECT checkpoint, question, failed FROM cell WHERE setup = ?", row
-        ):
-            if checkpoint in digests and question in names:
-                found[digests[checkpoint]][names[question]] = bool(failed)
-        return found
-
     def _want(self, checkpoints: Sequence[str], requests: Sequence[str]) -> None:
         for table, source, column, values in (
             ("wanted_checkpoint", "checkpoint", "digest", checkpoints),
@@ -206,37 +197,3 @@ class Index:
         marks = ", ".join("?" * (1 + len(more)))
         made = self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", (value, *more.values()))
         return int(made.lastrowid or 0)
-
-
-def table(contents: Iterable[dict[str, Any]], places: dict[str, list[dict[str, Any]]] | None = None) -> pd.DataFrame:
-    """The ladder table of some cells; ``places`` maps checkpoint digests to where such checkpoints stand and lie now.
-
-    Without ``places`` a checkpoint stands where it stood when it was scored.
-
-    Raises
-    ------
-    FaultsError
-        When the cells together are no valid ladder table.
-    """
-    rows = []
-    for content in contents:
-        then = [{**content["place"], "source": content["source"]}]
-        what = {"prompt": "", "digest": content["checkpoint"], "lm_eval": content["setup"]["lm_eval"],
-                "task_version": f"{content['version']}:{content['requests'][:12]}"}  # fmt: skip
-        for place in (places or {}).get(content["checkpoint"], then):
-            rows += [{**place, **row, **what} for row in content["rows"]]
-    if not rows:
-        return pd.DataFrame(columns=list(schema.COLUMNS))
-    frame = pd.DataFrame(rows).sort_values(["run", "step", "task", "metric"], kind="stable", ignore_index=True)
-    return schema.validate(frame, "scores")
-
-
-def documents_of(store: Store, contents: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """The values of every document of some cells, with the checkpoint and task they belong to."""
-    frames = [
-        pd.read_parquet(store.path(content["cell"]) / DOCUMENTS).assign(
-            source=content["source"], checkpoint=content["checkpoint"], task=content["task"], cell=content["cell"]
-        )
-        for content in contents
-    ]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -109,13 +109,16 @@ def _row(sequences: Sequence[list[int]], answers: Sequence[int], own: Sequence[i
     inputs = [sequences[request][:-1] for request in own]
     shared = _shared(min(inputs), max(inputs))  # what the extremes have in common, all have
     row = Row(inputs[0][:shared], list(range(shared)), [0] * shared, [], [], [])
-    for branch, (request, given) in enumerate(zip(own, inputs, strict=True), 1):
-        offset = len(row.tokens) - shared
-        row.tokens.extend(given[shared:])
-        row.positions.extend(range(shared, len(given)))
-        row.branches.extend([branch] * (len(given) - shared))
+    offsets: dict[tuple[int, ...], int] = {}  # equal inputs are one branch: equal answers get equal numbers
+    for request, given in zip(own, inputs, strict=True):
+        key = tuple(given)
+        if key not in offsets:
+            offsets[key] = len(row.tokens) - shared
+            row.tokens.extend(given[shared:])
+            row.positions.extend(range(shared, len(given)))
+            row.branches.extend([len(offsets)] * (len(given) - shared))
         first = len(given) - answers[request]
-        row.at.extend(i if i < shared else i + offset for i in range(first, len(given)))
+        row.at.extend(i if i < shared else i + offsets[key] for i in range(first, len(given)))
         row.wanted.extend(sequences[request][first + 1 :])
         row.request.extend([request] * answers[request])
     return row

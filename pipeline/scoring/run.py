@@ -20,7 +20,8 @@ import pandas as pd
 
 from pipeline import store as tables
 from pipeline.cellstore import Store
-from pipeline.cellstore.index import Index, table
+from pipeline.cellstore.index import Index
+from pipeline.cellstore.tables import table
 from pipeline.config import ScoreSettings
 from pipeline.digest import file_digest
 from pipeline.errors import Fault, FaultsError, InputError

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cellstore import Store
-from pipeline.cellstore.index import Index
+from pipeline.cellstore.index import FAILED, MISSING, SCORED, Index
 
 MOST_ROWS = 40
 FEW_TASKS = 12  # so many get a column with a name above it
-MARKS = {"scored": "[green]●[/green]", "failed": "[red]✗[/red]", "missing": "[dim]·[/dim]"}
+STATES = ("missing", "scored", "failed")  # as the index numbers them
+MARKS = ("[dim]·[/dim]", "[green]●[/green]", "[red]✗[/red]")
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,18 @@ class Matrix:
     """``rows`` maps a checkpoint to the state of each of ``tasks``; ``notes`` to why it is not scored at all."""
 
     tasks: list[str]
-    rows: dict[str, list[str]]
+    rows: dict[str, bytearray]
     notes: dict[str, str]
 
-    def count(self, state: str) -> int:
+    def count(self, state: int) -> int:
         """Number of cells in a state."""
         return sum(row.count(state) for row in self.rows.values())
 
     def as_dict(self) -> dict[str, Any]:
         """The matrix for a machine."""
-        return {"tasks": self.tasks, "checkpoints": {s: dict(zip(self.tasks, row, strict=True))
-                for s, row in self.rows.items()}, "notes": self.notes,
-                "counts": {state: self.count(state) for state in MARKS}}  # fmt: skip
+        rows = {s: {t: STATES[v] for t, v in zip(self.tasks, row, strict=True)} for s, row in self.rows.items()}
+        counts = {name: self.count(state) for state, name in enumerate(STATES)}
+        return {"tasks": self.tasks, "checkpoints": rows, "notes": self.notes, "counts": counts}
 
 
 def of(store: Store) -> Matrix:
@@ -49,11 +50,7 @@ def of(store: Store) -> Matrix:
     checkpoints = plan["checkpoints"]
     with contextlib.closing(Index(store)) as index:
         known = index.states([c["digest"] for c in checkpoints], requests, plan["setup"])
-    words = {False: "scored", True: "failed", None: "missing"}
-    rows = {}
-    for checkpoint in checkpoints:
-        own = known.get(checkpoint["digest"], {})
-        rows[checkpoint["source"]] = [words[own.get(r)] for r in requests]
+    rows = {c["source"]: known[c["digest"]] for c in checkpoints}
     notes = dict(plan["broken"])
     notes |= dict.fromkeys(plan["waiting"], "is still being written; left alone")
     notes |= {f"task {name}": reason for name, reason in plan["unbuilt"].items()}
@@ -69,7 +66,7 @@ def show(matrix: Matrix, *, every: bool) -> None:
         console.print(("│ " * number + "╭ " if few else f"{number + 1:>4} ") + escape(task), highlight=False)
     shown = list(matrix.rows.items())
     if not every and len(shown) > MOST_ROWS:
-        shown = sorted(shown, key=lambda item: item[1].count("scored"))[:MOST_ROWS]  # stable: in their order
+        shown = sorted(shown, key=lambda item: item[1].count(SCORED))[:MOST_ROWS]  # stable: in their order
     gap = " " if few else ""
     for source, row in shown:
         console.print(f"{gap.join(MARKS[state] for state in row)}  {escape(source)}", highlight=False)
@@ -77,5 +74,5 @@ def show(matrix: Matrix, *, every: bool) -> None:
         console.print(f"… and {more} more checkpoints, as far or further (--all shows them)")
     for source, reason in matrix.notes.items():
         console.print(f"[red]✗[/red] {escape(source)}: {escape(reason)}", highlight=False)
-    counts = ", ".join(f"{matrix.count(state)} {state} {mark}" for state, mark in MARKS.items())
+    counts = ", ".join(f"{matrix.count(i)} {STATES[i]} {MARKS[i]}" for i in (SCORED, FAILED, MISSING))
     console.print(f"{len(matrix.rows)} checkpoints × {len(matrix.tasks)} tasks: {counts}", highlight=False)

@@ -1,6 +1,7 @@
 """Read what the ``lm_eval`` command wrote: a folder of its result files, with their samples where they were logged.
 
-Both layouts of lm-eval 0.4 are found, at any depth: ``results.json`` with ``<model_args>_<task>.jsonl`` (0.4.0–0.4.2,
+All layouts are found, at any depth. lm-eval 0.3 wrote one JSON of any name per model, without samples. lm-eval 0.4
+wrote ``results.json`` with ``<model_args>_<task>.jsonl`` (0.4.0–0.4.2,
 each one JSON array) and ``<model>/results_<stamp>.json`` with ``samples_<task>_<stamp>.jsonl`` (0.4.3 and later, one
 document per line, numbers as strings). Of several results for one model, task and number of shots the latest file
 counts. Losses of the gold answer need the samples; without them a task has its accuracies only.
@@ -79,7 +80,7 @@ def read(folder: Path) -> pd.DataFrame:
     files = _result_files(folder, faults)
     places = _places(folder / LADDER, faults)
     if not files and not faults:
-        faults.append(Fault(str(folder), "holds no results.json or results_*.json of lm-eval 0.4"))
+        faults.append(Fault(str(folder), "holds no results of lm-eval 0.3 or 0.4"))
     rows: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for file in files:
         model = next((name for name in file.names if name in places), None)
@@ -102,8 +103,21 @@ def read(folder: Path) -> pd.DataFrame:
     return schema.validate(table, str(folder))
 
 
+def without_nll(table: pd.DataFrame) -> str:
+    """How many cells have accuracies only, because their samples were not logged; empty when none."""
+    cell = ["run", "step", "task", "num_fewshot"]
+    metrics = table.fillna({"step": -1, "num_fewshot": -1}).groupby(cell)["metric"].agg(set)
+    lacking = metrics[[not {"nll", "val_loss"} & found for found in metrics]]
+    if lacking.empty:
+        return ""
+    tasks = sorted(set(lacking.index.get_level_values("task")))
+    names = ", ".join(tasks[:5]) + (" …" if len(tasks) > 5 else "")
+    return f"{len(lacking)} of {len(metrics)} cells have no NLL, since no samples were logged ({names})"
+
+
 def _result_files(folder: Path, faults: list[Fault]) -> list[ResultFile]:
     paths = {*folder.rglob("results.json"), *folder.rglob("results_*.json")}
+    paths |= {path for path in folder.rglob("*.json") if path not in paths and _is_of_03(path)}
     found = []
     for path in sorted(paths, key=lambda p: (_stamp(p), p.as_posix())):
         try:
@@ -118,8 +132,17 @@ def _result_files(folder: Path, faults: list[Fault]) -> list[ResultFile]:
     return found
 
 
+def _is_of_03(path: Path) -> bool:
+    """Whether a file of any name is a result of lm-eval 0.3: results and versions of tasks, and how they were run."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False  # some other JSON file
+    return isinstance(content, dict) and {"results", "versions", "config"} <= set(content) and "configs" not in content
+
+
 def _stamp(path: Path) -> str:
-    return path.stem.partition("_")[2]
+    return path.stem.partition("_")[2] if path.stem.startswith("results") else ""
 
 
 def _model_args(content: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -134,8 +157,10 @@ def _model_args(content: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
     _, args = _model_args(content)
     pretrained = str(args.get("pretrained") or "")
-    names = [content.get("model_name"), pretrained, content.get("model_name_sanitized"), path.parent.name,
-             Path(pretrained).name]  # fmt: skip
+    revision = f"{pretrained}@{args['revision']}" if pretrained and args.get("revision") else None
+    own = None if path.stem.startswith("results") else path.stem  # lm-eval 0.3 wrote a file per model
+    names = [content.get("model_name"), revision, own, pretrained, content.get("model_name_sanitized"),
+             path.parent.name, Path(pretrained).name]  # fmt: skip
     return tuple(dict.fromkeys(str(name) for name in names if name))
 
 
@@ -178,19 +203,21 @@ def _task_rows(file: ResultFile, task: str) -> list[dict[str, Any]]:
     content, scores = file.content, file.content["results"][task]
     means = {}
     for metric in ACCURACIES:
-        if isinstance(scores.get(f"{metric},none"), (int, float)):
-            stderr = scores.get(f"{metric}_stderr,none")
-            means[metric] = Mean(float(scores[f"{metric},none"]), stderr if isinstance(stderr, float) else math.nan)
+        value = scores.get(f"{metric},none", scores.get(metric))  # lm-eval 0.3 knew no filters
+        if isinstance(value, (int, float)):
+            stderr = scores.get(f"{metric}_stderr,none", scores.get(f"{metric}_stderr"))
+            means[metric] = Mean(float(value), stderr if isinstance(stderr, float) else math.nan)
     samples = _samples(file, task)
     config = (content.get("configs") or {}).get(task) or {}
     documents = _documents(samples, config, f"{file.path}: {task}") if means else []
+    ran = content.get("config") or {}
     counted = ((content.get("n-samples") or {}).get(task) or {}).get("effective")
     shared = {
         "task": task,
-        "num_fewshot": (content.get("n-shot") or {}).get(task, config.get("num_fewshot")),
+        "num_fewshot": (content.get("n-shot") or {}).get(task, config.get("num_fewshot", ran.get("num_fewshot"))),
         "n": len(samples) or counted,
         "chance": document_metrics.chance(documents) if documents else math.nan,
-        "lm_eval": str(content.get("lm_eval_version") or ""),
+        "lm_eval": str(content.get("lm_eval_version") or ("0.3" if "configs" not in content else "")),
         "task_version": str((content.get("versions") or {}).get(task, "")),
     }
     if documents:
