@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: forecast test check ladder clean
+.PHONY: forecast test ladder gpu-check clean
 
 ## set up a virtual environment with the core install and run the demo: ends with the path of a PDF
 forecast: $(VENV)/core
@@ -21,6 +21,10 @@ test: $(VENV)/dev
 ## retrain and rescore the demo ladder; resumable; about two hours on two cores; needs a Debian system or CORPUS=DIR
 ladder: $(VENV)/dev
 	$(BIN)/python -m pipeline.demo_ladder $(if $(CORPUS),--corpus $(CORPUS))
+
+## score the demo ladder on the GPU in float32 and bfloat16 and compare with the CPU; without a GPU it says so
+gpu-check: $(VENV)/dev
+	$(BIN)/python benchmarks/gpu_check.py $(if $(wildcard build/ladder/provenance.json),--ladder build/ladder)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -191,7 +191,8 @@ def test_few_cut_prompts_are_counted(copy: Path) -> None:
         ({"checkpoints": ("runs/a", "nowhere/*")}, "'nowhere/*': matches no folder"),
         ({"include_path": "nowhere"}, "nowhere is not a folder"),
         ({"validation_text": ("nowhere.txt",)}, "nowhere.txt: cannot be read"),
-        ({"validation_text": ("tasks/plain.jsonl",)}, "'plain' names two texts or a task"),
+        ({"validation_text": ("tasks/plain.jsonl",)}, 'plain.jsonl: cannot be read: line 1 has no "text"'),
+        ({"validation_text": ("tasks/plain.yaml",)}, "'plain' names two texts or a task"),
     ],
 )
 def test_wrong_settings_are_input_errors(copy: Path, changes: dict[str, Any], words: str) -> None:
@@ -204,3 +205,43 @@ def test_few_shot_prompts_are_the_same_for_every_checkpoint(world: Path, scored:
     assert versions["a"].tolist() == versions["b"].tolist()
     alone, _ = run(world, tasks=("shots",), checkpoints=("runs/b",), out="alone.csv")
     assert value(alone, "b", "shots", "nll") == pytest.approx(value(scored, "b", "shots", "nll"), rel=1e-6)
+
+
+def test_validation_loss_of_jsonl_is_that_of_its_documents(world: Path, tmp_path: Path) -> None:
+    texts = [" ".join(tiny_models.WORDS * 12), "the cat sat", " ".join(tiny_models.WORDS[::-1] * 3)]
+    (tmp_path / "held-out.jsonl").write_text("".join(json.dumps({"text": t}) + "\n\n" for t in texts))
+    tiny_models.write_task(tmp_path / "tasks", "plain", QUESTIONS)
+    table, failures = run(tmp_path, checkpoints=(str(world / "runs" / "a"),), validation_text=("held-out.jsonl",))
+    assert failures == {}
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    lm = HFLM(pretrained=str(world / "runs" / "a"), device="cpu", batch_size=3, add_bos_token=False)
+    asked = [Instance("loglikelihood_rolling", {}, (t,), 0, ("t", i, 1)) for i, t in enumerate(texts)]
+    total = -sum(lm.loglikelihood_rolling(asked, disable_tqdm=True))
+    tokens = sum(len(lm.tok_encode(t)) for t in texts)
+    size = sum(len(t.encode()) for t in texts)
+    assert value(table, "a", "held-out", "val_loss") == pytest.approx(total / tokens, rel=1e-5)
+    assert value(table, "a", "held-out", "val_bpb") == pytest.approx(total / math.log(2) / size, rel=1e-5)
+    cell = next(
+        p for p in (tmp_path / "scores").glob("cells/??/*/documents.parquet") if "document_bytes" in pd.read_parquet(p)
+    )
+    documents = pd.read_parquet(cell)
+    assert documents.groupby("doc_id")["document_bytes"].sum().tolist() == [len(t.encode()) for t in texts]
+    assert -documents["loglik"].sum() == pytest.approx(total, rel=1e-5)
+
+
+def test_every_metric_can_be_computed_again_without_the_model(world: Path, scored: pd.DataFrame) -> None:
+    for path in (world / "scores").glob("cells/??/*/results.json"):
+        about = json.loads(path.read_text())["benchcast"]
+        if about["task"] != "plain":
+            continue
+        documents = pd.read_parquet(path.with_name("documents.parquet"))
+        best = documents.loc[documents.groupby("doc_id")["loglik"].idxmax()]
+        normed = documents.assign(score=documents["loglik"] / documents["answer_chars"])
+        best_normed = normed.loc[normed.groupby("doc_id")["score"].idxmax()]
+        gold = documents[documents["choice"] == documents["gold"]]
+        name = about["source"].removeprefix("runs/")
+        assert (best["choice"] == best["gold"]).mean() == pytest.approx(value(scored, name, "plain", "acc"))
+        assert (best_normed["choice"] == best_normed["gold"]).mean() == value(scored, name, "plain", "acc_norm")
+        assert -(gold["loglik"] / gold["answer_bytes"]).mean() == pytest.approx(value(scored, name, "plain", "nll"))
