@@ -76,13 +76,27 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     log_link: bool = False  # residuals are differences of logarithms
     huber: float | None = None
 
+    # A formula is written once for one set of parameters, theta (p,), and for k of them at once, theta (p, k, 1).
+
     @abstractmethod
     def _curve(self, theta: Array, x: Array) -> Array:
-        """The law, natural scale: parameters (p,) and inputs (m, columns) to (m,)."""
+        """The law, natural scale: parameters (p,) or (p, k, 1) and inputs (m, columns) to (m,) or (k, m)."""
 
     @abstractmethod
     def _jacobian(self, theta: Array, x: Array) -> Array:
-        """Derivative of ``_curve`` by the parameters, (m, p)."""
+        """Derivative of ``_curve`` by the parameters, (m, p) or (k, m, p): ``columns_of`` stacks it."""
+
+    def _derive(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        """Curve and Jacobian; a law overrides it where the two share work."""
+        return self._curve(theta, x), self._jacobian(theta, x)
+
+    def _curvature(self, x: Array, jac: Array, v: Array) -> Array | None:
+        """Sum over observations of v (k, n) times the law's second derivatives, (k, p, p); None if not given.
+
+        For laws whose second derivatives are multiples of their Jacobian (sums of exponentials): the result must be
+        linear in ``jac`` (k, n, p), so that it also serves where that is divided by the curve.
+        """
+        return None
 
     @abstractmethod
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
@@ -188,15 +202,22 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         lower, upper = self._bounds(y)
         observed = np.log(y) if self.log_link else y
 
-        def residual(theta: Array) -> Array:
-            value = self._curve(theta, x)
-            return (np.log(value) if self.log_link else value) - observed
+        def value(theta: Array) -> Array:
+            curve = self._curve(theta, x)
+            return np.log(curve) if self.log_link else curve
 
-        def jacobian(theta: Array) -> Array:
-            jac = self._jacobian(theta, x)
-            return jac / self._curve(theta, x)[:, None] if self.log_link else jac
+        def derive(theta: Array) -> tuple[Array, Array]:
+            curve, jac = self._derive(theta, x)
+            return (np.log(curve), jac / curve[..., None]) if self.log_link else (curve, jac)
 
-        return Problem(residual, jacobian, weight, lower, upper, self.huber)
+        def curvature(jac: Array, v: Array) -> Array:
+            own = self._curvature(x, jac, v)
+            assert own is not None
+            # The second derivative of log f is f''/f - (f'/f)(f'/f)'.
+            return own - np.swapaxes(jac, 1, 2) @ (jac * v[..., None]) if self.log_link else own
+
+        given = type(self)._curvature is not Law._curvature
+        return Problem(value, derive, curvature if given else None, observed, weight, lower, upper, self.huber)
 
     def _keep(self, found: Fit, n: int) -> None:
         self.theta_ = found.theta
@@ -219,3 +240,9 @@ class Law(RegressorMixin, BaseEstimator, ABC):
 def counts(x: NDArray[np.float64]) -> Array:
     """Logarithm of a count (FLOPs, tokens, parameters); less than one is read as one."""
     return np.log(np.maximum(x, 1.0))
+
+
+def columns_of(*parts: Array) -> Array:
+    """A Jacobian from its columns, each scalar, (m,) or (k, m): (m, p) or (k, m, p), stored parameter by parameter."""
+    stacked = np.stack(np.broadcast_arrays(*parts), axis=-2)
+    return np.asarray(np.swapaxes(stacked, -1, -2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.base import Law, Parameter
+from stages.base import Law, Parameter, columns_of
 from stages.fitting import Array
 
 
@@ -34,7 +34,7 @@ class LossToError(Law):
     def _jacobian(self, theta: Array, x: Array) -> Array:
         gamma = np.exp(theta[2])
         decay = np.exp(-gamma * x[:, 0])
-        return np.column_stack([np.ones(len(x)), -decay, theta[1] * decay * gamma * x[:, 0]])
+        return columns_of(np.ones_like(decay), -decay, theta[1] * decay * gamma * x[:, 0])
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-np.inf, -np.inf, np.log(1e-2)]), np.array([np.inf, np.inf, np.log(30.0)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from stages.base import Law, Parameter
+from stages.base import Law, Parameter, columns_of
 from stages.fitting import Array
 
 Range = float | tuple[float, float]
@@ -49,7 +49,7 @@ class NLLToAccuracy(Law):
         k = np.exp(log_k)
         s = expit(-k * (x[:, 0] - middle))
         slope = (ceiling - floor) * s * (1 - s)
-        return np.column_stack([1 - s, s, -slope * k * (x[:, 0] - middle), slope * k])
+        return columns_of(1 - s, s, -slope * k * (x[:, 0] - middle), slope * k)
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         (f0, f1), (c0, c1) = (r if isinstance(r, tuple) else (r, r) for r in (self.floor, self.ceiling))
