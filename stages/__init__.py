@@ -4,6 +4,7 @@ Tables in, tables out: nothing here reads a file, knows a config or imports ``pi
 """
 
 from stages.chain import Chain
+from stages.chinchilla import ChinchillaLoss
 from stages.direct import DirectAccuracy
 from stages.error import LossToError
 from stages.linear import FLOPsToNLL
@@ -11,11 +12,12 @@ from stages.overtrained import OvertrainedLoss
 from stages.sigmoid import NLLToAccuracy
 from stages.task_loss import TaskLoss
 
-LAWS = (FLOPsToNLL, NLLToAccuracy, OvertrainedLoss, LossToError, TaskLoss, DirectAccuracy)
+LAWS = (FLOPsToNLL, NLLToAccuracy, OvertrainedLoss, LossToError, TaskLoss, DirectAccuracy, ChinchillaLoss)
 
 __all__ = [
     "LAWS",
     "Chain",
+    "ChinchillaLoss",
     "DirectAccuracy",
     "FLOPsToNLL",
     "LossToError",

@@ -60,10 +60,10 @@ class ChinchillaLoss(Law):
     def _curvature(self, x: Array, jac: Array, v: Array) -> Array:
         """In (log A, alpha) the term t = A / N^alpha has second derivatives t, -t log N and t log(N)^2."""
         out = np.zeros((len(v), 5, 5))
-        logs = np.stack([np.ones(len(x)), counts(x[:, 0]), counts(x[:, 1])], axis=1)
-        for term, slope, log in ((0, 2, 1), (1, 3, 2)):
-            weighted = v * jac[:, :, term]
-            first, second, third = (weighted @ (logs[:, log] ** power) for power in (0, 1, 2))
+        logs = counts(x)
+        for term, slope, log in ((0, 2, 0), (1, 3, 1)):
+            moments = (v * jac[:, :, term]) @ (logs[:, [log]] ** np.arange(3))
+            first, second, third = moments.T
             out[:, term, term] = first
             out[:, term, slope] = out[:, slope, term] = -second
             out[:, slope, slope] = third

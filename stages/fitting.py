@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Status = Literal["converged", "bound hit", "abnormal"]
 FIXED = 1e-8  # bounds closer than this mean a fixed parameter
-SEARCHED = 12  # at most this many seeds are searched from; the rest are only ranked
+SEARCHED = 6  # at most this many seeds are searched from; the rest are only ranked
 STEPS = 200  # a search that needs more has lost its way
 PATIENCE = 2.0  # once half of the searches have ended, the others may take this many times the steps so far
 DONE = 1e-15  # the step would lower the objective by less than this share of it
@@ -37,7 +37,8 @@ class Problem:
     """n observations, p parameters; parameters come as (p, k, 1), so that a law's formula broadcasts to (k, n).
 
     ``value`` gives (k, n) on the link scale, ``derive`` that and the Jacobian (k, n, p). ``curvature``, if the law has
-    it, takes the Jacobian and v (k, n) and gives sum_i v_i times the second derivatives of observation i, (k, p, p).
+    it, takes the Jacobian and v (k, n) and gives sum_i v_i times the second derivatives of observation i, (k, p, p);
+    with ``log_link`` those of the curve f over f, to which (log f)'' = f''/f - (f'/f)(f'/f)' adds the rest.
     ``observed`` and ``weight`` are (n,), or (k, n) where the searches differ in their data.
     """
 
@@ -49,6 +50,7 @@ class Problem:
     lower: Array
     upper: Array
     huber: float | None = None
+    log_link: bool = False
 
     def rows(self, keep: NDArray[np.generic]) -> Problem:
         """The searches ``keep`` only."""
@@ -82,9 +84,10 @@ class Problem:
             inside = weight * (a <= self.huber)
         gradient = (score[:, None, :] @ jac)[:, 0]
         outer = _gram(jac, major)
-        hessian = outer if self.huber is None else _gram(jac, inside)
         if self.curvature is not None:
-            hessian = hessian + self.curvature(jac, score)
+            hessian = _gram(jac, inside - score if self.log_link else inside) + self.curvature(jac, score)
+        else:
+            hessian = outer if self.huber is None else _gram(jac, inside)
         return Quadratic(self._total(r), gradient, hessian, outer)
 
 
@@ -169,7 +172,7 @@ def search(problem: Problem, start: Array) -> Ends:
     theta = np.clip(start, problem.lower, problem.upper)
     with np.errstate(all="ignore"):
         now = problem.quadratic(theta)
-        damping = np.full(len(theta), 1.0 if problem.huber else 1e-3)
+        damping = np.full(len(theta), 1e-2 if problem.huber else 1e-3)
         converged = np.zeros(len(theta), dtype=bool)
         live = np.flatnonzero(np.isfinite(now.cost))
         noise = 1e-28 * np.sum(problem.weight * problem.observed**2, axis=-1)
