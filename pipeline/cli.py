@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import cli_score
+from pipeline.cli_plan import plan
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -143,19 +144,24 @@ def ingest(
         typer.echo(f"  {line}")
 
 
+app.command(epilog="Example: benchcast plan --flops 3.8e25")(plan)
+
+
 @app.command(epilog="Example: benchcast schema result > result.schema.json")
-def schema(kind: Annotated[str, typer.Argument(help="result or config")] = "result") -> None:
+def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or plan_config")] = "result") -> None:
     """Print the JSON schema of results or of configs."""
     import json as json_module
 
     from pipeline.config import Config
     from pipeline.errors import InputError
+    from pipeline.plan_config import PlanConfig
+    from pipeline.plan_results import PlanResult
     from pipeline.results import Result
 
-    if kind not in ("result", "config"):
-        raise InputError(f"{kind!r} is no schema (result, config)")
-    model = Result if kind == "result" else Config
-    typer.echo(json_module.dumps(model.model_json_schema(by_alias=True), indent=2))
+    models = {"result": Result, "config": Config, "plan": PlanResult, "plan_config": PlanConfig}
+    if kind not in models:
+        raise InputError(f"{kind!r} is no schema ({', '.join(models)})")
+    typer.echo(json_module.dumps(models[kind].model_json_schema(by_alias=True), indent=2))
 
 
 def _run(path: Path, data: Path | None) -> tuple[Config, Result]:

@@ -98,8 +98,18 @@ LAWS = {
 }  # fmt: skip
 
 
-def power_split(law: Published, p: Mapping[str, Array], flops: float) -> tuple[Array, Array]:
+def power_split(p: Mapping[str, Array], flops: float) -> tuple[Array, Array]:
     """Model size N and tokens D of a law that prints D* = A C^alpha: N = C / (6 D) or, where M* is printed, M / 6."""
     tokens = p["A"] * flops ** p["alpha"]
     size = p["M_A"] * flops ** p["M_alpha"] / 6 if "M_A" in p else flops / (6 * tokens)
     return size, tokens
+
+# Exponents a of N*(C) ~ C^a as printed; 1 - a is that of D*(C).
+EXPONENTS = (
+    ("kaplan", "0.73", "Kaplan et al. (arXiv 2001.08361), section 6.1: N ~ C^0.73, D ~ C^0.27"),
+    ("chinchilla approach 1", "0.50", "Hoffmann et al. (arXiv 2203.15556), table 2"),
+    ("chinchilla approach 2", "0.49", "Hoffmann et al. (arXiv 2203.15556), table 2"),
+    ("chinchilla approach 3", "0.46", "Hoffmann et al. (arXiv 2203.15556), table 2"),
+    ("llama3", "0.47", "Llama 3 (arXiv 2407.21783): D ~ C^0.53"),
+    ("deepseek", "0.5243", "DeepSeek LLM (arXiv 2401.02954): M ~ C^0.5243, D ~ C^0.4757"),
+)
