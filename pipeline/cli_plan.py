@@ -22,10 +22,13 @@ def plan(
         str | None, typer.Option("--law", metavar="NAME", help="published law to plan by when there is no data")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="CSV", help="runs to fit: columns params, tokens, loss [, flops, run]")
+        Path | None,
+        typer.Option("--data", metavar="CSV", help="runs to fit: columns params, tokens, loss [, flops, run]"),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for plan.pdf and plan.json")] = None,
-    json: Annotated[str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")] = None,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")
+    ] = None,
 ) -> None:
     """Plan a training run: parameters, tokens, batch size, learning rate and loss, each with an interval.
 

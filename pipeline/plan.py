@@ -122,7 +122,9 @@ def estimate(value: float, draws: Array, level: float) -> Estimate:
     """A value with the central interval of its draws, null for what is not finite."""
     low, high = between(np.asarray(draws, dtype=float), level)
     low, high = min(low, value), max(high, value)
-    return Estimate(**{k: float(v) if np.isfinite(v) else None for k, v in (("value", value), ("low", low), ("high", high))})
+    return Estimate(
+        **{k: float(v) if np.isfinite(v) else None for k, v in (("value", value), ("low", low), ("high", high))}
+    )
 
 
 def _published(config: PlanConfig) -> Basis:
@@ -158,7 +160,9 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
     )  # fmt: skip
     how = f"{config.resamples} resamples of {'runs' if groups is None else 'whole training runs'}"
     reach = max(config.flops) / table["flops"].max()
-    notes = [f"the largest run has {table['flops'].max():.2g} FLOPs: the plan reaches {reach:.3g} times beyond"] * bool(reach > 1)
+    notes = [f"the largest run has {table['flops'].max():.2g} FLOPs: the plan reaches {reach:.3g} times beyond"] * bool(
+        reach > 1
+    )
     return Basis(FORMS[config.law], values, draws, type(law).__name__, law.source, how, report, (*notes, *law.notes_))
 
 

@@ -104,6 +104,7 @@ def power_split(p: Mapping[str, Array], flops: float) -> tuple[Array, Array]:
     size = p["M_A"] * flops ** p["M_alpha"] / 6 if "M_A" in p else flops / (6 * tokens)
     return size, tokens
 
+
 # Exponents a of N*(C) ~ C^a as printed; 1 - a is that of D*(C).
 EXPONENTS = (
     ("kaplan", "0.73", "Kaplan et al. (arXiv 2001.08361), section 6.1: N ~ C^0.73, D ~ C^0.27"),
