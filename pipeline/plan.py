@@ -1,4 +1,6 @@
-"""Run a plan: the law fitted on the user's runs (or a published one), its optimum, and everything that stands beside it."""
+"""Run a plan: the law fitted on the user's runs (or a published one), its optimum, and everything that stands
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,7 @@ def run(config: PlanConfig, base: Path = Path(), data: Path | None = None) -> Pl
         hyperparams=tuple(hypers),
         near_optimal=tuple(near),
         deviations=tuple(deviations),
-        growth=tuple([*_growth(basis, config.level), *envelope, *_published_growth()]),
+        growth=(*_growth(basis, config.level), *envelope, *_published_growth()),
         specifications=() if table is None else _specifications(config, table),
         fit=basis.fit,
         isoflop=None if sweep is None else sweep.report,
@@ -245,10 +247,13 @@ def _growth(basis: Basis, level: float) -> list[Growth]:
 def growth(method: str, value: float, draws: Array, level: float, source: str) -> Growth:
     """A law N* ~ C^value as exponents and as factors at ten times the compute."""
     return Growth(
-        method=method, source=source,
-        params_exponent=estimate(value, draws, level), tokens_exponent=estimate(1 - value, 1 - draws, level),
-        params_10x=estimate(10**value, 10**draws, level), tokens_10x=estimate(10 ** (1 - value), 10 ** (1 - draws), level),
-    )  # fmt: skip
+        method=method,
+        source=source,
+        params_exponent=estimate(value, draws, level),
+        tokens_exponent=estimate(1 - value, 1 - draws, level),
+        params_10x=estimate(10**value, 10**draws, level),
+        tokens_10x=estimate(10 ** (1 - value), 10 ** (1 - draws), level),
+    )
 
 
 def _published_growth() -> list[Growth]:

@@ -1,6 +1,7 @@
 """What ``benchcast plan`` finds, as frozen objects: the machine contract of its ``--json`` and all the report reads.
 
-Parameters, tokens and FLOPs are plain counts, losses nats per token, batch sizes tokens. Every estimate has an interval.
+Parameters, tokens and FLOPs are plain counts, losses nats per token, batch sizes tokens. Every estimate has an
+interval.
 """
 
 from __future__ import annotations

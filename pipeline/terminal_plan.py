@@ -68,8 +68,13 @@ def plan(result: PlanResult) -> None:
     if result.fit is not None:
         f = result.fit
         console.print(
-            escape(f"fit: {f.n} runs, {f.status}, {100 * f.agreement:.0f} % of the searches agree, gradient {f.gradient:.1g}, "
-                   f"{100 * f.resamples_at_optimum:.1f} % of the resamples at their optimum"), highlight=False)  # fmt: skip
+            escape(
+                f"fit: {f.n} runs, {f.status}, {100 * f.agreement:.0f} % of the searches agree, gradient "
+                f"{f.gradient:.1g}, 
+                f"{100 * f.resamples_at_optimum:.1f} % of the resamples at their optimum"
+            ),
+            highlight=False,
+        )
     for note in dict.fromkeys([*result.notes, *(result.isoflop.findings if result.isoflop else ())]):
         console.print(f"note: {escape(note)}", highlight=False)
 
@@ -113,8 +118,10 @@ def _specifications(result: PlanResult) -> None:
     ratios = sorted(s.tokens / s.params for s in result.specifications if s.params and s.tokens)
     middle = len(sizes) // 2
     _console().print(
-        f"specification curve: {len(sizes)} of {len(result.specifications)} analyses answer; N* from {count(sizes[0])} to "
-        f"{count(sizes[-1])} (median {count(sizes[middle])}), tokens per parameter {ratios[0]:.3g} to {ratios[-1]:.3g}: "
+        f"specification curve: {len(sizes)} of {len(result.specifications)} analyses answer; N* from "
+        f"{count(sizes[0])} to 
+        f"{count(sizes[-1])} (median {count(sizes[middle])}), tokens per parameter "
+        f"{ratios[0]:.3g} to {ratios[-1]:.3g}: 
         "choices of the analysis, beside the interval of one of them",
         highlight=False,
     )

@@ -44,19 +44,32 @@ def build(result: Record) -> tuple[dict[str, Any], document.Files]:
         parts.append(
             _part("Learning rate and batch size", ["The loss is flat around its optimum: judge a law by its regret."])
         )
-        _picture(files, parts[-1], "surfaces.svg", plan_figures.surfaces(result["surfaces"]),
-                 "Loss above the surface's minimum, in percent; blue: runs within 2 % of the best; star: the optimum.")  # fmt: skip
+        _picture(
+            files,
+            parts[-1],
+            "surfaces.svg",
+            plan_figures.surfaces(result["surfaces"]),
+            "Loss above the surface's minimum, in percent; blue: runs within 2 % of the best; star: the optimum.",
+        )
     if any(s["params"] for s in result["specifications"]):
         parts.append(_part("Specification curve", [_spec_sentence(result)]))
-        _picture(files, parts[-1], "specs.svg", plan_figures.specifications(result),
-                 f"N* at {scientific(result['answers'][0]['flops'])} FLOPs under every choice (green: isoFLOP); band: the "
-                 "plan's interval.")  # fmt: skip
+        _picture(
+            files,
+            parts[-1],
+            "specs.svg",
+            plan_figures.specifications(result),
+            f"N* at {scientific(result['answers'][0]['flops'])} FLOPs under every choice (green: isoFLOP); band: the "
+            "plan's interval.",
+        )
     if result["fit"]:
         parts.append(_fit(result["fit"]))
     return {
-        "title": clean(result["title"], 160), "summary": _summary(result), "parts": parts, "facts": _facts(result),
+        "title": clean(result["title"], 160),
+        "summary": _summary(result),
+        "parts": parts,
+        "facts": _facts(result),
         "config": yaml.safe_dump(result["provenance"]["config"], sort_keys=False, allow_unicode=True),
-    }, files  # fmt: skip
+    }, files
 
 
 def _part(heading: str, text: list[str], rows: Any = None) -> dict[str, Any]:
@@ -93,41 +106,74 @@ def _summary(result: Record) -> str:
     a = result["answers"][0]
     loss = f" and expect a loss of {within(a['loss'], _loss)} nats/token" if a["loss"] else ""
     return (
-        f"With {scientific(a['flops'])} FLOPs train {within(a['params'], count)} parameters on {within(a['tokens'], count)} "
+        f"With {scientific(a['flops'])} FLOPs train {within(a['params'], count)} parameters "
+        f"on {within(a['tokens'], count)} 
         f"tokens{loss} ({clean(a['method'], 40)}; {level(result['level'])} interval: {a['interval']})."
     )
 
 
 def _answers(result: Record) -> dict[str, Any]:
-    columns = [("FLOPs", "l", 0.8), ("Method", "l", 1.5), ("Parameters", "r", 1.7), ("Tokens", "r", 1.7),
-               ("Tokens/param", "r", 1.3), ("Loss", "r", 1.6)]  # fmt: skip
+    columns = [
+        ("FLOPs", "l", 0.8),
+        ("Method", "l", 1.5),
+        ("Parameters", "r", 1.7),
+        ("Tokens", "r", 1.7),
+        ("Tokens/param", "r", 1.3),
+        ("Loss", "r", 1.6),
+    ]
     rows, rules, last = [], [], None
     for a in result["answers"]:
         if last not in (None, a["flops"]):
             rules.append(len(rows))
-        rows.append([scientific(a["flops"]) if a["flops"] != last else "", clean(a["method"], 30), within(a["params"], count),
-                     within(a["tokens"], count), within(a["token_multiplier"]), within(a["loss"], _loss)])  # fmt: skip
+        rows.append(
+            [
+                scientific(a["flops"]) if a["flops"] != last else "",
+                clean(a["method"], 30),
+                within(a["params"], count),
+                within(a["tokens"], count),
+                within(a["token_multiplier"]),
+                within(a["loss"], _loss),
+            ]
+        )
         last = a["flops"]
     notes = list(dict.fromkeys(clean(f"{a['method']}: {n}", 300) for a in result["answers"] for n in a["notes"]))
-    text = ["The first row of each budget is the plan; the others are what other methods and published laws say. "
-            "Intervals of published laws are what their printed digits leave open, unless a covariance is known."]  # fmt: skip
+    text = [
+        "The first row of each budget is the plan; the others are what other methods and published laws say. "
+        "Intervals of published laws are what their printed digits leave open, unless a covariance is known."
+    ]
     return _part("", [*text, *notes], table(columns, rows, rules))
 
 
 def _hypers(result: Record) -> dict[str, Any]:
-    columns = [("FLOPs", "l", 0.8), ("Law", "l", 1.5), ("Batch size, tokens", "r", 1.7), ("Peak learning rate", "r", 2.0),
-               ("Regret, sizes held out", "r", 1.2)]  # fmt: skip
+    columns = [
+        ("FLOPs", "l", 0.8),
+        ("Law", "l", 1.5),
+        ("Batch size, tokens", "r", 1.7),
+        ("Peak learning rate", "r", 2.0),
+        ("Regret, sizes held out", "r", 1.2),
+    ]
     rows = [
-        [scientific(h["flops"]), clean(h["method"], 30), within(h["batch_size"], count), within(h["lr"]),
-         "–" if h["regret"] is None else _percent(h["regret"])]
+        [
+            scientific(h["flops"]),
+            clean(h["method"], 30),
+            within(h["batch_size"], count),
+            within(h["lr"]),
+            "–" if h["regret"] is None else _percent(h["regret"]),
+        ]
         for h in result["hyperparams"]
-    ]  # fmt: skip
+    ]
     return _part("Batch size and learning rate", [], table(columns, rows))
 
 
 def _costs(result: Record) -> dict[str, Any]:
-    columns = [("FLOPs", "l", 0.7), ("Model size", "l", 1.4), ("Parameters", "r", 2.6), ("Tokens", "r", 0.7),
-               ("Extra loss", "r", 1.5), ("Compute wasted", "r", 1.5)]  # fmt: skip
+    columns = [
+        ("FLOPs", "l", 0.7),
+        ("Model size", "l", 1.4),
+        ("Parameters", "r", 2.6),
+        ("Tokens", "r", 0.7),
+        ("Extra loss", "r", 1.5),
+        ("Compute wasted", "r", 1.5),
+    ]
     rows, rules = [], []
     for flops in dict.fromkeys(n["flops"] for n in result["near_optimal"]):
         rules += [len(rows)] if rows else []
@@ -135,19 +181,35 @@ def _costs(result: Record) -> dict[str, Any]:
             rows.append([scientific(flops), f"within {100 * n['share']:g} % of the least loss",
                          f"{within(n['low'], count)} to {within(n['high'], count)}", "", "", ""])  # fmt: skip
         for d in (d for d in result["deviations"] if d["flops"] == flops):
-            rows.append([scientific(flops), f"{d['factor']:g} times the optimum", count(d["params"]), count(d["tokens"]),
-                         within(d["extra_loss"], _loss), within(d["waste"], _percent)])  # fmt: skip
+            rows.append(
+                [
+                    scientific(flops),
+                    f"{d['factor']:g} times the optimum",
+                    count(d["params"]),
+                    count(d["tokens"]),
+                    within(d["extra_loss"], _loss),
+                    within(d["waste"], _percent),
+                ]
+            )
     text = ["At equal compute. Compute wasted: what a better split would have saved for the same loss."]
     return _part("How far from the optimum is still good", text, table(columns, rows, rules))
 
 
 def _growth(result: Record) -> dict[str, Any]:
-    columns = [("Method", "l", 1.5), ("N* grows as C to the", "r", 1.5), ("D* as C to the", "r", 1.5),
-               ("10x compute: N x", "r", 1.3), ("D x", "r", 1.3)]  # fmt: skip
+    columns = [
+        ("Method", "l", 1.5),
+        ("N* grows as C to the", "r", 1.5),
+        ("D* as C to the", "r", 1.5),
+        ("10x compute: N x", "r", 1.3),
+        ("D x", "r", 1.3),
+    ]
     rows = [
-        [clean(g["method"], 34), *(within(g[k]) for k in ("params_exponent", "tokens_exponent", "params_10x", "tokens_10x"))]
+        [
+            clean(g["method"], 34),
+            *(within(g[k]) for k in ("params_exponent", "tokens_exponent", "params_10x", "tokens_10x")),
+        ]
         for g in result["growth"]
-    ]  # fmt: skip
+    ]
     return _part("What ten times the compute buys", [], table(columns, rows))
 
 
@@ -160,7 +222,8 @@ def _isoflop(report: Record) -> dict[str, Any]:
     ]
     if report["bias"] is not None:
         text.append(
-            f"On noise-free losses of the fitted law the same analysis misses N* by {100 * report['bias']:+.1f} % at the "
+            f"On noise-free losses of the fitted law the same analysis misses N* by "
+            f"{100 * report['bias']:+.1f} % at the 
             "first budget."
         )
     text += [f"Finding: {clean(f, 300)}." for f in report["findings"]] or ["The sweep shows none of the known biases."]
@@ -171,8 +234,10 @@ def _spec_sentence(result: Record) -> str:
     sizes = sorted(s["params"] for s in result["specifications"] if s["params"])
     a = result["answers"][0]["params"]
     return (
-        f"{len(sizes)} analyses of the same runs give N* from {count(sizes[0])} to {count(sizes[-1])}; the plan's interval is "
-        f"{count(a['low'])} to {count(a['high'])}. The spread over choices is no sampling error: it stands beside the interval."
+        f"{len(sizes)} analyses of the same runs give N* from {count(sizes[0])} to {count(sizes[-1])}; the plan's "
+        f"interval is 
+        f"{count(a['low'])} to {count(a['high'])}. The spread over choices is no sampling "
+        "error: it stands beside the interval."
     )
 
 
@@ -185,15 +250,22 @@ def _fit(f: Record) -> dict[str, Any]:
     second = f["runner_up_objective"]
     text = [
         f"{clean(f['law'])}, {clean(f['source'], 120)}; {f['n']} observations, {f['status']}. "
-        f"{100 * f['agreement']:.0f} % of the searches end at this optimum (objective {f['objective']:.6g}, scaled gradient "
+        f"{100 * f['agreement']:.0f} % of the searches end at this optimum (objective "
+        f"{f['objective']:.6g}, scaled gradient 
         f"{f['gradient']:.1g}); " + ("no other was found." if second is None else f"the next best has {second:.6g}.")
-    ]  # fmt: skip
+    ]
     return _part("The fitted law", [*text, *(clean(n, 300) for n in f["notes"])], table(columns, rows))
 
 
 def _facts(result: Record) -> Any:
     p = result["provenance"]
-    rows = [["Benchcast", p["benchcast"]], ["Python", p["python"]], ["Data", clean(p["data"], 80)], ["Rows", str(p["rows"])],
-            ["Data digest", p["data_digest"] or "–"], ["Config digest", p["config_digest"]],
-            ["Packages", ", ".join(f"{k} {v}" for k, v in p["packages"].items())]]  # fmt: skip
+    rows = [
+        ["Benchcast", p["benchcast"]],
+        ["Python", p["python"]],
+        ["Data", clean(p["data"], 80)],
+        ["Rows", str(p["rows"])],
+        ["Data digest", p["data_digest"] or "–"],
+        ["Config digest", p["config_digest"]],
+        ["Packages", ", ".join(f"{k} {v}" for k, v in p["packages"].items())],
+    ]
     return table([("", "l", 1.0), ("", "l", 5.0)], rows)

@@ -84,8 +84,16 @@ def growth(result: Record) -> bytes:
                 rows = [a for a in answers if a["method"] == method]
                 x = np.array([a["flops"] for a in rows]) * 1.06 ** (i - len(methods) / 2)
                 y = np.array([[a[key]["low"], a[key]["value"], a[key]["high"]] for a in rows], dtype=float)
-                ax.errorbar(x, y[:, 1], yerr=[y[:, 1] - y[:, 0], y[:, 2] - y[:, 1]], fmt=MARKERS[i % len(MARKERS)], ms=4,
-                            color=CURVES[i % len(CURVES)][0], lw=0.9, label=method if place else None)  # fmt: skip
+                ax.errorbar(
+                    x,
+                    y[:, 1],
+                    yerr=[y[:, 1] - y[:, 0], y[:, 2] - y[:, 1]],
+                    fmt=MARKERS[i % len(MARKERS)],
+                    ms=4,
+                    color=CURVES[i % len(CURVES)][0],
+                    lw=0.9,
+                    label=method if place else None,
+                )
             flops = [a["flops"] for a in answers]
             every = numbers(v for a in answers for v in (a[key]["low"], a[key]["high"]))
             _log_axis(ax, "x", min(flops) / 1.7, max(flops) * 1.7)

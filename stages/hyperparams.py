@@ -138,7 +138,9 @@ class FittedHyperLaw:
 
 
 def fit_law(found: Sequence[Surface], batch_on_size: bool = False) -> FittedHyperLaw:
-    """Step Law's form by least squares on the optima of surfaces; its batch depends on D alone unless told otherwise."""
+    """Step Law's form by least squares on the optima of surfaces; its batch depends on D alone unless told
+    otherwise.
+    """
     n, d = np.log([s.params for s in found]), np.log([s.tokens for s in found])
     best = np.log([s.optimum for s in found])
     design = np.stack([np.ones_like(n), n, d], axis=1)

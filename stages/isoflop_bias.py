@@ -43,21 +43,32 @@ def diagnose(found: IsoFLOP) -> tuple[Finding, ...]:
     if abs(np.mean(off)) > OFF_CENTRE:
         side = "above" if np.mean(off) > 0 else "below"
         findings.append(
-            Finding("off-centre", float(np.mean(off)),
-                    f"the minima lie {100 * abs(np.mean(off)):.0f} % of the half width {side} the middle of their sweep")
-        )  # fmt: skip
+            Finding(
+                "off-centre",
+                float(np.mean(off)),
+                f"the minima lie {100 * abs(np.mean(off)):.0f} % of the half width {side} the middle of their sweep",
+            )
+        )
     slope, error = _slope(log_c, off)
     change = slope * float(np.ptp(log_c))
     if abs(change) > DRIFT and abs(slope) > error:
         findings.append(
-            Finding("drift", change,
-                    f"from the smallest to the largest budget the minimum wanders by {100 * abs(change):.0f} % of the "
-                    "half width within its sweep: the exponent is biased")
-        )  # fmt: skip
+            Finding(
+                "drift",
+                change,
+                f"from the smallest to the largest budget the minimum wanders by {100 * abs(change):.0f} % of the "
+                "half width within its sweep: the exponent is biased",
+            )
+        )
     width = float(np.exp(np.median([b.half_width for b in found.budgets])))
     if found.curve == "parabola" and width > WIDE:
-        findings.append(Finding("wide", width, f"the sweeps reach a factor {width:.0f} either way: a parabola fits their "
-                                               "flanks, not the minimum"))  # fmt: skip
+        findings.append(
+            Finding(
+                "wide",
+                width,
+                f"the sweeps reach a factor {width:.0f} either way: a parabola fits their flanks, not the minimum",
+            )
+        )
     shift = asymmetry(found.budgets)
     if abs(shift) > SHIFT:
         findings.append(

@@ -45,7 +45,7 @@ class KaplanLoss(Law):
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
         _, _, alpha_n, alpha_d = theta
-        size, data, total = self._logs(theta, x)
+        size, _, total = self._logs(theta, x)
         curve, share = np.exp(alpha_d * total), np.exp(size - total)  # the share of the size term in the sum
         return columns_of(
             curve * share * alpha_n,

@@ -29,8 +29,8 @@ class Published:
     """A law's constants as printed.
 
     ``form`` is the law's form: "chinchilla" or "kaplan" for a loss L(N, D), "power" for D* = A C^alpha (or M* and D*).
-    ``constants`` are strings, so that the number of printed digits is kept. ``covariance`` is over (log A, log B, alpha,
-    beta, E) where the fit could be repeated.
+    ``constants`` are strings, so that the number of printed digits is kept. ``covariance`` is over (log A, log B,
+    alpha, beta, E) where the fit could be repeated.
     """
 
     name: str
@@ -69,7 +69,7 @@ LAWS = {
         Published(
             "chinchilla-refit", "chinchilla",
             {"A": "477.83", "B": "2143.42", "alpha": "0.34731", "beta": "0.36717", "E": "1.81722"},
-            "Chinchilla's points (arXiv 2203.15556, figure 4) as digitised and refitted in arXiv 2404.10102; exact optimum",
+            "Chinchilla's points (arXiv 2203.15556, figure 4) as digitised in arXiv 2404.10102; exact optimum",
             "covariance of 4,000 pair resamples of the 240 points",
             REFIT_COVARIANCE,
         ),

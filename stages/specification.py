@@ -33,7 +33,8 @@ class Specification:
 def specifications(
     params: Array, tokens: Array, loss: Array, flops: Array | None, target: float, tolerance: float = 0.05
 ) -> list[Specification]:
-    """All answers for ``target`` FLOPs: delta x exclusions x FLOP convention for the parametric law, curves for isoFLOP.
+    """All answers for ``target`` FLOPs: delta x exclusions x FLOP convention for the parametric law, curves for
+    isoFLOP.
 
     ``flops`` are as given (n,); "6ND" then is the other convention. None leaves only 6ND.
     """

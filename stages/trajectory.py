@@ -1,7 +1,7 @@
 """Training loss along a learning-rate schedule: what a constant rate, a cosine or a decay gives at every step.
 
 A law of steps alone is broken by a decay. Here loss depends on the area under the schedule and on what its drops have
-gained so far. ``schedule_features`` turns a schedule into these two numbers per step, ``MultiPowerLoss`` is the law over
+gained so far. ``schedule_features`` turns a schedule into these two numbers per step, ``AnnealedLoss`` is the law over
 them, and ``fit_schedules`` finds how fast a drop takes effect.
 """
 
@@ -18,24 +18,24 @@ from stages.fitting import Array
 from stages.seeding import linear_part
 
 ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-STARTS = ((2.0, 0.4, 0.5), (1.0, 0.8, 0.3), (4.0, 0.5, 0.7))  # of the response: log rate, beta, gamma
+MEMORIES = tuple(np.geomspace(50.0, 5000.0, 11).tolist())
+GAMMAS = (0.0, 0.25, 0.5)
 BLOCKS = 8  # parts of a curve whose residuals are taken as independent of each other
 
 
 @dataclass(frozen=True)
 class Response:
-    """How much of a drop has taken effect: G(x) = 1 - (1 + rate x)^-beta at x = lr^-gamma times the area since.
+    """How much of a drop has taken effect after so many steps: 1 - exp(-steps lr^gamma / memory).
 
-    ``lr`` is the learning rate after the drop, in units of the schedule's peak, and so is the area (in steps).
+    ``lr`` is the learning rate after the drop in units of the peak: with gamma > 0 a small rate works more slowly.
     """
 
-    rate: float
-    beta: float
+    memory: float
     gamma: float
 
-    def __call__(self, lr: Array, area: Array) -> Array:
-        """G, broadcast over its arguments."""
-        return np.asarray(-np.expm1(-self.beta * np.log1p(self.rate * lr**-self.gamma * area)))
+    def __call__(self, lr: Array, steps: Array) -> Array:
+        """The share, broadcast over its arguments."""
+        return np.asarray(-np.expm1(-steps * lr**self.gamma / self.memory))
 
 
 def schedule_features(step: Array, lr: Array, response: Response, peak: float, warmup: float | None = None) -> Array:
@@ -54,8 +54,8 @@ def schedule_features(step: Array, lr: Array, response: Response, peak: float, w
     Returns
     -------
     (n, 2)
-        ``area``: S1, the sum of the learning rate over steps in units of ``peak``. ``annealing``: the sum over past drops
-        of the learning rate, in units of ``peak``, of the drop times its ``response``.
+        ``area``: S1, the sum of the learning rate over steps in units of ``peak``. ``annealing``: the sum over past
+        drops of the learning rate, in units of ``peak``, of the drop times its ``response``.
 
     Raises
     ------
@@ -64,7 +64,9 @@ def schedule_features(step: Array, lr: Array, response: Response, peak: float, w
 
     References
     ----------
-    Luo et al., A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules, arXiv 2503.12811.
+    Tissue et al., Scaling Law with Learning Rate Annealing, arXiv 2408.11029, equation 1, in its continuous form;
+    that a
+    smaller rate responds more slowly is Luo et al., A Multi-Power Law for Loss Curve Prediction, arXiv 2503.12811.
     """
     if np.any(np.diff(step) <= 0) or np.any(lr <= 0):
         raise ValueError("steps must grow and learning rates be positive")
@@ -73,7 +75,7 @@ def schedule_features(step: Array, lr: Array, response: Response, peak: float, w
     area = rate[0] * before + np.concatenate([[0.0], np.cumsum(np.diff(step) * (rate[1:] + rate[:-1]) / 2)])
     at = np.flatnonzero(rate[:-1] != rate[1:])
     # A drop between two records is put in the middle of them.
-    since = area[:, None] - (area[at] + area[at + 1]) / 2
+    since = step[:, None] - (step[at] + step[at + 1]) / 2
     effect = np.where(since > 0, response(rate[at + 1], np.maximum(since, 0.0)), 0.0)
     return np.column_stack([area, effect @ (rate[at] - rate[at + 1])])
 
@@ -90,25 +92,25 @@ def table_features(
     return out
 
 
-class MultiPowerLoss(Law):
+class AnnealedLoss(Law):
     r"""Loss as a power law in the area under the schedule, less what its drops have gained.
 
-    .. math:: L = L_0 + A\, S_1^{-\alpha} - B \sum_k (\eta_{k-1} - \eta_k)\, G(\eta_k^{-\gamma} S_k)
+    .. math:: L = L_0 + A\, S_1^{-\alpha} - B \sum_k (\eta_{k-1} - \eta_k)\, G_k
 
-    with S1 the sum of the learning rate, S_k that since drop k, and G(x) = 1 - (1 + C x)^{-beta}; L in nats per token.
-    The sum is the column ``annealing``; ``fit_schedules`` finds C, beta and gamma.
+    with S1 the sum of the learning rate over steps, G_k the share of drop k that has taken effect (``Response``),
+    and L in nats per token. The sum is the column ``annealing``; ``fit_schedules`` finds the response.
 
     References
     ----------
-    Luo et al., A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules, arXiv 2503.12811; with a
-    geometric response it is the annealing law of Tissue et al., arXiv 2408.11029.
+    Tissue et al., Scaling Law with Learning Rate Annealing, arXiv 2408.11029, equation 1; compare the multi-power
+    law of Luo et al., arXiv 2503.12811.
     """
 
     columns = ("area", "annealing")
     parameters = (Parameter("L0", "nats/token"), Parameter("A", "nats/token", log=True), Parameter("alpha", "1"),
                   Parameter("B", "nats/token"))  # fmt: skip
-    formula = "L = L_0 + A S_1^(-alpha) - B sum_k (eta_(k-1) - eta_k) G(eta_k^(-gamma) S_k)"
-    source = "Multi-power law (arXiv 2503.12811)"
+    formula = "L = L_0 + A S_1^(-alpha) - B sum_k (eta_(k-1) - eta_k) G_k"
+    source = "Annealing law (arXiv 2408.11029), equation 1"
     x_unit = "peak learning rates times steps, annealing"
     y_unit = "nats/token"
 
@@ -142,7 +144,7 @@ class MultiPowerLoss(Law):
 class ScheduleFit:
     """The law, the response it was fitted with, and the units: predicts any schedule."""
 
-    law: MultiPowerLoss
+    law: AnnealedLoss
     response: Response
     peak: float
     warmup: float | None
@@ -159,11 +161,12 @@ class ScheduleFit:
 def fit_schedules(
     curve: NDArray[np.generic], step: Array, lr: Array, loss: Array, warmup: float | None = None
 ) -> ScheduleFit:
-    """Fit curves of several schedules: least squares on loss over the law's parameters and the response's three.
+    """Fit curves of several schedules: least squares on loss over the law's parameters and the response's two.
 
-    Variable projection: for every response the law is fitted by the engine, and a simplex search moves the response. Each
-    curve weighs the same, whatever its number of records. Residuals are correlated along a curve, so the covariance is
-    clustered by eighths of curves.
+    Variable projection: for every response the law is fitted by the engine; a grid and a simplex search find the
+    response.
+    Each curve weighs the same, whatever its number of records. Residuals are correlated along a curve, so the
+    covariance is clustered by eighths of curves.
     """
     peak = float(lr.max())
     names, ids = np.unique(curve, return_inverse=True)
@@ -174,15 +177,19 @@ def fit_schedules(
         rows = np.flatnonzero(ids == i)
         part[rows[np.argsort(step[rows])]] = np.arange(len(rows)) * BLOCKS // len(rows)
 
-    def response(p: Array) -> Response:
-        return Response(float(np.exp(np.clip(p[0], -15, 15))), float(np.clip(p[1], 0.02, 5)), float(np.clip(p[2], -1, 2)))
-
-    def fitted(p: Array) -> MultiPowerLoss:
-        law = MultiPowerLoss()
-        features = table_features(curve, step, lr, response(p), peak, warmup)
+    def fitted(memory: float, gamma: float) -> AnnealedLoss:
+        features = table_features(curve, step, lr, Response(memory, gamma), peak, warmup)
+        law = AnnealedLoss()
         law.fit(features, loss, sample_weight=weight, groups=ids * BLOCKS + part)
         return law
 
-    first = min(STARTS, key=lambda p: fitted(np.array(p)).cost_)
-    found = minimize(lambda p: fitted(p).cost_, first, method="Nelder-Mead", options={"maxfev": 250, "xatol": 1e-3})
-    return ScheduleFit(fitted(found.x), response(found.x), peak, warmup)
+    def cost(p: Array) -> float:
+        return fitted(float(np.exp(p[0])), float(p[1])).cost_
+
+    grid = [(m, g) for m in MEMORIES for g in GAMMAS]
+    memory, gamma = min(grid, key=lambda p: fitted(*p).cost_)
+    box = [(np.log(MEMORIES[0]), np.log(MEMORIES[-1])), (GAMMAS[0], 1.0)]
+    options = {"maxfev": 40, "xatol": 1e-2}
+    found = minimize(cost, [np.log(memory), gamma], method="Nelder-Mead", bounds=box, options=options)
+    best = Response(float(np.exp(found.x[0])), float(found.x[1]))
+    return ScheduleFit(fitted(best.memory, best.gamma), best, peak, warmup)
