@@ -152,13 +152,20 @@ def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or pla
     """Print the JSON schema of results or of configs."""
     import json as json_module
 
+    from pydantic import BaseModel
+
     from pipeline.config import Config
     from pipeline.errors import InputError
     from pipeline.plan_config import PlanConfig
     from pipeline.plan_results import PlanResult
     from pipeline.results import Result
 
-    models = {"result": Result, "config": Config, "plan": PlanResult, "plan_config": PlanConfig}
+    models: dict[str, type[BaseModel]] = {
+        "result": Result,
+        "config": Config,
+        "plan": PlanResult,
+        "plan_config": PlanConfig,
+    }
     if kind not in models:
         raise InputError(f"{kind!r} is no schema ({', '.join(models)})")
     typer.echo(json_module.dumps(models[kind].model_json_schema(by_alias=True), indent=2))

@@ -5,22 +5,21 @@ beside it.
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline import plan_sweeps, plan_table
+from pipeline import plan_curves, plan_sweeps, plan_table
 from pipeline.digest import object_digest, table_digest
 from pipeline.errors import InputError
 from pipeline.forecast import PACKAGES, _version
+from pipeline.plan_common import FORMS, Basis, estimate, growth
 from pipeline.plan_config import PlanConfig
 from pipeline.plan_results import (
     Answer,
     Contours,
     Deviation,
-    Estimate,
     FitReport,
     Growth,
     NearOptimal,
@@ -29,7 +28,7 @@ from pipeline.plan_results import (
 )
 from pipeline.results import Provenance
 from stages import allocation, published
-from stages.allocation import Draws, between
+from stages.allocation import Draws
 from stages.base import Law
 from stages.chinchilla import ChinchillaLoss
 from stages.fitting import Array
@@ -40,21 +39,6 @@ from stages.specification import specifications
 FACTORS = (0.25, 0.5, 2.0, 4.0)
 SHARES = (0.001, 0.005)
 COSTED = 200  # draws for what a deviation costs: each is a root to find
-FORMS = {"chinchilla": "chinchilla", "kaplan": "kaplan", "overtraining": "overtrained"}
-
-
-@dataclass(frozen=True)
-class Basis:
-    """The law that a plan stands on: its values (1,) and draws (k,), and where they come from."""
-
-    form: str
-    values: Draws
-    draws: Draws
-    method: str
-    source: str
-    interval: str
-    fit: FitReport | None = None
-    notes: tuple[str, ...] = ()
 
 
 def run(config: PlanConfig, base: Path = Path(), data: Path | None = None) -> PlanResult:
@@ -99,6 +83,8 @@ def run(config: PlanConfig, base: Path = Path(), data: Path | None = None) -> Pl
         isoflop=None if sweep is None else sweep.report,
         contours=_contours(basis, config.flops, table),
         surfaces=tuple(surfaces),
+        batches=plan_curves.batch_report(config, base),
+        schedules=plan_curves.schedule_report(config, base),
         notes=basis.notes,
         provenance=_provenance(config, table, label),
     )
@@ -120,15 +106,6 @@ def _table(config: PlanConfig, base: Path, data: Path | None) -> tuple[pd.DataFr
     return table, path.name
 
 
-def estimate(value: float, draws: Array, level: float) -> Estimate:
-    """A value with the central interval of its draws, null for what is not finite."""
-    low, high = between(np.asarray(draws, dtype=float), level)
-    low, high = min(low, value), max(high, value)
-    return Estimate(
-        **{k: float(v) if np.isfinite(v) else None for k, v in (("value", value), ("low", low), ("high", high))}
-    )
-
-
 def _published(config: PlanConfig) -> Basis:
     law = published.LAWS[config.published]
     what = "4,000 pair resamples" if law.covariance else "what the printed digits leave open"
@@ -137,11 +114,9 @@ def _published(config: PlanConfig) -> Basis:
 
 
 def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
-    law: Law = {
-        "chinchilla": lambda: ChinchillaLoss(config.huber),
-        "kaplan": lambda: KaplanLoss(config.huber),
-        "overtraining": OvertrainedLoss,
-    }[config.law]()
+    law: Law = OvertrainedLoss()
+    if config.law != "overtraining":
+        law = (ChinchillaLoss if config.law == "chinchilla" else KaplanLoss)(config.huber)
     if len(table) <= len(law.parameters) + 1:
         raise InputError(f"data: {len(table)} runs cannot fit the {len(law.parameters)} parameters of {config.law!r}")
     rows = table.assign(token_multiplier=table["tokens"] / table["params"])
@@ -242,18 +217,6 @@ def _growth(basis: Basis, level: float) -> list[Growth]:
         return np.asarray(np.log10(high / low))
 
     return [growth(basis.method, float(exponent(basis.values)[0]), exponent(basis.draws), level, basis.source)]
-
-
-def growth(method: str, value: float, draws: Array, level: float, source: str) -> Growth:
-    """A law N* ~ C^value as exponents and as factors at ten times the compute."""
-    return Growth(
-        method=method,
-        source=source,
-        params_exponent=estimate(value, draws, level),
-        tokens_exponent=estimate(1 - value, 1 - draws, level),
-        params_10x=estimate(10**value, 10**draws, level),
-        tokens_10x=estimate(10 ** (1 - value), 10 ** (1 - draws), level),
-    )
 
 
 def _published_growth() -> list[Growth]:

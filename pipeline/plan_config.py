@@ -8,7 +8,6 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config import Positive, Strict
-from stages.hyperparams import PUBLISHED as HYPERPARAMS
 from stages.published import LAWS
 
 Flops = Annotated[
@@ -40,6 +39,25 @@ class HyperparamsSettings(Strict):
     sequence_length: Positive = Field(default=1.0, description="multiplies batch_size where that counts sequences")
 
 
+class BatchesSettings(Strict):
+    """``batches``: training curves at several batch sizes and a constant learning rate, for the critical batch size."""
+
+    source: Literal["table", "demo"] = "table"
+    path: Path | None = Field(default=None, description="table with params, batch_size (tokens), step, loss")
+    columns: dict[str, str] = Field(default_factory=dict)
+    where: dict[str, str | float | int | bool] = Field(default_factory=dict)
+
+
+class SchedulesSettings(Strict):
+    """``schedules``: training curves of one model under several learning-rate schedules."""
+
+    path: Path = Field(description="table with run (the schedule's name), step, lr, loss")
+    columns: dict[str, str] = Field(default_factory=dict)
+    where: dict[str, str | float | int | bool] = Field(default_factory=dict)
+    held_out: tuple[str, ...] = Field(default=(), description="runs the law does not see, to check it on")
+    warmup: Positive | None = Field(default=None, description="steps of linear warm-up before the first record")
+
+
 class IsoFLOPSettings(Strict):
     """``isoflop``: how the minima of a sweep are found."""
 
@@ -60,6 +78,8 @@ class PlanConfig(Strict):
     huber: Positive | None = Field(default=1e-3, description="Huber threshold on log loss; empty for least squares")
     isoflop: IsoFLOPSettings = IsoFLOPSettings()
     hyperparams: HyperparamsSettings = HyperparamsSettings()
+    batches: BatchesSettings | None = None
+    schedules: SchedulesSettings | None = None
     resamples: int = Field(default=1000, ge=100)
     level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
     seed: int = 0
@@ -71,6 +91,3 @@ class PlanConfig(Strict):
         if self.published not in losses:
             raise ValueError(f"published: {self.published!r} is no law with a loss ({', '.join(losses)})")
         return self
-
-
-HYPER_NAMES = tuple(HYPERPARAMS)

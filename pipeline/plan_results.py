@@ -157,6 +157,54 @@ class HyperGroup(Frozen):
     grid_loss: tuple[tuple[float, ...], ...]
 
 
+class CurveOverlay(Frozen):
+    """A measured training curve and the law at its steps; ``error`` is the mean absolute error in nats per token."""
+
+    name: str
+    group: str
+    step: tuple[float, ...]
+    loss: tuple[float, ...]
+    law: tuple[float, ...]
+    held_out: bool
+    error: float | None
+
+
+class Reach(Frozen):
+    """Steps and tokens to a loss at one batch size (tokens)."""
+
+    params: float
+    loss: float
+    batch_size: float
+    steps: float
+    tokens: float
+
+
+class BatchReport(Frozen):
+    """Unraveling's steps: B_crit(L) = b_star / L^inverse_alpha_b, L(N, S), and what is not identified (``notes``)."""
+
+    b_star: Estimate
+    inverse_alpha_b: Estimate
+    exponents: dict[str, Estimate]
+    loss: float
+    critical_batch: Estimate = Field(description="tokens, at ``loss``")
+    misfit: float = Field(description="residual standard deviation of log loss about L(N, S)")
+    contours: int
+    least_loss: dict[str, float] = Field(description="by model size: the loss of unlimited steps")
+    reaches: tuple[Reach, ...]
+    curves: tuple[CurveOverlay, ...]
+    notes: tuple[str, ...]
+
+
+class ScheduleReport(Frozen):
+    """The annealing law: estimates, how fast a drop acts (``memory`` in steps), and every curve."""
+
+    estimates: dict[str, Estimate]
+    memory: float
+    gamma: float
+    curves: tuple[CurveOverlay, ...]
+    notes: tuple[str, ...]
+
+
 class PlanResult(Frozen):
     """Everything ``benchcast plan`` found; the first answer of each budget is the plan."""
 
@@ -173,5 +221,7 @@ class PlanResult(Frozen):
     isoflop: IsoFLOPReport | None
     contours: Contours
     surfaces: tuple[HyperGroup, ...]
+    batches: BatchReport | None
+    schedules: ScheduleReport | None
     notes: tuple[str, ...]
     provenance: Provenance

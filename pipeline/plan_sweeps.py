@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from pipeline import plan_table
 from pipeline.errors import InputError
+from pipeline.plan_common import Basis, estimate, growth
 from pipeline.plan_config import PlanConfig
 from pipeline.plan_results import Answer, BudgetCurve, Growth, Hyper, HyperGroup, IsoFLOPReport
 from stages import allocation, isoflop_bias
@@ -18,9 +18,6 @@ from stages import hyperparams as hyper
 from stages.allocation import Draws
 from stages.envelope import envelope
 from stages.isoflop import CURVES, IsoFLOP, isoflop, sweep
-
-if TYPE_CHECKING:
-    from pipeline.plan import Basis
 
 LEAST = 3  # budgets of three or more sizes that make a table a sweep
 
@@ -35,8 +32,6 @@ class Sweep:
 
 def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: Draws) -> Sweep | None:
     """The isoFLOP analysis where the table is a sweep, else None."""
-    from pipeline.plan import estimate
-
     c, n, y = (table[name].to_numpy() for name in ("flops", "params", "loss"))
     settings, level = config.isoflop, config.level
     try:
@@ -76,8 +71,6 @@ def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: D
 
 def isoflop_answer(made: Sweep, flops: float, level: float) -> Answer:
     """N* and D* of the power law through the minima."""
-    from pipeline.plan import estimate
-
     size, sizes = float(made.found.size.at(flops)), made.found.size.draws_at(flops)
     return Answer(
         method=f"isoFLOP ({made.report.curve})", kind="fitted", flops=flops,
@@ -91,13 +84,11 @@ def isoflop_answer(made: Sweep, flops: float, level: float) -> Answer:
 
 def envelope_growth(table: pd.DataFrame, config: PlanConfig) -> list[Growth]:
     """Approach 1, where the table has training curves."""
-    from pipeline.plan import growth
-
     if "run" not in table or table["run"].value_counts().gt(1).sum() < LEAST:
         return []
-    columns = (table[name].to_numpy() for name in ("run", "params", "flops", "loss"))
+    run, n, c, y = (table[name].to_numpy() for name in ("run", "params", "flops", "loss"))
     try:
-        found = envelope(*columns, level=config.level, seed=config.seed)
+        found = envelope(run, n, c, y, level=config.level, seed=config.seed)
     except ValueError:
         return []
     source = "Chinchilla (arXiv 2203.15556), approach 1"
@@ -108,8 +99,6 @@ def hyperparams(
     config: PlanConfig, base: Path, basis: Basis, answers: list[Answer]
 ) -> tuple[list[Hyper], list[HyperGroup]]:
     """Learning rate and batch size at every budget's optimum: fitted on a sweep where there is one, and published."""
-    from pipeline.plan import estimate
-
     table = _sweep_table(config, base)
     found, groups = [], []
     fitted = None
@@ -177,7 +166,7 @@ def _fit_hyper(
 
 def _group(s: hyper.Surface, table: pd.DataFrame) -> HyperGroup:
     rows = table[table["params"].eq(s.params) & table["tokens"].eq(s.tokens)]
-    lr, batch = (np.geomspace(*np.exp(s.reach[:, i]), 41) for i in (0, 1))
+    lr, batch = (np.exp(np.linspace(s.reach[0, i], s.reach[1, i], 41)) for i in (0, 1))
     grid = s.loss(*np.meshgrid(lr, batch))
     return HyperGroup(
         params=s.params, tokens=s.tokens, lr=float(s.optimum[0]), batch_size=float(s.optimum[1]),

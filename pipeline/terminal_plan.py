@@ -60,6 +60,7 @@ def plan(result: PlanResult) -> None:
         _hypers(result, flops)
         _costs(result, flops)
     _growth(result)
+    _curves(result)
     _specifications(result)
     first = result.answers[0]
     console.print(f"first row: the plan ({escape(first.source)})", highlight=False)
@@ -70,7 +71,7 @@ def plan(result: PlanResult) -> None:
         console.print(
             escape(
                 f"fit: {f.n} runs, {f.status}, {100 * f.agreement:.0f} % of the searches agree, gradient "
-                f"{f.gradient:.1g}, 
+                f"{f.gradient:.1g}, "
                 f"{100 * f.resamples_at_optimum:.1f} % of the resamples at their optimum"
             ),
             highlight=False,
@@ -111,6 +112,23 @@ def _growth(result: PlanResult) -> None:
     _console().print(table)
 
 
+def _curves(result: PlanResult) -> None:
+    """Critical batch size and schedules, where the config has curves."""
+    console = _console()
+    if (b := result.batches) is not None:
+        console.print(
+            f"critical batch size at loss {b.loss:.3f}: {within(b.critical_batch, count)} tokens; 1/alpha_B "
+            f"{within(b.inverse_alpha_b)}; " + ", ".join(f"{k} {within(v)}" for k, v in b.exponents.items()),
+            highlight=False,
+        )
+        for note in b.notes:
+            console.print(f"note: {escape(note)}", highlight=False)
+    if (s := result.schedules) is not None:
+        for c in s.curves:
+            kind = "held out" if c.held_out else "fitted"
+            console.print(f"schedule {escape(c.name)} ({kind}): mean error {c.error:.4f} nats/token", highlight=False)
+
+
 def _specifications(result: PlanResult) -> None:
     sizes = sorted(s.params for s in result.specifications if s.params is not None)
     if not sizes:
@@ -119,9 +137,9 @@ def _specifications(result: PlanResult) -> None:
     middle = len(sizes) // 2
     _console().print(
         f"specification curve: {len(sizes)} of {len(result.specifications)} analyses answer; N* from "
-        f"{count(sizes[0])} to 
+        f"{count(sizes[0])} to "
         f"{count(sizes[-1])} (median {count(sizes[middle])}), tokens per parameter "
-        f"{ratios[0]:.3g} to {ratios[-1]:.3g}: 
+        f"{ratios[0]:.3g} to {ratios[-1]:.3g}: "
         "choices of the analysis, beside the interval of one of them",
         highlight=False,
     )

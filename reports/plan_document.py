@@ -51,6 +51,14 @@ def build(result: Record) -> tuple[dict[str, Any], document.Files]:
             plan_figures.surfaces(result["surfaces"]),
             "Loss above the surface's minimum, in percent; blue: runs within 2 % of the best; star: the optimum.",
         )
+    if result["batches"]:
+        parts.append(_batches(result["batches"]))
+        _picture(files, parts[-1], "batches.svg", plan_figures.overlays(result["batches"]["curves"]),
+                 "Measured loss (dots) and the law (lines) at every batch size, a panel per model size.")  # fmt: skip
+    if result["schedules"]:
+        parts.append(_schedules(result["schedules"]))
+        _picture(files, parts[-1], "schedules.svg", plan_figures.overlays(result["schedules"]["curves"]),
+                 "Measured loss (dots) and the annealing law (lines).")  # fmt: skip
     if any(s["params"] for s in result["specifications"]):
         parts.append(_part("Specification curve", [_spec_sentence(result)]))
         _picture(
@@ -107,7 +115,7 @@ def _summary(result: Record) -> str:
     loss = f" and expect a loss of {within(a['loss'], _loss)} nats/token" if a["loss"] else ""
     return (
         f"With {scientific(a['flops'])} FLOPs train {within(a['params'], count)} parameters "
-        f"on {within(a['tokens'], count)} 
+        f"on {within(a['tokens'], count)} "
         f"tokens{loss} ({clean(a['method'], 40)}; {level(result['level'])} interval: {a['interval']})."
     )
 
@@ -121,7 +129,9 @@ def _answers(result: Record) -> dict[str, Any]:
         ("Tokens/param", "r", 1.3),
         ("Loss", "r", 1.6),
     ]
-    rows, rules, last = [], [], None
+    rows: list[list[Any]] = []
+    rules: list[int] = []
+    last = None
     for a in result["answers"]:
         if last not in (None, a["flops"]):
             rules.append(len(rows))
@@ -174,7 +184,8 @@ def _costs(result: Record) -> dict[str, Any]:
         ("Extra loss", "r", 1.5),
         ("Compute wasted", "r", 1.5),
     ]
-    rows, rules = [], []
+    rows: list[list[Any]] = []
+    rules: list[int] = []
     for flops in dict.fromkeys(n["flops"] for n in result["near_optimal"]):
         rules += [len(rows)] if rows else []
         for n in (n for n in result["near_optimal"] if n["flops"] == flops):
@@ -223,11 +234,35 @@ def _isoflop(report: Record) -> dict[str, Any]:
     if report["bias"] is not None:
         text.append(
             f"On noise-free losses of the fitted law the same analysis misses N* by "
-            f"{100 * report['bias']:+.1f} % at the 
+            f"{100 * report['bias']:+.1f} % at the "
             "first budget."
         )
     text += [f"Finding: {clean(f, 300)}." for f in report["findings"]] or ["The sweep shows none of the known biases."]
     return _part("IsoFLOP analysis", text)
+
+
+def _batches(b: Record) -> dict[str, Any]:
+    columns = [("Batch size, tokens", "r", 1.0), ("Steps", "r", 1.0), ("Tokens", "r", 1.0)]
+    rows = [[count(r["batch_size"]), f"{r['steps']:.3g}", count(r["tokens"])] for r in b["reaches"]]
+    exponents = "; ".join(f"{clean(k)} {within(v)}" for k, v in b["exponents"].items())
+    text = [
+        f"At a loss of {b['loss']:.3f} the critical batch size is {within(b['critical_batch'], count)} tokens "
+        f"({b['contours']} contours); 1/alpha_B {within(b['inverse_alpha_b'])}; {exponents}. The law L(N, S) misses "
+        f"the measured losses by {100 * b['misfit']:.1f} % (standard deviation).",
+        *(f"Not identified or refuted: {clean(n, 300)}." for n in b["notes"]),
+        f"Time against compute, to that loss with {count(b['reaches'][0]['params'])} parameters:",
+    ]
+    return _part("Critical batch size and steps", text, table(columns, rows))
+
+
+def _schedules(s: Record) -> dict[str, Any]:
+    columns = [("Schedule", "l", 2.0), ("Role", "l", 1.0), ("Mean absolute error, nats/token", "r", 1.5)]
+    rows = [[clean(c["name"], 40), c["group"], f"{c['error']:.4f}"] for c in s["curves"]]
+    numbers = "; ".join(f"{clean(k)} {within(v)}" for k, v in s["estimates"].items())
+    text = [f"{numbers}. A drop of the learning rate has done 63 % of its work after {s['memory']:.3g} steps at "
+            f"the peak rate, and more slowly at smaller ones (exponent {s['gamma']:.2g})."]  # fmt: skip
+    return _part("Loss along the learning-rate schedule", [*text, *(clean(n, 300) for n in s["notes"])],
+                 table(columns, rows))  # fmt: skip
 
 
 def _spec_sentence(result: Record) -> str:
@@ -235,7 +270,7 @@ def _spec_sentence(result: Record) -> str:
     a = result["answers"][0]["params"]
     return (
         f"{len(sizes)} analyses of the same runs give N* from {count(sizes[0])} to {count(sizes[-1])}; the plan's "
-        f"interval is 
+        f"interval is "
         f"{count(a['low'])} to {count(a['high'])}. The spread over choices is no sampling "
         "error: it stands beside the interval."
     )
@@ -251,7 +286,7 @@ def _fit(f: Record) -> dict[str, Any]:
     text = [
         f"{clean(f['law'])}, {clean(f['source'], 120)}; {f['n']} observations, {f['status']}. "
         f"{100 * f['agreement']:.0f} % of the searches end at this optimum (objective "
-        f"{f['objective']:.6g}, scaled gradient 
+        f"{f['objective']:.6g}, scaled gradient "
         f"{f['gradient']:.1g}); " + ("no other was found." if second is None else f"the next best has {second:.6g}.")
     ]
     return _part("The fitted law", [*text, *(clean(n, 300) for n in f["notes"])], table(columns, rows))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.figures import BLUE, CURVES, GREEN, GREY, MARKERS, VERMILLION, WIDTH, numbers, render, styled
+from reports.figures import BLUE, CURVES, GREEN, GREY, MARKERS, VERMILLION, WIDTH, axis_ticks, numbers, render, styled
 from reports.wording import count
 
 Record = Mapping[str, Any]
@@ -196,4 +196,29 @@ def specifications(result: Record) -> bytes:
         low.set_xticks([])
         low.set_xlim(-1, len(specs))
         low.set_ylim(len(choices) - 0.4, -0.6)
+        return render(canvas)
+
+
+def overlays(curves: list[Record]) -> bytes:
+    """Measured training curves and the law through them, a panel per group."""
+    groups = list(dict.fromkeys(c["group"] for c in curves))[:3]
+    with styled():
+        canvas = Figure(figsize=(WIDTH, 2.5))
+        for i, group in enumerate(groups):
+            ax = canvas.add_subplot(1, len(groups), i + 1)
+            part = [c for c in curves if c["group"] == group][: len(MARKERS)]
+            for j, c in enumerate(part):
+                colour, style = CURVES[j % len(CURVES)]
+                ax.plot(c["step"], c["loss"], ".", ms=2, color=colour, alpha=0.5)
+                ax.plot(c["step"], c["law"], linestyle=style, lw=1, color=colour, label=c["name"])
+            steps, losses = (numbers(v for c in part for v in c[key]) for key in ("step", "loss"))
+            _log_axis(ax, "x", steps.min() / 1.1, steps.max() * 1.1)
+            top = np.quantile(losses, 0.97)
+            axis_ticks(ax, losses.min() - 0.04 * (top - losses.min()), top, "y")
+            ax.set_xlabel("step")
+            if i == 0:
+                ax.set_ylabel("loss, nats/token")
+            ax.set_title(f"{'abc'[i]}  {group}", loc="left")
+            ax.legend(fontsize=5.5)
+        canvas.subplots_adjust(0.065, 0.17, 0.99, 0.9, wspace=0.2)
         return render(canvas)

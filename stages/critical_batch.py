@@ -1,6 +1,6 @@
 """Critical batch size and loss over steps: every constant of Kaplan's laws from small runs, then what follows.
 
-The steps are those of Unraveling the Mystery of Scaling Laws, Part I (arXiv 2403.06563), the laws those of Kaplan et al.
+The steps are those of Unraveling the Mystery of Scaling Laws, Part I (arXiv 2403.06563), the laws Kaplan et al.'s
 (arXiv 2001.08361): at a fixed loss, steps S and tokens E trade off as S = S_min + E_min / B (equation 5.1 rearranged),
 B_crit(L) = E_min / S_min = B_* / L^(1/alpha_B) (5.3), and L(N, S_min) = (N_c / N)^alpha_N + (S_c / S_min)^alpha_S
 (5.6). They describe a constant learning rate: a decay breaks them, see ``trajectory`` for that.
@@ -222,7 +222,7 @@ def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array) -> tuple
         worst = contours["worst"].iloc[int(contours["worst"].abs().to_numpy().argmax())]
         notes.append(
             f"the hyperbola S = S_min + E_min / B misses by more than {100 * REFUTED:.0f} % on {bad} of "
-            f"{len(contours)} 
+            f"{len(contours)} "
             f"contours (at the smallest batch by up to {100 * worst:+.0f} %): it is not the law of these runs there"
         )
     low, high = between(-slopes, 0.9)

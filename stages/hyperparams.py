@@ -108,7 +108,8 @@ def surface(params: float, tokens: float, lr: Array, batch: Array, loss: Array, 
     c = np.linalg.lstsq(_basis(points[near] - centre) * weight[:, None], np.log(loss[near]) * weight, rcond=None)[0]
     residual = float(np.sqrt(np.average((_basis(points[near] - centre) @ c - np.log(loss[near])) ** 2)))
     reach = np.array([points.min(axis=0), points.max(axis=0)])
-    grid = np.stack(np.meshgrid(*(np.linspace(*reach[:, i], 121) for i in (0, 1)), indexing="ij"), axis=-1)
+    lines = [np.linspace(reach[0, i], reach[1, i], 121) for i in (0, 1)]
+    grid = np.stack(np.meshgrid(lines[0], lines[1], indexing="ij"), axis=-1)
     values = _basis(grid - centre) @ c
     optimum = np.exp(grid.reshape(-1, 2)[values.argmin()])
     return Surface(params, tokens, centre, c, reach, best, optimum, residual)
@@ -163,7 +164,7 @@ def leave_one_size_out(found: Sequence[Surface]) -> Array:
     sizes = np.array([s.params for s in found])
     lost = np.empty(len(found))
     for size in np.unique(sizes):
-        held = np.flatnonzero(sizes == size)
+        held = np.flatnonzero(sizes == size).tolist()
         law = fit_law([s for s in found if s.params != size])
         rows = [found[i] for i in held]
         lost[held] = regret(rows, *law.at(sizes[held], np.array([s.tokens for s in rows])))

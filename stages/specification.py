@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.allocation import chinchilla_split
 from stages.chinchilla import ChinchillaLoss
@@ -75,7 +76,7 @@ def _parametric(
     return Specification("L(N, D)", choice, float(split.size[0]), float(split.tokens[0]))
 
 
-def _window(name: str, params: Array, tokens: Array, loss: Array, flops: Array) -> Array:
+def _window(name: str, params: Array, tokens: Array, loss: Array, flops: Array) -> NDArray[np.intp]:
     """Rows that a choice keeps, chosen from the data fitted alone."""
     keep = np.ones(len(loss), dtype=bool)
     if name == "upper half of compute":
