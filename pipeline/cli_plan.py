@@ -26,6 +26,9 @@ def plan(
         typer.Option("--data", metavar="CSV", help="runs to fit: columns params, tokens, loss [, flops, run]"),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for plan.pdf and plan.json")] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="only print what the papers' constants give, beside what they print")
+    ] = False,
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")
     ] = None,
@@ -39,6 +42,11 @@ def plan(
     from pipeline.config import load
     from pipeline.plan_config import PlanConfig
 
+    if published:
+        from pipeline.terminal_plan import published as show_published
+
+        show_published()
+        return
     if config is None and not flops:
         raise InputError("give a config, or --flops (for example: benchcast plan --flops 3.8e25)")
     changes = _changes(flops, law)

@@ -143,3 +143,18 @@ def _specifications(result: PlanResult) -> None:
         "choices of the analysis, beside the interval of one of them",
         highlight=False,
     )
+
+
+def published() -> None:
+    """The papers' printed numbers beside what their printed constants give."""
+    from stages.published_checks import checks
+
+    table = Table(title="Printed or used, and computed from the printed constants", title_justify="left")
+    for name in ("paper", "quantity", "printed or used", "computed (90 % interval)", ""):
+        table.add_column(name, justify="right" if "p" in name and ("printed" in name or "computed" in name) else "left")
+    for c in checks():
+        show = count if max(c.printed, c.computed) >= 1e3 else plain
+        table.add_row(
+            c.paper, c.quantity, show(c.printed), f"{show(c.computed)} ({show(c.low)}–{show(c.high)})", c.says
+        )
+    _console().print(table)

@@ -66,19 +66,27 @@ def envelope(
     table = np.array([np.interp(grid, x, y, left=np.inf, right=np.inf) for x, y, _ in curves])
     sizes = np.log([c[2] for c in curves])
     best = table.argmin(axis=0)
-    fitted = _line(grid, sizes[best], np.isfinite(table.min(axis=0)))
+    usable = _between(sizes, table)
+    if usable.sum() < 3:
+        raise ValueError("the envelope passes from the smallest model straight to the largest: more sizes are needed")
+    fitted = _line(grid, sizes[best], usable)
     rng = np.random.default_rng(seed)
     slopes = []
     for _ in range(draws):
         picked = np.unique(rng.integers(0, len(curves), len(curves)))
-        part = table[picked]
-        usable = np.isfinite(part.min(axis=0))
-        if len(picked) > 1 and usable.sum() > 2:
-            slopes.append(_line(grid, sizes[picked][part.argmin(axis=0)], usable)[0])
+        part, usable_here = table[picked], _between(sizes[picked], table[picked])
+        if usable_here.sum() > 2:
+            slopes.append(_line(grid, sizes[picked][part.argmin(axis=0)], usable_here)[0])
     return Envelope(
         np.exp(grid), np.exp(sizes[best]), np.exp(table.min(axis=0)), *fitted, between(np.array(slopes), level),
         len(np.unique(sizes[best])),
     )  # fmt: skip
+
+
+def _between(sizes: Array, table: Array) -> NDArray[np.bool_]:
+    """Where the lowest curve is neither of the smallest nor of the largest model: beyond, the sweep says nothing."""
+    best = sizes[table.argmin(axis=0)]
+    return np.asarray(np.isfinite(table.min(axis=0)) & (best > sizes.min()) & (best < sizes.max()))
 
 
 def _line(x: Array, y: Array, usable: NDArray[np.bool_]) -> tuple[float, float]:

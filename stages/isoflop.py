@@ -96,6 +96,8 @@ def group_budgets(flops: Array, tolerance: float = 0.05) -> NDArray[np.int64]:
 def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> tuple[Budget, ...]:
     """Budgets of at least three model sizes; runs of the same size are averaged.
 
+    A chain of runs that reaches further in C than twice the tolerance is no budget (checkpoints of training curves).
+
     Raises
     ------
     ValueError
@@ -105,6 +107,8 @@ def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> 
     budgets = []
     for label in range(int(labels.max()) + 1):
         rows = labels == label
+        if np.ptp(np.log(flops[rows])) > 2 * np.log1p(tolerance):
+            continue
         sizes, where = np.unique(np.log(params[rows]), return_inverse=True)
         if len(sizes) >= 3:
             mean = np.bincount(where, np.log(loss[rows])) / np.bincount(where)

@@ -127,7 +127,8 @@ class AnnealedLoss(Law):
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         low = np.array([0.0, -40.0, 1e-3, 0.0])
-        return low, np.array([max(float(np.min(y)), 1e-6), 40.0, 3.0, 1e3])
+        # Annealing is subtracted, so L0 may lie above the lowest loss.
+        return low, np.array([max(float(np.max(y)), 1e-6), 40.0, 3.0, 1e3])
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over the exponent; L0, A and B follow by linear least squares."""

@@ -29,6 +29,13 @@ SIZES = ("92K", "56K", "182K")
 BATCHES = ((8, 2_000_000), (32, 4_000_000), (2, 1_000_000), (96, 7_000_000))
 WINDOWS = 60  # the loss is recorded as its mean over windows that grow with the step
 WARMUP = 40
+ABOUT = (
+    "12 runs of Llama-architecture decoders (56K, 92K and 182K parameters with tied embeddings, BPE of 2,048 entries, "
+    "sequence 128) at batches of 256, 1,024, 4,096 and 12,288 tokens, trained by this project on one CPU thread each; "
+    "constant learning rate after 40 steps of warm-up, 0.02 / sqrt(hidden size) at a batch of 512 tokens and growing "
+    "with the square root of the batch up to 32 sequences, not tuned per batch. loss is the mean training loss (nats "
+    "per token) over a window of steps with step at its middle; no text is seen twice."
+)
 
 
 def windows(steps: int) -> list[int]:
@@ -96,6 +103,10 @@ def main() -> None:
                 store.write_table(record(shape, sequences, tokens, args.work), path)
                 print(f"{path.stem}: {time.time() - began:.0f} s", flush=True)
             parts.append(pd.read_csv(path))
+    known = json.loads((args.work / "provenance.json").read_text()) if (args.work / "provenance.json").exists() else {}
+    store.write_text(
+        json.dumps({"about": ABOUT, "corpus": known.get("corpus")}, indent=1) + "\n", args.out / "batches.json"
+    )
     table = pd.concat(parts).sort_values(["params", "batch_size", "step"], kind="stable")
     store.write_table(table, args.out / "batches.csv")
 
