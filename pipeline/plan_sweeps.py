@@ -31,7 +31,9 @@ class Sweep:
 
 
 def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: Draws) -> Sweep | None:
-    """The isoFLOP analysis where the table is a sweep, else None."""
+    """The isoFLOP analysis where the table is a sweep of finished runs, else None."""
+    if "run" in table and table["run"].duplicated().any():
+        return None
     c, n, y = (table[name].to_numpy() for name in ("flops", "params", "loss"))
     settings, level = config.isoflop, config.level
     try:

@@ -62,11 +62,10 @@ class ChinchillaLoss(Law):
         out = np.zeros((len(v), 5, 5))
         logs = counts(x)
         for term, slope, log in ((0, 2, 0), (1, 3, 1)):
-            moments = (v * jac[:, :, term]) @ (logs[:, [log]] ** np.arange(3))
-            first, second, third = moments.T
-            out[:, term, term] = first
-            out[:, term, slope] = out[:, slope, term] = -second
-            out[:, slope, slope] = third
+            weighted = v * jac[:, :, term]
+            out[:, term, term] = weighted.sum(axis=1)
+            out[:, term, slope] = out[:, slope, term] = -(weighted @ logs[:, log])
+            out[:, slope, slope] = weighted @ logs[:, log] ** 2
         return out
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:

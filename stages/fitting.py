@@ -27,7 +27,8 @@ Status = Literal["converged", "bound hit", "abnormal"]
 FIXED = 1e-8  # bounds closer than this mean a fixed parameter
 SEARCHED = 6  # at most this many seeds are searched from; the rest are only ranked
 STEPS = 200  # a search that needs more has lost its way
-PATIENCE = 2.0  # once half of the searches have ended, the others may take this many times the steps so far
+AGREED = 3  # steps that are left to the others once half of a fit's searches have met at the lowest point so far
+PATIENCE = 2  # searches on different data end when others take this many times the steps that half of them took
 DONE = 1e-15  # the step would lower the objective by less than this share of it
 SAME = 1e-6  # relative difference in the objective below which two searches ended at the same optimum
 
@@ -67,14 +68,14 @@ class Problem:
         else:
             a = np.abs(r)
             rho = np.where(a <= self.huber, 0.5 * r**2, self.huber * (a - 0.5 * self.huber))
-        total = np.einsum("kn,kn->k", np.broadcast_to(self.weight, r.shape), rho)
+        total = rho @ self.weight if self.weight.ndim == 1 else np.einsum("kn,kn->k", self.weight, rho)
         return np.where(np.isfinite(total), total, np.inf)
 
     def quadratic(self, theta: Array) -> Quadratic:
         """Objective (k,), gradient (k, p), Hessian and majorising Hessian (k, p, p) at ``theta`` (k, p)."""
         value, jac = self.derive(_columns(theta))
         r = value - self.observed
-        weight = np.broadcast_to(self.weight, r.shape)
+        weight = np.atleast_2d(self.weight)
         if self.huber is None:
             score, major, inside = weight * r, weight, weight
         else:
@@ -177,11 +178,15 @@ def search(problem: Problem, start: Array) -> Ends:
         live = np.flatnonzero(np.isfinite(now.cost))
         noise = 1e-28 * np.sum(problem.weight * problem.observed**2, axis=-1)
         last = STEPS
+        shared = problem.observed.ndim == 1 and problem.weight.ndim == 1
         for count in range(STEPS):
             if not len(live) or count > last:
                 break
             if last == STEPS and len(theta) > 2 and 2 * converged.sum() >= len(theta):
-                last = int(PATIENCE * count) + 5
+                if not shared:
+                    last = PATIENCE * count + 5
+                elif 2 * np.sum(converged & (now.cost <= now.cost.min() * (1 + SAME))) >= len(theta):
+                    last = count + AGREED
             part = Quadratic(now.cost[live], now.gradient[live], now.hessian[live], now.major[live])
             step, gain = _step(problem, theta[live], part, damping[live])
             trial = np.clip(theta[live] + step, problem.lower, problem.upper)
@@ -216,19 +221,26 @@ def _step(problem: Problem, theta: Array, at: Quadratic, damping: Array) -> tupl
     diagonal = np.einsum("kpp->kp", at.major)
     size = np.where(free & (diagonal > 0), np.sqrt(np.maximum(diagonal, 1e-300)), 1.0)
     scale = size[:, :, None] * size[:, None, :]
-    both = free[:, :, None] & free[:, None, :]
     eye = np.eye(theta.shape[1])
-    major = np.where(both, at.major / scale, 0.0)
-    matrix = np.where(both, at.hessian / scale, 0.0) + damping[:, None, None] * (major + eye)
-    matrix += eye * np.where(free, 1e-14, 1.0)[:, None, :]
-    gradient = np.where(free, at.gradient / size, 0.0)
-    step = np.linalg.solve(np.nan_to_num(matrix, posinf=1e150, neginf=-1e150), -gradient[:, :, None])[:, :, 0]
-    climbs = np.einsum("kp,kp->k", step, gradient) > 0
+    major, hessian, gradient = at.major / scale, at.hessian / scale, at.gradient / size
+    if not free.all():
+        both = free[:, :, None] & free[:, None, :]
+        major, hessian, gradient = (
+            np.where(both, major, 0.0),
+            np.where(both, hessian, 0.0),
+            np.where(free, gradient, 0.0),
+        )
+        hessian += eye * ~free[:, None, :]
+    matrix = hessian + damping[:, None, None] * (major + eye) + 1e-14 * eye
+    if not np.isfinite(matrix).all():
+        matrix = np.nan_to_num(matrix, posinf=1e150, neginf=-1e150)
+    step = np.linalg.solve(matrix, -gradient[:, :, None])[:, :, 0]
+    climbs = (step * gradient).sum(axis=1) > 0
     if np.any(climbs):  # the Hessian is indefinite there: the majoriser never is
         safe = np.nan_to_num(major[climbs] * (1 + damping[climbs])[:, None, None]) + eye * 1e-8
         safe += eye * ~free[climbs][:, None, :]
         step[climbs] = np.linalg.solve(safe, -gradient[climbs][:, :, None])[:, :, 0]
-    gain = -0.5 * np.einsum("kp,kp->k", step, gradient)
+    gain = -0.5 * (step * gradient).sum(axis=1)
     return step / size, gain
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stages.fitting import Array, Ends, Mask, Problem, search
 
 Kind = Literal["pairs", "runs", "wild"]
-FAR = 3.0  # standard deviations from the median of all resamples at which an end is looked at again
+FAR = 2.0  # standard deviations from the median of all resamples at which an end is looked at again
 BLOCK = 24_000  # observations times resamples searched at once: what fits the processor's cache
 
 
@@ -52,76 +52,72 @@ def resample(
     counts : (k, n), optional
         How often each observation is drawn, instead of drawing here (to repeat somebody's resamples).
     """
-    drawn = counts is not None
     size = len(problem.observed)
     rng = np.random.default_rng(seed)
     ids = np.arange(size) if groups is None else np.unique(groups, return_inverse=True)[1]
+    total = n if counts is None else len(counts)
     block = max(1, BLOCK // size)
-    total = len(counts) if counts is not None else n
-    starts = np.atleast_2d(theta) if others is None else np.vstack([theta, others])
-    parts: list[tuple[Ends, Mask]] = []
+    found = _Found(total, len(theta))
+    doubts: list[tuple[NDArray[np.int64], Problem]] = []
     for first in range(0, total, block):
-        k = min(block, total - first)
-        if drawn:
-            assert counts is not None
-            copy = replace(problem, weight=problem.weight * counts[first : first + k].astype(float))
+        rows = np.arange(first, min(first + block, total))
+        if counts is not None:
+            copy = replace(problem, weight=problem.weight * counts[rows].astype(float))
         elif kind == "wild":
-            copy = _wild(problem, theta, ids, k, rng)
+            copy = _wild(problem, theta, ids, len(rows), rng)
         else:
             units = np.arange(size) if kind == "pairs" else ids
-            copy = replace(problem, weight=problem.weight * _draw(units, k, rng))
-        parts.append(_best(copy, starts, k))
-    ends = [e for e, _ in parts]
-    return Resamples(
-        np.concatenate([e.theta for e in ends]),
-        np.concatenate([e.cost for e in ends]),
-        np.concatenate([e.gradient for e in ends]),
-        np.concatenate([e.converged for e in ends]),
-        np.concatenate([m for _, m in parts]),
-    )
+            copy = replace(problem, weight=problem.weight * _draw(units, len(rows), rng))
+        found.keep(rows, search(copy, np.repeat(theta[None], len(rows), axis=0)))
+        doubt = np.flatnonzero(~found.at_optimum[rows] | _far(found.theta[rows]))
+        doubts.append((rows[doubt], copy.rows(doubt)))
+    for start in () if others is None else others:
+        _retry(found, doubts, start, block)
+    return Resamples(found.theta, found.cost, found.gradient, found.at_optimum, found.moved)
 
 
-def _best(problem: Problem, starts: Array, k: int) -> tuple[Ends, Mask]:
-    """Where each of k data sets has its optimum: from both sides, and from every start where there is doubt.
+class _Found:
+    """Ends of all resamples, filled block by block."""
 
-    About one in a thousand is trapped in a second basin along the flattest direction, or stalls between two. Doubt is
-    where the two sides disagree, where a search failed, and where an end lies far out among the others.
+    def __init__(self, n: int, p: int) -> None:
+        self.theta, self.cost, self.gradient = np.empty((n, p)), np.full(n, np.inf), np.full(n, np.inf)
+        self.at_optimum, self.moved = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+
+    def keep(self, rows: NDArray[np.int64], ends: Ends) -> None:
+        """Take what is lower, or equally low and converged where nothing had."""
+        lower = ends.cost < self.cost[rows] * (1 - 1e-9)
+        better = lower | (~self.at_optimum[rows] & ends.converged & (ends.cost <= self.cost[rows]))
+        where = rows[better]
+        self.moved[rows[lower]] |= np.isfinite(self.cost[rows[lower]])
+        self.theta[where], self.cost[where] = ends.theta[better], ends.cost[better]
+        self.gradient[where], self.at_optimum[where] = ends.gradient[better], ends.converged[better]
+
+
+def _retry(found: _Found, doubts: list[tuple[NDArray[np.int64], Problem]], start: Array, block: int) -> None:
+    """Search the doubtful resamples from another start, gathered into blocks again.
+
+    About one in a thousand is trapped in a second basin or stalls between two; those are the ones that did not converge
+    or that lie far out among the others.
     """
-    found = search(problem, np.repeat(starts[:1], k, axis=0))
-    moved = np.zeros(k, dtype=bool)
-    everyone = np.arange(k)
-    _again(problem, found, moved, everyone, _opposite(found.theta))
-    far = np.any(np.abs(_standardised(found.theta)) > FAR, axis=1)
-    for start in starts[1:]:
-        lost = np.flatnonzero(~found.converged | moved | far)
-        if not len(lost):
-            break
-        _again(problem, found, moved, lost, np.repeat(start[None], len(lost), axis=0))
-    return found, moved
+    rows = np.concatenate([r for r, _ in doubts])
+    if not len(rows):
+        return
+    parts = [p for r, p in doubts if len(r)]
+    weight, observed = parts[0].weight, parts[0].observed
+    if weight.ndim == 2:
+        weight = np.concatenate([p.weight for p in parts])
+    if observed.ndim == 2:
+        observed = np.concatenate([p.observed for p in parts])
+    gathered = replace(parts[0], weight=weight, observed=observed)
+    for first in range(0, len(rows), block):
+        here = np.arange(first, min(first + block, len(rows)))
+        found.keep(rows[here], search(gathered.rows(here), np.repeat(start[None], len(here), axis=0)))
 
 
-def _again(problem: Problem, found: Ends, moved: Mask, rows: NDArray[np.int64], start: Array) -> None:
-    """Search ``rows`` from ``start`` too, and keep what is better."""
-    again = search(problem.rows(rows), start)
-    lower = again.cost < found.cost[rows] * (1 - 1e-9)
-    better = lower | (~found.converged[rows] & again.converged & (again.cost <= found.cost[rows]))
-    for name in ("theta", "cost", "gradient", "converged"):
-        getattr(found, name)[rows[better]] = getattr(again, name)[better]
-    moved[rows[lower]] = True
-
-
-def _opposite(theta: Array) -> Array:
-    """For each of the ends (k, p) one from the other side of the cloud along its longest axis, (k, p)."""
-    spread = _standardised(theta)
-    along = spread @ np.linalg.svd(np.nan_to_num(spread), full_matrices=False)[2][0]
-    order = np.argsort(along)
-    low, high = theta[order[0]], theta[order[-1]]
-    return np.asarray(np.where((along > np.median(along))[:, None], low, high))
-
-
-def _standardised(theta: Array) -> Array:
+def _far(theta: Array) -> Mask:
+    """Which ends lie far from the median of the others in any parameter."""
     spread = theta - np.median(theta, axis=0)
-    return np.asarray(spread / np.maximum(np.std(theta, axis=0), 1e-12))
+    return np.asarray(np.any(np.abs(spread) > FAR * np.maximum(np.std(theta, axis=0), 1e-12), axis=1))
 
 
 def _draw(units: NDArray[np.generic], k: int, rng: np.random.Generator) -> Array:
