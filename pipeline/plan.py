@@ -31,6 +31,7 @@ from stages import allocation, published
 from stages.allocation import Draws
 from stages.base import Law
 from stages.chinchilla import ChinchillaLoss
+from stages.deepseek import DeepSeekLoss
 from stages.fitting import Array
 from stages.kaplan import KaplanLoss
 from stages.overtrained import OvertrainedLoss
@@ -99,7 +100,7 @@ def _table(config: PlanConfig, base: Path, data: Path | None) -> tuple[pd.DataFr
             raise InputError("data.path: is missing (give the table here, or with --data)")
         return None, "none: published constants"
     columns, where = (settings.columns, settings.where) if settings else ({}, {})
-    table = plan_table.read(path, ("params", "tokens", "loss"), ("flops", "step"), columns, where)
+    table = plan_table.read(path, ("params", "tokens", "loss"), ("flops", "step", "flops_per_token"), columns, where)
     table.attrs["given"] = "flops" in table
     if "flops" not in table:
         table["flops"] = 6 * table["params"] * table["tokens"]
@@ -114,9 +115,9 @@ def _published(config: PlanConfig) -> Basis:
 
 
 def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
-    law: Law = OvertrainedLoss()
-    if config.law != "overtraining":
-        law = (ChinchillaLoss if config.law == "chinchilla" else KaplanLoss)(config.huber)
+    law = _law(config)
+    if missing := set(law.columns) - {*table.columns, "token_multiplier"}:
+        raise InputError(f"data: the table has no column {missing.pop()!r}, which law {config.law!r} needs")
     if len(table) <= len(law.parameters) + 1:
         raise InputError(f"data: {len(table)} runs cannot fit the {len(law.parameters)} parameters of {config.law!r}")
     rows = table.assign(token_multiplier=table["tokens"] / table["params"])
@@ -127,20 +128,32 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
     sample = law.resample(X, y, config.resamples, "pairs" if groups is None else "runs", groups, config.seed)
     draws = law.natural(sample.theta)
     values = {name: np.array([value]) for name, value in law.estimates_.items()}
-    finite = {k: (None if not np.isfinite(v) else float(v)) for k, v in law.stderrs_.items()}
+    spread = {k: float(np.std(v)) for k, v in draws.items()}
     report = FitReport(
         law=type(law).__name__, formula=law.formula, source=law.source,
         estimates={k: estimate(float(v[0]), draws[k], config.level) for k, v in values.items()},
-        stderrs=finite, objective=law.cost_, gradient=law.gradient_, agreement=law.agreement_,
+        stderrs={k: v if np.isfinite(v) else None for k, v in spread.items()},
+        objective=law.cost_, gradient=law.gradient_, agreement=law.agreement_,
         runner_up_objective=None if law.runner_up_ is None else law.runner_up_cost_, status=law.status_,
         n=law.n_points_, resamples_at_optimum=float(np.mean(sample.at_optimum)), notes=law.notes_,
     )  # fmt: skip
+    if config.law == "deepseek":
+        # M = 6 N': the parameters that 6ND would count for the same FLOPs. So everything downstream is in C = 6 N' D.
+        values, draws = ({**p, "A": p["A"] * 6 ** -p["alpha"]} for p in (values, draws))
     how = f"{config.resamples} resamples of {'runs' if groups is None else 'whole training runs'}"
     reach = max(config.flops) / table["flops"].max()
-    notes = [f"the largest run has {table['flops'].max():.2g} FLOPs: the plan reaches {reach:.3g} times beyond"] * bool(
-        reach > 1
-    )
+    notes = []
+    if reach > 1:
+        largest = table["flops"].max()
+        notes = [f"the largest run has {largest:.2g} FLOPs: the plan reaches {reach:.3g} times beyond"]
     return Basis(FORMS[config.law], values, draws, type(law).__name__, law.source, how, report, (*notes, *law.notes_))
+
+
+def _law(config: PlanConfig) -> Law:
+    if config.law == "overtraining":
+        return OvertrainedLoss()
+    kinds = {"chinchilla": ChinchillaLoss, "kaplan": KaplanLoss, "deepseek": DeepSeekLoss}
+    return kinds[config.law](config.huber)
 
 
 def _answer(basis: Basis, flops: float, level: float) -> Answer:
@@ -261,6 +274,9 @@ def _provenance(config: PlanConfig, table: pd.DataFrame | None, label: str) -> P
     plain = config.model_dump(mode="json", exclude={"out"}, exclude_none=True)
     if plain.get("data"):
         plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
+    for section in ("hyperparams", "batches", "schedules"):
+        if path := (plain.get(section) or {}).get("path"):
+            plain[section]["path"] = Path(path).name
     return Provenance(
         benchcast=_version("benchcast"), python=platform.python_version(),
         packages={name: _version(name) for name in PACKAGES}, config=plain, config_digest=object_digest(plain),

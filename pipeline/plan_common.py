@@ -10,7 +10,12 @@ from pipeline.plan_results import Estimate, FitReport, Growth
 from stages.allocation import Draws, between
 from stages.fitting import Array
 
-FORMS = {"chinchilla": "chinchilla", "kaplan": "kaplan", "overtraining": "overtrained"}  # config's name to stages'
+FORMS = {
+    "chinchilla": "chinchilla",
+    "kaplan": "kaplan",
+    "overtraining": "overtrained",
+    "deepseek": "chinchilla",
+}  # config's name to stages'
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,9 @@ class PlanConfig(Strict):
 
     title: str = Field(default="Training plan", min_length=1)
     flops: Flops = Field(description="training compute to plan for, FLOPs; one number or several")
-    law: Literal["chinchilla", "kaplan", "overtraining"] = Field(default="chinchilla", description="law to fit")
+    law: Literal["chinchilla", "kaplan", "overtraining", "deepseek"] = Field(
+        default="chinchilla", description="law to fit; deepseek needs a column flops_per_token"
+    )
     published: str = Field(default="chinchilla-refit", description="published law that answers when there is no data")
     data: TableSettings | None = None
     huber: Positive | None = Field(default=1e-3, description="Huber threshold on log loss; empty for least squares")

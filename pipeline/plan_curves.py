@@ -73,8 +73,8 @@ def _overlays(found: Unraveled, table: pd.DataFrame) -> list[CurveOverlay]:
         steps = run["step"].to_numpy(dtype=float)
         overlays.append(
             CurveOverlay(
-                name=f"N {params:.3g}, batch {batch:.3g}",
-                group=f"{params:.3g}",
+                name=f"batch {batch:,.0f} tokens",
+                group=f"{params:,.0f} parameters",
                 step=tuple(steps.tolist()),
                 loss=tuple(run["loss"].tolist()),
                 law=tuple(found.trajectory(float(params), float(batch), steps).tolist()),

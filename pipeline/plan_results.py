@@ -97,7 +97,7 @@ class FitReport(Frozen):
     formula: str
     source: str
     estimates: dict[str, Estimate]
-    stderrs: dict[str, float | None]
+    stderrs: dict[str, float | None] = Field(description="standard deviation over the resamples")
     objective: float
     gradient: float
     agreement: float = Field(description="share of the searches that met at the optimum")

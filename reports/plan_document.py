@@ -75,9 +75,16 @@ def build(result: Record) -> tuple[dict[str, Any], document.Files]:
         "title": clean(result["title"], 160),
         "summary": _summary(result),
         "parts": parts,
+        "command": _command(result),
         "facts": _facts(result),
         "config": yaml.safe_dump(result["provenance"]["config"], sort_keys=False, allow_unicode=True),
     }, files
+
+
+def _command(result: Record) -> str:
+    """The command that repeats the plan; a table is named by its file, wherever it lies."""
+    p = result["provenance"]
+    return "benchcast plan plan.yaml" + (f" --data {clean(p['data'], 80)}" if p["rows"] else "")
 
 
 def _part(heading: str, text: list[str], rows: Any = None) -> dict[str, Any]:

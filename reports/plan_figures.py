@@ -31,7 +31,13 @@ def _log_axis(ax: Axes, which: str, low: float, high: float) -> None:
     axis = getattr(ax, f"{which}axis")
     axis.set_major_locator(FixedLocator(ticks[::step]))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda v, _: count(v) if 1e3 <= v < 1e16 else f"{v:.0e}".replace("e+", "e")))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: _tick(v)))
+
+
+def _tick(value: float) -> str:
+    if 1 <= value < 1e3:
+        return f"{value:g}"
+    return count(value) if 1e3 <= value < 1e16 else f"{value:.0e}".replace("e+", "e")
 
 
 def contours(result: Record) -> bytes:

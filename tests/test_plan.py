@@ -107,6 +107,18 @@ def test_other_laws_answer_too(law: str, config: Path) -> None:
     )
 
 
+def test_deepseeks_law_plans_in_flops_per_token(config: Path, tmp_path: Path) -> None:
+    """With M = 6N it is Chinchilla's law: the same plan; without the column it says what is missing."""
+    settings = load(config, PlanConfig, {"law": "deepseek", "flops": [1e22]})
+    with pytest.raises(InputError, match="flops_per_token"):
+        plan.run(settings, config.parent)
+    runs().assign(flops_per_token=lambda t: 6 * t["params"]).to_csv(tmp_path / "runs.csv", index=False)
+    mine = plan.run(settings, config.parent).answers[0]
+    other = plan.run(load(config, PlanConfig, {"flops": [1e22]}), config.parent).answers[0]
+    assert mine.params.value == pytest.approx(other.params.value, rel=1e-4)
+    assert mine.tokens.high == pytest.approx(other.tokens.high, rel=1e-2)
+
+
 def test_the_same_input_gives_the_same_bytes(config: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         done = benchcast("plan", config, "--out", tmp_path / name)
