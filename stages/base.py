@@ -197,6 +197,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         n: int = 1000,
         kind: Kind = "pairs",
         groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
         seed: int = 0,
         counts: ArrayLike | None = None,
     ) -> Resamples:
@@ -208,7 +209,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, reset=False)
         target = target.astype(float)
-        x, weight = self._inputs(x), np.ones(len(target))
+        x, weight = self._inputs(x), _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
         problem = self._problem(x, target, weight)
         ids = None if groups is None else np.asarray(groups)
         drawn = None if counts is None else np.asarray(counts)

@@ -232,9 +232,14 @@ def _step(problem: Problem, theta: Array, at: Quadratic, damping: Array) -> tupl
         )
         hessian += eye * ~free[:, None, :]
     matrix = hessian + damping[:, None, None] * (major + eye) + 1e-14 * eye
-    if not np.isfinite(matrix).all():
-        matrix = np.nan_to_num(matrix, posinf=1e150, neginf=-1e150)
-    step = np.linalg.solve(matrix, -gradient[:, :, None])[:, :, 0]
+    if not (np.isfinite(matrix).all() and np.isfinite(gradient).all()):
+        # A start where the law overflows: its search may fail, the others must not.
+        matrix = np.nan_to_num(matrix, posinf=1e150, neginf=-1e150) + eye
+        gradient = np.nan_to_num(gradient, posinf=1e150, neginf=-1e150)
+    try:
+        step = np.linalg.solve(matrix, -gradient[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        step = -gradient / (1 + damping)[:, None]
     climbs = (step * gradient).sum(axis=1) > 0
     if np.any(climbs):  # the Hessian is indefinite there: the majoriser never is
         safe = np.nan_to_num(major[climbs] * (1 + damping[climbs])[:, None, None]) + eye * 1e-8

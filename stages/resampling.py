@@ -57,7 +57,7 @@ def resample(
     ids = np.arange(size) if groups is None else np.unique(groups, return_inverse=True)[1]
     total = n if counts is None else len(counts)
     block = max(1, BLOCK // size)
-    found = _Found(total, len(theta))
+    found = _Found(total, theta)
     doubts: list[tuple[NDArray[np.int64], Problem]] = []
     for first in range(0, total, block):
         rows = np.arange(first, min(first + block, total))
@@ -79,8 +79,9 @@ def resample(
 class _Found:
     """Ends of all resamples, filled block by block."""
 
-    def __init__(self, n: int, p: int) -> None:
-        self.theta, self.cost, self.gradient = np.empty((n, p)), np.full(n, np.inf), np.full(n, np.inf)
+    def __init__(self, n: int, theta: Array) -> None:
+        self.theta = np.repeat(theta[None], n, axis=0)
+        self.cost, self.gradient = np.full(n, np.inf), np.full(n, np.inf)
         self.at_optimum, self.moved = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
     def keep(self, rows: NDArray[np.int64], ends: Ends) -> None:
