@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import cli_score
-from pipeline.cli_plan import plan
+from pipeline import cli_plan, cli_score
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ OutPath = Annotated[
 JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")]
 
 
+cli_plan.add_to(app)
 cli_score.add_to(app)
 
 
@@ -142,9 +142,6 @@ def ingest(
     typer.echo(f"{out}: {len(table)} rows, {table['run'].nunique()} runs, {table['task'].nunique()} tasks")
     for line in loaded.about:
         typer.echo(f"  {line}")
-
-
-app.command(epilog="Example: benchcast plan --flops 3.8e25")(plan)
 
 
 @app.command(epilog="Example: benchcast schema result > result.schema.json")

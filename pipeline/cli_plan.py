@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pipeline.plan_results import PlanResult
 
 
+def add_to(app: typer.Typer) -> None:
+    """Enter the command into the command line."""
+    app.command(epilog="Example: benchcast plan --flops 3.8e25")(plan)
+
+
 def plan(
     config: Annotated[
         Path | None, typer.Argument(metavar="[CONFIG]", help="YAML config; without it, --flops is enough")
