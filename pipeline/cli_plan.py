@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Enter the command into the command line."""
+    """Enter these commands into the command line."""
     app.command(epilog="Example: benchcast plan --flops 3.8e25")(plan)
+    app.command(epilog="Example: benchcast flops config.json --tokens 2e12")(flops)
 
 
 def plan(
@@ -106,3 +107,37 @@ def _typeset(result: PlanResult, out: Path) -> Path:
         raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
     except ReportError as error:
         raise BenchcastError(f"the report could not be typeset: {error}") from error
+
+
+def flops(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.JSON", help="config.json of a Hugging Face model")],
+    seq_len: Annotated[
+        int | None, typer.Option("--seq-len", help="training sequence length; empty: its context")
+    ] = None,
+    tokens: Annotated[float | None, typer.Option("--tokens", help="training tokens, for the whole run's FLOPs")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Parameters and training FLOPs of a model from its config.json, under every convention."""
+    import json as json_module
+
+    from stages.architecture import CONVENTIONS, Architecture
+
+    try:
+        model = Architecture.from_config(json_module.loads(config.read_text()))
+        per_token = {name: model.flops_per_token(name, seq_len) for name in CONVENTIONS}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{config}: {error}") from None
+    sizes = {
+        "all": model.params(),
+        "without embeddings": model.params(embeddings=False),
+        "without embeddings and head": model.params(embeddings=False, head=False),
+    }
+    if json:
+        total = None if tokens is None else {name: value * tokens for name, value in per_token.items()}
+        typer.echo(json_module.dumps({"params": sizes, "flops_per_token": per_token, "flops": total}))
+        return
+    for name, value in sizes.items():
+        typer.echo(f"parameters, {name}: {value:,}")
+    for name, each in per_token.items():
+        whole = "" if tokens is None else f", {each * tokens:.4g} FLOPs for {tokens:.3g} tokens"
+        typer.echo(f"{name}: {each:.6g} FLOPs per token{whole}")

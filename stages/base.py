@@ -197,9 +197,9 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         n: int = 1000,
         kind: Kind = "pairs",
         groups: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
         seed: int = 0,
         counts: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Resamples:
         """Refit on ``n`` resamples of the data it was fitted on: pairs, whole ``groups`` ("runs"), or wild.
 

@@ -166,7 +166,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["--help", "run --help", "ingest --help", "score --help", "report --help", "plan --help"]
+    "command", ["--help", "run --help", "ingest --help", "score --help", "report --help", "plan --help", "flops --help"]
 )
 def test_help_has_an_example(command: str) -> None:
     done = benchcast(*command.split())

@@ -226,6 +226,23 @@ def test_the_papers_are_checked_and_every_example_config_is_valid() -> None:
         load(ROOT / "configs" / f"{name}.yaml", PlanConfig)
 
 
+def test_flops_of_a_config_json(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    shape = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+             "num_attention_heads": 32, "vocab_size": 32000, "max_position_embeddings": 4096}  # fmt: skip
+    path.write_text(json.dumps(shape))
+    done = benchcast("flops", path, "--tokens", "2e12", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["params"]["all"] == 6_738_415_616
+    assert found["flops"]["6ND"] == pytest.approx(6 * 6_738_415_616 * 2e12)
+    assert "6,738,415,616" in benchcast("flops", path).stdout
+    path.write_text(json.dumps(shape | {"hidden_size": None}))
+    done = benchcast("flops", path)
+    assert done.returncode == 2
+    assert "hidden_size is missing" in done.stderr
+
+
 @pytest.mark.parametrize("module", ["torch", "transformers", "lm_eval", "numba"])
 def test_plan_loads_nothing_heavy(module: str) -> None:
     code = (
