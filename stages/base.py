@@ -84,6 +84,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     y_unit: ClassVar[str]
     log_link: bool = False  # residuals are differences of logarithms
     huber: float | None = None
+    linear: ClassVar[tuple[int, ...]] = ()  # parameters that the curve is linear in
 
     # A formula is written once for one set of parameters, theta (p,), and for k of them at once, theta (p, k, 1).
 
@@ -249,7 +250,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
             return (np.log(curve), jac / curve[..., None]) if self.log_link else (curve, jac)
 
         curvature = None if self._curvature is None else partial(self._curvature, x)
-        return Problem(value, derive, curvature, observed, weight, lower, upper, self.huber, self.log_link)
+        return Problem(value, derive, curvature, observed, weight, lower, upper, self.huber, self.log_link, self.linear)
 
     def _keep(self, found: Fit, n: int) -> None:
         self.theta_ = found.theta

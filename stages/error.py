@@ -27,6 +27,7 @@ class LossToError(Law):
     source = "Over-training (arXiv 2403.08540), equation 5"
     x_unit = "nats/token"
     y_unit = "error"
+    linear = (0, 1)
 
     def _curve(self, theta: Array, x: Array) -> Array:
         return np.asarray(theta[0] - theta[1] * np.exp(-np.exp(theta[2]) * x[:, 0]))

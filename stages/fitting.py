@@ -39,8 +39,10 @@ class Problem:
 
     ``value`` gives (k, n) on the link scale, ``derive`` that and the Jacobian (k, n, p). ``curvature``, if the law has
     it, takes the Jacobian and v (k, n) and gives sum_i v_i times the second derivatives of observation i, (k, p, p);
-    with ``log_link`` those of the curve f over f, to which (log f)'' = f''/f - (f'/f)(f'/f)' adds the rest.
-    ``observed`` and ``weight`` are (n,), or (k, n) where the searches differ in their data.
+    with ``log_link`` those of the curve f over f, to which (log f)'' = f''/f - (f'/f)(f'/f)' adds the rest. ``linear``
+    are the parameters that the curve is linear in: under least squares they are projected out (variable projection,
+    Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973)). ``observed`` and ``weight`` are (n,), or (k, n) where the searches
+    differ in their data.
     """
 
     value: Callable[[Array], Array]
@@ -52,6 +54,7 @@ class Problem:
     upper: Array
     huber: float | None = None
     log_link: bool = False
+    linear: tuple[int, ...] = ()
 
     def rows(self, keep: NDArray[np.generic]) -> Problem:
         """The searches ``keep`` only."""
@@ -190,7 +193,10 @@ def search(problem: Problem, start: Array) -> Ends:
             part = Quadratic(now.cost[live], now.gradient[live], now.hessian[live], now.major[live])
             step, gain = _step(problem, theta[live], part, damping[live])
             trial = np.clip(theta[live] + step, problem.lower, problem.upper)
-            new = problem.rows(live).quadratic(trial)
+            here = problem.rows(live)
+            new = here.quadratic(trial)
+            if problem.linear and problem.huber is None and not problem.log_link:
+                trial, new = _project(here, trial, new)
             drop = part.cost - new.cost
             better = drop > 0
             theta[live[better]] = trial[better]
@@ -203,6 +209,27 @@ def search(problem: Problem, start: Array) -> Ends:
             live = live[~settled & (damping[live] < 1e10)]
         gradient = scaled_gradient(problem, theta, now)
     return Ends(theta, now.cost, gradient, converged | (gradient < 1e-6))
+
+
+def _project(problem: Problem, theta: Array, at: Quadratic) -> tuple[Array, Quadratic]:
+    """The linear parameters at their least-squares values for the others, where that is better: a curved valley is
+    followed along its floor.
+    """
+    part = list(problem.linear)
+    free = ~_held(problem, theta, at.gradient)[:, part]
+    matrix = np.where(free[:, :, None] & free[:, None, :], at.major[:, part][:, :, part], 0.0)
+    size = np.sqrt(np.maximum(np.einsum("kqq->kq", matrix), 1e-300))
+    matrix = matrix / (size[:, :, None] * size[:, None, :]) + np.eye(len(part)) * np.where(free, 1e-14, 1.0)[:, None]
+    right = np.where(free, -at.gradient[:, part] / size, 0.0)
+    if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
+        return theta, at
+    moved = theta.copy()
+    moved[:, part] += np.linalg.solve(matrix, right[:, :, None])[:, :, 0] / size
+    moved = np.clip(moved, problem.lower, problem.upper)
+    new = problem.quadratic(moved)
+    better = new.cost < at.cost
+    at.put(better, new, better)
+    return np.where(better[:, None], moved, theta), at
 
 
 def scaled_gradient(problem: Problem, theta: Array, at: Quadratic) -> Array:

@@ -30,6 +30,7 @@ class OvertrainedLoss(Law):
     source = "Over-training (arXiv 2403.08540), equation 4"
     x_unit = "FLOPs, tokens per parameter"
     y_unit = "nats/token"
+    linear = (0,)
 
     def _terms(self, theta: Array, x: Array) -> tuple[Array, Array, Array, Array]:
         _, log_a, log_b, eta = theta

@@ -35,6 +35,7 @@ class NLLToAccuracy(Law):
     source = "Llama 3 (arXiv 2407.21783), section 3.2.1; model ladder (arXiv 2412.04403), step 2"
     x_unit = "loss"
     y_unit = "accuracy"
+    linear = (0, 1)
 
     def __init__(self, floor: Range = (0.0, 1.0), ceiling: Range = (0.0, 1.0)) -> None:
         self.floor = floor

@@ -113,6 +113,7 @@ class AnnealedLoss(Law):
     source = "Annealing law (arXiv 2408.11029), equation 1"
     x_unit = "peak learning rates times steps, annealing"
     y_unit = "nats/token"
+    linear = (0, 3)
 
     def _power(self, theta: Array, x: Array) -> tuple[Array, Array]:
         area = np.log(np.maximum(x[:, 0], 1e-12))
