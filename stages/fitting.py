@@ -41,8 +41,8 @@ class Problem:
     it, takes the Jacobian and v (k, n) and gives sum_i v_i times the second derivatives of observation i, (k, p, p);
     with ``log_link`` those of the curve f over f, to which (log f)'' = f''/f - (f'/f)(f'/f)' adds the rest. ``linear``
     are the parameters that the curve is linear in: under least squares they are projected out (variable projection,
-    Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973)). ``observed`` and ``weight`` are (n,), or (k, n) where the searches
-    differ in their data.
+    Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973)). ``observed`` and ``weight`` are (n,), or (k, n) where the
+    searches differ in their data.
     """
 
     value: Callable[[Array], Array]
