@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import published
-from scipy.optimize import approx_fprime, minimize
+from scipy.optimize import approx_fprime, least_squares, minimize
 
-from stages import ChinchillaLoss, FLOPsToNLL, OvertrainedLoss
+from stages import ChinchillaLoss, FLOPsToNLL, LossToError, OvertrainedLoss
 from stages.fitting import fit, search
 from stages.seeding import linear_part
 
@@ -87,6 +87,22 @@ def test_the_runner_up_basin_is_reported() -> None:
     assert found.runner_up is not None
     assert found.runner_up[0] == pytest.approx(-1.0, abs=0.02)
     assert found.agreement == pytest.approx(0.5)
+
+
+def test_a_curved_valley_is_followed_to_its_end() -> None:
+    """Nearly straight data: epsilon and k run away together as gamma falls. SciPy's bounded search is the peer."""
+    rng = np.random.default_rng(7)
+    loss = np.linspace(3.0, 5.5, 21)
+    error = 0.2 + 0.13 * loss + rng.normal(0, 0.015, 21)
+    law = LossToError().fit(loss[:, None], error)
+    assert law.status_ in ("converged", "bound hit")
+
+    def residual(theta: np.ndarray) -> np.ndarray:
+        return theta[0] - theta[1] * np.exp(-np.exp(theta[2]) * loss) - error
+
+    bounds = ([-np.inf, -np.inf, np.log(1e-2)], [np.inf, np.inf, np.log(30.0)])
+    peers = [least_squares(residual, [1.0, 1.0, np.log(g)], bounds=bounds, max_nfev=5000).cost for g in (0.02, 0.2, 1)]
+    assert law.cost_ <= min(peers) * (1 + 1e-9)
 
 
 def test_an_optimum_beyond_a_bound_ends_on_it() -> None:
