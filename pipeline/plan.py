@@ -146,6 +146,8 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
     if reach > 1:
         largest = table["flops"].max()
         notes = [f"the largest run has {largest:.2g} FLOPs: the plan reaches {reach:.3g} times beyond"]
+    if law.status_ == "abnormal":
+        notes.insert(0, "the fit did not converge: these runs do not follow the law, do not plan by it")
     return Basis(FORMS[config.law], values, draws, type(law).__name__, law.source, how, report, (*notes, *law.notes_))
 
 

@@ -20,6 +20,9 @@ LEVELS = (0.001, 0.0025, 0.005, 0.01, 0.02)
 
 def _log_axis(ax: Axes, which: str, low: float, high: float) -> None:
     """A logarithmic axis with ticks at powers of ten (or at 1, 2, 5 where there are few), labelled as counts."""
+    # An interval may reach from nothing to the absurd: the axis stays within what can be read.
+    high = min(high, 1e24)
+    low = max(low, high * 1e-12, 1e-12)
     getattr(ax, f"set_{which}scale")("log")
     getattr(ax, f"set_{which}lim")(low, high)
     decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)

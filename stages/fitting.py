@@ -224,7 +224,7 @@ def _project(problem: Problem, theta: Array, at: Quadratic) -> tuple[Array, Quad
     if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
         return theta, at
     moved = theta.copy()
-    moved[:, part] += np.linalg.solve(matrix, right[:, :, None])[:, :, 0] / size
+    moved[:, part] += _solve(matrix, right) / size
     moved = np.clip(moved, problem.lower, problem.upper)
     new = problem.quadratic(moved)
     better = new.cost < at.cost
@@ -263,17 +263,24 @@ def _step(problem: Problem, theta: Array, at: Quadratic, damping: Array) -> tupl
         # A start where the law overflows: its search may fail, the others must not.
         matrix = np.nan_to_num(matrix, posinf=1e150, neginf=-1e150) + eye
         gradient = np.nan_to_num(gradient, posinf=1e150, neginf=-1e150)
-    try:
-        step = np.linalg.solve(matrix, -gradient[:, :, None])[:, :, 0]
-    except np.linalg.LinAlgError:
-        step = -gradient / (1 + damping)[:, None]
+    step = _solve(matrix, -gradient)
     climbs = (step * gradient).sum(axis=1) > 0
     if np.any(climbs):  # the Hessian is indefinite there: the majoriser never is
         safe = np.nan_to_num(major[climbs] * (1 + damping[climbs])[:, None, None]) + eye * 1e-8
         safe += eye * ~free[climbs][:, None, :]
-        step[climbs] = np.linalg.solve(safe, -gradient[climbs][:, :, None])[:, :, 0]
+        step[climbs] = _solve(safe, -gradient[climbs])
     gain = -0.5 * (step * gradient).sum(axis=1)
     return step / size, gain
+
+
+def _solve(matrix: Array, right: Array) -> Array:
+    """Solutions (k, p) of k systems (k, p, p); where one is singular, all are taken a little away from it."""
+    try:
+        return np.asarray(np.linalg.solve(matrix, right[:, :, None])[:, :, 0])
+    except np.linalg.LinAlgError:
+        size = np.max(np.abs(matrix), axis=(1, 2))[:, None, None] + 1e-300
+        shifted = matrix / size + 1e-7 * np.diag(1 + np.arange(matrix.shape[1]))
+        return np.asarray((np.linalg.pinv(shifted) @ right[:, :, None] / size)[:, :, 0])
 
 
 def _damp(damping: Array, ratio: Array, better: Mask) -> Array:

@@ -105,6 +105,19 @@ def test_a_curved_valley_is_followed_to_its_end() -> None:
     assert law.cost_ <= min(peers) * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_losses_without_any_law_in_them_still_give_an_answer(seed: int) -> None:
+    """Uniform noise for losses: bounds are hit and systems singular, but nothing stops."""
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([10 ** rng.uniform(7, 10, 42), 10 ** rng.uniform(9, 12, 42)])
+    y = rng.uniform(2, 4, 42)
+    law = ChinchillaLoss().fit(x, y)
+    sample = law.resample(x, y, 300, seed=seed)
+    assert np.isfinite(law.theta_).all()
+    assert np.isfinite(sample.theta).all()
+    assert np.isfinite(sample.cost).all()
+
+
 def test_an_optimum_beyond_a_bound_ends_on_it() -> None:
     rng = np.random.default_rng(0)
     flops = np.geomspace(1e17, 1e20, 30)

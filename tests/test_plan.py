@@ -176,6 +176,16 @@ def test_batches_and_a_sweep_of_learning_rates(config: Path, tmp_path: Path) -> 
     )
 
 
+def test_runs_that_follow_no_law_are_planned_with_a_warning_and_drawn(config: Path, tmp_path: Path) -> None:
+    table = runs()
+    table["loss"] = np.random.default_rng(0).uniform(2, 4, len(table))
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    done = benchcast("plan", config, "--out", tmp_path / "o")
+    assert done.returncode == 0, done.stderr
+    assert "did not converge" in done.stdout or "bound" in done.stdout
+    assert (tmp_path / "o" / "plan.pdf").stat().st_size > 1e4
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
