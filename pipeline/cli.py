@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import cli_score
+from pipeline import cli_plan, cli_score
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ OutPath = Annotated[
 JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")]
 
 
+cli_plan.add_to(app)
 cli_score.add_to(app)
 
 
@@ -144,18 +145,27 @@ def ingest(
 
 
 @app.command(epilog="Example: benchcast schema result > result.schema.json")
-def schema(kind: Annotated[str, typer.Argument(help="result or config")] = "result") -> None:
+def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or plan_config")] = "result") -> None:
     """Print the JSON schema of results or of configs."""
     import json as json_module
 
+    from pydantic import BaseModel
+
     from pipeline.config import Config
     from pipeline.errors import InputError
+    from pipeline.plan_config import PlanConfig
+    from pipeline.plan_results import PlanResult
     from pipeline.results import Result
 
-    if kind not in ("result", "config"):
-        raise InputError(f"{kind!r} is no schema (result, config)")
-    model = Result if kind == "result" else Config
-    typer.echo(json_module.dumps(model.model_json_schema(by_alias=True), indent=2))
+    models: dict[str, type[BaseModel]] = {
+        "result": Result,
+        "config": Config,
+        "plan": PlanResult,
+        "plan_config": PlanConfig,
+    }
+    if kind not in models:
+        raise InputError(f"{kind!r} is no schema ({', '.join(models)})")
+    typer.echo(json_module.dumps(models[kind].model_json_schema(by_alias=True), indent=2))
 
 
 def _run(path: Path, data: Path | None) -> tuple[Config, Result]:

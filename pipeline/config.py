@@ -207,8 +207,8 @@ class ScoreConfig(Strict):
     score: ScoreSettings
 
 
-def load(path: Path, kind: type[T]) -> T:
-    """Read and validate a config.
+def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
+    """Read and validate a config, with ``changes`` of the command line over its top-level keys.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def load(path: Path, kind: type[T]) -> T:
     if not isinstance(raw, dict):
         raise FaultsError([Fault(str(path), "is not a mapping", "start from one of configs/*.yaml")])
     try:
-        return kind.model_validate(raw)
+        return kind.model_validate(raw | (changes or {}))
     except ValidationError as error:
         errors = [dict(e) for e in error.errors(include_url=False)]
         # A list whose items are all wrong is not "too short" as well.

@@ -96,7 +96,13 @@ def csv_bytes(result: Mapping[str, Any]) -> bytes:
 def pdf_bytes(result: Mapping[str, Any]) -> bytes:
     """The report. PDF/UA (accessible) where the fonts have every character, plain tagged PDF otherwise."""
     data, files = build(result)
-    files = {"main.typ": (HERE / "template.typ").read_bytes(), "data.json": json.dumps(data).encode(), **files}
+    return set_pages("template.typ", data, files)
+
+
+def set_pages(template: str, data: Mapping[str, Any], files: Files) -> bytes:
+    """Typeset a template of this package with its data and figures."""
+    sources = {"main.typ": (HERE / template).read_bytes(), "sheet.typ": (HERE / "sheet.typ").read_bytes()}
+    files = {**sources, "data.json": json.dumps(data).encode(), **files}
     try:
         return _compile(files, ["ua-1"])
     except typst.TypstError:

@@ -7,7 +7,9 @@ Jacobian, and seeds to start the search from.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +20,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from stages.fitting import Array, Fit, Problem, fit
+from stages.resampling import Kind, Resamples, resample
+
+RETRIES = 2  # seeds that a resample is searched from again where its first searches leave a doubt
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     covariance_ : ndarray (p, p)
         Covariance on the search scale (logarithms where ``Parameter.log``).
     status_ : {"converged", "bound hit", "abnormal"}
+    agreement_, gradient_, cost_ : float
+        Share of the searches that met at the optimum, the scaled gradient left there, and the objective.
+    runner_up_, runner_up_cost_ : ndarray (p,) or None, float
+        The next best optimum that a search ended in.
     notes_ : tuple of str
         What a reader of the fit should know.
     residual_std_ : float
@@ -75,14 +84,26 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     y_unit: ClassVar[str]
     log_link: bool = False  # residuals are differences of logarithms
     huber: float | None = None
+    linear: ClassVar[tuple[int, ...]] = ()  # parameters that the curve is linear in
+
+    # A formula is written once for one set of parameters, theta (p,), and for k of them at once, theta (p, k, 1).
 
     @abstractmethod
     def _curve(self, theta: Array, x: Array) -> Array:
-        """The law, natural scale: parameters (p,) and inputs (m, columns) to (m,)."""
+        """The law, natural scale: parameters (p,) or (p, k, 1) and inputs (m, columns) to (m,) or (k, m)."""
 
     @abstractmethod
     def _jacobian(self, theta: Array, x: Array) -> Array:
-        """Derivative of ``_curve`` by the parameters, (m, p)."""
+        """Derivative of ``_curve`` by the parameters, (m, p) or (k, m, p): ``columns_of`` stacks it."""
+
+    def _derive(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        """Curve and Jacobian; a law overrides it where the two share work."""
+        return self._curve(theta, x), self._jacobian(theta, x)
+
+    # Sum over observations of v (k, n) times the law's second derivatives, (k, p, p), as a method of (x, jac, v). For
+    # laws whose second derivatives are multiples of their Jacobian (sums of exponentials): the result must be linear in
+    # ``jac`` (k, n, p), so that it also serves where that is divided by the curve.
+    _curvature: Callable[[Array, Array, Array], Array] | None = None
 
     @abstractmethod
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
@@ -170,6 +191,38 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         low, high = spread.mean - half, spread.mean + half
         return (np.exp(low), np.exp(high)) if self.log_link else (low, high)
 
+    def resample(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike,
+        n: int = 1000,
+        kind: Kind = "pairs",
+        groups: ArrayLike | None = None,
+        seed: int = 0,
+        counts: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Resamples:
+        """Refit on ``n`` resamples of the data it was fitted on: pairs, whole ``groups`` ("runs"), or wild.
+
+        ``theta`` (n, p) is on the search scale; ``natural`` turns it into the estimates. ``counts`` (n, len(y)) says
+        how often each row is drawn instead of drawing here.
+        """
+        check_is_fitted(self)
+        x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, reset=False)
+        target = target.astype(float)
+        x, weight = self._inputs(x), _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        problem = self._problem(x, target, weight)
+        ids = None if groups is None else np.asarray(groups)
+        drawn = None if counts is None else np.asarray(counts)
+        with np.errstate(all="ignore"):
+            seeds = self._seeds(x, target, weight)
+            ranked = seeds[np.argsort(problem.cost(np.clip(seeds, problem.lower, problem.upper)), kind="stable")]
+            return resample(problem, self.theta_, n, kind, ids, ranked[:RETRIES], seed, drawn)
+
+    def natural(self, theta: Array) -> dict[str, Array]:
+        """Parameters (k, p) of the search scale as the paper writes them, each (k,)."""
+        return {p.name: np.exp(v) if p.log else v for p, v in zip(self.parameters, theta.T, strict=True)}
+
     # ---- inside ----
 
     def _select(self, X: ArrayLike | pd.DataFrame) -> ArrayLike | pd.DataFrame:
@@ -188,20 +241,23 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         lower, upper = self._bounds(y)
         observed = np.log(y) if self.log_link else y
 
-        def residual(theta: Array) -> Array:
-            value = self._curve(theta, x)
-            return (np.log(value) if self.log_link else value) - observed
+        def value(theta: Array) -> Array:
+            curve = self._curve(theta, x)
+            return np.log(curve) if self.log_link else curve
 
-        def jacobian(theta: Array) -> Array:
-            jac = self._jacobian(theta, x)
-            return jac / self._curve(theta, x)[:, None] if self.log_link else jac
+        def derive(theta: Array) -> tuple[Array, Array]:
+            curve, jac = self._derive(theta, x)
+            return (np.log(curve), jac / curve[..., None]) if self.log_link else (curve, jac)
 
-        return Problem(residual, jacobian, weight, lower, upper, self.huber)
+        curvature = None if self._curvature is None else partial(self._curvature, x)
+        return Problem(value, derive, curvature, observed, weight, lower, upper, self.huber, self.log_link, self.linear)
 
     def _keep(self, found: Fit, n: int) -> None:
         self.theta_ = found.theta
         self.covariance_ = found.covariance
         self.status_, self.agreement_ = found.status, found.agreement
+        self.cost_, self.gradient_ = found.cost, found.gradient
+        self.runner_up_, self.runner_up_cost_ = found.runner_up, found.runner_up_cost
         self.residual_std_, self.dof_, self.n_points_ = found.residual_std, found.dof, n
         natural = [np.exp(v) if p.log else v for p, v in zip(self.parameters, found.theta, strict=True)]
         errors = np.sqrt(np.diag(found.covariance))
@@ -219,3 +275,9 @@ class Law(RegressorMixin, BaseEstimator, ABC):
 def counts(x: NDArray[np.float64]) -> Array:
     """Logarithm of a count (FLOPs, tokens, parameters); less than one is read as one."""
     return np.log(np.maximum(x, 1.0))
+
+
+def columns_of(*parts: Array) -> Array:
+    """A Jacobian from its columns, each scalar, (m,) or (k, m): (m, p) or (k, m, p), stored parameter by parameter."""
+    stacked = np.stack(np.broadcast_arrays(*parts), axis=-2)
+    return np.asarray(np.swapaxes(stacked, -1, -2))

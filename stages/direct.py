@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.base import Law, Parameter, counts
+from stages.base import Law, Parameter, columns_of, counts
 from stages.fitting import Array
 
 
@@ -33,7 +33,7 @@ class DirectAccuracy(Law):
     def _jacobian(self, theta: Array, x: Array) -> Array:
         exponent = np.exp(theta[0] - theta[1] * counts(x[:, 0]))
         slope = -np.exp(-exponent) * exponent
-        return np.column_stack([slope, -slope * counts(x[:, 0])])
+        return columns_of(slope, -slope * counts(x[:, 0]))
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-60.0, -1.0]), np.array([120.0, 3.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.base import Law, Parameter
+from stages.base import Law, Parameter, columns_of
 from stages.fitting import Array
 
 
@@ -27,6 +27,7 @@ class LossToError(Law):
     source = "Over-training (arXiv 2403.08540), equation 5"
     x_unit = "nats/token"
     y_unit = "error"
+    linear = (0, 1)
 
     def _curve(self, theta: Array, x: Array) -> Array:
         return np.asarray(theta[0] - theta[1] * np.exp(-np.exp(theta[2]) * x[:, 0]))
@@ -34,7 +35,7 @@ class LossToError(Law):
     def _jacobian(self, theta: Array, x: Array) -> Array:
         gamma = np.exp(theta[2])
         decay = np.exp(-gamma * x[:, 0])
-        return np.column_stack([np.ones(len(x)), -decay, theta[1] * decay * gamma * x[:, 0]])
+        return columns_of(np.ones_like(decay), -decay, theta[1] * decay * gamma * x[:, 0])
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-np.inf, -np.inf, np.log(1e-2)]), np.array([np.inf, np.inf, np.log(30.0)])

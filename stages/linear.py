@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.base import Law, Parameter, counts
+from stages.base import Law, Parameter, columns_of, counts
 from stages.fitting import Array
 
 
@@ -32,7 +32,7 @@ class FLOPsToNLL(Law):
         return np.asarray(theta[0] + theta[1] * counts(x[:, 0]) / np.log(10))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
-        return np.column_stack([np.ones(len(x)), counts(x[:, 0]) / np.log(10)])
+        return columns_of(np.ones_like(theta[0]), counts(x[:, 0]) / np.log(10))
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         design = self._jacobian(np.zeros(2), x) * np.sqrt(weight)[:, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import nnls
 
-from stages.base import Law, Parameter, counts
+from stages.base import Law, Parameter, columns_of, counts
 from stages.fitting import Array
 
 
@@ -30,6 +30,7 @@ class OvertrainedLoss(Law):
     source = "Over-training (arXiv 2403.08540), equation 4"
     x_unit = "FLOPs, tokens per parameter"
     y_unit = "nats/token"
+    linear = (0,)
 
     def _terms(self, theta: Array, x: Array) -> tuple[Array, Array, Array, Array]:
         _, log_a, log_b, eta = theta
@@ -44,7 +45,7 @@ class OvertrainedLoss(Law):
     def _jacobian(self, theta: Array, x: Array) -> Array:
         log_c, log_m, over, under = self._terms(theta, x)
         slope = over * (log_m - log_c) - under * (log_m + log_c)
-        return np.column_stack([np.ones(len(x)), over, under, slope])
+        return columns_of(np.ones_like(over), over, under, slope)
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([0.0, -40.0, -40.0, 1e-3]), np.array([max(float(np.min(y)), 1e-6), 60.0, 60.0, 2.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from stages.base import Law, Parameter
+from stages.base import Law, Parameter, columns_of
 from stages.fitting import Array
 
 Range = float | tuple[float, float]
@@ -35,6 +35,7 @@ class NLLToAccuracy(Law):
     source = "Llama 3 (arXiv 2407.21783), section 3.2.1; model ladder (arXiv 2412.04403), step 2"
     x_unit = "loss"
     y_unit = "accuracy"
+    linear = (0, 1)
 
     def __init__(self, floor: Range = (0.0, 1.0), ceiling: Range = (0.0, 1.0)) -> None:
         self.floor = floor
@@ -49,7 +50,7 @@ class NLLToAccuracy(Law):
         k = np.exp(log_k)
         s = expit(-k * (x[:, 0] - middle))
         slope = (ceiling - floor) * s * (1 - s)
-        return np.column_stack([1 - s, s, -slope * k * (x[:, 0] - middle), slope * k])
+        return columns_of(1 - s, s, -slope * k * (x[:, 0] - middle), slope * k)
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         (f0, f1), (c0, c1) = (r if isinstance(r, tuple) else (r, r) for r in (self.floor, self.ceiling))

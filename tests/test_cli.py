@@ -165,7 +165,9 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in benchcast("--debug", "run", tmp_path / "none.yaml").stderr
 
 
-@pytest.mark.parametrize("command", ["--help", "run --help", "ingest --help", "score --help", "report --help"])
+@pytest.mark.parametrize(
+    "command", ["--help", "run --help", "ingest --help", "score --help", "report --help", "plan --help", "flops --help"]
+)
 def test_help_has_an_example(command: str) -> None:
     done = benchcast(*command.split())
     assert done.returncode == 0

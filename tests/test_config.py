@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.config import Config, LadderSettings, load
 from pipeline.errors import FaultsError
@@ -85,8 +86,11 @@ def test_a_recipe_is_a_name_or_a_mapping(tmp_path: Path) -> None:
 
 def test_every_shipped_config_is_valid() -> None:
     from pipeline.config import ScoreConfig
+    from pipeline.plan_config import PlanConfig
 
     configs = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
     assert configs
     for path in configs:
-        load(path, ScoreConfig if path.stem.startswith("score") else Config)
+        # A forecast says what for, a plan for how many FLOPs, a scoring config which checkpoints.
+        keys = set(yaml.safe_load(path.read_text()))
+        load(path, Config if "targets" in keys else PlanConfig if "flops" in keys else ScoreConfig)

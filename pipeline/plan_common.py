@@ -1,0 +1,53 @@
+"""What the parts of a plan share: the law that it stands on, and numbers with their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.plan_results import Estimate, FitReport, Growth
+from stages.allocation import Draws, between
+from stages.fitting import Array
+
+FORMS = {
+    "chinchilla": "chinchilla",
+    "kaplan": "kaplan",
+    "overtraining": "overtrained",
+    "deepseek": "chinchilla",
+}  # config's name to stages'
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The law that a plan stands on: its values (1,) and draws (k,), and where they come from."""
+
+    form: str
+    values: Draws
+    draws: Draws
+    method: str
+    source: str
+    interval: str
+    fit: FitReport | None = None
+    notes: tuple[str, ...] = ()
+
+
+def estimate(value: float, draws: Array, level: float) -> Estimate:
+    """A value with the central interval of its draws, null for what is not finite."""
+    low, high = between(np.asarray(draws, dtype=float), level)
+    low, high = min(low, value), max(high, value)
+    return Estimate(
+        **{k: float(v) if np.isfinite(v) else None for k, v in (("value", value), ("low", low), ("high", high))}
+    )
+
+
+def growth(method: str, value: float, draws: Array, level: float, source: str) -> Growth:
+    """A law N* ~ C^value as exponents and as factors at ten times the compute."""
+    return Growth(
+        method=method,
+        source=source,
+        params_exponent=estimate(value, draws, level),
+        tokens_exponent=estimate(1 - value, 1 - draws, level),
+        params_10x=estimate(10**value, 10**draws, level),
+        tokens_10x=estimate(10 ** (1 - value), 10 ** (1 - draws), level),
+    )
