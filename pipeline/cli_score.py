@@ -124,19 +124,26 @@ def check(store: StorePath) -> None:
 def export(
     store: StorePath,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV or Parquet to write")] = Path("scores.csv"),
+    every: Annotated[
+        bool, typer.Option("--all", help="cells of every setup and limit, not only those the last run wanted")
+    ] = False,
     documents: Annotated[bool, typer.Option("--documents", help="one row per answer, not the ladder table")] = False,
 ) -> None:
-    """Write all scored cells as a ladder table, or the values of all their documents."""
+    """Write the cells that the last run wanted as a ladder table, or the values of all their documents."""
     import contextlib
 
     from pipeline import store as tables
     from pipeline.cellstore.index import Index
-    from pipeline.cellstore.tables import documents_of, table
+    from pipeline.cellstore.tables import documents_of, flat, now, table, wanted
 
     opened = _store(store)
     with contextlib.closing(Index(opened)) as index:
-        contents = index.everything()
-    found = documents_of(opened, contents) if documents else table(contents)
+        plan = None if every else opened.plan()
+        contents = index.everything() if plan is None else wanted(index, plan)
+    if documents:
+        found = documents_of(opened, contents)
+    else:
+        found = flat(contents) if plan is None else table(contents, *now(plan))
     if found.empty:
         raise InputError(f"{store}: holds no scores yet; run benchcast score first")
     tables.write_table(found, out)

@@ -159,7 +159,7 @@ class ScoreSettings(Strict):
     add_bos_token: bool = False
     max_length: int | None = Field(default=None, ge=1, description="tokens; empty for the model's own context")
     most_truncated: float = Field(default=0.01, ge=0, le=1, description="share of a task's prompts that may be cut")
-    seed: int = 1234
+    seed: int = Field(default=1234, description="of the few-shot examples, as lm-eval's fewshot_seed")
 
     tokenizer: Path | None = Field(default=None, description="folder of the tokenizer, if checkpoints carry none")
     ladder: Path | None = Field(default=None, description="ladder.yaml: folder names to run, step, params, tokens, …")

@@ -118,7 +118,7 @@ def test_broken_checkpoints(world: Path) -> None:
         "not-json": "config.json is not JSON",
         "nameless": "nothing tells its family, step, params, tokens, flops",
         "percent": "params -5 must be positive and finite",
-        "pickled": "has no *.safetensors (pytorch_model.bin is a pickle, which is not read)",
+        "pickled": "has no model.safetensors (pytorch_model.bin is a pickle, which is not read)",
         "shard-gone": "lacks the shard model-00002-of-00002.safetensors",
         "twin": "has the same run and step as runs/a",
         "wrong-words": "its tokenizer is not that of runs/a",

@@ -17,6 +17,7 @@ uninterrupted one would have.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -124,10 +125,10 @@ class Store:
             whole = batch.with_suffix(WHOLE)
             batch.rename(whole)
             _sync(whole.parent)
+            self._move_in(whole)
         except OSError as error:
             shutil.rmtree(batch, ignore_errors=True)
             raise BenchcastError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
-        self._move_in(whole)
 
     def fail(self, cell: str, about: dict[str, Any]) -> None:
         """Record why a cell could not be scored."""
@@ -166,7 +167,8 @@ class Store:
     def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every recorded failure on disk."""
         for path in sorted(self.folder.glob("failures/??/*.json")):
-            yield path.stem, json.loads(path.read_text(encoding="utf-8"))
+            with contextlib.suppress(ValueError):  # cut short by a crash: the cell counts as never tried
+                yield path.stem, json.loads(path.read_text(encoding="utf-8"))
 
     def faults(self) -> Iterator[str]:
         """What is wrong with the cells on disk, one line each (``benchcast store check``)."""
@@ -208,9 +210,11 @@ class Store:
             try:
                 folder.rename(place)
             except OSError:
-                if not (place / RESULTS).is_file():
-                    raise
-                shutil.rmtree(folder)  # scored before
+                if (place / RESULTS).is_file():
+                    shutil.rmtree(folder)  # scored before
+                else:
+                    shutil.rmtree(place)  # what somebody left of a cell
+                    folder.rename(place)
             _sync(place.parent)
         whole.rmdir()
 

@@ -6,6 +6,7 @@ read once and not every night.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -65,8 +66,9 @@ class Index:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            self._db.executescript(TABLES)
-            self._db.execute(f"PRAGMA user_version={FORMAT}")
+            if version in (0, FORMAT):
+                self._db.executescript(TABLES)
+                self._db.execute(f"PRAGMA user_version={FORMAT}")
         except sqlite3.DatabaseError as error:
             raise BenchcastError(
                 f"{self._path}: cannot be used ({error}); run benchcast store rebuild {self._store.folder}"
@@ -107,8 +109,11 @@ class Index:
                 self._db.execute(
                     "INSERT OR REPLACE INTO content VALUES (?, ?)", (entry.cell, json.dumps(entry.content))
                 )
-        except BaseException:
-            self._db.execute("ROLLBACK")
+        except BaseException as error:
+            with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise BenchcastError(f"{self._path}: cannot be written ({error})") from error
             raise
         self._db.execute("COMMIT")
 
@@ -130,17 +135,20 @@ class Index:
     def states(self, checkpoints: Sequence[str], requests: Sequence[str], setup: str) -> dict[str, bytearray]:
         """Checkpoint to the state of each request, in their order: ``MISSING``, ``SCORED`` or ``FAILED``."""
         self._want(checkpoints, requests)
-        column = {request: i for i, request in enumerate(requests)}
+        columns_of: dict[str, list[int]] = {}  # tasks of several names may ask the same
+        for i, request in enumerate(requests):
+            columns_of.setdefault(request, []).append(i)
         found = {checkpoint: bytearray(len(requests)) for checkpoint in checkpoints}
         wanted = self._db.execute("SELECT id, digest FROM checkpoint WHERE id IN (SELECT id FROM wanted_checkpoint)")
         rows = {number: found[digest] for number, digest in wanted}
         asked = self._db.execute("SELECT id, requests FROM question WHERE id IN (SELECT id FROM wanted_question)")
-        columns = {number: column[request] for number, request in asked}
+        columns = {number: columns_of[request] for number, request in asked}
         # The primary key begins with the setup: one walk over its cells, which is faster than a look-up for each.
         walk = "SELECT checkpoint, question, failed FROM cell WHERE setup = (SELECT id FROM setup WHERE digest = ?)"
         for checkpoint, question, failed in self._db.execute(walk, (setup,)):
             if checkpoint in rows and question in columns:
-                rows[checkpoint][columns[question]] = FAILED if failed else SCORED
+                for column in columns[question]:
+                    rows[checkpoint][column] = FAILED if failed else SCORED
         return found
 
     def contents(

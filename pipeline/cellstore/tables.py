@@ -9,12 +9,18 @@ import pandas as pd
 
 from pipeline import schema
 from pipeline.cellstore.disk import DOCUMENTS, Store
+from pipeline.cellstore.index import Index
 
 
-def table(contents: Iterable[dict[str, Any]], places: dict[str, list[dict[str, Any]]] | None = None) -> pd.DataFrame:
-    """The ladder table of some cells; ``places`` maps checkpoint digests to where such checkpoints stand and lie now.
+def table(
+    contents: Iterable[dict[str, Any]],
+    places: dict[str, list[dict[str, Any]]] | None = None,
+    names: dict[str, list[str]] | None = None,
+) -> pd.DataFrame:
+    """The ladder table of some cells.
 
-    Without ``places`` a checkpoint stands where it stood when it was scored.
+    ``places`` maps checkpoint digests to where such checkpoints stand and lie now, ``names`` hashes of requests to the
+    tasks that ask them now; without them, both are as they were when the cell was scored.
 
     Raises
     ------
@@ -27,11 +33,39 @@ def table(contents: Iterable[dict[str, Any]], places: dict[str, list[dict[str, A
         what = {"prompt": "", "digest": content["checkpoint"], "lm_eval": content["setup"]["lm_eval"],
                 "task_version": f"{content['version']}:{content['requests'][:12]}"}  # fmt: skip
         for place in (places or {}).get(content["checkpoint"], then):
-            rows += [{**place, **row, **what} for row in content["rows"]]
+            for name in (names or {}).get(content["requests"], [content["task"]]):
+                rows += [{**place, **row, **what, "task": name} for row in content["rows"]]
     if not rows:
         return pd.DataFrame(columns=list(schema.COLUMNS))
     frame = pd.DataFrame(rows).sort_values(["run", "step", "task", "metric"], kind="stable", ignore_index=True)
     return schema.validate(frame, "scores")
+
+
+def wanted(index: Index, plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stored cells of what a run wanted."""
+    digests, requests = [c["digest"] for c in plan["checkpoints"]], [t["requests"] for t in plan["tasks"]]
+    return index.contents(digests, requests, plan["setup"], failed=False)
+
+
+def now(plan: dict[str, Any]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[str]]]:
+    """Places of checkpoints and names of requests as a run had them."""
+    places: dict[str, list[dict[str, Any]]] = {}
+    names: dict[str, list[str]] = {}
+    for checkpoint in plan["checkpoints"]:
+        places.setdefault(checkpoint["digest"], []).append({**checkpoint["place"], "source": checkpoint["source"]})
+    for task in plan["tasks"]:
+        names.setdefault(task["requests"], []).append(task["name"])
+    return places, names
+
+
+def flat(contents: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of cells of any setup, which together need not be a ladder table: with columns that tell them apart."""
+    rows = []
+    for content in contents:
+        which = {"source": content["source"], "digest": content["checkpoint"], "requests": content["requests"],
+                 **content["setup"], "cell": content["cell"]}  # fmt: skip
+        rows += [{**content["place"], **row, **which} for row in content["rows"]]
+    return pd.DataFrame(rows)
 
 
 def documents_of(store: Store, contents: Iterable[dict[str, Any]]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.config import ScoreSettings
 from pipeline.digest import object_digest
+from pipeline.errors import first_line
 from pipeline.scoring import encode
 from pipeline.scoring.discover import Checkpoint
 from pipeline.scoring.encode import Text, Windows
@@ -39,6 +40,11 @@ class Group:
     parts: tuple[Encoded | Windows, ...]
     requests: Encoded
     limit: int
+
+    def singles(self) -> list[Group]:
+        """The same cells, each in a group of its own."""
+        pairs = zip(self.asks, self.parts, strict=True)
+        return [Group(object_digest([self.key, a.digest]), (a,), (p,), requests_of(p), self.limit) for a, p in pairs]
 
     @property
     def documents(self) -> int:
@@ -112,6 +118,8 @@ class Asked:
                 )
             except TaskError as error:
                 self._parts[key] = error
+            except Exception as error:  # a tokenizer someone else wrote: anything can come
+                self._parts[key] = TaskError(f"cannot be tokenized: {first_line(error)}")
         part = self._parts[key]
         if isinstance(part, TaskError):
             raise part

@@ -57,10 +57,26 @@ class Files:
 
 def files(folder: Path, tokenizer: Path | None = None) -> Files:
     """The files of a folder; ``tokenizer`` is a folder to take the tokenizer from instead."""
-    weights = tuple(sorted(folder.glob("*.safetensors")))
     home = tokenizer or folder
     words = {p for pattern in TOKENIZER_FILES for p in home.glob(pattern) if p.is_file()}
-    return Files(folder, weights, tuple(sorted(words)))
+    return Files(folder, _weights(folder), tuple(sorted(words)))
+
+
+def _weights(folder: Path) -> tuple[Path, ...]:
+    """The files that transformers reads: one file, or the shards of the index; not whatever else lies there."""
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.is_file() or not index.is_file():
+        return (whole,) if whole.is_file() else ()
+    return tuple(path for name in _shards(index) if (path := folder / name).is_file())
+
+
+def _shards(index: Path) -> list[str]:
+    """Names of the shards that an index lists; empty when it cannot be read (``unfinished`` says so)."""
+    try:
+        listed = read_json(index).get("weight_map")
+    except CheckpointError:
+        return []
+    return sorted({Path(str(name)).name for name in listed.values()}) if isinstance(listed, dict) else []
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -108,15 +124,17 @@ def unfinished(found: Files) -> str:
     """Why the folder cannot be a whole checkpoint yet, or empty: missing files or shards, a file cut short."""
     if not (found.folder / "config.json").is_file():
         return "has no config.json; a checkpoint is a folder that save_pretrained wrote"
+    index = found.folder / "model.safetensors.index.json"
+    if index.is_file():  # beside a model.safetensors too: which of the two is meant, nobody knows
+        shards = _shards(index)
+        if not shards:
+            return f"{index.name} lists no shards"
+        if missing := [name for name in shards if not (found.folder / name).is_file()]:
+            return f"lacks the shard {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
     if not found.weights:
         pickled = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in found.folder.glob(pattern))
         why = f"{pickled[0]} is a pickle, which is not read" if pickled else "write the weights with save_pretrained"
-        return f"has no *.safetensors ({why})"
-    names = {path.name for path in found.weights}
-    for index in found.folder.glob("*.safetensors.index.json"):
-        wanted = set(map(str, read_json(index).get("weight_map", {}).values()))
-        if missing := sorted(wanted - names):
-            return f"lacks the shard {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+        return f"has no model.safetensors ({why})"
     for path in found.weights:
         if problem := _cut_short(path):
             return f"{path.name} {problem}"

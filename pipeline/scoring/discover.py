@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import ScoreSettings
-from pipeline.errors import Fault, FaultsError
+from pipeline.errors import Fault, FaultsError, first_line
 from pipeline.scoring import checkpoints, place
 from pipeline.scoring.checkpoints import CheckpointError, Files, Hash
 from pipeline.scoring.place import Places
@@ -56,8 +56,8 @@ def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> Found:
         files = checkpoints.files(folder, tokenizer)
         try:
             problem = checkpoints.unfinished(files)
-        except CheckpointError as error:
-            problem = str(error)
+        except Exception as error:  # files someone else wrote: anything can come
+            problem = str(error) if isinstance(error, CheckpointError) else first_line(error)
         if _still_written(files, settings):
             found.waiting.append(source)
             continue
@@ -75,9 +75,10 @@ def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> Found:
                 raise CheckpointError(f"has the same run and step as {twin}")
             words = checkpoints.tokenizer_digest(files, file_hash)
             found.checkpoints.append(Checkpoint(files, source, about, digest, words))
-        except (CheckpointError, OSError) as error:
-            found.broken[source, digest] = str(error)
+        except Exception as error:
+            found.broken[source, digest] = str(error) if isinstance(error, CheckpointError) else first_line(error)
     _set_aside(found, _impossible(found.checkpoints))
+    _set_aside(found, _other_conventions(found.checkpoints))
     _set_aside(found, checkpoints.odd_ones((c.source, str(c.about["family"]), c.tokenizer) for c in found.checkpoints))
     if found.checkpoints and (together := place.faults([c.about for c in found.checkpoints])):
         raise FaultsError([Fault("places of the checkpoints", what) for what in together])
@@ -90,6 +91,20 @@ def _impossible(found: Sequence[Checkpoint]) -> dict[str, str]:
         return {}  # all at once, since it is the usual case
     alone = {c.source: "; ".join(place.faults([c.about])) for c in found}
     return {source: what for source, what in alone.items() if what}
+
+
+def _other_conventions(found: Sequence[Checkpoint]) -> dict[str, str]:
+    """Checkpoints whose FLOPs are counted otherwise than those of most of their family."""
+    odd = {}
+    for family in {c.about["family"] for c in found}:
+        own = [c for c in found if c.about["family"] == family]
+        counted = [c.about["flops_convention"] for c in own]
+        usual = max(dict.fromkeys(counted), key=counted.count)
+        for c in own:
+            if c.about["flops_convention"] != usual:
+                what = f"its FLOPs are counted as {c.about['flops_convention']!r}, those of its family as {usual!r}"
+                odd[c.source] = f"{what}: recompute them in one convention"
+    return odd
 
 
 def _set_aside(found: Found, reasons: dict[str, str]) -> None:

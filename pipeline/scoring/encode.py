@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import ScoreSettings
-from pipeline.errors import Fault, FaultsError
+from pipeline.errors import Fault, FaultsError, first_line
 from pipeline.scoring.checkpoints import CheckpointError, Files
 from pipeline.scoring.encoded import Encoded, Ints, pack
 from pipeline.scoring.tasks import Task, TaskError
@@ -49,6 +49,7 @@ def texts(settings: ScoreSettings, base: Path) -> list[Text]:
             documents = _lines(content) if path.suffix == ".jsonl" else (content,)
             if not any(documents):
                 raise ValueError("is empty")
+            "".join(documents).encode("utf-8")  # JSON may hold half a character, which no tokenizer takes
         except (OSError, ValueError) as error:
             where = f"score.validation_text: {path}"
             faults.append(Fault(where, f"cannot be read: {error}", "give UTF-8 text or JSONL"))
@@ -76,6 +77,7 @@ def harness(files: Files, settings: ScoreSettings, tokenizer: Any = None) -> Any
 
     try:
         config = AutoConfig.from_pretrained(str(files.folder), local_files_only=True, trust_remote_code=False)
+        _check_context(config, settings.max_length)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
         lm = HFLM(
@@ -86,9 +88,11 @@ def harness(files: Files, settings: ScoreSettings, tokenizer: Any = None) -> Any
             max_length=settings.max_length,
             add_bos_token=settings.add_bos_token,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
-        raise CheckpointError(f"config or tokenizer cannot be loaded: {' '.join(str(error).split())[:300]}") from error
-    _check_tokenizer(lm.tokenizer, model)
+        _check_tokenizer(lm.tokenizer, model)
+    except CheckpointError:
+        raise
+    except Exception as error:  # files someone else wrote, through two libraries: anything can come
+        raise CheckpointError(f"config or tokenizer cannot be loaded: {first_line(error)}") from error
     return lm
 
 
@@ -156,6 +160,14 @@ def windows(lm: Any, text: Text) -> Windows:
             requests.append((prompt, answer, len(requests)))
             documents.append(number)
     return Windows(pack(requests), np.array(documents, dtype=np.int64))
+
+
+def _check_context(config: Any, wanted: int | None) -> None:
+    """lm-eval takes any ``max_length``, and a model asked beyond its context answers nonsense or dies."""
+    names = ("n_positions", "max_position_embeddings", "n_ctx")  # where lm-eval looks for it
+    own = next((value for name in names if isinstance(value := getattr(config, name, None), int)), None)
+    if wanted is not None and own is not None and wanted > own:
+        raise CheckpointError(f"score.max_length is {wanted}, but the model's context is {own} tokens")
 
 
 def _check_tokenizer(tokenizer: Any, model: Any) -> None:

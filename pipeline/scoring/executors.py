@@ -7,6 +7,7 @@ the jobs of one checkpoint can follow each other on one worker, and a lost worke
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import math
 import multiprocessing
 import os
@@ -143,6 +144,9 @@ def seats(settings: ScoreSettings) -> Iterator[list[Seat]]:
     InputError
         When the executor needs something that is not installed, or a device that is not there.
     """
+    if settings.backend == "vllm" and importlib.util.find_spec("vllm") is None:
+        raise InputError("score.backend: vllm is not installed: pip install 'lm-eval[vllm]'")
+    _check_device(settings.device)
     make = _ray if settings.executor == "ray" else _local
     with make(settings) as made:
         try:
@@ -152,6 +156,17 @@ def seats(settings: ScoreSettings) -> Iterator[list[Seat]]:
                 seat.close()
 
 
+def _check_device(device: str) -> None:
+    import torch
+
+    if device == "auto":
+        return
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise InputError(f"score.device: {device!r} is no device; give auto, cpu, cuda or cuda:0, cuda:1, …") from None
+
+
 @contextmanager
 def _local(settings: ScoreSettings) -> Iterator[list[Seat]]:
     import torch
@@ -159,6 +174,8 @@ def _local(settings: ScoreSettings) -> Iterator[list[Seat]]:
     count = torch.cuda.device_count()
     if settings.device.startswith("cuda") and not count:
         raise InputError(f"score.device: {settings.device!r}: torch finds no GPU here; give cpu or auto")
+    if settings.device.startswith("cuda:") and int(settings.device[5:]) >= count:
+        raise InputError(f"score.device: {settings.device!r}: torch finds {count} GPUs here, numbered from 0")
     gpus = count if settings.device == "auto" or settings.device == "cuda" else 0
     workers = settings.workers or max(1, gpus)
     if workers == 1:
@@ -189,6 +206,11 @@ def _ray(settings: ScoreSettings) -> Iterator[list[Seat]]:
                 else 1.0 if has.get("GPU") and settings.device != "cpu" else 0.0)  # fmt: skip
         cpus = settings.cpus_per_worker or 1.0
         fit = min(has.get("CPU", 1.0) / cpus, has.get("GPU", 0.0) / gpus if gpus else math.inf)
+        if fit < 1:
+            raise InputError(
+                f"score.cpus_per_worker, score.gpus_per_worker: a worker needs {cpus:g} CPUs and {gpus:g} GPUs; the "
+                f"cluster has {has.get('CPU', 0):g} and {has.get('GPU', 0):g}"
+            )
         rules = _rules(settings, "cuda:0" if gpus else "cpu", None if gpus else max(1, int(cpus)))
         yield [_Ray(rules, cpus, gpus) for _ in range(settings.workers or max(1, int(fit)))]
     finally:

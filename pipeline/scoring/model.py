@@ -52,7 +52,7 @@ class Live:
                 self.model = _load(files, self._dtype).to(self._device).eval()
                 self.builds += 1
                 # Only a file that names its tensors as the model does can be read into it directly.
-                plain = set(shapes) <= set(self.model.state_dict())
+                plain = set(shapes) <= set(self.model.state_dict()) and not _names_one_tensor_twice(self.model, shapes)
                 self._kind, self._shapes = (kind, shapes) if plain else (None, None)
         except CheckpointError:
             raise
@@ -95,6 +95,13 @@ def some(names: Iterable[str], most: int = 3) -> str:
     """The first few of many names."""
     ordered = sorted(names)
     return ", ".join(ordered[:most]) + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
+
+
+def _names_one_tensor_twice(model: Any, names: Iterable[str]) -> bool:
+    """Whether tied weights stand twice in the file: they may contradict each other, which only ``_load`` checks."""
+    held = model.state_dict()
+    places = [held[name].data_ptr() for name in names if held[name].numel()]
+    return len(set(places)) < len(places)
 
 
 def _load(files: Files, dtype: torch.dtype) -> Any:

@@ -12,14 +12,14 @@ from pipeline import schema
 from pipeline.cellstore import Record, Store
 from pipeline.cellstore.disk import RESULTS
 from pipeline.cellstore.index import Entry, Index
-from pipeline.errors import Fault, FaultsError
+from pipeline.errors import Fault, FaultsError, first_line
 from pipeline.scoring import measure
 from pipeline.scoring.ask import Ask, Group, requests_of
 from pipeline.scoring.cells import Cell, Setup
 from pipeline.scoring.discover import Checkpoint, Found
 from pipeline.scoring.encode import Text, Windows
 from pipeline.scoring.encoded import Encoded
-from pipeline.scoring.tasks import Task, first_line
+from pipeline.scoring.tasks import Task
 from pipeline.scoring.worker import Scored
 
 EVERY = "*"  # every checkpoint, or every task
@@ -111,7 +111,8 @@ class Recorder:
         cells = self._index.contents(list(sources), [a.digest for a in asks], self._setup.digest, failed=True)
         by_reason: dict[tuple[str, str], list[str]] = {}
         for cell in cells:
-            by_reason.setdefault((sources[cell["checkpoint"]], cell["reason"]), []).append(cell["task"])
+            names = [ask.name for ask in asks if ask.digest == cell["requests"]]
+            by_reason.setdefault((sources[cell["checkpoint"]], cell["reason"]), []).extend(names)
         for (source, reason), names in by_reason.items():
             every = len(names) == len(asks) > 1
             failures += [(source, EVERY, reason)] if every else [(source, name, reason) for name in sorted(names)]
@@ -133,7 +134,7 @@ class Recorder:
             "setup": self._setup.digest,
             "tasks": [{"name": a.name, "requests": a.digest} for a in asks],
             "unbuilt": unbuilt,
-            "checkpoints": [{"source": c.source, "digest": c.digest} for c in found.checkpoints],
+            "checkpoints": [{"source": c.source, "digest": c.digest, "place": c.about} for c in found.checkpoints],
             "broken": {source: reason for (source, _), reason in found.broken.items()},
             "waiting": found.waiting,
         })  # fmt: skip

@@ -24,7 +24,7 @@ from pipeline.cellstore.index import Index
 from pipeline.cellstore.tables import table
 from pipeline.config import ScoreSettings
 from pipeline.digest import file_digest
-from pipeline.errors import Fault, FaultsError, InputError
+from pipeline.errors import Fault, FaultsError, InputError, first_line
 from pipeline.scoring import checkpoints, discover, encode, tasks
 from pipeline.scoring.ask import Ask, Asked, Group
 from pipeline.scoring.cells import Setup
@@ -58,6 +58,7 @@ class Turn:
     held: contextlib.ExitStack
     seen: tuple[object, ...]
     tries: int = 0
+    broken: bool = False
     began: float = field(default_factory=time.monotonic)
 
 
@@ -109,12 +110,13 @@ def score(
         setup = Setup(importlib.metadata.version("lm-eval"), settings.dtype, settings.add_bos_token,
                       settings.max_length, settings.backend)  # fmt: skip
         recorder = Recorder(store, index, setup)
-        driver = _Driver(settings, found, Asked(asks, settings), recorder, progress or Progress())
+        once = list({ask.digest: ask for ask in asks}.values())  # tasks of several names that ask the same
+        driver = _Driver(settings, found, Asked(once, settings), recorder, progress or Progress())
         recorder.plan(found, asks, unbuilt)
         try:
             scored = driver.run(retry_failed=retry_failed)
         finally:
-            result = table(recorder.contents(found.checkpoints, asks), _places(found))
+            result = table(recorder.contents(found.checkpoints, asks), _places(found), _names(asks))
             if len(result):
                 tables.write_table(result, base / settings.out)
         cells = len(found.checkpoints) * len(asks)
@@ -136,6 +138,13 @@ def _places(found: Found) -> dict[str, list[dict[str, object]]]:
     for checkpoint in found.checkpoints:
         places.setdefault(checkpoint.digest, []).append({**checkpoint.about, "source": checkpoint.source})
     return places
+
+
+def _names(asks: Sequence[Ask]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for ask in asks:
+        names.setdefault(ask.digest, []).append(ask.name)
+    return names
 
 
 class _Driver:
@@ -177,6 +186,8 @@ class _Driver:
                             running[seat.submit(self._job(turn))] = seat, turn
                         else:
                             turn.held.close()
+                            if turn.broken:
+                                seat.close()
                             free.append(seat)
             finally:
                 for _, turn in running.values():
@@ -237,7 +248,8 @@ class _Driver:
             self._fail(checkpoint, left, f"lost its worker {TRIES} times: {error}")
             return False
         if error is not None:
-            self._fail(checkpoint, left, f"the worker failed: {tasks.first_line(error)}")
+            turn.broken = True  # whatever state it is in
+            self._fail(checkpoint, left, f"the worker failed: {first_line(error)}")
             return False
         scored = future.result()
         if _signature(checkpoint) != turn.seen:
@@ -245,9 +257,11 @@ class _Driver:
             self._progress.line(f"error: {checkpoint.source}: changed while it was scored; run again")
             self._recorder.changed(checkpoint)
             return False
-        if scored.failure:
+        if scored.failure and not scored.loaded:
             self._fail(checkpoint, left, scored.failure)
             return False
+        if scored.failure:
+            return self._without_the_one(turn, scored.failure)
         good, bad = self._recorder.add(checkpoint, group, scored)
         self._scored += good
         self._progress.advance(good, group.documents)
@@ -259,6 +273,15 @@ class _Driver:
             return True
         self._progress.done(checkpoint.source, len(left), time.monotonic() - turn.began)
         return False
+
+    def _without_the_one(self, turn: Turn, reason: str) -> bool:
+        """The checkpoint is fine, but its answers to a group failed: find the task to blame; whether to go on."""
+        group = turn.groups.popleft()
+        if len(group.asks) == 1:
+            self._fail(turn.checkpoint, group.asks, reason)
+        else:
+            turn.groups.extendleft(reversed(group.singles()))
+        return bool(turn.groups)
 
     def _fail(self, checkpoint: Checkpoint, asks: Sequence[Ask], reason: str) -> None:
         self._recorder.fail(checkpoint, asks, reason)

@@ -11,6 +11,7 @@ import contextlib
 import difflib
 import functools
 import hashlib
+import inspect
 import io
 import itertools
 import json
@@ -25,7 +26,7 @@ import numpy as np
 
 from pipeline.config import ScoreSettings
 from pipeline.document_metrics import answer_bytes
-from pipeline.errors import BenchcastError, Fault, FaultsError
+from pipeline.errors import BenchcastError, Fault, FaultsError, first_line
 
 
 class TaskError(BenchcastError):
@@ -72,7 +73,6 @@ def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], dict[str, str
     FaultsError
         When no task is left.
     """
-    _seed(settings.seed)
     manager = _manager(settings, base)
     built: dict[str, Task] = {}
     failures: dict[str, str] = {}
@@ -80,13 +80,7 @@ def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], dict[str, str
         if name not in manager.task_index:
             failures[name] = _unknown(name, manager.all_tasks)
             continue
-        try:
-            with silent_bars():
-                harnesses = manager.load([name])["tasks"]
-        except Exception as error:  # a task file runs its own code and reads its own data: anything can come
-            failures[name] = f"cannot be loaded: {first_line(error)}"
-            continue
-        for task_name, harness in harnesses.items():
+        for task_name, harness in _load(manager, name, failures).items():
             try:
                 built[task_name] = _build(task_name, harness, settings)
             except TaskError as error:
@@ -133,16 +127,37 @@ def quiet() -> Iterator[None]:
         theirs.set_verbosity(theirs_level)
 
 
-def first_line(error: BaseException) -> str:
-    """An exception as one line that says what it is."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+def _load(manager: Any, name: str, failures: dict[str, str]) -> dict[str, Any]:
+    """A task, or the tasks of a group; where one of a group cannot be loaded, the others are."""
+    _seed()
+    try:
+        with silent_bars():
+            found: dict[str, Any] = manager.load([name])["tasks"]
+            return found
+    except Exception as error:  # a task file runs its own code and reads its own data: anything can come
+        members = getattr(manager.task_index[name], "cfg", None) or {}
+        below = members.get("task") if isinstance(members, dict) else None
+        names = [n for n in below if isinstance(n, str)] if isinstance(below, list) else []
+        if len(names) < 2:
+            failures[name] = f"cannot be loaded: {first_line(error)}"
+            return {}
+    parts: dict[str, Any] = {}
+    for member in names:
+        if member in manager.task_index:
+            parts |= _load(manager, member, failures)
+        else:
+            failures[member] = "is no task that lm-eval knows"
+    return parts
 
 
-def _seed(seed: int) -> None:
-    # The same seeds as simple_evaluate's, for task code that draws from the global generators.
-    random.seed(seed)
-    np.random.seed(seed)
+def _seed() -> None:
+    """lm-eval's own default seeds, for task code that draws from the global generators; anew for every task, so that
+    what one task is asked does not depend on the others."""
+    import torch
+
+    random.seed(0)
+    np.random.seed(1234)
+    torch.manual_seed(1234)
 
 
 def _manager(settings: ScoreSettings, base: Path) -> Any:
@@ -212,9 +227,24 @@ def _gold(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str]
 
 
 def _asked(harness: Any, questions: Sequence[Question]) -> str:
-    """Hash of everything that decides the score besides the model: prompts, answers, gold, metrics, version."""
-    total = hashlib.sha256(json.dumps([str(harness.VERSION), sorted(harness.aggregation())]).encode())
+    """Hash of everything that decides the score besides the model: prompts, answers, gold, documents, metrics."""
+    config = harness.dump_config()
+    how = [str(harness.VERSION), sorted(harness.aggregation()), config.get("metric_list"), _sources(harness)]
+    total = hashlib.sha256(json.dumps(how, default=str).encode())
     for question in questions:
-        asked = [[list(r.args) for r in question.requests], question.gold, question.answer_bytes]
-        total.update(json.dumps(asked).encode())
+        asked = [[list(r.args) for r in question.requests], question.gold, question.answer_bytes, question.doc]
+        total.update(json.dumps(asked, default=str).encode())
     return total.hexdigest()
+
+
+def _sources(harness: Any) -> list[str]:
+    """Source of the functions that turn answers into metrics, which a task file may bring along."""
+    functions = [getattr(harness.config, "process_results", None), *harness.aggregation().values(),
+                 *getattr(harness, "_metric_fn_list", {}).values()]  # fmt: skip
+    found = []
+    for function in functions:
+        # lm-eval's own are covered by its version; what has no source (a partial, a builtin) by its name.
+        if callable(function) and not str(getattr(function, "__module__", "")).startswith("lm_eval."):
+            with contextlib.suppress(OSError, TypeError):
+                found.append(inspect.getsource(function))
+    return found

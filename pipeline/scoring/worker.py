@@ -47,12 +47,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Scored:
-    """Log-likelihoods (nats, (r,)), whether greedy, and how it was computed; or ``failure``, why it could not be."""
+    """Log-likelihoods (nats, (r,)), whether greedy, and how it was computed; or ``failure``, why it could not be.
+
+    ``loaded`` tells a checkpoint that could not be loaded from requests that it could not answer.
+    """
 
     logliks: Any
     greedy: Any
     how: dict[str, Any]
     failure: str = ""
+    loaded: bool = True
 
 
 class Worker:
@@ -76,8 +80,9 @@ class Worker:
         try:
             return self._harness(job) if self._rules.backend != "hf" else self._torch(job)
         except CheckpointError as error:
+            loaded = self._loaded == (job.digest, str(job.files.folder))
             self._loaded = None
-            return Scored(None, None, self._how, str(error))
+            return Scored(None, None, self._how, str(error), loaded)
 
     def _torch(self, job: Job) -> Scored:
         import torch
@@ -91,13 +96,14 @@ class Worker:
             self._loaded = None
             self._live.put(job.files)
             self._loaded = here
+        embedded = self._live.model.get_input_embeddings().weight.shape[0]
+        if (top := int(job.requests.tokens.max(initial=0))) >= embedded:  # on a GPU it would end the process
+            raise CheckpointError(f"token {top} has no embedding: the model has {embedded}")
         try:
             layout = self._layout(job)
             found = engine.answer(self._live.model, job.requests, layout)
         except torch.OutOfMemoryError as error:
             raise CheckpointError(f"a single row does not fit into the memory of {self._rules.device}") from error
-        except IndexError as error:  # an id that the embedding has no row for
-            raise CheckpointError(f"a token has no embedding: {error}") from error
         how = self._how | {"batch_size": layout.batch_size, "shared_prefix": layout.shared}
         return Scored(found.logliks, found.greedy, how)
 
