@@ -1,14 +1,15 @@
 """CPU time of scoring a ladder, against the ways lm-eval offers, interleaved in one run.
 
-    python benchmarks/score.py [--rounds 1] [--ladder DIR]
+    python benchmarks/score.py [--checkpoints 16] [--rounds 1] [--ladder DIR]
 
-Eight checkpoints × four tasks × 200 documents, one thread each, three ways:
+Checkpoints × four tasks × 200 documents, one thread each, three ways (every way has a fixed cost, so the ratio to one
+process grows with ``--checkpoints``):
 
 command   a loop of ``lm_eval`` commands, one per checkpoint
 evaluate  one process that calls ``lm_eval.simple_evaluate`` per checkpoint
 ours      ``benchcast score``
 
-``--ladder`` is a folder with ``runs/*/step-*`` and ``tasks`` as ``make ladder`` leaves it; without it eight random
+``--ladder`` is a folder with ``runs/*/step-*`` and ``tasks`` as ``make ladder`` leaves it; without it random
 models of the demo ladder's shapes and random tasks are made. Peers run with ``logits_cache=False``: with it, lm-eval
 0.4.13 returns wrong log-likelihoods for one sequence cut at two places. The last line holds the figures; exit code 1
 when a ratio or the agreement of the numbers falls short.
@@ -30,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-CHECKPOINTS, DOCUMENTS = 8, 200
+DOCUMENTS = 200
 TASKS = ("cloze_function", "cloze_content", "recall", "continuation")  # four choices each
 NEEDED = {"command": 10.0, "evaluate": 4.0}
 TOLERANCE = 1e-4  # nats
@@ -50,12 +51,13 @@ for number, folder in enumerate(folders):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoints", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--ladder", type=Path, help="folder that make ladder made (build/ladder)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        folders = prepare(work, args.ladder)
+        folders = prepare(work, args.ladder, args.checkpoints)
         times: dict[str, list[float]] = {"command": [], "evaluate": [], "ours": []}
         for number in range(args.rounds):
             out = work / f"round-{number}"
@@ -67,13 +69,13 @@ def main() -> None:
         report(times, compare(work / "round-0", folders))
 
 
-def prepare(work: Path, ladder: Path | None) -> list[str]:
+def prepare(work: Path, ladder: Path | None, checkpoints: int = 8) -> list[str]:
     """Copy checkpoints and tasks into ``work``; returns the checkpoints' folders relative to it."""
     if ladder is None:
-        random_ladder(work)
+        random_ladder(work, checkpoints)
     else:
         found = sorted(ladder.glob("runs/*/step-*"), key=lambda p: (p / "model.safetensors").stat().st_size)
-        chosen = [found[i] for i in np.linspace(0, len(found) - 1, CHECKPOINTS).astype(int)]
+        chosen = [found[i] for i in np.linspace(0, len(found) - 1, checkpoints).astype(int)]
         for folder in chosen:
             shutil.copytree(folder, work / "runs" / folder.parent.name / folder.name)
         shutil.copytree(ladder / "tasks", work / "tasks")
@@ -86,8 +88,8 @@ def prepare(work: Path, ladder: Path | None) -> list[str]:
     return folders
 
 
-def random_ladder(work: Path) -> None:
-    """Eight models with random weights and four tasks of random words, about the size of the demo ladder's."""
+def random_ladder(work: Path, checkpoints: int) -> None:
+    """Models with random weights and four tasks of random words, about the size of the demo ladder's."""
     from pipeline.demo_ladder.prepare import train_tokenizer
     from pipeline.demo_ladder.tasks import YAML
     from pipeline.demo_ladder.train import SHAPES, Run, build_model, save
@@ -95,7 +97,8 @@ def random_ladder(work: Path) -> None:
     rng = random.Random(0)
     words = ["".join(rng.choices("etaoinshrdlu", k=rng.randint(2, 8))) for _ in range(3000)]
     train_tokenizer([[" ".join(rng.choices(words, k=400))] for _ in range(200)], work / "tokenizer")
-    for number, shape in zip(range(CHECKPOINTS), 2 * list(SHAPES), strict=False):
+    for number in range(checkpoints):
+        shape = list(SHAPES)[number % len(SHAPES)]
         save(build_model(shape, number), Run(shape, 5, number), work, work / "runs", 1, 1000, 1000)
     (work / "tasks").mkdir()
     for task in TASKS:

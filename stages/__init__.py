@@ -1,34 +1,65 @@
 """The science: scaling laws as scikit-learn regressors, one file per law, and the chain that composes them.
 
-Tables in, tables out: nothing here reads a file, knows a config or imports ``pipeline``.
+Tables in, tables out: nothing here reads a file, knows a config or imports ``pipeline``. Names are imported when they
+are first used, so that what needs FLOPs alone does not wait for scipy and scikit-learn.
 """
 
-from stages.chain import Chain
-from stages.chinchilla import ChinchillaLoss
-from stages.critical_batch import StepsLoss
-from stages.deepseek import DeepSeekLoss
-from stages.direct import DirectAccuracy
-from stages.error import LossToError
-from stages.kaplan import KaplanLoss
-from stages.linear import FLOPsToNLL
-from stages.overtrained import OvertrainedLoss
-from stages.sigmoid import NLLToAccuracy
-from stages.task_loss import TaskLoss
-from stages.trajectory import AnnealedLoss
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-LAWS = (
-    FLOPsToNLL,
-    NLLToAccuracy,
-    OvertrainedLoss,
-    LossToError,
-    TaskLoss,
-    DirectAccuracy,
-    ChinchillaLoss,
-    KaplanLoss,
-    DeepSeekLoss,
-    StepsLoss,
-    AnnealedLoss,
-)
+if TYPE_CHECKING:
+    from stages.base import Law
+    from stages.chain import Chain
+    from stages.chinchilla import ChinchillaLoss
+    from stages.critical_batch import StepsLoss
+    from stages.deepseek import DeepSeekLoss
+    from stages.direct import DirectAccuracy
+    from stages.error import LossToError
+    from stages.kaplan import KaplanLoss
+    from stages.linear import FLOPsToNLL
+    from stages.overtrained import OvertrainedLoss
+    from stages.sigmoid import NLLToAccuracy
+    from stages.task_loss import TaskLoss
+    from stages.trajectory import AnnealedLoss
+
+    LAWS: tuple[type[Law], ...]
+
+_HOMES = {
+    "Chain": "chain",
+    "ChinchillaLoss": "chinchilla",
+    "StepsLoss": "critical_batch",
+    "DeepSeekLoss": "deepseek",
+    "DirectAccuracy": "direct",
+    "LossToError": "error",
+    "KaplanLoss": "kaplan",
+    "FLOPsToNLL": "linear",
+    "OvertrainedLoss": "overtrained",
+    "NLLToAccuracy": "sigmoid",
+    "TaskLoss": "task_loss",
+    "AnnealedLoss": "trajectory",
+}
+_LAWS = (
+    "FLOPsToNLL",
+    "NLLToAccuracy",
+    "OvertrainedLoss",
+    "LossToError",
+    "TaskLoss",
+    "DirectAccuracy",
+    "ChinchillaLoss",
+    "KaplanLoss",
+    "DeepSeekLoss",
+    "StepsLoss",
+    "AnnealedLoss",
+)  # in the order of the documentation
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LAWS":
+        return tuple(__getattr__(law) for law in _LAWS)
+    if name in _HOMES:
+        return getattr(import_module(f"stages.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "LAWS",
