@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import plan_curves, plan_sweeps, plan_table
-from pipeline.digest import object_digest, table_digest
+from pipeline.digest import file_digest, object_digest, table_digest
 from pipeline.errors import InputError
 from pipeline.forecast import PACKAGES, _version
 from pipeline.plan_common import FORMS, Basis, estimate, growth
@@ -87,7 +87,7 @@ def run(config: PlanConfig, base: Path = Path(), data: Path | None = None) -> Pl
         batches=plan_curves.batch_report(config, base),
         schedules=plan_curves.schedule_report(config, base),
         notes=basis.notes,
-        provenance=_provenance(config, table, label),
+        provenance=_provenance(config, table, "; ".join([label, *_sweeps(config, base)])),
     )
 
 
@@ -270,6 +270,19 @@ def _contours(basis: Basis, budgets: tuple[float, ...], table: pd.DataFrame | No
         frontier_params=tuple(sizes.tolist()), frontier_tokens=tuple(tokens.tolist()),
         runs=tuple((float(n), float(d), float(y)) for n, d, y in runs),
     )  # fmt: skip
+
+
+def _sweeps(config: PlanConfig, base: Path) -> list[str]:
+    """The tables beside the runs that a plan was made from, by name and content."""
+    found = []
+    for section in ("hyperparams", "batches", "schedules"):
+        settings = getattr(config, section)
+        if getattr(settings, "source", "table") == "demo":
+            found.append(f"{section}: demo ladder (package data)")
+        elif settings is not None and settings.path is not None:
+            path = base / settings.path
+            found.append(f"{section}: {path.name}, SHA-256 {file_digest(path)[:12]}…")
+    return found
 
 
 def _provenance(config: PlanConfig, table: pd.DataFrame | None, label: str) -> Provenance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,5 +60,12 @@ def make(folder: Path) -> Path:
     """Two good checkpoints, the second with tied embeddings, and a task."""
     tiny_models.write_checkpoint(folder / "runs" / "a", "a", seed=1)
     tiny_models.write_checkpoint(folder / "runs" / "b", "b", seed=2, tied=True)
+    tiny_models.write_task(folder / "tasks", "plain", tiny_models.QUESTIONS)
+    return folder
+
+
+def copy_of(whole: Path, folder: Path) -> Path:
+    """A copy of such a world that a test may break (task files name their data by absolute path: rewritten)."""
+    shutil.copytree(whole / "runs", folder / "runs")
     tiny_models.write_task(folder / "tasks", "plain", tiny_models.QUESTIONS)
     return folder

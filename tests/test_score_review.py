@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import tiny_models
-from scoring_world import QUIET, make, run, settings, value
+from scoring_world import QUIET, copy_of, make, run, settings, value
 from tiny_models import CONTEXT, QUESTIONS
 
 pytest.importorskip("lm_eval")
@@ -30,9 +30,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def world(whole: Path, tmp_path: Path) -> Path:
-    shutil.copytree(whole / "runs", tmp_path / "runs")
-    tiny_models.write_task(tmp_path / "tasks", "plain", QUESTIONS)
-    return tmp_path
+    return copy_of(whole, tmp_path)
 
 
 def another(world: Path, name: str, original: str = "a", **about: Any) -> Path:

@@ -17,7 +17,7 @@ pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
 import torch
-from scoring_world import QUIET, Heard, make, run, value
+from scoring_world import QUIET, Heard, copy_of, make, run, value
 
 from pipeline.errors import FaultsError
 
@@ -32,9 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def world(whole: Path, tmp_path: Path) -> Path:
-    shutil.copytree(whole / "runs", tmp_path / "runs")
-    tiny_models.write_task(tmp_path / "tasks", "plain", QUESTIONS)
-    return tmp_path
+    return copy_of(whole, tmp_path)
 
 
 def variant(world: Path, name: str, change: Callable[[Any], Any] | None = None, original: str = "a") -> Path:
