@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stages.deepseek import DeepSeekLoss
     from stages.direct import DirectAccuracy
     from stages.error import LossToError
+    from stages.floored_power import FlooredPower
     from stages.kaplan import KaplanLoss
     from stages.linear import FLOPsToNLL
     from stages.overtrained import OvertrainedLoss
@@ -31,6 +32,7 @@ _HOMES = {
     "DeepSeekLoss": "deepseek",
     "DirectAccuracy": "direct",
     "LossToError": "error",
+    "FlooredPower": "floored_power",
     "KaplanLoss": "kaplan",
     "FLOPsToNLL": "linear",
     "OvertrainedLoss": "overtrained",
@@ -45,6 +47,7 @@ _LAWS = (
     "LossToError",
     "TaskLoss",
     "DirectAccuracy",
+    "FlooredPower",
     "ChinchillaLoss",
     "KaplanLoss",
     "DeepSeekLoss",
@@ -69,6 +72,7 @@ __all__ = [
     "DeepSeekLoss",
     "DirectAccuracy",
     "FLOPsToNLL",
+    "FlooredPower",
     "KaplanLoss",
     "LossToError",
     "NLLToAccuracy",

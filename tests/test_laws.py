@@ -10,7 +10,7 @@ from scipy.optimize import approx_fprime, curve_fit
 from scipy.stats import linregress
 from scipy.stats import t as student
 
-from stages import DirectAccuracy, FLOPsToNLL, LossToError, NLLToAccuracy, OvertrainedLoss, TaskLoss
+from stages import DirectAccuracy, FlooredPower, FLOPsToNLL, LossToError, NLLToAccuracy, OvertrainedLoss, TaskLoss
 
 FLOPS = np.geomspace(1e17, 1e21, 14)
 SIZES = np.repeat([1.9e8, 3.7e8, 7.6e8, 1.3e9], 4)
@@ -26,6 +26,7 @@ CASES = {
     "TaskLoss": (TaskLoss(huber=None), [np.log(30.0), np.log(100.0), 0.23, 0.24, 0.45],
                  np.column_stack([SIZES, TOKENS])),
     "DirectAccuracy": (DirectAccuracy(), [np.log(60.0), 0.09], FLOPS[:, None]),
+    "FlooredPower": (FlooredPower(), [1.8, np.log(300.0), 0.13], FLOPS[:, None]),
 }  # fmt: skip
 
 

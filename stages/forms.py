@@ -1,0 +1,184 @@
+"""The forms a forecast may take: which law for each step, through which middle quantity.
+
+No form is right on every suite: on one testbed a sigmoid that is pinned to a ceiling of 1 is best and a free ceiling
+worst, on another the reverse. So none is chosen here; ``stages.selection`` weighs them by the ladder's own backtest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from stages.base import Law
+from stages.direct import DirectAccuracy
+from stages.error import LossToError
+from stages.fitting import Array
+from stages.floored_power import FlooredPower
+from stages.linear import FLOPsToNLL
+from stages.overtrained import OvertrainedLoss
+from stages.sigmoid import NLLToAccuracy
+from stages.task_loss import TaskLoss
+
+FIRST: dict[str, Callable[[], Law]] = {
+    "N and D": lambda: TaskLoss(huber=None),
+    "C and M": OvertrainedLoss,
+    "C": FlooredPower,
+}
+SECOND: dict[str, Callable[[float], Law]] = {
+    "sigmoid to 1": lambda chance: NLLToAccuracy((max(0.0, chance - 0.06), chance + 0.02), 1.0),
+    "free sigmoid": lambda chance: NLLToAccuracy((-1.0, 1.0), (0.0, 1.0)),
+    "exponential": lambda chance: LossToError(),
+}
+ONE_STEP = "one step"
+NODES = (np.arange(9) + 0.5) / 9  # equally likely quantiles of the middle quantity
+WIDEST = 0.25  # standard deviation of an accuracy that says nothing
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way to the forecast: ``middle`` quantity, law to it, law from it. One-step forms have no middle."""
+
+    middle: str
+    first: str
+    second: str = ""
+
+    @property
+    def name(self) -> str:
+        """As the report prints it."""
+        return " → ".join(part for part in (self.first, self.middle, self.second) if part and part != ONE_STEP)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What k forms say at m targets: plug-in forecast and standard error of a new observation, (k, m)."""
+
+    forms: tuple[Form, ...]
+    mean: Array
+    stderr: Array
+
+
+@dataclass
+class Ladder:
+    """What a form is fitted on, for one task.
+
+    Attributes
+    ----------
+    finals : DataFrame
+        A row per run: run, params, tokens, flops, token_multiplier, accuracy, and the middle quantities.
+    checkpoints : DataFrame, optional
+        More (middle, accuracy) points of the same runs for the second step.
+    chance : float
+        Score of guessing.
+    shared : dict
+        First laws that other tasks may have fitted already; those of ``common`` middles are the same for every task.
+    """
+
+    finals: pd.DataFrame
+    chance: float = 0.0
+    checkpoints: pd.DataFrame | None = None
+    common: frozenset[str] = frozenset()
+    shared: dict[Any, Any] = field(default_factory=dict)
+
+
+def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predictions:
+    """Fit every form that the data can carry, and predict the accuracy at ``X`` (columns of all first laws).
+
+    A form whose law has no degree of freedom left, or could not be fitted, is left out.
+    """
+    found: dict[Form, tuple[Array, Array]] = {}
+    for middle in middles:
+        rows = ladder.finals.dropna(subset=[middle, "accuracy"]) if middle in ladder.finals else ladder.finals[:0]
+        rows = rows[rows[middle] > 0] if len(rows) else rows
+        losses = _first_laws(ladder, rows, middle)
+        for second, law, complement in _second_laws(ladder, rows, middle):
+            for first, loss in losses.items():
+                found[Form(middle, first, second)] = _chained(loss, law, complement, X)
+    found |= _one_step(ladder.finals, X)
+    forms = tuple(found)
+    return Predictions(forms, np.array([found[f][0] for f in forms]), np.array([found[f][1] for f in forms]))
+
+
+def _first_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> dict[str, Law]:
+    key = (middle, *zip(rows["run"], rows[middle], strict=True)) if middle in ladder.common else None
+    if key is not None and key in ladder.shared:
+        return dict(ladder.shared[key])
+    laws = {name: _fitted(make(), rows, middle) for name, make in FIRST.items()}
+    found = {name: law for name, law in laws.items() if law is not None}
+    if key is not None:
+        ladder.shared[key] = found
+    return found
+
+
+def _second_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> list[tuple[str, Law, bool]]:
+    cloud = ladder.checkpoints
+    if cloud is None or middle not in cloud:
+        points = rows[["run", middle, "accuracy"]]
+    else:
+        points = cloud[cloud["run"].isin(rows["run"])].dropna(subset=[middle, "accuracy"])
+    found = []
+    for name, make in SECOND.items():
+        law = make(ladder.chance)
+        complement = isinstance(law, LossToError)
+        if len(rows) <= len(law.parameters):
+            continue
+        y = 1 - points["accuracy"] if complement else points["accuracy"]
+        groups = points["run"] if len(points) > len(rows) else None
+        fitted = _quiet_fit(law, points[[middle]].to_numpy(), y.to_numpy(), groups)
+        if fitted is not None:
+            found.append((name, fitted, complement))
+    return found
+
+
+def _fitted(law: Law, rows: pd.DataFrame, column: str) -> Law | None:
+    if len(rows) <= len(law.parameters) + 1:
+        return None
+    return _quiet_fit(law, rows[list(law.columns)].to_numpy(dtype=float), rows[column].to_numpy(dtype=float), None)
+
+
+def _quiet_fit(law: Law, X: Array, y: Array, groups: pd.Series | None) -> Law | None:
+    try:
+        law.fit(X, y, groups=None if groups is None else groups.to_numpy())
+    except ValueError:
+        return None
+    return None if law.status_ == "abnormal" else law
+
+
+def _chained(first: Law, second: Law, complement: bool, X: pd.DataFrame) -> tuple[Array, Array]:
+    """Plug-in forecast and standard error: the second law over equally likely losses of the first."""
+    inputs = X[list(first.columns)].to_numpy(dtype=float)
+    loss = first.spread(inputs)
+    nodes = student.ppf(NODES, max(loss.dof, 1.0))
+    losses = np.clip(np.nan_to_num(loss.mean[:, None] + loss.total[:, None] * nodes), -50, 50)
+    losses = np.clip(np.exp(losses) if first.log_link else losses, 0.0, 1e6)
+    spread = second.spread(losses.reshape(-1, 1))
+    curve = np.clip(spread.mean.reshape(losses.shape), 0.0, 1.0)
+    noise = np.minimum(np.nan_to_num(spread.total, nan=WIDEST, posinf=WIDEST), WIDEST).reshape(losses.shape)
+    plain = np.clip(second.predict(np.maximum(first.predict(inputs), 0.0)[:, None]), 0.0, 1.0)
+    variance = np.mean(noise**2, axis=1) + np.var(curve, axis=1)
+    return (1 - plain if complement else plain), np.minimum(np.sqrt(variance), WIDEST)
+
+
+def _one_step(finals: pd.DataFrame, X: pd.DataFrame) -> dict[Form, tuple[Array, Array]]:
+    """The direct law, a line in log C through the larger half, and no change at all."""
+    rows = finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
+    top = rows.tail(max(5, len(rows) // 2))
+    found = {}
+    for name, law, part in (("direct law", DirectAccuracy(), rows), ("line in log C", FLOPsToNLL(), top)):
+        fitted = _fitted(law, part, "accuracy")
+        if fitted is not None:
+            inputs = X[list(fitted.columns)].to_numpy(dtype=float)
+            spread = fitted.spread(inputs)
+            error = np.minimum(np.nan_to_num(spread.total, nan=WIDEST, posinf=WIDEST), WIDEST)
+            found[Form(ONE_STEP, name)] = (np.clip(fitted.predict(inputs), 0.0, 1.0), error)
+    if len(rows):
+        carried = np.full(len(X), float(rows["accuracy"].iloc[-1]))
+        found[Form(ONE_STEP, CARRY)] = (carried, np.zeros(len(X)))
+    return found
+
+
+CARRY = "largest carried forward"
