@@ -128,8 +128,21 @@ class LadderSettings(Strict):
     ceiling: Bounds = (0.0, 1.0)
 
 
+class AutoSettings(Strict):
+    """Every admissible form, weighed by the ladder's own backtest, with intervals inflated by its misses."""
+
+    name: Literal["auto"] = "auto"
+    last: int | None = Field(
+        default=None, ge=1, description="a run's value is the mean of its last checkpoints; empty: 5 of long records"
+    )
+    losses: int = Field(default=2, ge=0, description="validation losses tried, those that rank runs as accuracy does")
+    fewest: int = Field(default=6, ge=4, description="runs below which nothing is fitted")
+    cutoffs: int = Field(default=8, ge=1, description="cutoffs of the backtest at most")
+    refuse: bool = Field(default=True, description="print no forecast for a task of grade D")
+
+
 RecipeSettings = Annotated[
-    Llama3Settings | OvertrainingSettings | LadderSettings,
+    Llama3Settings | OvertrainingSettings | LadderSettings | AutoSettings,
     Field(discriminator="name"),
     BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v),
 ]
@@ -252,7 +265,7 @@ def _is_tag(key: str, raw: Any, loc: tuple[Any, ...]) -> bool:
     for part in loc:
         if part == key:
             return not (isinstance(node, dict) and key in node) and key in (
-                "llama3", "overtraining", "ladder", "float", "tuple[float, float]", "literal['chance']",
+                "llama3", "overtraining", "ladder", "auto", "float", "tuple[float, float]", "literal['chance']",
                 "function-after[_finite_positive(), float]",
             )  # fmt: skip
         try:

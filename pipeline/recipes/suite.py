@@ -1,0 +1,114 @@
+"""All tasks of one family at once: what ``auto`` needs, since a task's forms are judged by the whole suite's record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import AutoSettings
+from pipeline.recipes.common import Job, finals
+from stages.backtest import Backtest, backtest
+from stages.calibration import Calibrated, calibrate
+from stages.forms import Ladder
+from stages.selection import Pooled, pool
+
+TASK_LOSSES = ("nll_choice", "bits_per_byte")  # nll is bits_per_byte in another unit
+NO_LOSS = frozenset({"run", "step", "params", "tokens", "flops", "token_multiplier", "accuracy", "stderr", "chance",
+                     "nll", *TASK_LOSSES})  # fmt: skip
+LONG = 20  # checkpoints a run from which the last few are averaged
+SKIP, SMOOTH, POINTS = 0.1, 5, 12  # of a run's checkpoints: share skipped, moving average, points kept
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One family: the jobs by task, and the backtest with its pooled and calibrated forecasts."""
+
+    jobs: dict[str, Job]
+    ladders: dict[str, Ladder]
+    middles: dict[str, tuple[str, ...]]
+    trials: Backtest
+    pooled: Pooled
+    calibrated: Calibrated
+    last: int
+    targets: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
+    """Backtest every task of one family's ``jobs``."""
+    last = settings.last or (5 if _long(jobs) else 1)
+    losses = _best_losses(jobs, last, settings.losses)
+    by_task = {job.task: job for job in jobs}
+    middles = {t: tuple(m for m in (*TASK_LOSSES, *losses) if m in j.rows) for t, j in by_task.items()}
+    shared: dict[object, object] = {}
+    ladders = {t: _ladder(j, middles[t], last, frozenset(losses), shared) for t, j in by_task.items()}
+    targets = {t: _targets(j, last) for t, j in by_task.items()}
+    trials = backtest(ladders, middles, targets, settings.fewest, settings.cutoffs)
+    pooled = pool(trials)
+    level = jobs[0].level
+    return Suite(by_task, ladders, middles, trials, pooled, calibrate(trials, pooled, level), last, targets)
+
+
+def _long(jobs: Sequence[Job]) -> bool:
+    rows = jobs[0].rows
+    return bool(rows[rows["run"].isin(jobs[0].fit_runs)].groupby("run").size().median() >= LONG)
+
+
+def _best_losses(jobs: Sequence[Job], last: int, most: int) -> tuple[str, ...]:
+    """The validation losses whose order of the fitted runs is most like that of the mean accuracy."""
+    ends = {job.task: job.finals(last, ["accuracy"]).set_index("run") for job in jobs}
+    mean = pd.concat([e["accuracy"] for e in ends.values()], axis=1).mean(axis=1)
+    names = dict.fromkeys(c for job in jobs for c in job.rows.columns if c not in NO_LOSS)
+    found = []
+    for name in names:
+        job = next(j for j in jobs if name in j.rows)
+        loss = job.finals(last, [name]).set_index("run")[name]
+        both = pd.concat([loss, mean], axis=1).dropna()
+        if len(both) >= max(3, len(mean) // 2) and both.nunique().min() > 1:
+            found.append((float(both.corr(method="spearman").iloc[0, 1]), name))
+    return tuple(name for _, name in sorted(found)[:most])
+
+
+def _ladder(
+    job: Job, middles: Sequence[str], last: int, common: frozenset[str], shared: dict[object, object]
+) -> Ladder:
+    """A row per run: the accuracy, and each middle quantity where it is known."""
+    rows = job.rows[job.rows["run"].isin(job.fit_runs)]
+    ends = finals(rows, last, ["accuracy"])
+    for middle in middles:
+        known = finals(rows, last, [middle, "accuracy"]).set_index("run")[middle]
+        ends[middle] = ends["run"].map(known)
+    return Ladder(ends, job.chance or 0.0, _checkpoints(rows, middles), common, shared)
+
+
+def _checkpoints(rows: pd.DataFrame, middles: Sequence[str]) -> pd.DataFrame | None:
+    """Smoothed checkpoints of every run, evenly thinned; nothing where runs have only one."""
+    if rows.groupby("run").size().max() < 3:
+        return None
+    smooth = SMOOTH if rows.groupby("run").size().median() >= LONG else 1
+    columns = [*middles, "accuracy"]
+    parts = []
+    for run, part in rows.groupby("run", sort=False):
+        kept = part[columns].iloc[min(int(np.ceil(SKIP * len(part))), len(part) - 1) :]
+        smoothed = kept.rolling(smooth, min_periods=1).mean()
+        chosen = np.unique(np.linspace(0, len(smoothed) - 1, min(POINTS, len(smoothed))).round().astype(int))
+        parts.append(smoothed.iloc[chosen].assign(run=run))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _targets(job: Job, last: int) -> pd.DataFrame:
+    """The targets with all that first laws need; the actual is averaged over the last checkpoints."""
+    measured = finals(job.rows, last, ["accuracy"]).set_index("run")["accuracy"]
+    return pd.DataFrame(
+        {
+            "run": t.name,
+            "flops": t.budget.flops,
+            "params": t.budget.params or np.nan,
+            "tokens": t.budget.tokens or np.nan,
+            "token_multiplier": t.budget.token_multiplier or np.nan,
+            "actual": float(measured.get(t.name, np.nan)),
+        }
+        for t in job.targets
+    )

@@ -1,0 +1,109 @@
+"""What every form would have said at every earlier point of the ladder's life, beside what came true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.fitting import Array
+from stages.forms import Form, Ladder, predict
+from stages.rolling_origin import SAME, RollingOrigin
+
+COLUMNS = ("task", "cutoff", "run", "flops", "actual", "target")
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts of all forms, for the ladder's own runs and for the targets.
+
+    Attributes
+    ----------
+    rows : DataFrame (n rows)
+        task, cutoff (FLOPs of the largest run that was fitted), run, flops, actual (fraction; NaN where unknown) and
+        whether the run is a target. A target is forecast from the whole ladder.
+    forms : tuple of Form, k of them
+    mean, stderr : ndarray (n, k)
+        NaN where a form could not be fitted.
+    """
+
+    rows: pd.DataFrame
+    forms: tuple[Form, ...]
+    mean: Array
+    stderr: Array
+
+    @property
+    def decades(self) -> Array:
+        """log10 of the extrapolation ratio: FLOPs of the run over the largest FLOPs fitted, (n,)."""
+        ratio = self.rows["flops"].to_numpy(dtype=float) / self.rows["cutoff"].to_numpy(dtype=float)
+        return np.asarray(np.log10(np.maximum(ratio, SAME)))
+
+    def known_at(self, cutoff: float) -> NDArray[np.int_]:
+        """Rows whose truth a forecaster who had run everything up to ``cutoff`` would know: no peeking."""
+        rows = self.rows
+        seen = (rows["cutoff"] < cutoff / SAME) & (rows["flops"] <= cutoff * SAME)
+        return np.flatnonzero(seen & ~rows["target"] & rows["actual"].notna())
+
+
+def backtest(
+    ladders: Mapping[str, Ladder],
+    middles: Mapping[str, Sequence[str]],
+    targets: Mapping[str, pd.DataFrame],
+    fewest: int = 6,
+    most: int = 8,
+) -> Backtest:
+    """Forecast from every cutoff of the ladder what lay beyond it, and from the whole ladder the targets.
+
+    Parameters
+    ----------
+    ladders : task to Ladder
+        All of one family, so that a cutoff means the same for every task.
+    middles : task to names of middle quantities
+    targets : task to DataFrame
+        run, flops, params, tokens, token_multiplier, actual (NaN where unknown).
+    fewest, most : int
+        Runs a fit needs, and cutoffs at most.
+    """
+    runs = pd.concat([ladder.finals[["run", "flops"]] for ladder in ladders.values()]).drop_duplicates("run")
+    cutoffs = RollingOrigin(runs["flops"].to_numpy(), fewest, most).cutoffs(runs[["flops"]])
+    parts: list[tuple[pd.DataFrame, dict[Form, tuple[Array, Array]]]] = []
+    for task, ladder in ladders.items():
+        finals = ladder.finals.dropna(subset=["accuracy"])
+        for cutoff in cutoffs:
+            beyond = finals[finals["flops"] > cutoff * SAME].assign(target=False)
+            beyond = beyond.assign(actual=beyond["accuracy"])
+            parts += _trial(task, ladder, middles[task], cutoff, beyond, fewest)
+        whole = float(finals["flops"].max()) if len(finals) else np.nan
+        parts += _trial(task, ladder, middles[task], whole, targets[task].assign(target=True), 2)
+    return _assembled(parts)
+
+
+def _trial(
+    task: str, ladder: Ladder, middles: Sequence[str], cutoff: float, beyond: pd.DataFrame, fewest: int
+) -> list[tuple[pd.DataFrame, dict[Form, tuple[Array, Array]]]]:
+    finals = ladder.finals[ladder.finals["flops"] <= cutoff * SAME]
+    if len(finals) < fewest or beyond.empty:
+        return []
+    cloud = ladder.checkpoints
+    seen = None if cloud is None else cloud[cloud["run"].isin(finals["run"])]
+    part = Ladder(finals, ladder.chance, seen, ladder.common, ladder.shared)
+    said = predict(part, middles, beyond)
+    rows = beyond[["run", "flops", "actual", "target"]].assign(task=task, cutoff=cutoff)
+    return [(rows[list(COLUMNS)], {f: (said.mean[i], said.stderr[i]) for i, f in enumerate(said.forms)})]
+
+
+def _assembled(parts: list[tuple[pd.DataFrame, dict[Form, tuple[Array, Array]]]]) -> Backtest:
+    forms = tuple(dict.fromkeys(form for _, said in parts for form in said))
+    if not parts:
+        return Backtest(pd.DataFrame(columns=list(COLUMNS)), (), np.zeros((0, 0)), np.zeros((0, 0)))
+    blocks: list[list[Any]] = [[], []]
+    for rows, said in parts:
+        gap = np.full(len(rows), np.nan)
+        for i in (0, 1):
+            blocks[i].append(np.column_stack([said[f][i] if f in said else gap for f in forms]))
+    rows = pd.concat([rows for rows, _ in parts], ignore_index=True)
+    return Backtest(rows, forms, np.concatenate(blocks[0]), np.concatenate(blocks[1]))
