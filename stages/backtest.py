@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from stages.fitting import Array
 from stages.forms import Form, Ladder, predict
 from stages.rolling_origin import SAME, RollingOrigin
 
+Trial = tuple[pd.DataFrame, dict[Form, tuple[Array, Array]]]
 COLUMNS = ("task", "cutoff", "run", "flops", "actual", "target")
 
 
@@ -55,6 +57,7 @@ def backtest(
     targets: Mapping[str, pd.DataFrame],
     fewest: int = 6,
     most: int = 8,
+    workers: int = 1,
 ) -> Backtest:
     """Forecast from every cutoff of the ladder what lay beyond it, and from the whole ladder the targets.
 
@@ -67,24 +70,47 @@ def backtest(
         run, flops, params, tokens, token_multiplier, actual (NaN where unknown).
     fewest, most : int
         Runs a fit needs, and cutoffs at most.
+    workers : int
+        Processes to share the tasks among; the result does not depend on it.
     """
     runs = pd.concat([ladder.finals[["run", "flops"]] for ladder in ladders.values()]).drop_duplicates("run")
     cutoffs = RollingOrigin(runs["flops"].to_numpy(), fewest, most).cutoffs(runs[["flops"]])
-    parts: list[tuple[pd.DataFrame, dict[Form, tuple[Array, Array]]]] = []
+    tasks = list(ladders)
+    # Tasks dealt round, so that those which take long are shared; a worker fits the common laws once for its own.
+    hands = [tasks[i::workers] for i in range(workers) if tasks[i::workers]]
+    work = [
+        delayed(_trials)({t: ladders[t] for t in hand}, middles, {t: targets[t] for t in hand}, cutoffs, fewest)
+        for hand in hands
+    ]
+    done = Parallel(n_jobs=len(hands))(work) if len(hands) > 1 else [call(*args, **more) for call, args, more in work]
+    by_task = {task: trials for part in done for task, trials in part.items()}
+    return _assembled([trial for task in tasks for trial in by_task[task]])
+
+
+def _trials(
+    ladders: Mapping[str, Ladder],
+    middles: Mapping[str, Sequence[str]],
+    targets: Mapping[str, pd.DataFrame],
+    cutoffs: Sequence[float],
+    fewest: int,
+) -> dict[str, list[Trial]]:
+    """Every trial of some tasks, by task."""
+    found: dict[str, list[Trial]] = {}
     for task, ladder in ladders.items():
         finals = ladder.finals.dropna(subset=["accuracy"])
+        found[task] = []
         for cutoff in cutoffs:
             beyond = finals[finals["flops"] > cutoff * SAME].assign(target=False)
             beyond = beyond.assign(actual=beyond["accuracy"])
-            parts += _trial(task, ladder, middles[task], cutoff, beyond, fewest)
+            found[task] += _trial(task, ladder, middles[task], cutoff, beyond, fewest)
         whole = float(finals["flops"].max()) if len(finals) else np.nan
-        parts += _trial(task, ladder, middles[task], whole, targets[task].assign(target=True), 2)
-    return _assembled(parts)
+        found[task] += _trial(task, ladder, middles[task], whole, targets[task].assign(target=True), 2)
+    return found
 
 
 def _trial(
     task: str, ladder: Ladder, middles: Sequence[str], cutoff: float, beyond: pd.DataFrame, fewest: int
-) -> list[tuple[pd.DataFrame, dict[Form, tuple[Array, Array]]]]:
+) -> list[Trial]:
     finals = ladder.finals[ladder.finals["flops"] <= cutoff * SAME]
     if len(finals) < fewest or beyond.empty:
         return []
@@ -96,7 +122,7 @@ def _trial(
     return [(rows[list(COLUMNS)], {f: (said.mean[i], said.stderr[i]) for i, f in enumerate(said.forms)})]
 
 
-def _assembled(parts: list[tuple[pd.DataFrame, dict[Form, tuple[Array, Array]]]]) -> Backtest:
+def _assembled(parts: list[Trial]) -> Backtest:
     forms = tuple(dict.fromkeys(form for _, said in parts for form in said))
     if not parts:
         return Backtest(pd.DataFrame(columns=list(COLUMNS)), (), np.zeros((0, 0)), np.zeros((0, 0)))

@@ -63,19 +63,19 @@ class NLLToAccuracy(Law):
         low, high = self._bounds(y)
         loss = x[:, 0]
         span = max(float(np.ptp(loss)), 1e-3)
-        root = np.sqrt(weight)
-        seeds = []
-        for middle in np.linspace(loss.min() - span, loss.max() + 0.5 * span, 13):
-            for steep in (0.7, 1.5, 3.0, 6.0, 12.0, 25.0):
-                s = expit(-steep / span * (loss - middle))
-                design = np.column_stack([1 - s, s]) * root[:, None]
-                ends = np.clip(np.linalg.lstsq(design, y * root, rcond=None)[0], low[:2], high[:2])
-                # With one end held at its clipped value the other has a closed form.
-                for _ in range(3):
-                    for i, part in enumerate((1 - s, s)):
-                        rest = y - ends[1 - i] * (s if i == 0 else 1 - s)
-                        norm = np.sum(weight * part**2)
-                        if norm > 1e-12:
-                            ends[i] = np.clip(np.sum(weight * part * rest) / norm, low[i], high[i])
-                seeds.append([ends[0], ends[1], np.log(steep / span), middle])
-        return np.array(seeds)
+        grid = np.meshgrid(
+            np.linspace(loss.min() - span, loss.max() + 0.5 * span, 13), [0.7, 1.5, 3.0, 6.0, 12.0, 25.0], indexing="ij"
+        )
+        middle, steep = (axis.ravel() for axis in grid)
+        s = expit(-steep[:, None] / span * (loss - middle[:, None]))
+        parts = (1 - s, s)
+        norm = [np.maximum(p**2 @ weight, 1e-12) for p in parts]
+        cross, right = (parts[0] * parts[1]) @ weight, [p @ (weight * y) for p in parts]
+        # A tiny ridge where the two parts are one (all points on one side of the midpoint).
+        scale = norm[0] * norm[1] * (1 + 1e-9) - cross**2
+        ends = [np.clip((right[i] * norm[1 - i] - cross * right[1 - i]) / scale, low[i], high[i]) for i in (0, 1)]
+        # With one end held at its clipped value the other has a closed form.
+        for _ in range(3):
+            for i in (0, 1):
+                ends[i] = np.clip((right[i] - ends[1 - i] * cross) / norm[i], low[i], high[i])
+        return np.column_stack([*ends, np.log(steep / span), middle])

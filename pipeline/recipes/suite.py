@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from stages.selection import Pooled, pool
 TASK_LOSSES = ("nll_choice", "bits_per_byte")  # nll is bits_per_byte in another unit
 NO_LOSS = frozenset({"run", "step", "params", "tokens", "flops", "token_multiplier", "accuracy", "stderr", "chance",
                      "nll", *TASK_LOSSES})  # fmt: skip
+MANY = 4  # tasks that make a process worth starting
 LONG = 20  # checkpoints a run from which the last few are averaged
 SKIP, SMOOTH, POINTS = 0.1, 5, 12  # of a run's checkpoints: share skipped, moving average, points kept
 
@@ -45,10 +47,16 @@ def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
     shared: dict[object, object] = {}
     ladders = {t: _ladder(j, middles[t], last, frozenset(losses), shared) for t, j in by_task.items()}
     targets = {t: _targets(j, last) for t, j in by_task.items()}
-    trials = backtest(ladders, middles, targets, settings.fewest, settings.cutoffs)
+    trials = backtest(ladders, middles, targets, settings.fewest, settings.cutoffs, _workers(len(ladders)))
     pooled = pool(trials)
     level = jobs[0].level
     return Suite(by_task, ladders, middles, trials, pooled, calibrate(trials, pooled, level), last, targets)
+
+
+def _workers(tasks: int) -> int:
+    """One process per core, but none for a few tasks: starting them takes longer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, 8, tasks // MANY))
 
 
 def _long(jobs: Sequence[Job]) -> bool:
