@@ -137,7 +137,7 @@ class AutoSettings(Strict):
     )
     losses: int = Field(default=2, ge=0, description="validation losses tried, those that rank runs as accuracy does")
     fewest: int = Field(default=6, ge=4, description="runs below which nothing is fitted")
-    cutoffs: int = Field(default=8, ge=1, description="cutoffs of the backtest at most")
+    cutoffs: int = Field(default=6, ge=1, description="cutoffs of the backtest at most")
     refuse: bool = Field(default=True, description="print no forecast for a task of grade D")
 
 

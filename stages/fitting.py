@@ -28,6 +28,7 @@ FIXED = 1e-8  # bounds closer than this mean a fixed parameter
 SEARCHED = 6  # at most this many seeds are searched from; the rest are only ranked
 STEPS = 200  # a search that needs more has lost its way
 AGREED = 3  # steps that are left to the others once half of a fit's searches have met at the lowest point so far
+CREEP, CREEPING = 15, 1e-6  # a search is given up that gained less than this share of its objective in so many steps
 PATIENCE = 2  # searches on different data end when others take this many times the steps that half of them took
 DONE = 1e-15  # the step would lower the objective by less than this share of it
 SAME = 1e-6  # relative difference in the objective below which two searches ended at the same optimum
@@ -182,6 +183,7 @@ def search(problem: Problem, start: Array) -> Ends:
         noise = 1e-28 * np.sum(problem.weight * problem.observed**2, axis=-1)
         last = STEPS
         shared = problem.observed.ndim == 1 and problem.weight.ndim == 1
+        before = now.cost.copy()
         for count in range(STEPS):
             if not len(live) or count > last:
                 break
@@ -207,6 +209,10 @@ def search(problem: Problem, start: Array) -> Ends:
             settled = (np.abs(gain) <= DONE * part.cost) & (damping[live] < 1e-2) | (now.cost[live] <= floor)
             converged[live[settled]] = True
             live = live[~settled & (damping[live] < 1e10)]
+            if shared and count % CREEP == CREEP - 1:
+                # A valley without a floor (a sigmoid through points at chance) would take all steps and end nowhere.
+                live = live[before[live] - now.cost[live] > CREEPING * now.cost[live]]
+                before = now.cost.copy()
         gradient = scaled_gradient(problem, theta, now)
     return Ends(theta, now.cost, gradient, converged | (gradient < 1e-6))
 
