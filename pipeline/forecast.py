@@ -54,6 +54,8 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
         raise InputError(
             "targets: none is left to forecast (each is fitted, excluded, or without a task of the ladder)"
         )
+    # What auto says of a task depends on how the forms did on all tasks of the family.
+    jobs[0].shared["jobs"] = jobs
     for done, each in enumerate(jobs):
         job = replace(each, draw=done < config.figures)
         if progress:
@@ -64,6 +66,7 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
             found.forecasts += part.forecasts
             found.laws += part.laws
             found.figures += part.figures
+            found.backtests += part.backtests
     return Result(
         schema="benchcast.run/1",
         title=config.title,
@@ -71,6 +74,7 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
         laws=tuple(found.laws),
         figures=tuple(found.figures),
         ladder=tuple(_ladder(loaded.table, roles)),
+        backtests=tuple(found.backtests),
         provenance=_provenance(config, loaded),
     )
 

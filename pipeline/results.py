@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RecipeName = Literal["llama3", "overtraining", "ladder"]
+RecipeName = Literal["llama3", "overtraining", "ladder", "auto"]
 
 
 class Frozen(BaseModel):
@@ -24,6 +24,14 @@ class Baselines(Frozen):
 
     direct: float | None
     carry_forward: float | None
+
+
+class Alternative(Frozen):
+    """What one admissible form says, and how much it counts."""
+
+    form: str
+    forecast: float
+    weight: float
 
 
 class Forecast(Frozen):
@@ -41,13 +49,36 @@ class Forecast(Frozen):
     high: float | None
     level: float = Field(description="nominal coverage of [low, high]")
     stderr: float | None = Field(description="standard error of the forecast of a new observation")
-    status: Literal["ok", "warning", "failed"]
+    status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
     notes: tuple[str, ...]
     baselines: Baselines
     actual: float | None = Field(description="the measured score; null when unknown")
     chance: float | None = None
     middle: float | None = Field(default=None, description="forecast of the middle quantity (loss or NLL)")
     middle_actual: float | None = None
+    grade: Literal["A", "B", "C", "D"] | None = Field(default=None, description="auto only: what it may be trusted for")
+    reasons: tuple[str, ...] = Field(default=(), description="why that grade")
+    codes: tuple[str, ...] = Field(default=(), description="warnings by name; stages.quality.CODES says what they mean")
+    inflation: float | None = Field(default=None, description="interval in multiples of the forms' own spread")
+    tested_ratio: float | None = Field(default=None, description="largest extrapolation ratio in the backtest")
+    alternatives: tuple[Alternative, ...] = Field(default=(), description="what every form says: specification curve")
+
+
+class Tested(Frozen):
+    """How a recipe did on the ladder's own runs, forecast from cheaper ones; accuracies as fractions."""
+
+    recipe: RecipeName
+    family: str
+    task: str = Field(description="empty: over all tasks")
+    ratio_low: float = Field(description="extrapolation ratios from")
+    ratio_high: float = Field(description="to; null for no end")
+    n: int
+    error: float = Field(description="mean absolute error")
+    carry_error: float = Field(description="mean absolute error of carrying the largest score forward")
+    coverage: float
+    width: float = Field(description="median width of the interval")
+    interval_score: float = Field(description="mean Winkler score; smaller is better")
+    delta_score: float = Field(description="the same of the heaviest form's delta-method interval")
 
 
 class LawFit(Frozen):
@@ -146,4 +177,5 @@ class Result(Frozen):
     laws: tuple[LawFit, ...]
     figures: tuple[Figure, ...]
     ladder: tuple[LadderRun, ...]
+    backtests: tuple[Tested, ...] = ()
     provenance: Provenance

@@ -10,7 +10,7 @@ DASH = "–"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 NBSP = "\u00a0"
-RECIPES = {"llama3": "Llama 3", "overtraining": "Over-training", "ladder": "Model ladder"}
+RECIPES = {"llama3": "Llama 3", "overtraining": "Over-training", "ladder": "Model ladder", "auto": "Auto"}
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ", "kappa": "κ",
     "lambda": "λ", "mu": "μ", "nu": "ν", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω",

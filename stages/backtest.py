@@ -15,7 +15,7 @@ from stages.fitting import Array
 from stages.forms import Form, Ladder, predict
 from stages.rolling_origin import SAME, RollingOrigin
 
-Trial = tuple[pd.DataFrame, dict[Form, tuple[Array, Array]]]
+Trial = tuple[pd.DataFrame, dict[Form, tuple[Array, Array, Array]]]
 COLUMNS = ("task", "cutoff", "run", "flops", "actual", "target")
 
 
@@ -31,12 +31,15 @@ class Backtest:
     forms : tuple of Form, k of them
     mean, stderr : ndarray (n, k)
         NaN where a form could not be fitted.
+    at_bound : ndarray (n, k)
+        1 where a law of the form ran into a bound.
     """
 
     rows: pd.DataFrame
     forms: tuple[Form, ...]
     mean: Array
     stderr: Array
+    at_bound: Array
 
     @property
     def decades(self) -> Array:
@@ -103,6 +106,9 @@ def _trials(
             beyond = finals[finals["flops"] > cutoff * SAME].assign(target=False)
             beyond = beyond.assign(actual=beyond["accuracy"])
             found[task] += _trial(task, ladder, middles[task], cutoff, beyond, fewest)
+        if cutoffs:
+            # What was said of the targets before the largest runs were there: shows how much those decide.
+            found[task] += _trial(task, ladder, middles[task], cutoffs[-1], targets[task].assign(target=True), fewest)
         whole = float(finals["flops"].max()) if len(finals) else np.nan
         found[task] += _trial(task, ladder, middles[task], whole, targets[task].assign(target=True), 2)
     return found
@@ -119,17 +125,25 @@ def _trial(
     part = Ladder(finals, ladder.chance, seen, ladder.common, ladder.shared)
     said = predict(part, middles, beyond)
     rows = beyond[["run", "flops", "actual", "target"]].assign(task=task, cutoff=cutoff)
-    return [(rows[list(COLUMNS)], {f: (said.mean[i], said.stderr[i]) for i, f in enumerate(said.forms)})]
+    return [
+        (
+            rows[list(COLUMNS)],
+            {
+                f: (said.mean[i], said.stderr[i], np.full(len(beyond), float(said.at_bound[i])))
+                for i, f in enumerate(said.forms)
+            },
+        )
+    ]
 
 
 def _assembled(parts: list[Trial]) -> Backtest:
     forms = tuple(dict.fromkeys(form for _, said in parts for form in said))
     if not parts:
-        return Backtest(pd.DataFrame(columns=list(COLUMNS)), (), np.zeros((0, 0)), np.zeros((0, 0)))
-    blocks: list[list[Any]] = [[], []]
+        return Backtest(pd.DataFrame(columns=list(COLUMNS)), (), *(np.zeros((0, 0)) for _ in range(3)))
+    blocks: list[list[Any]] = [[], [], []]
     for rows, said in parts:
         gap = np.full(len(rows), np.nan)
-        for i in (0, 1):
+        for i in range(3):
             blocks[i].append(np.column_stack([said[f][i] if f in said else gap for f in forms]))
     rows = pd.concat([rows for rows, _ in parts], ignore_index=True)
-    return Backtest(rows, forms, np.concatenate(blocks[0]), np.concatenate(blocks[1]))
+    return Backtest(rows, forms, *(np.concatenate(block) for block in blocks))

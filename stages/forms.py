@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from stages.base import Law
@@ -24,6 +25,10 @@ from stages.overtrained import OvertrainedLoss
 from stages.sigmoid import NLLToAccuracy
 from stages.task_loss import TaskLoss
 
+ONE_STEP = "one step"
+CARRY = "largest carried forward"
+FREE = "free sigmoid"
+
 FIRST: dict[str, Callable[[], Law]] = {
     "N and D": lambda: TaskLoss(huber=None),
     "C and M": OvertrainedLoss,
@@ -31,10 +36,9 @@ FIRST: dict[str, Callable[[], Law]] = {
 }
 SECOND: dict[str, Callable[[float], Law]] = {
     "sigmoid to 1": lambda chance: NLLToAccuracy((max(0.0, chance - 0.06), chance + 0.02), 1.0),
-    "free sigmoid": lambda chance: NLLToAccuracy((-1.0, 1.0), (0.0, 1.0)),
+    FREE: lambda chance: NLLToAccuracy((-1.0, 1.0), (0.0, 1.0)),
     "exponential": lambda chance: LossToError(),
 }
-ONE_STEP = "one step"
 NODES = (np.arange(9) + 0.5) / 9  # equally likely quantiles of the middle quantity
 WIDEST = 0.25  # standard deviation of an accuracy that says nothing
 
@@ -55,11 +59,15 @@ class Form:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What k forms say at m targets: plug-in forecast and standard error of a new observation, (k, m)."""
+    """What k forms say at m targets: plug-in forecast and standard error of a new observation, (k, m).
+
+    ``at_bound`` (k,) says of which form a law ran into a bound that is no part of the form.
+    """
 
     forms: tuple[Form, ...]
     mean: Array
     stderr: Array
+    at_bound: NDArray[np.bool_]
 
 
 @dataclass
@@ -91,16 +99,21 @@ def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predicti
     A form whose law has no degree of freedom left, or could not be fitted, is left out.
     """
     found: dict[Form, tuple[Array, Array]] = {}
+    bound: dict[Form, bool] = {}
     for middle in middles:
         rows = ladder.finals.dropna(subset=[middle, "accuracy"]) if middle in ladder.finals else ladder.finals[:0]
         rows = rows[rows[middle] > 0] if len(rows) else rows
         losses = _first_laws(ladder, rows, middle)
         for second, law, complement in _second_laws(ladder, rows, middle):
             for first, loss in losses.items():
-                found[Form(middle, first, second)] = _chained(loss, law, complement, X)
+                form = Form(middle, first, second)
+                found[form] = _chained(loss, law, complement, X)
+                # A floor held near chance is what "sigmoid to 1" means.
+                bound[form] = "bound hit" in (loss.status_, law.status_ if second == FREE else "")
     found |= _one_step(ladder.finals, X)
     forms = tuple(found)
-    return Predictions(forms, np.array([found[f][0] for f in forms]), np.array([found[f][1] for f in forms]))
+    mean, stderr = (np.array([found[f][i] for f in forms]) for i in (0, 1))
+    return Predictions(forms, mean, stderr, np.array([bound.get(f, False) for f in forms]))
 
 
 def _first_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> dict[str, Law]:
@@ -179,6 +192,3 @@ def _one_step(finals: pd.DataFrame, X: pd.DataFrame) -> dict[Form, tuple[Array, 
         carried = np.full(len(X), float(rows["accuracy"].iloc[-1]))
         found[Form(ONE_STEP, CARRY)] = (carried, np.zeros(len(X)))
     return found
-
-
-CARRY = "largest carried forward"

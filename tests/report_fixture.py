@@ -129,6 +129,7 @@ def _forecast(recipe: str, family: str, task: str, target: str, shift: float, no
         "status": "failed" if failed else "warning" if notes else "ok", "notes": notes,
         "baselines": {"direct": truth - 0.04, "carry_forward": _acc(_nll(1.1e21, shift), shift)},
         "actual": None if target == "13B-5T" and task == "mmlu" else truth, "chance": 0.25,
+        "grade": None, "reasons": [], "codes": [], "inflation": None, "tested_ratio": None, "alternatives": [],
         "middle": None if failed else nll, "middle_actual": nll - 0.006,
     }  # fmt: skip
 
@@ -196,4 +197,4 @@ def make_result(
             result["laws"] += _laws(recipe, family, task)
             panels = _panels(recipe, shift, noise)
             result["figures"].append({"recipe": recipe, "family": family, "task": task, "panels": panels})
-    return result | {"ladder": _ladder(family), "provenance": provenance()}
+    return result | {"ladder": _ladder(family), "backtests": [], "provenance": provenance()}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.recipes import ladder, llama3, overtraining
+from pipeline.recipes import auto, ladder, llama3, overtraining
 from pipeline.recipes.common import Found, Job
 
-RECIPES = {"llama3": llama3.run, "overtraining": overtraining.run, "ladder": ladder.run}
+RECIPES = {"llama3": llama3.run, "overtraining": overtraining.run, "ladder": ladder.run, "auto": auto.run}
 
 __all__ = ["RECIPES", "Found", "Job"]

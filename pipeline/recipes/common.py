@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from pipeline.results import Baselines, Curve, Figure, Forecast, LawFit, Panel, Point, RecipeName
+from pipeline.results import Baselines, Curve, Figure, Forecast, LawFit, Panel, Point, RecipeName, Tested
 from stages import Chain, DirectAccuracy
 from stages.base import Law
 from stages.flops import Budget
@@ -67,6 +67,7 @@ class Found:
     forecasts: list[Forecast] = field(default_factory=list)
     laws: list[LawFit] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+    backtests: list[Tested] = field(default_factory=list)
 
 
 def finals(rows: pd.DataFrame, last: int, columns: Sequence[str]) -> pd.DataFrame:
@@ -144,7 +145,7 @@ def forecasts(
     found = []
     for i, target in enumerate(job.targets):
         flagged = [*warnings, *_about_target(job, target, largest), *gate]
-        value: dict[str, float | None] = dict.fromkeys(VALUES)
+        value: dict[str, Any] = dict.fromkeys(VALUES)
         notes: list[str] = list(law_notes)
         status: Literal["ok", "warning", "failed"] = "failed"
         if values is None or not known[i]:
