@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import cli_plan, cli_score
+from pipeline import cli_plan, cli_score, cli_trust
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="wr
 
 cli_plan.add_to(app)
 cli_score.add_to(app)
+cli_trust.add_to(app)
 
 
 @app.callback()

@@ -29,3 +29,17 @@ def table_digest(table: pd.DataFrame) -> str:
 def object_digest(value: Any) -> str:
     """SHA-256 of a JSON-like object with sorted keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def code_digest() -> str:
+    """SHA-256 of the source of the packages that make a forecast, by module name."""
+    import pipeline
+    import stages
+
+    found = hashlib.sha256()
+    for package in (pipeline, stages):
+        root = Path(str(package.__file__)).parent
+        for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
+            found.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()

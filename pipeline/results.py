@@ -71,7 +71,7 @@ class Tested(Frozen):
     family: str
     task: str = Field(description="empty: over all tasks")
     ratio_low: float = Field(description="extrapolation ratios from")
-    ratio_high: float = Field(description="to; null for no end")
+    ratio_high: float | None = Field(description="to; null for no end")
     n: int
     error: float = Field(description="mean absolute error")
     carry_error: float = Field(description="mean absolute error of carrying the largest score forward")

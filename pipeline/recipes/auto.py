@@ -175,15 +175,18 @@ def _tested(suite: Suite, family: str, task: str) -> list[Tested]:
     for low, high in [*pairwise(RATIOS), (RATIOS[0], RATIOS[-1])]:
         part = frame[(frame["ratio"] >= low) & (frame["ratio"] < high)]
         if len(part):
-            mean = part.mean()
-            found.append(
-                Tested(
-                    recipe="auto", family=family, task=task, ratio_low=low, ratio_high=high, n=len(part),
-                    error=mean["error"], carry_error=mean["carry"], coverage=mean["hit"],
-                    width=float(part["width"].median()), interval_score=mean["score"], delta_score=mean["delta"],
-                )
-            )  # fmt: skip
+            found.append(_summary(part, family, task, low, high))
     return found
+
+
+def _summary(part: pd.DataFrame, family: str, task: str, low: float, high: float) -> Tested:
+    mean = part.mean()
+    return Tested(
+        recipe="auto", family=family, task=task, n=len(part),
+        ratio_low=low, ratio_high=high if math.isfinite(high) else None,
+        error=mean["error"], carry_error=mean["carry"], coverage=mean["hit"],
+        width=float(part["width"].median()), interval_score=mean["score"], delta_score=mean["delta"],
+    )  # fmt: skip
 
 
 def _outcomes(suite: Suite) -> pd.DataFrame:

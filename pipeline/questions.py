@@ -1,0 +1,219 @@
+"""Questions beside the forecast: how much compute a score needs, which recipe wins, which run to add."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy.stats import norm
+
+from pipeline import forecast as forecasting
+from pipeline import ingest
+from pipeline.config import AutoSettings, Config, Target
+from pipeline.errors import InputError
+from pipeline.recipes import suite as suites
+from pipeline.recipes.suite import Suite
+from pipeline.results import Forecast, Frozen
+from stages.design import shrinkage
+from stages.forms import FIRST
+from stages.scoring_rules import logit
+
+GRID = 40  # budgets tried per question
+MULTIPLIERS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+
+
+class Needed(Frozen):
+    """Training FLOPs that a score needs, with the budgets at which the interval's ends reach it."""
+
+    family: str
+    task: str
+    accuracy: float
+    token_multiplier: float
+    flops: float | None = Field(description="null: not reached in the range searched")
+    low: float | None = Field(description="budget at which the upper end of the interval reaches it")
+    high: float | None = Field(description="budget at which the lower end does; null: beyond the range searched")
+    params: float | None
+    tokens: float | None
+    searched: tuple[float, float]
+    grade: str | None
+
+
+class Compared(Frozen):
+    """Two families at one target: probability that the first scores higher."""
+
+    task: str
+    first: str
+    second: str
+    forecast: tuple[float, float]
+    interval: tuple[tuple[float, float], tuple[float, float]]
+    probability: float
+    grades: tuple[str | None, str | None]
+
+
+class Suggested(Frozen):
+    """A run to add, and by how much it is expected to shrink the standard error at the target."""
+
+    family: str
+    task: str
+    target: str
+    params: float
+    tokens: float
+    flops: float
+    shrinks: float = Field(description="share of the standard error of the middle quantity at the target")
+    per_flop: float = Field(description="that share per budget")
+
+
+def solve(config: Config, base: Path, data: Path | None, task: str, accuracy: float, multiplier: float) -> list[Needed]:
+    """FLOPs needed to reach ``accuracy`` (a fraction) on ``task``, at ``multiplier`` tokens per parameter."""
+    table = ingest.read(config.data, base, data).table
+    roles = forecasting.assign_roles(config, table)
+    ladder = table[table["run"].map(roles).eq("fit")]
+    low, high = float(ladder["flops"].min()), float(ladder["flops"].max()) * 1e5
+    budgets = np.geomspace(low, high, GRID)
+    targets = tuple(Target(name=f"solve {i}", flops=c, token_multiplier=multiplier) for i, c in enumerate(budgets))
+    asked = _asking(config, targets, (task,))
+    result = forecasting.run(asked, base, data)
+    found = []
+    for family, label in dict.fromkeys((f.family, f.task) for f in result.forecasts):
+        own = sorted((f for f in result.forecasts if (f.family, f.task) == (family, label)), key=lambda f: f.flops)
+        found.append(_needed(own, accuracy, multiplier, (low, high)))
+    return found
+
+
+def _needed(own: list[Forecast], accuracy: float, multiplier: float, searched: tuple[float, float]) -> Needed:
+    flops, low, high = (_crossing(own, field, accuracy) for field in ("forecast", "high", "low"))
+    params = None if flops is None else math.sqrt(flops / (6 * multiplier))
+    at = None if flops is None else min(own, key=lambda f: abs(math.log(f.flops / flops)))
+    return Needed(
+        family=own[0].family, task=own[0].task, accuracy=accuracy, token_multiplier=multiplier, flops=flops,
+        low=low, high=high, params=params, tokens=None if params is None else params * multiplier,
+        searched=searched, grade=at.grade if at else None,
+    )  # fmt: skip
+
+
+def _crossing(own: list[Forecast], field: str, accuracy: float) -> float | None:
+    """Budget from which on a series stays at or above ``accuracy``; linear in log C between grid points."""
+    values = np.array([getattr(f, field) if getattr(f, field) is not None else np.nan for f in own], dtype=float)
+    above = values >= accuracy
+    if not above[-1]:
+        return None
+    first = int(np.flatnonzero(~above)[-1]) + 1 if not above.all() else 0
+    if first == 0:
+        return own[0].flops
+    (x0, x1), (y0, y1) = np.log([own[first - 1].flops, own[first].flops]), values[first - 1 : first + 1]
+    share = (accuracy - y0) / (y1 - y0) if np.isfinite(y0) and y1 > y0 else 1.0
+    return float(np.exp(x0 + share * (x1 - x0)))
+
+
+def compare(
+    config: Config, base: Path, data: Path | None, first: str, second: str, flops: float, multiplier: float
+) -> list[Compared]:
+    """Probability, task by task, that family ``first`` beats ``second`` at a budget; errors taken as independent."""
+    asked = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),), config.tasks)
+    result = forecasting.run(asked, base, data)
+    by: dict[tuple[str, str], Forecast] = {(f.family, f.task): f for f in result.forecasts}
+    families = {f.family for f in result.forecasts}
+    for name in (first, second):
+        if name not in families:
+            raise InputError(f"{name!r} is no family of the table (it has {', '.join(sorted(families))})")
+    found = []
+    for task in dict.fromkeys(f.task for f in result.forecasts):
+        pair = [by.get((name, task)) for name in (first, second)]
+        both = [f for f in pair if f is not None and None not in (f.forecast, f.low, f.high)]
+        if len(both) == 2:
+            found.append(_compared(task, both[0], both[1]))
+    return found
+
+
+def _compared(task: str, a: Forecast, b: Forecast) -> Compared:
+    center = [float(logit(f.forecast or 0.0)) for f in (a, b)]
+    scale = [
+        float(logit(f.high or 0.0) - logit(f.low or 0.0)) / (2 * float(norm.ppf(0.5 + f.level / 2))) for f in (a, b)
+    ]
+    chance = float(norm.cdf((center[0] - center[1]) / math.hypot(*scale)))
+    ends = [(f.low or 0.0, f.high or 0.0) for f in (a, b)]
+    return Compared(
+        task=task, first=a.family, second=b.family, forecast=(a.forecast or 0.0, b.forecast or 0.0),
+        interval=(ends[0], ends[1]), probability=chance, grades=(a.grade, b.grade),
+    )  # fmt: skip
+
+
+def suggest(config: Config, base: Path, data: Path | None, budget: float, most: int = 5) -> list[Suggested]:
+    """The runs within ``budget`` FLOPs that would shrink each target's standard error most per FLOP."""
+    table = ingest.read(config.data, base, data).table
+    jobs = list(forecasting.build_jobs(config, table, forecasting.assign_roles(config, table)))
+    settings = next((r for r in config.recipes if isinstance(r, AutoSettings)), AutoSettings())
+    found = []
+    for family in dict.fromkeys(job.family for job in jobs):
+        suite = suites.build([j for j in jobs if j.family == family], settings)
+        for task in suite.jobs:
+            found += _suggested(suite, family, task, budget, most)
+    return found
+
+
+def candidates(finals: pd.DataFrame, budget: float) -> pd.DataFrame:
+    """Runs that could be added: sizes from the ladder's smallest on, at several tokens per parameter, within budget."""
+    smallest = float(finals["params"].min())
+    rows = []
+    for multiplier in MULTIPLIERS:
+        largest = math.sqrt(budget / (6 * multiplier))
+        if largest >= smallest:
+            rows += [(n, n * multiplier) for n in np.geomspace(smallest, largest, 8)]
+    grid = pd.DataFrame(rows, columns=["params", "tokens"])
+    return grid.assign(flops=6 * grid["params"] * grid["tokens"], token_multiplier=grid["tokens"] / grid["params"])
+
+
+def expected_shrinkage(suite: Suite, task: str, grid: pd.DataFrame, target: pd.DataFrame) -> np.ndarray:
+    """Expected shrinkage by each candidate, averaged over the first laws of the task's middle quantities."""
+    finals = suite.ladders[task].finals
+    shares = []
+    for middle in suite.middles[task]:
+        rows = finals.dropna(subset=[middle, "accuracy"])
+        rows = rows[rows[middle] > 0]
+        for make in FIRST.values():
+            law = make()
+            if len(rows) > len(law.parameters) + 1:
+                law.fit(rows[list(law.columns)].to_numpy(dtype=float), rows[middle].to_numpy(dtype=float))
+                if law.status_ != "abnormal":
+                    shares.append(shrinkage(law, grid, target))
+    return np.mean(shares, axis=0) if shares else np.zeros(len(grid))
+
+
+def _suggested(suite: Suite, family: str, task: str, budget: float, most: int) -> list[Suggested]:
+    grid = candidates(suite.ladders[task].finals, budget)
+    if grid.empty:
+        smallest = float(suite.ladders[task].finals["params"].min())
+        least = 6 * smallest**2 * MULTIPLIERS[0]
+        raise InputError(
+            f"--budget {budget:.3g}: no run of {smallest:.3g} parameters fits (at least {least:.3g} FLOPs)"
+        )
+    found = []
+    for _, target in suite.targets[task].dropna(subset=["params", "tokens"]).iterrows():
+        shrinks = expected_shrinkage(suite, task, grid, target.to_frame().T)
+        per_flop = shrinks / grid["flops"].to_numpy()
+        # Ranked by what it buys within the budget; of runs that buy much the same the cheapest first.
+        order = np.lexsort((grid["flops"], -np.round(shrinks, 2)))[:most]
+        found += [
+            Suggested(
+                family=family, task=task, target=str(target["run"]), params=float(grid["params"].iloc[i]),
+                tokens=float(grid["tokens"].iloc[i]), flops=float(grid["flops"].iloc[i]),
+                shrinks=float(shrinks[i]), per_flop=float(per_flop[i] * budget),
+            )
+            for i in order
+        ]  # fmt: skip
+    return found
+
+
+def _asking(config: Config, targets: tuple[Target, ...], tasks: tuple[str, ...]) -> Config:
+    """The config with other targets, its held-out runs still held out, and ``auto`` answering every question."""
+    held = tuple(t.run for t in config.targets if t.run is not None)
+    runs = config.runs.model_copy(update={"exclude": (*config.runs.exclude, *held)})
+    return config.model_copy(
+        update={
+            "targets": targets, "tasks": tasks, "runs": runs, "figures": 0,
+            "recipes": (AutoSettings(refuse=False),),
+        }
+    )  # fmt: skip

@@ -1,0 +1,114 @@
+"""Forecasts on the record: an append-only file whose lines are chained, so that a later edit shows.
+
+One JSON object a line: when, what was forecast, from which code and data, the hash of the line before, and its own
+hash. Changing, removing or inserting a line breaks the chain from there on; cutting lines off the end does not, so
+keep the last hash (``benchcast register`` prints it) somewhere else, such as a commit message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import Field, ValidationError
+
+from pipeline import store
+from pipeline.digest import code_digest, object_digest
+from pipeline.errors import BenchcastError, Fault, FaultsError
+from pipeline.results import Forecast, Frozen, Result
+
+START = "0" * 64
+WAIT = 30  # seconds for another registration to end
+
+
+class Record(Frozen):
+    """One registered result: its forecasts without their evidence, and what they were made from."""
+
+    time: str = Field(description="UTC, ISO 8601")
+    title: str
+    benchcast: str
+    code_digest: str = Field(description="SHA-256 of the source of stages and pipeline")
+    config_digest: str
+    data_digest: str
+    forecasts: tuple[Forecast, ...]
+    previous: str = Field(description="hash of the record before; zeros for the first")
+    hash: str = ""
+
+    def content_hash(self) -> str:
+        """What ``hash`` must be."""
+        return object_digest(self.model_dump(mode="json", exclude={"hash"}))
+
+
+def register(result: Result, path: Path, now: datetime | None = None) -> Record:
+    """Append a result's forecasts to the register at ``path``, which is made if it is not there.
+
+    Raises
+    ------
+    FaultsError
+        When the register was edited: nothing is appended to a broken chain.
+    BenchcastError
+        When it cannot be written, or another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path.with_name(path.name + ".lock"), timeout=WAIT):
+            before = read(path) if path.exists() else ()
+            record = _record(result, before[-1].hash if before else START, now or datetime.now(UTC))
+            text = path.read_text(encoding="utf-8") if before else ""
+            store.write_text(text + record.model_dump_json() + "\n", path)
+    except Timeout:
+        raise BenchcastError(f"{path}: another registration has held it for {WAIT} s; try again") from None
+    return record
+
+
+def _record(result: Result, previous: str, now: datetime) -> Record:
+    kept = tuple(f.model_copy(update={"alternatives": ()}) for f in result.forecasts)
+    record = Record(
+        time=now.isoformat(timespec="seconds"), title=result.title, benchcast=result.provenance.benchcast,
+        code_digest=code_digest(), config_digest=result.provenance.config_digest,
+        data_digest=result.provenance.data_digest, forecasts=kept, previous=previous,
+    )  # fmt: skip
+    return record.model_copy(update={"hash": record.content_hash()})
+
+
+def read(path: Path) -> tuple[Record, ...]:
+    """Every record, oldest first, with the chain checked.
+
+    Raises
+    ------
+    FaultsError
+        With every line that is unreadable, edited, or out of place.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FaultsError([Fault(str(path), f"cannot be read: {error}")]) from None
+    faults, records = [], []
+    previous = START
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}: line {number}"
+        try:
+            record = Record.model_validate(json.loads(line))
+        except (ValueError, ValidationError) as error:
+            first = str(error).splitlines()[0]
+            faults.append(Fault(where, f"is no record ({first})", "restore the file from a copy"))
+            previous = ""
+            continue
+        if record.hash != record.content_hash():
+            faults.append(Fault(where, "was edited: its hash does not fit its content", "restore it from a copy"))
+        if previous and record.previous != previous:
+            faults.append(Fault(where, "does not follow the line before it: a line was removed, added or edited"))
+        previous = record.hash
+        records.append(record)
+    if faults:
+        raise FaultsError(faults)
+    return tuple(records)
+
+
+def names(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Time, title, hash and number of forecasts of every record."""
+    return [{"time": r.time, "title": r.title, "hash": r.hash, "forecasts": len(r.forecasts)} for r in records]

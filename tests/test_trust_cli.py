@@ -1,0 +1,150 @@
+"""The commands about trust, as processes on the demo ladder: backtest, solve, compare, suggest, register, settle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import questions, store
+from pipeline import register as records
+from pipeline.config import Config, load
+from pipeline.errors import FaultsError
+from pipeline.ingest import read
+from pipeline.settle import settle, truths
+
+CONFIG = Path(__file__).parents[1] / "configs" / "auto.yaml"
+
+
+def benchcast(*arguments: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *arguments], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    settings = load(CONFIG, Config)
+    return read(settings.data, CONFIG.parent).table
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> Path:
+    """A config of one task that holds the largest runs out, over the demo's table as a file."""
+    folder = tmp_path_factory.mktemp("trust")
+    kept = table[table["task"].isin(["word_order", "validation"])]
+    store.write_table(kept, folder / "ladder.csv")
+    text = "data: {source: table, path: ladder.csv}\nmetric: acc\ntargets: [{run: '1.3M-*'}, {run: 640K-10x}]\n"
+    (folder / "small.yaml").write_text(text + "recipes: [auto]\n")
+    return folder / "small.yaml"
+
+
+def test_backtest_prints_error_and_coverage_by_ratio(small: Path) -> None:
+    found = json.loads(benchcast("backtest", str(small), "--json"))
+    whole = [t for t in found if t["task"] == "" and t["ratio_high"] is None and t["ratio_low"] == 1]
+    assert len(whole) == 1
+    assert sum(t["n"] for t in found if t["task"] == "") == 2 * whole[0]["n"]  # the bins, and all together
+    assert 0.8 <= whole[0]["coverage"] <= 1
+    assert "delta method" in benchcast("backtest", str(small))
+
+
+def test_solve_inverts_the_forecast(small: Path) -> None:
+    """The budget that solve finds is forecast at the accuracy asked for, and lies between its ends."""
+    (found,) = json.loads(benchcast("solve", str(small), "--task", "word_order", "--accuracy", "0.93", "--json"))
+    assert found["low"] < found["flops"]
+    assert found["high"] is None or found["flops"] < found["high"]
+    assert 6 * found["params"] * found["tokens"] == pytest.approx(found["flops"])
+    text = small.read_text().split("targets")[0] + "runs: {exclude: ['1.3M-*', 640K-10x]}\n"
+    text += f"targets: [{{name: x, flops: {found['flops']}, token_multiplier: 20}}]\n"
+    text += "recipes: [{name: auto, refuse: false}]\n"
+    again = small.with_name("again.yaml")
+    again.write_text(text)
+    (forecast,) = json.loads(benchcast("forecast", str(again), "--json", "-"))["forecasts"]
+    assert forecast["forecast"] == pytest.approx(0.93, abs=0.003)
+
+
+def test_compare_is_antisymmetric_and_knows_the_better_mix(tmp_path: Path, table: pd.DataFrame) -> None:
+    """A copy of the ladder that scores 5 points less everywhere loses with a probability above 0.9."""
+    mine = table[table["task"].isin(["word_order"])]
+    worse = mine.assign(run="w-" + mine["run"], family="worse")
+    score = worse["metric"].eq("acc")
+    worse["value"] = np.where(score, worse["value"] - 0.05, worse["value"])
+    both = pd.concat([mine.assign(family="better"), worse])
+    store.write_table(both, tmp_path / "both.csv")
+    config = tmp_path / "mixes.yaml"
+    config.write_text(
+        "data: {source: table, path: both.csv}\nmetric: acc\nrecipes: [auto]\n"
+        "targets: [{name: big, flops: 1e14, token_multiplier: 20}]\n"
+    )
+    settings = load(config, Config)
+    (one,) = questions.compare(settings, tmp_path, None, "better", "worse", 1e14, 20.0)
+    (other,) = questions.compare(settings, tmp_path, None, "worse", "better", 1e14, 20.0)
+    assert one.probability > 0.9
+    assert one.probability + other.probability == pytest.approx(1.0, abs=1e-9)
+    assert "no family" in benchcast("compare", str(config), "better", "none", "--flops", "1e14", code=2)
+
+
+def test_suggest_fits_the_budget(small: Path) -> None:
+    found = json.loads(benchcast("suggest", str(small), "--budget", "3e13", "--json"))
+    assert found
+    assert all(s["flops"] <= 3e13 * 1.0001 and 0 <= s["shrinks"] <= 1 for s in found)
+    assert "no run of" in benchcast("suggest", str(small), "--budget", "1e3", code=2)
+
+
+def test_register_is_chained_and_every_edit_shows(small: Path, tmp_path: Path) -> None:
+    path = tmp_path / "forecasts.jsonl"
+    for _ in range(3):
+        benchcast("register", str(small), "--register", str(path))
+    known = records.read(path)
+    assert [r.previous for r in known[1:]] == [r.hash for r in known[:-1]]
+    lines = path.read_text().splitlines()
+    edited = lines[1].replace('"level":0.9', '"level":0.8', 1)
+    for wrong, what in (
+        ([lines[0], edited, lines[2]], "line 2: was edited"),
+        ([lines[0], lines[2]], "line 2: does not follow"),
+        ([lines[1], lines[2]], "line 1: does not follow"),
+        ([lines[1], lines[0], lines[2]], "line 1: does not follow"),
+        ([*lines, lines[2]], "line 4: does not follow"),
+        ([*lines, lines[2][:50]], "line 4: is no record"),
+    ):
+        path.write_text("\n".join(wrong) + "\n")
+        with pytest.raises(FaultsError, match=what):
+            records.read(path)
+        before = path.read_bytes()
+        assert what in benchcast("register", str(small), "--register", str(path), code=2)
+        assert path.read_bytes() == before
+
+
+def test_settle_scores_what_was_registered(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:
+    path, ladder, plot = tmp_path / "forecasts.jsonl", small.with_name("ladder.csv"), tmp_path / "calibration.svg"
+    benchcast("register", str(small), "--register", str(path))
+    out = json.loads(benchcast("settle", str(ladder), "--register", str(path), "--plot", str(plot), "--json"))
+    (record,) = records.read(path)
+    assert len(out["settled"]) == len(record.forecasts) == 4
+    for s, f in zip(out["settled"], record.forecasts, strict=True):
+        assert s["actual"] == pytest.approx(f.actual)
+        assert f.forecast is not None
+        assert s["error"] == pytest.approx(f.forecast - s["actual"])
+        assert s["inside"] == (f.low <= s["actual"] <= f.high)
+    assert plot.read_text().startswith("<?xml")
+    assert "is no known key" not in benchcast("settle", str(ladder), "--register", str(tmp_path / "none"), code=2)
+
+
+def test_a_refused_task_counts_with_its_baseline(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:
+    path = tmp_path / "forecasts.jsonl"
+    benchcast("register", str(small), "--register", str(path))
+    (record,) = records.read(path)
+    empty = {"forecast": None, "low": None, "high": None, "status": "refused", "grade": "D"}
+    refused = record.model_copy(update={"forecasts": tuple(f.model_copy(update=empty) for f in record.forecasts)})
+    found = settle([refused], truths(table), {})
+    assert found.refused == 4
+    assert found.coverage is None
+    carry = [abs((f.baselines.carry_forward or 0) - (f.actual or 0)) for f in record.forecasts]
+    assert found.mean_error == pytest.approx(np.mean(carry))
