@@ -205,6 +205,9 @@ class Config(Strict):
     targets: tuple[Target, ...] = Field(min_length=1)
     recipes: tuple[RecipeSettings, ...] = Field(min_length=1)
     tasks: Patterns = Field(default=("*",), description="shell patterns of tasks to forecast")
+    averages: dict[str, Patterns | dict[str, Positive]] = Field(
+        default={}, description="averages to forecast too, by name: patterns of tasks, or weight by task"
+    )
     metric: Literal["auto", "acc", "acc_norm"] = Field(default="auto", description="auto: acc_norm where there is one")
     level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
     figures: int = Field(default=24, ge=0, description="draw the figures of this many (family, task) pairs")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import ingest
+from pipeline import averages, ingest
 from pipeline.config import Config, Target
 from pipeline.digest import object_digest, table_digest
 from pipeline.errors import InputError
@@ -20,9 +20,9 @@ from pipeline.ingest import Data
 from pipeline.recipes import RECIPES, Found, Job
 from pipeline.recipes.common import TargetRun, matching
 from pipeline.results import LadderRun, Provenance, Result
+from pipeline.schema import LOSSES
 from stages.flops import Budget
 
-LOSSES = ("nll", "bits_per_byte", "nll_choice")
 ACCURACIES = ("acc_norm", "acc")
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "typst")
 Progress = Callable[[str, int, int], None]
@@ -113,6 +113,8 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
     tasks = list(_tasks(config, table, set(fitted.index)))
     if not tasks:
         raise InputError("tasks: no task of the table with an accuracy matches")
+    members = averages.members(config, [label for label, _, _ in tasks])
+    tasks += averages.tasks(members, tasks)
     for family, convention in conventions.items():
         fit_runs = frozenset(fitted.index[fitted["family"].eq(family)])
         targets = tuple(_targets(config, table, roles, family, conventions))
@@ -123,7 +125,7 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
                 yield Job(
                     family=family, task=task, metric=metric, rows=kept, fit_runs=fit_runs, targets=targets,
                     chance=float(chance.iloc[0]) if len(chance) else None, level=config.level,
-                    convention=convention, shared=shared,
+                    convention=convention, members=members.get(task, {}), shared=shared,
                 )  # fmt: skip
 
 

@@ -68,6 +68,8 @@ METRICS = {
     "val_bpb": Metric("bits/byte", 0.0, 36.0, "give the mean per byte"),
 }
 
+LOSSES = ("nll", "bits_per_byte", "nll_choice")  # of a task's own documents
+
 # Names the recipes use for other columns beside the validation losses.
 RESERVED = ("accuracy", "stderr", "chance", "params", "flops", "step", "tokens", "token_multiplier", "run", *METRICS)
 

@@ -20,7 +20,7 @@ from stages.scoring_rules import logit
 from stages.selection import Pooled
 
 PRIOR = 2.0  # multiple of the spread for a 90 % interval before anything was tested (a normal's is 1.64)
-PRIOR_COUNT = 30.0  # forecasts' worth of evidence that the prior counts
+PRIOR_COUNT = 10.0  # forecasts' worth of evidence that the prior counts
 HALF_LIFE = 0.5  # decades of compute after which an old cutoff counts half
 BANDWIDTH = 0.5  # decades of extrapolation that count as near
 LEAST = 0.005  # accuracy: no spread is below this

@@ -11,14 +11,17 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from scipy.stats import t as student
 
 from stages.fitting import Array
 
 Grade = Literal["A", "B", "C", "D"]
-A_WITHIN, B_WITHIN, C_WITHIN = 0.02, 0.04, 0.125  # expected miss, as a fraction of 1, that a grade allows
+A_WITHIN, B_WITHIN, C_WITHIN = 0.02, 0.04, 0.2  # expected miss, as a fraction of 1, that a grade allows
 NEAR = 0.15  # decades of extrapolation that count as tested
+BANDWIDTH = 0.5  # decades: backtests so near to the target's distance count most
+SHRINK = 5.0  # forecasts' worth of evidence that the suite's error counts against the task's own
 FEW_RUNS = 10
 
 CODES: dict[str, str] = {
@@ -134,29 +137,59 @@ def _u_shaped(log_c: Array, score: Array) -> bool:
     return bool(np.quantile(x, 0.25) < turn < np.quantile(x, 0.75))
 
 
+def typical_miss(miss: Array, decades: Array, mine: NDArray[np.bool_], reach: float) -> float:
+    """Mean absolute error near a distance: the task's own, shrunk towards that of all tasks.
+
+    Parameters
+    ----------
+    miss, decades : (n,)
+        Absolute errors of past forecasts, and log10 of their extrapolation ratios.
+    mine : (n,) of bool
+        Which of them are of the task.
+    reach : float
+        log10 of the extrapolation ratio asked for; beyond the largest tested, that one counts.
+    """
+    if not len(miss):
+        return float("nan")
+    near = np.exp(-0.5 * ((decades - min(reach, decades.max())) / BANDWIDTH) ** 2)
+    everyone = float(np.average(miss, weights=near))
+    own = float(np.average(miss[mine], weights=near[mine])) if mine.any() else everyone
+    count = float(near[mine].sum())
+    return (count * own + SHRINK * everyone) / (count + SHRINK)
+
+
 def grade(
-    found: Signal, half_width: float, typical_miss: float, decades: float, tested: float
+    found: Signal, half_width: float, typical_miss: float, carry_miss: float, decades: float, tested: float
 ) -> tuple[Grade, tuple[str, ...]]:
     """Grade of one forecast, and the reasons in words.
+
+    A task is refused (D) where the ladder gives no reason to believe a forecast: it is at chance, nothing could be
+    tested, or in the backtest the forecast was no better than copying the largest score.
 
     Parameters
     ----------
     half_width : float
         Half of the calibrated 90 % interval, a fraction of 1.
-    typical_miss : float
-        Mean absolute error of this procedure in the backtest nearest to the target's distance.
+    typical_miss, carry_miss : float
+        Mean absolute error in the backtest nearest to the target's distance (NaN: none): of this procedure, and of
+        the largest score carried forward.
     decades, tested : float
         log10 of the target's extrapolation ratio, and of the largest that was tested (NaN: none).
     """
-    refused = [CODES[c] for c in found.codes() if c in ("at-chance", "no-trend", "inverse-scaling")]
+    refused = [CODES["at-chance"]] if "at-chance" in found.codes() else []
     if not np.isfinite(tested):
         refused.append(CODES["untested"])
+    if carry_miss <= typical_miss:
+        refused.append(
+            f"in the backtest it missed by {100 * typical_miss:.1f} points, "
+            f"no better than the largest score carried forward ({100 * carry_miss:.1f})"
+        )
     expected = max(half_width / 2, typical_miss if np.isfinite(typical_miss) else 0.0)
-    reasons = [f"expected to miss by {100 * expected:.1f} points"]
     if expected > C_WITHIN:
         refused.append(f"the interval is {200 * half_width:.0f} points wide")
     if refused:
         return "D", tuple(refused)
+    reasons = [f"expected to miss by {100 * expected:.1f} points"]
     best = 0 if expected <= A_WITHIN else 1 if expected <= B_WITHIN else 2
     if decades > tested + NEAR:
         best = max(best, 1 if decades <= 1.5 * tested else 2)

@@ -165,14 +165,17 @@ def test_crps_and_log_score_against_their_definitions() -> None:
 
 def test_grades_say_why() -> None:
     good = signal(ladder(0), 0.25)
-    assert grade(good, 0.03, 0.01, 0.5, 1.0)[0] == "A"
-    assert grade(good, 0.07, 0.01, 0.5, 1.0)[0] == "B"
-    assert grade(good, 0.03, 0.01, 1.3, 1.0)[0] == "B"  # no better than what was tested
-    assert grade(good, 0.20, 0.01, 0.5, 1.0)[0] == "C"
-    assert grade(good, 0.40, 0.01, 0.5, 1.0)[0] == "D"
-    assert grade(good, 0.03, 0.01, 0.5, float("nan")) == ("D", ("the ladder is too short to test any forecast on it",))
+    assert grade(good, 0.03, 0.01, 0.05, 0.5, 1.0)[0] == "A"
+    assert grade(good, 0.07, 0.01, 0.05, 0.5, 1.0)[0] == "B"
+    assert grade(good, 0.03, 0.01, 0.05, 1.3, 1.0)[0] == "B"  # no better than what was tested
+    assert grade(good, 0.20, 0.01, 0.05, 0.5, 1.0)[0] == "C"
+    assert grade(good, 0.50, 0.01, 0.05, 0.5, 1.0)[0] == "D"
+    untested = grade(good, 0.03, float("nan"), float("nan"), 0.5, float("nan"))
+    assert untested == ("D", ("the ladder is too short to test any forecast on it",))
+    letter, reasons = grade(good, 0.03, 0.04, 0.03, 0.5, 1.0)
+    assert letter == "D" and "carried forward" in reasons[0]
     flat = ladder(0).assign(accuracy=0.25 + np.random.default_rng(0).normal(0, 0.005, 15))
-    letter, reasons = grade(signal(flat, 0.25), 0.03, 0.01, 0.5, 1.0)
+    letter, reasons = grade(signal(flat, 0.25), 0.03, 0.01, 0.05, 0.5, 1.0)
     assert letter == "D"
     assert "above chance" in reasons[0]
 

@@ -7,6 +7,7 @@ ladder, with what was known there; that record is its interval, its grade and th
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,13 +21,10 @@ from pipeline.recipes import suite as suites
 from pipeline.recipes.common import Found, Job, TargetRun, baselines
 from pipeline.recipes.suite import Suite
 from pipeline.results import Alternative, Baselines, Forecast, Tested
-from stages.forms import CARRY
-from stages.quality import CODES, Signal, grade, signal
-from stages.scoring_rules import interval_score
+from stages.aggregate import MEAN
+from stages.quality import CODES, Signal, grade, signal, typical_miss
 
 RATIOS = (1.0, 3.0, 10.0, math.inf)  # bins of the extrapolation ratio
-SHRINK = 5.0  # forecasts' worth of evidence that the suite's error counts against the task's own
-NEAR = 0.5  # decades: backtests so near to the target's ratio count most
 
 
 def run(job: Job, settings: AutoSettings) -> Found:
@@ -38,10 +36,18 @@ def run(job: Job, settings: AutoSettings) -> Found:
         job.shared[key] = suites.build(jobs, settings)
         found.backtests += list(_tested(job.shared[key], job.family, ""))
     suite: Suite = job.shared[key]
-    found.backtests += list(_tested(suite, job.family, job.task))
     heard = _signal(job, suite)
-    found.forecasts += [_forecast(job, suite, target, heard, settings) for target in job.targets]
+    _add(found, job, suite, heard, settings)
+    if job.members and set(job.members) <= set(suite.jobs):
+        # The average as the mean of its tasks, beside the average forecast directly.
+        label = f"{job.task} ({MEAN.name})"
+        _add(found, replace(job, task=label), suite.combined(job, label), heard, settings)
     return found
+
+
+def _add(found: Found, job: Job, suite: Suite, heard: Signal, settings: AutoSettings) -> None:
+    found.backtests += list(_tested(suite, job.family, job.task))
+    found.forecasts += [_forecast(job, suite, target, heard, settings) for target in job.targets]
 
 
 def _signal(job: Job, suite: Suite) -> Signal:
@@ -74,7 +80,7 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
     made, decades = suite.calibrated, float(suite.trials.decades[at])
     codes += _more_codes(suite, places, at, decades)
     half = float(made.high[at] - made.low[at]) / 2
-    mark, reasons = grade(heard, half, _typical_miss(suite, job.task, decades), decades, float(made.tested[at]))
+    mark, reasons = grade(heard, half, *_typical_misses(suite, job.task, decades), decades, float(made.tested[at]))
     refused = mark == "D" and settings.refuse
     value = empty if refused else {
         "forecast": float(suite.pooled.mean[at]), "low": float(min(made.low[at], suite.pooled.mean[at])),
@@ -139,20 +145,14 @@ def _more_codes(suite: Suite, places: NDArray[np.int_], at: int, decades: float)
     return found
 
 
-def _typical_miss(suite: Suite, task: str, decades: float) -> float:
-    """Mean absolute error of this procedure near this distance, the task's own shrunk towards the suite's."""
-    rows = suite.trials.rows
-    miss = np.abs(suite.pooled.mean - rows["actual"].to_numpy(dtype=float))
-    known = ~rows["target"].to_numpy(dtype=bool) & np.isfinite(miss)
-    if not known.any():
-        return math.nan
+def _typical_misses(suite: Suite, task: str, decades: float) -> tuple[float, float]:
+    """What to expect at this distance, by the backtest: of this procedure, and of carrying forward."""
+    frame = suite.outcomes
+    known = (~suite.trials.rows["target"] & np.isfinite(frame["error"])).to_numpy()
+    mine = suite.trials.rows["task"].eq(task).to_numpy()[known]
     reach = suite.trials.decades[known]
-    near = np.exp(-0.5 * ((reach - min(decades, reach.max())) / NEAR) ** 2)
-    mine = rows["task"].to_numpy()[known] == task
-    everyone = float(np.average(miss[known], weights=near))
-    own = float(np.average(miss[known][mine], weights=near[mine])) if mine.any() else everyone
-    count = float(near[mine].sum())
-    return (count * own + SHRINK * everyone) / (count + SHRINK)
+    own, carry = (typical_miss(frame[c].to_numpy()[known], reach, mine, decades) for c in ("error", "carry"))
+    return own, carry
 
 
 def _alternatives(suite: Suite, at: int) -> tuple[Alternative, ...]:
@@ -166,7 +166,7 @@ def _alternatives(suite: Suite, at: int) -> tuple[Alternative, ...]:
 def _tested(suite: Suite, family: str, task: str) -> list[Tested]:
     """Error and coverage on the ladder's own runs, by extrapolation ratio; ``task`` empty for all of them."""
     rows = suite.trials.rows
-    frame = _outcomes(suite)
+    frame = suite.outcomes
     keep = ~rows["target"].to_numpy(dtype=bool) & np.isfinite(frame["error"].to_numpy())
     if task:
         keep &= rows["task"].eq(task).to_numpy()
@@ -187,23 +187,3 @@ def _summary(part: pd.DataFrame, family: str, task: str, low: float, high: float
         error=mean["error"], carry_error=mean["carry"], coverage=mean["hit"],
         width=float(part["width"].median()), interval_score=mean["score"], delta_score=mean["delta"],
     )  # fmt: skip
-
-
-def _outcomes(suite: Suite) -> pd.DataFrame:
-    trials, made, mean = suite.trials, suite.calibrated, suite.pooled.mean
-    actual = trials.rows["actual"].to_numpy(dtype=float)
-    row = np.arange(len(actual))
-    heaviest = np.argmax(np.where(np.isfinite(trials.mean), suite.pooled.weights, -1.0), axis=1)
-    center, spread = trials.mean[row, heaviest], 1.645 * np.nan_to_num(trials.stderr[row, heaviest])
-    carry = [i for i, f in enumerate(trials.forms) if f.first == CARRY]
-    return pd.DataFrame(
-        {
-            "ratio": 10**trials.decades,
-            "error": np.abs(mean - actual),
-            "carry": np.abs(trials.mean[:, carry[0]] - actual),
-            "hit": ((actual >= made.low) & (actual <= made.high)).astype(float),
-            "width": made.high - made.low,
-            "score": interval_score(made.low, made.high, actual),
-            "delta": interval_score(center - spread, center + spread, actual),
-        }
-    )

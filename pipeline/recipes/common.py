@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,6 +52,7 @@ class Job:
     level: float
     convention: str = ""
     draw: bool = True  # whether figures are wanted
+    members: Mapping[str, float] = field(default_factory=dict)  # of an average: weight by task
     shared: dict[Any, Any] = field(default_factory=dict)  # laws that do not depend on the task
 
     def finals(self, last: int, columns: Sequence[str], runs: Iterable[str] | None = None) -> pd.DataFrame:

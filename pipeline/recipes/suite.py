@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from pipeline.config import AutoSettings
 from pipeline.recipes.common import Job, finals
+from stages.aggregate import combine
 from stages.backtest import Backtest, backtest
 from stages.calibration import Calibrated, calibrate
-from stages.forms import Ladder
+from stages.forms import CARRY, Ladder
+from stages.scoring_rules import interval_score
 from stages.selection import Pooled, pool
 
 TASK_LOSSES = ("nll_choice", "bits_per_byte")  # nll is bits_per_byte in another unit
@@ -35,7 +39,41 @@ class Suite:
     pooled: Pooled
     calibrated: Calibrated
     last: int
+    level: float
     targets: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def combined(self, job: Job, label: str) -> Suite:
+        """An average as the mean of its tasks' forecasts: a suite of one task, ``label``."""
+        trials, pooled = combine(self.trials, self.pooled, job.members, label)
+        return replace(
+            self, jobs={label: job}, ladders={label: self.ladders[job.task]}, middles={label: ()}, trials=trials,
+            pooled=pooled, calibrated=calibrate(trials, pooled, self.level), targets={label: self.targets[job.task]},
+        )  # fmt: skip
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """How every row of the backtest fared: ratio, error, carry, hit, width, score and delta.
+
+        ``score`` is the interval score, and ``delta`` that of the heaviest form's own interval (delta method).
+        """
+        trials, made = self.trials, self.calibrated
+        actual = trials.rows["actual"].to_numpy(dtype=float)
+        row = np.arange(len(actual))
+        heaviest = np.argmax(np.where(np.isfinite(trials.mean), self.pooled.weights, -1.0), axis=1)
+        center = trials.mean[row, heaviest]
+        half = norm.ppf(0.5 + self.level / 2) * np.nan_to_num(trials.stderr[row, heaviest])
+        carry = next(i for i, f in enumerate(trials.forms) if f.first == CARRY)
+        return pd.DataFrame(
+            {
+                "ratio": 10**trials.decades,
+                "error": np.abs(self.pooled.mean - actual),
+                "carry": np.abs(trials.mean[:, carry] - actual),
+                "hit": ((actual >= made.low) & (actual <= made.high)).astype(float),
+                "width": made.high - made.low,
+                "score": interval_score(made.low, made.high, actual, self.level),
+                "delta": interval_score(center - half, center + half, actual, self.level),
+            }
+        )
 
 
 def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
@@ -50,7 +88,7 @@ def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
     trials = backtest(ladders, middles, targets, settings.fewest, settings.cutoffs, _workers(len(ladders)))
     pooled = pool(trials)
     level = jobs[0].level
-    return Suite(by_task, ladders, middles, trials, pooled, calibrate(trials, pooled, level), last, targets)
+    return Suite(by_task, ladders, middles, trials, pooled, calibrate(trials, pooled, level), last, level, targets)
 
 
 def _workers(tasks: int) -> int:

@@ -1,0 +1,62 @@
+"""Averages over tasks, as the config names them: a task of its own beside its members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.recipes.common import matching
+from pipeline.schema import LOSSES
+
+Task = tuple[str, str, pd.DataFrame]
+WHERE = ["run", "tokens"]
+
+
+def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Weight of every task in every average; the weights of an average sum to 1.
+
+    Raises
+    ------
+    InputError
+        When a pattern matches no task, or an average has a task's name.
+    """
+    found = {}
+    for average, wanted in config.averages.items():
+        if average in names:
+            raise InputError(f"averages.{average}: a task of the table has that name; choose another")
+        patterns = wanted if isinstance(wanted, Mapping) else dict.fromkeys(wanted, 1.0)
+        weights: dict[str, float] = {}
+        for pattern, weight in patterns.items():
+            matched = matching(names, [pattern])
+            if not matched:
+                raise InputError(f"averages.{average}: {pattern!r} matches no task (there are {', '.join(names[:6])}, …)")
+            weights |= dict.fromkeys(matched, weight)
+        total = sum(weights.values())
+        found[average] = {task: weight / total for task, weight in weights.items()}
+    return found
+
+
+def tasks(averages: Mapping[str, Mapping[str, float]], known: Sequence[Task]) -> Iterator[Task]:
+    """A task for every average: a checkpoint counts where every member was measured."""
+    rows = {label: part.set_index(WHERE) for label, _, part in known}
+    metrics = {label: metric for label, metric, _ in known}
+    for average, weights in averages.items():
+        parts = [rows[task] for task in weights]
+        share = np.array(list(weights.values()))
+        index = parts[0].index
+        for part in parts[1:]:
+            index = index.intersection(part.index, sort=False)
+        first = parts[0].loc[index]
+        columns = {c: first[c] for c in first.columns if c not in ("accuracy", "stderr", "chance", *LOSSES)}
+        for name in ("accuracy", "chance", *LOSSES):
+            if all(name in part for part in parts):
+                columns[name] = sum(w * part[name].reindex(index) for w, part in zip(share, parts, strict=True))
+        # Documents of different tasks are drawn apart, so their sampling errors are independent.
+        variance = sum(w**2 * part["stderr"].reindex(index) ** 2 for w, part in zip(share, parts, strict=True))
+        columns["stderr"] = np.sqrt(variance)
+        kinds = {metrics[task] for task in weights}
+        yield average, kinds.pop() if len(kinds) == 1 else "acc", pd.DataFrame(columns, index=index).reset_index()
