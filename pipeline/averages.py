@@ -33,7 +33,9 @@ def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]
         for pattern, weight in patterns.items():
             matched = matching(names, [pattern])
             if not matched:
-                raise InputError(f"averages.{average}: {pattern!r} matches no task (there are {', '.join(names[:6])}, …)")
+                raise InputError(
+                    f"averages.{average}: {pattern!r} matches no task (there are {', '.join(names[:6])}, …)"
+                )
             weights |= dict.fromkeys(matched, weight)
         total = sum(weights.values())
         found[average] = {task: weight / total for task, weight in weights.items()}

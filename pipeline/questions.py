@@ -17,11 +17,12 @@ from pipeline.errors import InputError
 from pipeline.recipes import suite as suites
 from pipeline.recipes.suite import Suite
 from pipeline.results import Forecast, Frozen
-from stages.design import shrinkage
-from stages.forms import FIRST
+from stages.design import shrinkage, spread_after
+from stages.forms import FIRST, fitted
 from stages.scoring_rules import logit
 
 GRID = 40  # budgets tried per question
+TRIED = 12  # candidates per task that are put in and fitted
 MULTIPLIERS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 
 
@@ -62,7 +63,7 @@ class Suggested(Frozen):
     params: float
     tokens: float
     flops: float
-    shrinks: float = Field(description="share of the standard error of the middle quantity at the target")
+    shrinks: float = Field(description="expected share by which the standard error at the target falls")
     per_flop: float = Field(description="that share per budget")
 
 
@@ -166,20 +167,25 @@ def candidates(finals: pd.DataFrame, budget: float) -> pd.DataFrame:
     return grid.assign(flops=6 * grid["params"] * grid["tokens"], token_multiplier=grid["tokens"] / grid["params"])
 
 
-def expected_shrinkage(suite: Suite, task: str, grid: pd.DataFrame, target: pd.DataFrame) -> np.ndarray:
-    """Expected shrinkage by each candidate, averaged over the first laws of the task's middle quantities."""
-    finals = suite.ladders[task].finals
+def expected_shrinkage(suite: Suite, task: str, grid: pd.DataFrame, targets: pd.DataFrame) -> np.ndarray:
+    """Share by which each candidate would shrink each target's standard error, (k, m).
+
+    Candidates that do little for the first laws (c-optimality) are not tried out, and get 0.
+    """
+    ladder, middles = suite.ladders[task], suite.middles[task]
     shares = []
-    for middle in suite.middles[task]:
-        rows = finals.dropna(subset=[middle, "accuracy"])
+    for middle in middles:
+        rows = ladder.finals.dropna(subset=[middle, "accuracy"])
         rows = rows[rows[middle] > 0]
-        for make in FIRST.values():
-            law = make()
-            if len(rows) > len(law.parameters) + 1:
-                law.fit(rows[list(law.columns)].to_numpy(dtype=float), rows[middle].to_numpy(dtype=float))
-                if law.status_ != "abnormal":
-                    shares.append(shrinkage(law, grid, target))
-    return np.mean(shares, axis=0) if shares else np.zeros(len(grid))
+        laws = [law for make in FIRST.values() if (law := fitted(make(), rows, middle)) is not None]
+        shares += [shrinkage(law, grid, targets.tail(1)) for law in laws]
+    rough = np.mean(shares, axis=0) if shares else np.zeros(len(grid))
+    tried = np.argsort(-rough, kind="stable")[:TRIED]
+    weights = suite.weights(task, list(targets["run"]))
+    now, after = spread_after(ladder, middles, weights, grid.iloc[tried], targets)
+    found = np.zeros((len(grid), len(targets)))
+    found[tried] = np.maximum(1 - after / np.maximum(now, 1e-12), 0.0)
+    return found
 
 
 def _suggested(suite: Suite, family: str, task: str, budget: float, most: int) -> list[Suggested]:
@@ -190,17 +196,20 @@ def _suggested(suite: Suite, family: str, task: str, budget: float, most: int) -
         raise InputError(
             f"--budget {budget:.3g}: no run of {smallest:.3g} parameters fits (at least {least:.3g} FLOPs)"
         )
+    targets = suite.targets[task].dropna(subset=["params", "tokens"]).sort_values("flops", kind="stable")
+    if targets.empty:
+        return []
+    shrinks = expected_shrinkage(suite, task, grid, targets)
     found = []
-    for _, target in suite.targets[task].dropna(subset=["params", "tokens"]).iterrows():
-        shrinks = expected_shrinkage(suite, task, grid, target.to_frame().T)
-        per_flop = shrinks / grid["flops"].to_numpy()
+    for share, run in zip(shrinks.T, targets["run"], strict=True):
+        per_flop = share / grid["flops"].to_numpy()
         # Ranked by what it buys within the budget; of runs that buy much the same the cheapest first.
-        order = np.lexsort((grid["flops"], -np.round(shrinks, 2)))[:most]
+        order = np.lexsort((grid["flops"], -np.round(share, 2)))[:most]
         found += [
             Suggested(
-                family=family, task=task, target=str(target["run"]), params=float(grid["params"].iloc[i]),
+                family=family, task=task, target=str(run), params=float(grid["params"].iloc[i]),
                 tokens=float(grid["tokens"].iloc[i]), flops=float(grid["flops"].iloc[i]),
-                shrinks=float(shrinks[i]), per_flop=float(per_flop[i] * budget),
+                shrinks=float(share[i]), per_flop=float(per_flop[i] * budget),
             )
             for i in order
         ]  # fmt: skip

@@ -2,16 +2,21 @@
 
 Sequential optimal design for a scalar of interest (c-optimality; Chaloner and Verdinelli, Bayesian Experimental Design:
 A Review, Statist. Sci. 10 (1995)): one more observation at x lowers the variance of the curve at the target by a
-rank-one update that depends on where x is, not on what will be measured there.
+rank-one update that depends on where x is, not on what will be measured there. That ranks candidates for one law at no
+cost. What a pool of forms would gain shows when the run is put in with the scores expected of it, and all is fitted
+again (a preanalysis with plug-in data): ``spread_after``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from stages.base import Law
 from stages.fitting import Array
+from stages.forms import FIRST, Form, Ladder, Predictions, fitted, predict
 
 
 def variance_after(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> tuple[float, Array]:
@@ -38,6 +43,58 @@ def shrinkage(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> Array
     now, after = variance_after(law, candidates, target)
     noise = law.residual_std_**2
     return np.asarray(1 - np.sqrt((after + noise) / max(now + noise, 1e-300)))
+
+
+def spread_after(
+    ladder: Ladder,
+    middles: Sequence[str],
+    weights: Mapping[Form, Array],
+    candidates: pd.DataFrame,
+    targets: pd.DataFrame,
+) -> tuple[Array, Array]:
+    """Standard deviation of the pooled forecasts: now (m,), and with each candidate as it is expected, (k, m).
+
+    Parameters
+    ----------
+    ladder : Ladder
+        Of one task.
+    weights : form to its weights (m,) in the pools
+    candidates : DataFrame (k rows), targets : DataFrame (m rows)
+        params, tokens, flops and token_multiplier.
+    """
+    now = _pooled(predict(ladder, middles, targets), weights)[1]
+    expected = _expected(ladder, middles, weights, candidates)
+    after = []
+    for i in range(len(candidates)):
+        longer = pd.concat([ladder.finals, expected.iloc[[i]]], ignore_index=True)
+        said = predict(Ladder(longer, ladder.chance, ladder.checkpoints), middles, targets)
+        after.append(_pooled(said, weights)[1])
+    return now, np.array(after)
+
+
+def _expected(
+    ladder: Ladder, middles: Sequence[str], weights: Mapping[Form, Array], candidates: pd.DataFrame
+) -> pd.DataFrame:
+    """The candidates with the losses and the accuracy that the present fits expect of them."""
+    rows = candidates[["params", "tokens", "flops", "token_multiplier"]].astype(float)
+    rows = rows.assign(run=[f"candidate {i}" for i in range(len(rows))])
+    for middle in middles:
+        known = ladder.finals.dropna(subset=[middle, "accuracy"])
+        known = known[known[middle] > 0]
+        laws = [law for make in FIRST.values() if (law := fitted(make(), known, middle)) is not None]
+        said = [np.log(np.maximum(law.predict(rows[list(law.columns)].to_numpy()), 1e-6)) for law in laws]
+        rows[middle] = np.exp(np.mean(said, axis=0)) if laws else np.nan
+    typical = {form: np.full(len(rows), np.mean(weight)) for form, weight in weights.items()}
+    return rows.assign(accuracy=_pooled(predict(ladder, middles, rows), typical)[0])
+
+
+def _pooled(said: Predictions, weights: Mapping[Form, Array]) -> tuple[Array, Array]:
+    """Mean and standard deviation of the pool, (m,) each; forms without a weight do not count."""
+    m = said.mean.shape[1]
+    weight = np.array([weights.get(form, np.zeros(m)) for form in said.forms]) + 1e-12
+    weight = weight / weight.sum(axis=0)
+    mean = np.sum(weight * said.mean, axis=0)
+    return mean, np.sqrt(np.sum(weight * (said.stderr**2 + (said.mean - mean) ** 2), axis=0))
 
 
 def _gradient(law: Law, rows: pd.DataFrame) -> Array:

@@ -120,7 +120,7 @@ def _first_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> dict[str, La
     key = (middle, *zip(rows["run"], rows[middle], strict=True)) if middle in ladder.common else None
     if key is not None and key in ladder.shared:
         return dict(ladder.shared[key])
-    laws = {name: _fitted(make(), rows, middle) for name, make in FIRST.items()}
+    laws = {name: fitted(make(), rows, middle) for name, make in FIRST.items()}
     found = {name: law for name, law in laws.items() if law is not None}
     if key is not None:
         ladder.shared[key] = found
@@ -141,13 +141,14 @@ def _second_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> list[tuple[
             continue
         y = 1 - points["accuracy"] if complement else points["accuracy"]
         groups = points["run"] if len(points) > len(rows) else None
-        fitted = _quiet_fit(law, points[[middle]].to_numpy(), y.to_numpy(), groups)
-        if fitted is not None:
-            found.append((name, fitted, complement))
+        made = _quiet_fit(law, points[[middle]].to_numpy(), y.to_numpy(), groups)
+        if made is not None:
+            found.append((name, made, complement))
     return found
 
 
-def _fitted(law: Law, rows: pd.DataFrame, column: str) -> Law | None:
+def fitted(law: Law, rows: pd.DataFrame, column: str) -> Law | None:
+    """The law fitted to a column of a ladder; None with too few rows, or where it cannot be fitted."""
     if len(rows) <= len(law.parameters) + 1:
         return None
     return _quiet_fit(law, rows[list(law.columns)].to_numpy(dtype=float), rows[column].to_numpy(dtype=float), None)
@@ -182,12 +183,12 @@ def _one_step(finals: pd.DataFrame, X: pd.DataFrame) -> dict[Form, tuple[Array, 
     top = rows.tail(max(5, len(rows) // 2))
     found = {}
     for name, law, part in (("direct law", DirectAccuracy(), rows), ("line in log C", FLOPsToNLL(), top)):
-        fitted = _fitted(law, part, "accuracy")
-        if fitted is not None:
-            inputs = X[list(fitted.columns)].to_numpy(dtype=float)
-            spread = fitted.spread(inputs)
+        made = fitted(law, part, "accuracy")
+        if made is not None:
+            inputs = X[list(made.columns)].to_numpy(dtype=float)
+            spread = made.spread(inputs)
             error = np.minimum(np.nan_to_num(spread.total, nan=WIDEST, posinf=WIDEST), WIDEST)
-            found[Form(ONE_STEP, name)] = (np.clip(fitted.predict(inputs), 0.0, 1.0), error)
+            found[Form(ONE_STEP, name)] = (np.clip(made.predict(inputs), 0.0, 1.0), error)
     if len(rows):
         carried = np.full(len(X), float(rows["accuracy"].iloc[-1]))
         found[Form(ONE_STEP, CARRY)] = (carried, np.zeros(len(X)))

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from pipeline.config import AutoSettings
@@ -16,7 +17,7 @@ from pipeline.recipes.common import Job, finals
 from stages.aggregate import combine
 from stages.backtest import Backtest, backtest
 from stages.calibration import Calibrated, calibrate
-from stages.forms import CARRY, Ladder
+from stages.forms import CARRY, Form, Ladder
 from stages.scoring_rules import interval_score
 from stages.selection import Pooled, pool
 
@@ -49,6 +50,15 @@ class Suite:
             self, jobs={label: job}, ladders={label: self.ladders[job.task]}, middles={label: ()}, trials=trials,
             pooled=pooled, calibrated=calibrate(trials, pooled, self.level), targets={label: self.targets[job.task]},
         )  # fmt: skip
+
+    def weights(self, task: str, runs: Sequence[str]) -> dict[Form, NDArray[np.float64]]:
+        """What every form counts in the forecasts of some targets, (m,)."""
+        rows = self.trials.rows
+        mine = rows[rows["task"].eq(task) & rows["target"]].sort_values("cutoff", kind="stable")
+        places = mine.reset_index().groupby("run")["index"].last().reindex(runs)
+        share = np.array([np.zeros(len(self.trials.forms)) if pd.isna(at) else self.pooled.weights[int(at)]
+                          for at in places])  # fmt: skip
+        return dict(zip(self.trials.forms, share.T, strict=True))
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
