@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from pipeline import averages, ingest
 from pipeline.config import Config, Target
@@ -19,8 +20,9 @@ from pipeline.errors import InputError
 from pipeline.ingest import Data
 from pipeline.recipes import RECIPES, Found, Job
 from pipeline.recipes.common import TargetRun, matching
-from pipeline.results import LadderRun, Provenance, Result
+from pipeline.results import LadderRun, Provenance, Result, Sweep
 from pipeline.schema import LOSSES
+from pipeline.sweep import scores, sweep
 from stages.flops import Budget
 
 ACCURACIES = ("acc_norm", "acc")
@@ -28,7 +30,13 @@ PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "typst")
 Progress = Callable[[str, int, int], None]
 
 
-def run(config: Config, base: Path = Path(), data: Path | None = None, progress: Progress | None = None) -> Result:
+def run(
+    config: Config,
+    base: Path = Path(),
+    data: Path | None = None,
+    progress: Progress | None = None,
+    sweeping: bool = False,
+) -> Result:
     """Everything ``benchcast run`` does but writing files.
 
     Parameters
@@ -40,6 +48,8 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
         Replaces the config's ``data.path``.
     progress : callable, optional
         Called with what is being done, jobs done, jobs in all.
+    sweeping : bool
+        Also forecast planned runs of every size, for the tasks that get figures.
 
     Raises
     ------
@@ -48,7 +58,7 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
     """
     loaded = ingest.read(config.data, base, data)
     roles = assign_roles(config, loaded.table)
-    found = Found()
+    found, sweeps = Found(), list[Sweep]()
     jobs = list(build_jobs(config, loaded.table, roles))
     if not jobs:
         raise InputError(
@@ -67,6 +77,8 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
             found.laws += part.laws
             found.figures += part.figures
             found.backtests += part.backtests
+            if sweeping and job.draw:
+                sweeps += sweep(job, settings)
     return Result(
         schema="benchcast.run/1",
         title=config.title,
@@ -75,8 +87,38 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
         figures=tuple(found.figures),
         ladder=tuple(_ladder(loaded.table, roles)),
         backtests=tuple(found.backtests),
+        sweeps=tuple(sweeps),
+        scores=tuple(map(scores, jobs)),
         provenance=_provenance(config, loaded),
     )
+
+
+def run_planned(
+    config: Config,
+    numbers: dict[str, float],
+    base: Path = Path(),
+    data: Path | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Forecast one planned run by the laws of a config, whose own targets stay held out but are not forecast.
+
+    ``numbers`` are the fields of a target: flops, params, tokens, token_multiplier.
+
+    Raises
+    ------
+    InputError
+        When the numbers name no size, and as ``run`` does.
+    """
+    try:
+        target = Target.model_validate(numbers)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the planned run"
+        raise InputError(f"{where}: {str(first['msg']).removeprefix('Value error, ')}") from None
+    target = target.model_copy(update={"name": _describe(target, 0)})
+    asked = config.model_copy(update={"targets": (*config.targets, target), "figures": 0})
+    result = run(asked, base, data, progress)
+    return result.model_copy(update={"forecasts": tuple(f for f in result.forecasts if f.target == target.name)})
 
 
 def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:

@@ -142,6 +142,31 @@ class Figure(Frozen):
     panels: tuple[Panel, ...]
 
 
+class Sweep(Frozen):
+    """Forecasts of planned runs along compute, at a fixed number of tokens per parameter."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    token_multiplier: float = Field(description="tokens per parameter")
+    flops: tuple[float, ...] = Field(description="counted as the ladder's are")
+    forecast: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    direct: tuple[float | None, ...] = Field(description="the one-step baseline")
+
+
+class Scores(Frozen):
+    """The last measured score of every run on one task."""
+
+    family: str
+    task: str
+    metric: str
+    chance: float | None
+    runs: tuple[str, ...]
+    accuracy: tuple[float, ...]
+
+
 class LadderRun(Frozen):
     """One run of the ladder as the report lists it."""
 
@@ -178,4 +203,6 @@ class Result(Frozen):
     figures: tuple[Figure, ...]
     ladder: tuple[LadderRun, ...]
     backtests: tuple[Tested, ...] = ()
+    sweeps: tuple[Sweep, ...] = Field(default=(), description="for the web page's slider; empty when not asked for")
+    scores: tuple[Scores, ...] = ()
     provenance: Provenance

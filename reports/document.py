@@ -19,6 +19,7 @@ from reports import content, wording
 from reports.content import Content
 from reports.figures import panel_figure
 from reports.forest import forest_figure
+from reports.page import page_bytes
 
 HERE = Path(__file__).parent
 COLUMNS = (
@@ -33,8 +34,10 @@ class ReportError(RuntimeError):
     """The report could not be set; nothing was written."""
 
 
-def write(result: Mapping[str, Any], out: Path, stem: str = "report") -> dict[str, Path]:
-    """Write ``<stem>.pdf``, ``result.json`` and ``forecasts.csv`` into ``out``; return their paths by kind.
+def write(result: Mapping[str, Any], out: Path, stem: str = "report", html: bool = False) -> dict[str, Path]:
+    """Write ``<stem>.pdf``, ``result.json``, ``forecasts.csv`` and with ``html`` ``<stem>.html`` into ``out``.
+
+    Returns their paths by kind: pdf, json, csv, html.
 
     ``result`` is ``Result.model_dump(mode="json", by_alias=True)``. Everything is made in memory before the first file
     is touched, and each file is replaced in one step.
@@ -44,12 +47,14 @@ def write(result: Mapping[str, Any], out: Path, stem: str = "report") -> dict[st
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     made = {
-        out / f"{stem}.pdf": pdf_bytes(result),
-        out / "result.json": json_bytes(result),
-        out / "forecasts.csv": csv_bytes(result),
+        "pdf": (out / f"{stem}.pdf", pdf_bytes(result)),
+        "json": (out / "result.json", json_bytes(result)),
+        "csv": (out / "forecasts.csv", csv_bytes(result)),
     }
-    _replace_all(made)
-    return dict(zip(("pdf", "json", "csv"), made, strict=True))
+    if html:
+        made["html"] = out / f"{stem}.html", page_bytes(result)
+    _replace_all(dict(made.values()))
+    return {kind: path for kind, (path, _) in made.items()}
 
 
 def _replace_all(files: Mapping[Path, bytes]) -> None:

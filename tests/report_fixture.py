@@ -170,6 +170,12 @@ def _ladder(family: str) -> list[dict[str, Any]]:
     ]
 
 
+def _scores(family: str, task: str, shift: float, ladder: list[dict[str, Any]]) -> dict[str, Any]:
+    accuracy = [_acc(_nll(run["flops"], shift), shift) for run in ladder]
+    return {"family": family, "task": task, "metric": "acc", "chance": 0.25, "runs": [run["run"] for run in ladder],
+            "accuracy": accuracy}  # fmt: skip
+
+
 def provenance() -> dict[str, Any]:
     return {
         "benchcast": "0.1.0", "python": "3.11.7",
@@ -197,4 +203,6 @@ def make_result(
             result["laws"] += _laws(recipe, family, task)
             panels = _panels(recipe, shift, noise)
             result["figures"].append({"recipe": recipe, "family": family, "task": task, "panels": panels})
-    return result | {"ladder": _ladder(family), "backtests": [], "provenance": provenance()}
+    ladder = _ladder(family)
+    scores = [_scores(family, task, 0.06 * math.sin(index), ladder) for index, task in enumerate(tasks)]
+    return result | {"ladder": ladder, "backtests": [], "sweeps": [], "scores": scores, "provenance": provenance()}

@@ -102,6 +102,8 @@ def baselines(job: Job, last: int, runs: Iterable[str] | None = None) -> tuple[D
 
 def actual(job: Job, target: TargetRun, last: int, column: str = "accuracy") -> float | None:
     """The measured value of a target, averaged over its last checkpoints as the ladder's runs are."""
+    if not target.family:  # a run that does not exist yet
+        return None
     rows = job.rows[job.rows["run"].eq(target.name)]
     if column not in rows or rows[column].isna().all():
         return None
