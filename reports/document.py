@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import typst
 
-from reports import content, wording
+from reports import content, fonts, wording
 from reports.content import Content
 from reports.figures import panel_figure
 from reports.forest import forest_figure
@@ -100,13 +99,15 @@ def csv_bytes(result: Mapping[str, Any]) -> bytes:
 
 def pdf_bytes(result: Mapping[str, Any]) -> bytes:
     """The report. PDF/UA (accessible) where the fonts have every character, plain tagged PDF otherwise."""
-    data, files = build(result)
-    return set_pages("template.typ", data, files)
+    with fonts.fonts_for(result):
+        data, files = build(result)
+        return set_pages("template.typ", data, files)
 
 
 def set_pages(template: str, data: Mapping[str, Any], files: Files) -> bytes:
     """Typeset a template of this package with its data and figures."""
     sources = {"main.typ": (HERE / template).read_bytes(), "sheet.typ": (HERE / "sheet.typ").read_bytes()}
+    data = {**data, "fonts": fonts.current().families}
     files = {**sources, "data.json": json.dumps(data).encode(), **files}
     try:
         return _compile(files, ["ua-1"])
@@ -118,10 +119,10 @@ def set_pages(template: str, data: Mapping[str, Any], files: Files) -> bytes:
 
 
 def _compile(files: Files, standards: list[str]) -> bytes:
-    """Typeset from memory: only this package's folder could be read, no system font, no date."""
-    fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(Path(mpl.get_data_path()) / "fonts" / "ttf")])
+    """Typeset from memory: only this package's folder could be read, no font but the chosen ones, no date."""
+    known = typst.Fonts(include_system_fonts=False, font_paths=[str(fonts.BUNDLED), *fonts.current().folders])
     pdf = typeset(
-        files, root=str(HERE), font_paths=fonts, ignore_system_fonts=True, format="pdf", pdf_standards=standards
+        files, root=str(HERE), font_paths=known, ignore_system_fonts=True, format="pdf", pdf_standards=standards
     )
     return bytes(pdf)
 
@@ -134,6 +135,7 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
     law_table, law_notes = content.laws(c)
     data = {
         "title": wording.clean(result["title"], 160) or "Benchcast report",
+        "unset": unset(),
         "question": content.question(c),
         "level": c.level,
         "targets": content.targets(c),
@@ -153,6 +155,15 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
         "provenance": content.provenance(c),
     }
     return data, files
+
+
+def unset() -> str:
+    """What to do about characters that no font here has; empty when every one is shown."""
+    missing = fonts.current().missing
+    if not missing:
+        return ""
+    named = ", ".join(f"U+{ord(c):04X}" for c in missing[:8]) + ", …" * (len(missing) > 8)
+    return f"No font here has {named}: pip install 'benchcast[cjk]', or install a font that has them."
 
 
 def _forest(c: Content, files: Files) -> dict[str, str] | None:

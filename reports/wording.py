@@ -28,6 +28,11 @@ def clean(value: Any, most: int = 0) -> str:
     return text
 
 
+def display_width(text: str) -> int:
+    """How wide a text is, in Latin characters: Chinese, Japanese and Korean ones count twice."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
 def _unprintable(char: str) -> bool:
     """Control characters, lone surrogates and direction overrides."""
     return char in BIDI_CONTROLS or unicodedata.category(char) in ("Cc", "Cs")

@@ -16,7 +16,7 @@ import typst
 import yaml
 from report_fixture import make_result
 
-from reports import ReportError, content, document, figures, wording, write
+from reports import ReportError, content, document, figures, fonts, wording, write
 
 NASTY = (
     "#set page(width: 1cm)",
@@ -157,12 +157,54 @@ def test_nasty_names_show_literally(tmp_path: Path) -> None:
     assert '#read("data.json")' in " ".join(text)
 
 
-def test_characters_without_a_glyph_do_no_harm(tmp_path: Path) -> None:
-    strange = make_result(tasks=("任务 שלום 😀",), targets=("7B-4T",), title="标题 \u202e")
+def embedded_fonts(pdf: Path) -> dict[str, bool]:
+    """Every font of a PDF, and whether its glyphs are in the file."""
+    found = {}
+    for page in pypdf.PdfReader(pdf).pages:
+        for font in page["/Resources"].get("/Font", {}).values():
+            inner = font.get_object()["/DescendantFonts"][0].get_object()
+            descriptor = inner["/FontDescriptor"].get_object()
+            found[inner["/BaseFont"]] = bool({"/FontFile2", "/FontFile3"} & set(descriptor))
+    return found
+
+
+def test_every_script_is_shown_with_embedded_fonts(tmp_path: Path) -> None:
+    """PDF/UA allows no missing glyph: that it was reached says that every character has one."""
+    pytest.importorskip("noto_cjk_sans_otc")
+    tasks = ("常识推理", "فهم المقروء", "שאלות", "한국어", "かな 😀")
+    pdf = write(make_result(tasks=tasks, targets=("7B-4T",), title="标题 تقرير \u202e"), tmp_path)["pdf"]
+    assert "pdfuaid" in str(pypdf.PdfReader(pdf).trailer["/Root"]["/Metadata"].get_object().get_data())
+    fonts_in = embedded_fonts(pdf)
+    assert all(fonts_in.values())
+    assert any("NotoSansCJK" in name for name in fonts_in)
+    first = pages(pdf)[0]
+    for name in ("常识推理", "한국어", "かな", "标题"):
+        assert name in first
+    assert "No font here has" not in first
+
+
+def test_characters_no_font_has_are_named(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(fonts, "_candidates", lambda: iter(()))
+    fonts.choose.cache_clear()
+    strange = make_result(tasks=("任务 שלום",), targets=("7B-4T",), title="标题 \u202e")
     files = write(strange, tmp_path)
-    assert len(pages(files["pdf"])) > 2
-    assert json.loads(files["json"].read_text("utf-8"))["forecasts"][0]["task"] == "任务 שלום 😀"
-    assert "任务 שלום 😀" in files["csv"].read_text("utf-8")
+    fonts.choose.cache_clear()
+    assert "No font here has U+4EFB, U+52A1, U+6807, U+9898: pip install 'benchcast[cjk]'" in pages(files["pdf"])[0]
+    assert json.loads(files["json"].read_text("utf-8"))["forecasts"][0]["task"] == "任务 שלום"
+    assert "任务 שלום" in files["csv"].read_text("utf-8")
+
+
+def test_latin_names_look_at_no_other_font(result: dict[str, Any], monkeypatch: Any) -> None:
+    monkeypatch.setattr(fonts, "_candidates", lambda: pytest.fail("looked for fonts"))
+    fonts.choose.cache_clear()
+    with fonts.fonts_for(result) as chosen:
+        assert chosen == fonts.FontSet()
+
+
+@pytest.mark.parametrize(("text", "region"), [("任务", "SC"), ("かな読解", "JP"), ("한국 常識", "KR")])
+def test_regional_forms_follow_the_characters(text: str, region: str) -> None:
+    pytest.importorskip("noto_cjk_sans_otc")
+    assert fonts.choose(frozenset(text)).families[0] == f"Noto Sans CJK {region}"
 
 
 def test_nulls_are_dashes(tmp_path: Path) -> None:
