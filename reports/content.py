@@ -23,6 +23,7 @@ COMPACT_ROWS = 10
 PAGE_ONE_NOTES = 6
 DETAILED = 12  # (family, task) pairs with figures and parameters
 FOREST_GROUPS = 48
+INDEXED = 8  # more (family, task) pairs than these get an index
 NAME = 44  # characters of a name in a table
 
 
@@ -54,6 +55,23 @@ class Content:
                     groups[key] = sorted(rows, key=lambda f: self.recipes.index(f["recipe"]))
         return groups
 
+    def pair_name(self, pair: tuple[str, str]) -> str:
+        """A task's name, with its family where there are several."""
+        family, task = pair
+        return f"{task} ({family})" if len(self.families) > 1 else task
+
+    def small(self, pair: tuple[str, str]) -> tuple[str, list[tuple[float, float, str]], list[Record]]:
+        """Title, measured runs (FLOPs, accuracy, role) and forecasts of a task."""
+        ladder = {run["run"]: run for run in self.result["ladder"]}
+        measured_ = [s for s in self.result.get("scores", ()) if (s["family"], s["task"]) == pair]
+        runs = [
+            (ladder[run]["flops"], accuracy, ladder[run]["role"])
+            for s in measured_
+            for run, accuracy in zip(s["runs"], s["accuracy"], strict=True)
+            if run in ladder
+        ]
+        return w.clean(self.pair_name(pair), 34), runs, [f for f in self.forecasts if (f["family"], f["task"]) == pair]
+
     def label(self, key: Key, most: int) -> str:
         """A group's name: only the parts that differ within this report."""
         family, task, target = key
@@ -64,6 +82,16 @@ class Content:
         room = max(6, (most - len(task)) // max(len(others), 1) - 3) if most else 0
         short = [w.clean(part, room) for part in others]
         return w.clean(" · ".join([task, *short]), most)
+
+
+def index(c: Content, sections: Iterable[Record], sheets: Iterable[Record]) -> list[dict[str, str]]:
+    """Where each task is shown, by name; nothing for a report whose tasks are seen at a glance."""
+    if len(c.pairs) <= INDEXED:
+        return []
+    places = {tuple(s["pair"]): s["key"] for s in sections}
+    places |= {tuple(pair): sheet["key"] for sheet in sheets for pair in sheet["pairs"]}
+    named = sorted((w.clean(c.pair_name(pair), NAME), key) for pair, key in places.items())
+    return [{"name": name, "key": key} for name, key in named]
 
 
 def recipe_name(recipe: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import typst
 
-from reports import content, fonts, wording
+from reports import content, coverage, fonts, multiples, wording
 from reports.content import Content
 from reports.figures import panel_figure
 from reports.forest import forest_figure
@@ -133,6 +133,7 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
     files: Files = {}
     large = len(c.forecasts) > content.FULL_ROWS
     law_table, law_notes = content.laws(c)
+    sections, small = _sections(c, files), _multiples(c, files)
     data = {
         "title": wording.clean(result["title"], 160) or "Benchcast report",
         "unset": unset(),
@@ -146,12 +147,15 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
         "notes": content.notes(c),
         "page_one_notes": content.PAGE_ONE_NOTES,
         "forest": _forest(c, files),
-        "sections": _sections(c, files),
+        "index": content.index(c, sections, small),
+        "sections": sections,
+        "small": small,
         "more": max(0, len(c.pairs) - content.DETAILED),
         "laws": law_table,
         "law_notes": law_notes,
         "methods": _checked(content.methods(c)),
         "ladder": content.ladder(c),
+        "coverage": _coverage(c, files),
         "provenance": content.provenance(c),
     }
     return data, files
@@ -182,14 +186,42 @@ def _forest(c: Content, files: Files) -> dict[str, str] | None:
 
 def _sections(c: Content, files: Files) -> list[dict[str, Any]]:
     """One section per (family, task) with a figure per recipe, for the first few."""
-    sections = []
-    for family, task in c.pairs[: content.DETAILED]:
-        chosen = [f for f in c.result["figures"] if (f["family"], f["task"]) == (family, task) and f["panels"]]
+    sections: list[dict[str, Any]] = []
+    for pair in c.pairs[: content.DETAILED]:
+        chosen = [f for f in c.result["figures"] if (f["family"], f["task"]) == pair and f["panels"]]
         items = [_item(c, figure, files) for figure in chosen]
         if items:
-            heading = f"{task} ({family})" if len(c.families) > 1 else task
-            sections.append({"heading": wording.clean(heading, 90), "items": items})
+            heading = wording.clean(c.pair_name(pair), 90)
+            sections.append({"heading": heading, "items": items, "pair": pair, "key": f"task{len(sections)}"})
     return sections
+
+
+def _multiples(c: Content, files: Files) -> list[dict[str, Any]]:
+    """Small panels of the tasks without a section, some to a page."""
+    drawn = {(f["family"], f["task"]) for f in c.result["figures"] if f["panels"]} & set(c.pairs[: content.DETAILED])
+    left = [pair for pair in c.pairs if pair not in drawn]
+    sheets = []
+    for start in range(0, len(left), multiples.MOST):
+        part = left[start : start + multiples.MOST]
+        file = f"small{start}.svg"
+        names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
+        files[file] = multiples.multiples_figure([c.small(pair) for pair in part], names, c.level)
+        caption = "Accuracy (%) against training FLOPs of tasks without a page of their own."
+        alt = f"{caption} {', '.join(wording.clean(c.pair_name(pair), content.NAME) for pair in part)}."
+        sheets.append({"file": file, "alt": alt, "caption": caption, "pairs": part, "key": f"small{start}"})
+    return sheets
+
+
+def _coverage(c: Content, files: Files) -> dict[str, str] | None:
+    """The map of the ladder."""
+    drawn = coverage.coverage_figure(c.result["ladder"], c.forecasts)
+    if drawn is None:
+        return None
+    files["coverage.svg"] = drawn
+    caption = (
+        "Runs and targets by parameters and training tokens. Dashed: equal tokens per parameter. Dotted: equal FLOPs."
+    )
+    return {"file": "coverage.svg", "alt": f"Scatter plot. {caption}", "caption": caption}
 
 
 def _item(c: Content, figure: Mapping[str, Any], files: Files) -> dict[str, str]:

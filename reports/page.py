@@ -73,11 +73,10 @@ def data(c: Content) -> dict[str, Any]:
 def _task(c: Content, family: str, task: str) -> dict[str, Any]:
     """One entry of the task list: what was measured, and the forecasts along compute."""
     key = (family, task)
-    label = w.clean(f"{task} ({family})" if len(c.families) > 1 else task)
     sweeps = [s for s in c.result.get("sweeps", ()) if (s["family"], s["task"]) == key]
     measured = next((s for s in c.result.get("scores", ()) if (s["family"], s["task"]) == key), None)
     return {
-        "label": label,
+        "label": w.clean(c.pair_name(key)),
         "chance": None if measured is None else w.finite(measured["chance"]),
         "runs": _runs(c, measured) if measured else [],
         "sweeps": [_sweep(c, s) for s in sweeps],

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import math
+import os
+import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import typst
 import yaml
 from report_fixture import make_result
 
-from reports import ReportError, content, document, figures, fonts, wording, write
+from reports import ReportError, content, coverage, document, figures, fonts, multiples, wording, write
 
 NASTY = (
     "#set page(width: 1cm)",
@@ -245,6 +248,45 @@ def test_many_tasks_move_the_table_to_an_appendix(tmp_path: Path, monkeypatch: A
     assert appendix.count("Carry-fwd.") >= 3  # the header again on each page
     assert "82 more rows are in the full table" in text[0]
     assert "34 more tasks are in result.json" in " ".join(text)
+
+
+def test_forty_tasks_have_an_index_that_is_right_and_take_seconds(tmp_path: Path) -> None:
+    tasks = tuple(f"task_{i:02d}" for i in range(40))
+    many = make_result(tasks=tasks)
+    started = time.perf_counter()
+    pdf = write(many, tmp_path)["pdf"]
+    assert time.perf_counter() - started < float(os.environ.get("BENCHCAST_REPORT_SECONDS", "30"))
+    assert "pdfuaid" in str(pypdf.PdfReader(pdf).trailer["/Root"]["/Metadata"].get_object().get_data())
+    text = pages(pdf)
+    listed = {name: int(page) for name, page in re.findall(r"(task_\d\d) (\d+)\b", text[1])}
+    assert set(listed) == set(tasks)
+    for name in tasks[1:12]:
+        assert f"{name} Figure" in text[listed[name] - 1], name
+    sheets = {listed[name] for name in tasks[12:]}
+    for page in sheets:
+        assert "tasks without a page of their own" in text[page - 1]
+
+
+def test_small_panels_show_runs_and_intervals(result: dict[str, Any]) -> None:
+    one = content.Content(result).small(("dolma", "mmlu"))
+    assert len(one[1]) == len(result["ladder"])
+    assert len(one[2]) == 6
+    drawn = multiples.multiples_figure([one], {"llama3": "Llama 3"}, "90 %")
+    without = multiples.multiples_figure([(one[0], one[1], [])], {"llama3": "Llama 3"}, "90 %")
+    assert drawn.count(b"<path") > without.count(b"<path")
+    assert multiples.multiples_figure([("nothing", [], [])], {}, "90 %").startswith(b"<?xml")
+
+
+def test_the_map_of_the_ladder(result: dict[str, Any]) -> None:
+    ladder, forecasts = result["ladder"], result["forecasts"]
+    whole = coverage.coverage_figure(ladder, forecasts)
+    assert whole is not None
+    assert coverage.coverage_figure([r for r in ladder if r["role"] != "fit"], forecasts) is None
+    assert coverage.coverage_figure(ladder[:1], []) is not None  # nothing to enclose
+    assert coverage.coverage_figure([ladder[0] | {"params": 0.0}, ladder[1]], []) is not None
+    planned = coverage.coverage_figure(ladder[:12], forecasts)  # the targets are no runs now
+    assert planned is not None
+    assert planned != whole
 
 
 def test_rarer_notes_move_to_an_appendix(tmp_path: Path) -> None:
