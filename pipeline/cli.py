@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import cli_plan, cli_score, cli_trust
+from pipeline import cli_init, cli_plan, cli_score, cli_trust
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="wr
 HtmlFlag = Annotated[bool, typer.Option("--html", help="also write an interactive web page, one file")]
 
 cli_plan.add_to(app)
+cli_init.add_to(app)
 cli_score.add_to(app)
 cli_trust.add_to(app)
 
