@@ -20,9 +20,9 @@ from pipeline.errors import InputError
 from pipeline.ingest import Data
 from pipeline.recipes import RECIPES, Found, Job
 from pipeline.recipes.common import TargetRun, matching
-from pipeline.results import LadderRun, Provenance, Result, Sweep
+from pipeline.results import LadderRun, Provenance, Result
 from pipeline.schema import LOSSES
-from pipeline.sweep import scores, sweep
+from pipeline.sweep import scores, sweeps
 from stages.flops import Budget
 
 ACCURACIES = ("acc_norm", "acc")
@@ -58,7 +58,7 @@ def run(
     """
     loaded = ingest.read(config.data, base, data)
     roles = assign_roles(config, loaded.table)
-    found, sweeps = Found(), list[Sweep]()
+    found = Found()
     jobs = list(build_jobs(config, loaded.table, roles))
     if not jobs:
         raise InputError(
@@ -77,8 +77,6 @@ def run(
             found.laws += part.laws
             found.figures += part.figures
             found.backtests += part.backtests
-            if sweeping and job.draw:
-                sweeps += sweep(job, settings)
     return Result(
         schema="benchcast.run/1",
         title=config.title,
@@ -87,7 +85,7 @@ def run(
         figures=tuple(found.figures),
         ladder=tuple(_ladder(loaded.table, roles)),
         backtests=tuple(found.backtests),
-        sweeps=tuple(sweeps),
+        sweeps=sweeps(jobs, config.recipes, config.figures) if sweeping else (),
         scores=tuple(map(scores, jobs)),
         provenance=_provenance(config, loaded),
     )

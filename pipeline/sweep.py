@@ -7,8 +7,9 @@ prints the very number that the sweep holds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -52,17 +53,22 @@ def planned(job: Job) -> tuple[TargetRun, ...]:
     )
 
 
-def sweep(job: Job, settings: RecipeSettings) -> list[Sweep]:
-    """One recipe of one job along compute: a sweep per number of tokens per parameter."""
-    targets = planned(job)
-    # mypy cannot pair the recipe's name with its settings; the registry does.
-    found: Found = RECIPES[settings.name](replace(job, targets=targets, draw=False), settings)  # type: ignore[operator]
-    by_name = {f.target: f for f in found.forecasts}
-    sweeps = []
-    for multiplier in dict.fromkeys(t.name.split()[1] for t in targets):
-        rows = [by_name[t.name] for t in targets if t.name.split()[1] == multiplier]
-        sweeps.append(_collect(rows, float(multiplier)))
-    return sweeps
+def sweeps(jobs: Sequence[Job], recipes: Iterable[RecipeSettings], drawn: int) -> tuple[Sweep, ...]:
+    """Every recipe of the first ``drawn`` jobs along compute: a sweep per number of tokens per parameter."""
+    shared: dict[Any, Any] = {}
+    # Recipes that judge a task by the whole suite look at all jobs: they get all of them with these targets.
+    asked = [replace(job, targets=planned(job), draw=False, shared=shared) for job in jobs]
+    shared["jobs"] = asked
+    found: list[Sweep] = []
+    for settings in recipes:
+        for job in asked[:drawn]:
+            # mypy cannot pair the recipe's name with its settings; the registry does.
+            part: Found = RECIPES[settings.name](job, settings)  # type: ignore[operator]
+            by_name = {f.target: f for f in part.forecasts}
+            for multiplier in dict.fromkeys(t.name.split()[1] for t in job.targets):
+                rows = [by_name[t.name] for t in job.targets if t.name.split()[1] == multiplier]
+                found.append(_collect(rows, float(multiplier)))
+    return tuple(found)
 
 
 def _collect(rows: Sequence[Forecast], multiplier: float) -> Sweep:

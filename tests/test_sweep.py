@@ -17,14 +17,14 @@ from pipeline.sweep import stops
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     make_ladder(noise=0.003).to_csv(tmp_path / "ladder.csv", index=False)
-    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "c.yaml").write_text(CONFIG + "  - auto\n")
     return tmp_path / "c.yaml"
 
 
 def test_a_stop_is_the_forecast_of_that_planned_run(config: Path) -> None:
     settings = load(config, Config)
     result = forecast.run(settings, config.parent, sweeping=True)
-    assert {s.recipe for s in result.sweeps} == {"llama3", "overtraining", "ladder"}
+    assert {s.recipe for s in result.sweeps} == {"llama3", "overtraining", "ladder", "auto"}
     assert {s.token_multiplier for s in result.sweeps} == {20.0, 80.0}
     for index in (0, 7, -1):
         for multiplier in (20.0, 80.0):
