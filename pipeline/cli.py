@@ -65,7 +65,7 @@ def run(
         _write_json(result.model_dump_json(by_alias=True), json)
     if json == "-" and out is None:
         return
-    paths = _typeset(result, out or settings.out, html)
+    paths = result.write(out or settings.out, html)
     if json != "-":
         from pipeline.terminal import headline
 
@@ -128,7 +128,7 @@ def report(
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "(file)"
         raise FaultsError([Fault(f"{result}: {where}", first["msg"], "give the result.json of a run")]) from None
-    _name(_typeset(stored, out, html))
+    _name(stored.write(out, html))
 
 
 @app.command(epilog="Example: benchcast ingest overtraining --from exp_data --out ladder.csv")
@@ -204,17 +204,6 @@ def _name(paths: dict[str, Path]) -> None:
     for kind, label in (("html", "web page"), ("pdf", "report")):
         if kind in paths:
             typer.echo(f"{label}: {paths[kind]}")
-
-
-def _typeset(result: Result, out: Path, html: bool = False) -> dict[str, Path]:
-    from reports import document
-
-    try:
-        return document.write(result.model_dump(mode="json", by_alias=True), out, html=html)
-    except OSError as error:
-        raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
-    except document.ReportError as error:
-        raise BenchcastError(f"the report could not be typeset: {error}") from error
 
 
 def _write_json(text: str, target: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from pipeline import averages, ingest
-from pipeline.config import Config, Target
+from pipeline.config import Config, Target, given
 from pipeline.digest import object_digest, table_digest
 from pipeline.errors import InputError
 from pipeline.ingest import Data
@@ -31,9 +31,9 @@ Progress = Callable[[str, int, int], None]
 
 
 def run(
-    config: Config,
-    base: Path = Path(),
-    data: Path | None = None,
+    config: Config | Mapping[str, Any] | str | Path,
+    base: Path | None = None,
+    data: Path | str | pd.DataFrame | None = None,
     progress: Progress | None = None,
     sweeping: bool = False,
 ) -> Result:
@@ -41,11 +41,12 @@ def run(
 
     Parameters
     ----------
-    config : Config
-    base : Path
-        Folder that relative paths of the config start from.
-    data : Path, optional
-        Replaces the config's ``data.path``.
+    config : Config, mapping or path
+        A path is read as YAML; a mapping is what the YAML would hold.
+    base : Path, optional
+        Folder that relative paths of the config start from; of a config that was read, its own.
+    data : path or DataFrame, optional
+        Replaces the config's ``data.path``; a frame is a ladder table.
     progress : callable, optional
         Called with what is being done, jobs done, jobs in all.
     sweeping : bool
@@ -54,8 +55,16 @@ def run(
     Raises
     ------
     InputError
-        For faults in the data, or patterns that match nothing.
+        For faults in the config or the data, or patterns that match nothing.
+
+    Examples
+    --------
+    >>> result = run({"data": {"source": "demo"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"],
+    ...               "tasks": ["recall"]})
+    >>> round(result.forecasts[0].forecast, 3)
+    0.498
     """
+    config, base = given(config, Config, base)
     loaded = ingest.read(config.data, base, data)
     roles = assign_roles(config, loaded.table)
     found = Found()
@@ -92,10 +101,10 @@ def run(
 
 
 def run_planned(
-    config: Config,
-    numbers: dict[str, float],
-    base: Path = Path(),
-    data: Path | None = None,
+    config: Config | Mapping[str, Any] | str | Path,
+    numbers: Mapping[str, float],
+    base: Path | None = None,
+    data: Path | str | pd.DataFrame | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Forecast one planned run by the laws of a config, whose own targets stay held out but are not forecast.
@@ -113,6 +122,7 @@ def run_planned(
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the planned run"
         raise InputError(f"{where}: {str(first['msg']).removeprefix('Value error, ')}") from None
+    config, base = given(config, Config, base)
     target = target.model_copy(update={"name": _describe(target, 0)})
     asked = config.model_copy(update={"targets": (*config.targets, target), "figures": 0})
     result = run(asked, base, data, progress)
