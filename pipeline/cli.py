@@ -32,6 +32,9 @@ OutPath = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="folder to write, instead of the config's out")
 ]
 JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")]
+RegisterPath = Annotated[
+    Path | None, typer.Option("--register", metavar="FILE", help="say in the report which forecasts are on this record")
+]
 HtmlFlag = Annotated[bool, typer.Option("--html", help="also write an interactive web page, one file")]
 
 cli_plan.add_to(app)
@@ -54,13 +57,19 @@ def _options(
 
 @app.command(epilog="Example: benchcast run configs/gadre2024.yaml --data exp_data --out out/gadre")
 def run(
-    config: ConfigPath, data: DataPath = None, out: OutPath = None, json: JsonPath = None, html: HtmlFlag = False
+    config: ConfigPath,
+    data: DataPath = None,
+    out: OutPath = None,
+    json: JsonPath = None,
+    html: HtmlFlag = False,
+    register: RegisterPath = None,
 ) -> None:
     """Read the ladder, fit the laws, forecast, and typeset the report.
 
     With --json - the result goes to stdout, and files are written only if --out is given.
     """
     settings, result = _run(config, data, sweeping=html)
+    result = _looked_up(result, register)
     if json is not None:
         _write_json(result.model_dump_json(by_alias=True), json)
     if json == "-" and out is None:
@@ -113,6 +122,7 @@ def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="result.json of an earlier run")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write")] = Path("out"),
     html: HtmlFlag = False,
+    register: RegisterPath = None,
 ) -> None:
     """Typeset the PDF again from a stored result."""
     from pydantic import ValidationError
@@ -128,7 +138,7 @@ def report(
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "(file)"
         raise FaultsError([Fault(f"{result}: {where}", first["msg"], "give the result.json of a run")]) from None
-    _name(stored.write(out, html))
+    _name(_looked_up(stored, register).write(out, html))
 
 
 @app.command(epilog="Example: benchcast ingest overtraining --from exp_data --out ladder.csv")
@@ -197,6 +207,15 @@ def _run(
         if planned is not None:
             return settings, pipeline.run_planned(settings, planned, path.resolve().parent, data, step)
         return settings, pipeline.run(settings, path.resolve().parent, data, step, sweeping)
+
+
+def _looked_up(result: Result, path: Path | None) -> Result:
+    """The result with what the register says of it, where one is given."""
+    if path is None:
+        return result
+    from pipeline import register
+
+    return result.model_copy(update={"registered": register.looked_up(result, register.read(path))})
 
 
 def _name(paths: dict[str, Path]) -> None:

@@ -86,6 +86,7 @@ def run(
             found.laws += part.laws
             found.figures += part.figures
             found.backtests += part.backtests
+            found.trials += part.trials
     return Result(
         schema="benchcast.run/1",
         title=config.title,
@@ -96,6 +97,7 @@ def run(
         backtests=tuple(found.backtests),
         sweeps=sweeps(jobs, config.recipes, config.figures) if sweeping else (),
         scores=tuple(map(scores, jobs)),
+        trials=tuple(found.trials),
         provenance=_provenance(config, loaded),
     )
 

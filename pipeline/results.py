@@ -94,6 +94,28 @@ class Tested(Frozen):
     delta_score: float = Field(description="the same of the heaviest form's delta-method interval")
 
 
+class Trials(Frozen):
+    """Single forecasts of the backtest, one per entry: a run of the ladder, forecast from cheaper ones."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    run: tuple[str, ...]
+    ratio: tuple[float, ...] = Field(description="FLOPs of the run over the largest FLOPs that were fitted")
+    forecast: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    actual: tuple[float, ...]
+
+
+class Registered(Frozen):
+    """Whether the forecasts were put on the record before."""
+
+    count: int = Field(description="how many of the forecasts are in the register, to the last digit")
+    hash: str = Field(default="", description="of the oldest record that holds one of them")
+    time: str = Field(default="", description="when that was: UTC, ISO 8601")
+
+
 class LawFit(Frozen):
     """One fitted law: what was estimated, how well, and from what."""
 
@@ -221,6 +243,8 @@ class Result(Shown, Frozen):
     backtests: tuple[Tested, ...] = ()
     sweeps: tuple[Sweep, ...] = Field(default=(), description="for the web page's slider; empty when not asked for")
     scores: tuple[Scores, ...] = ()
+    trials: tuple[Trials, ...] = Field(default=(), description="the backtest's single forecasts")
+    registered: Registered | None = Field(default=None, description="null: no register was asked")
     provenance: Provenance
 
     def __str__(self) -> str:

@@ -29,11 +29,13 @@ def inside(f: Forecast) -> bool | None:
 
 
 def cell(f: Forecast | None) -> str:
-    """``61.2 (58–64)``, with ``!`` where the measured score is outside and ``*`` where there are notes."""
-    if f is None or f.forecast is None or f.low is None or f.high is None:
-        return "–" if f is None or f.status == "ok" else "– *"
+    """``61.2 (58–64) B``: grade if any, ``!`` where the measured score is outside, ``*`` where there are notes."""
+    if f is None:
+        return "–"
     mark = ("!" if inside(f) is False else "") + ("" if f.status == "ok" else "*")
-    return f"{100 * f.forecast:.1f} ({100 * f.low:.0f}–{100 * f.high:.0f}) {mark:<2}"
+    if f.forecast is None or f.low is None or f.high is None:
+        return f"– {f.grade or ''}{mark:<2}"
+    return f"{100 * f.forecast:.1f} ({100 * f.low:.0f}–{100 * f.high:.0f}) {f.grade or ''}{mark:<2}"
 
 
 def groups(result: Result) -> dict[tuple[str, str, str], dict[str, Forecast]]:
@@ -73,7 +75,8 @@ def headline(result: Result) -> tuple[list[str], Rows]:
 def footnotes(result: Result) -> list[str]:
     """How to read the table, and how the forecasts did where the score is known."""
     level = f"{100 * result.forecasts[0].level:.0f} %" if result.forecasts else ""
-    lines = [f"forecast in percent with its {level} interval; * has notes, see the report"]
+    grades = "; grades A to D, D: no number is given" if any(f.grade for f in result.forecasts) else ""
+    lines = [f"forecast in percent with its {level} interval{grades}; * has notes, see the report"]
     held = [f for f in result.forecasts if inside(f) is not None]
     if held:
         hit = sum(inside(f) is True for f in held)

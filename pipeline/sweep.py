@@ -64,10 +64,12 @@ def sweeps(jobs: Sequence[Job], recipes: Iterable[RecipeSettings], drawn: int) -
         for job in asked[:drawn]:
             # mypy cannot pair the recipe's name with its settings; the registry does.
             part: Found = RECIPES[settings.name](job, settings)  # type: ignore[operator]
-            by_name = {f.target: f for f in part.forecasts}
-            for multiplier in dict.fromkeys(t.name.split()[1] for t in job.targets):
-                rows = [by_name[t.name] for t in job.targets if t.name.split()[1] == multiplier]
-                found.append(_collect(rows, float(multiplier)))
+            # An average comes twice: forecast directly, and as the mean of its tasks.
+            for task in dict.fromkeys(f.task for f in part.forecasts):
+                by_name = {f.target: f for f in part.forecasts if f.task == task}
+                for multiplier in dict.fromkeys(t.name.split()[1] for t in job.targets):
+                    rows = [by_name[t.name] for t in job.targets if t.name.split()[1] == multiplier]
+                    found.append(_collect(rows, float(multiplier)))
     return tuple(found)
 
 

@@ -14,17 +14,19 @@ from typing import Any
 
 import typst
 
-from reports import content, coverage, fonts, multiples, wording
+from reports import content, coverage, decision, fonts, multiples, trust, wording
 from reports.content import Content
 from reports.figures import panel_figure
-from reports.forest import forest_figure
+from reports.forest import TALLEST, forest_figure
 from reports.page import page_bytes
 
 HERE = Path(__file__).parent
 COLUMNS = (
     "recipe", "family", "task", "target", "params", "tokens", "flops", "forecast", "low", "high", "level", "stderr",
-    "status", "notes", "direct", "carry_forward", "actual", "chance", "middle", "middle_actual",
+    "status", "notes", "direct", "carry_forward", "actual", "chance", "middle", "middle_actual", "grade",
+    "reasons", "codes", "inflation", "tested_ratio",
 )  # fmt: skip
+PARTS = ("sheet.typ", "decision.typ", "trust.typ")
 Files = dict[str, bytes]
 typeset: Any = typst.compile  # its stub knows nothing of files in memory
 
@@ -93,7 +95,8 @@ def csv_bytes(result: Mapping[str, Any]) -> bytes:
     writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for forecast in _no_nan(result["forecasts"]):
-        writer.writerow({**forecast, **forecast["baselines"], "notes": " | ".join(forecast["notes"])})
+        lists = {key: " | ".join(forecast.get(key, ())) for key in ("notes", "reasons", "codes")}
+        writer.writerow({**forecast, **forecast["baselines"], **lists})
     return buffer.getvalue().encode("utf-8", "replace")
 
 
@@ -106,7 +109,7 @@ def pdf_bytes(result: Mapping[str, Any]) -> bytes:
 
 def set_pages(template: str, data: Mapping[str, Any], files: Files) -> bytes:
     """Typeset a template of this package with its data and figures."""
-    sources = {"main.typ": (HERE / template).read_bytes(), "sheet.typ": (HERE / "sheet.typ").read_bytes()}
+    sources = {"main.typ": (HERE / template).read_bytes(), **{p: (HERE / p).read_bytes() for p in PARTS}}
     data = {**data, "fonts": fonts.current().families}
     files = {**sources, "data.json": json.dumps(data).encode(), **files}
     try:
@@ -146,11 +149,15 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
         "compact_more": max(0, len(c.groups) - content.COMPACT_ROWS) if large else 0,
         "notes": content.notes(c),
         "page_one_notes": content.PAGE_ONE_NOTES,
+        "answers": decision.answers(c),
+        "dangers": decision.dangers(c),
+        "facts": decision.facts(c),
         "forest": _forest(c, files),
         "index": content.index(c, sections, small),
         "sections": sections,
         "small": small,
         "more": max(0, len(c.pairs) - content.DETAILED),
+        "trust": trust.section(c, files),
         "laws": law_table,
         "law_notes": law_notes,
         "methods": _checked(content.methods(c)),
@@ -174,10 +181,13 @@ def _forest(c: Content, files: Files) -> dict[str, str] | None:
     """The page-one figure."""
     if not c.groups:
         return None
-    chosen = list(c.groups.items())[: content.FOREST_GROUPS]
+    graded = decision.chosen(c)
+    groups = [(key, [f for f in rows if not graded or f in graded]) for key, rows in c.groups.items()]
+    chosen = [(key, rows) for key, rows in groups if rows][: decision.MOST if graded else content.FOREST_GROUPS]
+    tallest = decision.LOW if len(graded) > decision.MANY else TALLEST
     names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
     most = 32 if len(chosen) <= 14 else 26
-    files["forest.svg"] = forest_figure([(c.label(key, most), rows) for key, rows in chosen], names, c.level)
+    files["forest.svg"] = forest_figure([(c.label(key, most), rows) for key, rows in chosen], names, c.level, tallest)
     left = len(c.groups) - len(chosen)
     more = f" The first {len(chosen)} of {len(c.groups)} are drawn; the others are in result.json." if left else ""
     caption = f"Forecasts with {c.level} prediction intervals, baselines, and measured scores where known.{more}"
@@ -206,7 +216,8 @@ def _multiples(c: Content, files: Files) -> list[dict[str, Any]]:
         file = f"small{start}.svg"
         names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
         files[file] = multiples.multiples_figure([c.small(pair) for pair in part], names, c.level)
-        caption = "Accuracy (%) against training FLOPs of tasks without a page of their own."
+        which = " of tasks without a page of their own" if drawn else ""
+        caption = f"Accuracy (%) against training FLOPs{which}: runs, and forecasts with their {c.level} interval."
         alt = f"{caption} {', '.join(wording.clean(c.pair_name(pair), content.NAME) for pair in part)}."
         sheets.append({"file": file, "alt": alt, "caption": caption, "pairs": part, "key": f"small{start}"})
     return sheets

@@ -24,12 +24,14 @@ def look(recipe: str) -> tuple[str, str]:
     return LOOKS.get(recipe, ("#CC79A7", "D"))
 
 
-def forest_figure(groups: Sequence[Group], names: dict[str, str], level: str = "90 %") -> bytes:
+def forest_figure(
+    groups: Sequence[Group], names: dict[str, str], level: str = "90 %", tallest: float = TALLEST
+) -> bytes:
     """One row per (task, target), one interval per recipe in it; ``names`` are the recipes' display names."""
     recipes = list(dict.fromkeys(f["recipe"] for _, rows in groups for f in rows))
     sides = 1 if len(groups) <= ONE_COLUMN else 2
     height_each = math.ceil(len(groups) / sides)
-    step = min(0.075 + 0.088 * max(len(recipes), 1), TALLEST / height_each)
+    step = min(0.075 + 0.088 * max(len(recipes), 1), tallest / height_each)
     body = step * height_each + 0.05
     left = 0.12 + 0.056 * max((display_width(label) for label, _ in groups), default=1)
     with styled():

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reports import content
+from reports import content, decision
 from reports import wording as w
 from reports.content import Content
 from reports.forest import look
@@ -61,6 +61,8 @@ def data(c: Content) -> dict[str, Any]:
     return {
         "title": _title(c),
         "question": content.question(c),
+        "dangers": decision.dangers(c),
+        "decision": decision.facts(c),
         "level": c.level,
         "recipes": [{"name": content.recipe_name(r), "colour": colour, "dash": dash} for r, colour, dash in looks],
         "tasks": [_task(c, family, task) for family, task in c.pairs],
@@ -120,4 +122,4 @@ def _cell(c: Content, f: Record | None) -> dict[str, Any] | None:
     if f is None:
         return None
     marks = sorted({c.notes[w.clean(note)] for note in f["notes"]})
-    return {key: w.finite(f[key]) for key in ("forecast", "low", "high")} | {"notes": marks}
+    return {key: w.finite(f[key]) for key in ("forecast", "low", "high")} | {"notes": marks, "grade": f.get("grade")}

@@ -132,3 +132,10 @@ def parameter(name: str) -> str:
     head, _, tail = name.partition("_")
     lowered = tail.translate(SUBSCRIPTS) if tail.isascii() and tail.isdigit() else f"_{tail}" * bool(tail)
     return GREEK.get(head, head) + lowered
+
+
+def ratio(value: float) -> str:
+    """How many times: two digits below ten, whole numbers above, scientific when huge."""
+    if value >= 1e4:
+        return scientific(value)
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"

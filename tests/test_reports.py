@@ -130,7 +130,8 @@ def test_json_and_csv_say_what_the_result_says(written: dict[str, Path], result:
         rows = list(csv.DictReader(handle))
     assert len(rows) == len(result["forecasts"])
     for row, forecast in zip(rows, result["forecasts"], strict=True):
-        flat = {**forecast, **forecast["baselines"], "notes": " | ".join(forecast["notes"])}
+        flat = {**forecast, **forecast["baselines"]}
+        flat |= {key: " | ".join(forecast[key]) for key in ("notes", "reasons", "codes")}
         assert row == {key: "" if flat[key] is None else str(flat[key]) for key in document.COLUMNS}
 
 

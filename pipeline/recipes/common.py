@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from pipeline.results import Baselines, Curve, Figure, Forecast, LawFit, Panel, Point, RecipeName, Tested
+from pipeline.results import Baselines, Curve, Figure, Forecast, LawFit, Panel, Point, RecipeName, Tested, Trials
 from stages import Chain, DirectAccuracy
 from stages.base import Law
 from stages.flops import Budget
@@ -69,6 +69,7 @@ class Found:
     laws: list[LawFit] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     backtests: list[Tested] = field(default_factory=list)
+    trials: list[Trials] = field(default_factory=list)
 
 
 def finals(rows: pd.DataFrame, last: int, columns: Sequence[str]) -> pd.DataFrame:
