@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import cli_plan, cli_score, cli_trust
+from pipeline import cli_init, cli_plan, cli_score, cli_trust
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -32,9 +32,13 @@ OutPath = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="folder to write, instead of the config's out")
 ]
 JsonPath = Annotated[str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")]
-
+RegisterPath = Annotated[
+    Path | None, typer.Option("--register", metavar="FILE", help="say in the report which forecasts are on this record")
+]
+HtmlFlag = Annotated[bool, typer.Option("--html", help="also write an interactive web page, one file")]
 
 cli_plan.add_to(app)
+cli_init.add_to(app)
 cli_score.add_to(app)
 cli_trust.add_to(app)
 
@@ -52,28 +56,47 @@ def _options(
 
 
 @app.command(epilog="Example: benchcast run configs/gadre2024.yaml --data exp_data --out out/gadre")
-def run(config: ConfigPath, data: DataPath = None, out: OutPath = None, json: JsonPath = None) -> None:
+def run(
+    config: ConfigPath,
+    data: DataPath = None,
+    out: OutPath = None,
+    json: JsonPath = None,
+    html: HtmlFlag = False,
+    register: RegisterPath = None,
+) -> None:
     """Read the ladder, fit the laws, forecast, and typeset the report.
 
     With --json - the result goes to stdout, and files are written only if --out is given.
     """
-    settings, result = _run(config, data)
+    settings, result = _run(config, data, sweeping=html)
+    result = _looked_up(result, register)
     if json is not None:
         _write_json(result.model_dump_json(by_alias=True), json)
     if json == "-" and out is None:
         return
-    paths = _typeset(result, out or settings.out)
+    paths = result.write(out or settings.out, html)
     if json != "-":
         from pipeline.terminal import headline
 
         headline(result)
-        typer.echo(f"\nreport: {paths['pdf']}")
+        typer.echo("")
+        _name(paths)
 
 
 @app.command(epilog="Example: benchcast forecast configs/demo.yaml")
-def forecast(config: ConfigPath, data: DataPath = None, json: JsonPath = None) -> None:
+def forecast(
+    config: ConfigPath,
+    data: DataPath = None,
+    json: JsonPath = None,
+    flops: Annotated[
+        float | None, typer.Option("--flops", metavar="C", help="forecast a planned run of these FLOPs instead")
+    ] = None,
+    token_multiplier: Annotated[
+        float, typer.Option("--token-multiplier", metavar="M", help="with --flops: its tokens per parameter")
+    ] = 20.0,
+) -> None:
     """Forecast and print the headline table; write nothing."""
-    _, result = _run(config, data)
+    _, result = _run(config, data, None if flops is None else {"flops": flops, "token_multiplier": token_multiplier})
     if json is not None:
         _write_json(result.model_dump_json(by_alias=True, exclude={"figures"}), json)
     if json != "-":
@@ -98,6 +121,8 @@ def fit(config: ConfigPath, data: DataPath = None, json: JsonPath = None) -> Non
 def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="result.json of an earlier run")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write")] = Path("out"),
+    html: HtmlFlag = False,
+    register: RegisterPath = None,
 ) -> None:
     """Typeset the PDF again from a stored result."""
     from pydantic import ValidationError
@@ -113,7 +138,7 @@ def report(
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "(file)"
         raise FaultsError([Fault(f"{result}: {where}", first["msg"], "give the result.json of a run")]) from None
-    typer.echo(f"report: {_typeset(stored, out)['pdf']}")
+    _name(_looked_up(stored, register).write(out, html))
 
 
 @app.command(epilog="Example: benchcast ingest overtraining --from exp_data --out ladder.csv")
@@ -169,25 +194,35 @@ def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or pla
     typer.echo(json_module.dumps(models[kind].model_json_schema(by_alias=True), indent=2))
 
 
-def _run(path: Path, data: Path | None) -> tuple[Config, Result]:
+def _run(
+    path: Path, data: Path | None, planned: dict[str, float] | None = None, sweeping: bool = False
+) -> tuple[Config, Result]:
+    """Forecast what a config asks for; or, by the same laws, only a planned run."""
     from pipeline import forecast as pipeline
     from pipeline.config import Config, load
     from pipeline.terminal import progress
 
     settings = load(path, Config)
     with progress("forecasting") as step:
-        return settings, pipeline.run(settings, path.resolve().parent, data, step)
+        if planned is not None:
+            return settings, pipeline.run_planned(settings, planned, path.resolve().parent, data, step)
+        return settings, pipeline.run(settings, path.resolve().parent, data, step, sweeping)
 
 
-def _typeset(result: Result, out: Path) -> dict[str, Path]:
-    from reports import document
+def _looked_up(result: Result, path: Path | None) -> Result:
+    """The result with what the register says of it, where one is given."""
+    if path is None:
+        return result
+    from pipeline import register
 
-    try:
-        return document.write(result.model_dump(mode="json", by_alias=True), out)
-    except OSError as error:
-        raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
-    except document.ReportError as error:
-        raise BenchcastError(f"the report could not be typeset: {error}") from error
+    return result.model_copy(update={"registered": register.looked_up(result, register.read(path))})
+
+
+def _name(paths: dict[str, Path]) -> None:
+    """Say where the report is; the PDF last, for whoever reads the last line."""
+    for kind, label in (("html", "web page"), ("pdf", "report")):
+        if kind in paths:
+            typer.echo(f"{label}: {paths[kind]}")
 
 
 def _write_json(text: str, target: str) -> None:

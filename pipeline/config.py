@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -223,6 +224,23 @@ class ScoreConfig(Strict):
     score: ScoreSettings
 
 
+def given(config: T | Mapping[str, Any] | str | Path, kind: type[T], base: Path | None) -> tuple[T, Path]:
+    """A config however it was given, and the folder its relative paths start from.
+
+    A path is read (its folder is the base); a mapping is validated; what is a config already is taken as it is.
+
+    Raises
+    ------
+    FaultsError
+        With every fault.
+    """
+    if isinstance(config, str | Path):
+        return load(Path(config), kind), base or Path(config).resolve().parent
+    if isinstance(config, Mapping):
+        return _validated(Path("config"), kind, dict(config)), base or Path()
+    return config, base or Path()
+
+
 def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
     """Read and validate a config, with ``changes`` of the command line over its top-level keys.
 
@@ -238,8 +256,12 @@ def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
         raise FaultsError([Fault(str(path), f"cannot be read: {what}", "give a YAML config; see configs/")]) from None
     if not isinstance(raw, dict):
         raise FaultsError([Fault(str(path), "is not a mapping", "start from one of configs/*.yaml")])
+    return _validated(path, kind, raw | (changes or {}))
+
+
+def _validated(path: Path, kind: type[T], raw: dict[str, Any]) -> T:
     try:
-        return kind.model_validate(raw | (changes or {}))
+        return kind.model_validate(raw)
     except ValidationError as error:
         errors = [dict(e) for e in error.errors(include_url=False)]
         # A list whose items are all wrong is not "too short" as well.

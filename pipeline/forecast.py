@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from pipeline import averages, ingest
-from pipeline.config import Config, Target
+from pipeline.config import Config, Target, given
 from pipeline.digest import object_digest, table_digest
 from pipeline.errors import InputError
 from pipeline.ingest import Data
@@ -21,6 +22,7 @@ from pipeline.recipes import RECIPES, Found, Job
 from pipeline.recipes.common import TargetRun, matching
 from pipeline.results import LadderRun, Provenance, Result
 from pipeline.schema import LOSSES
+from pipeline.sweep import scores, sweeps
 from stages.flops import Budget
 
 ACCURACIES = ("acc_norm", "acc")
@@ -28,24 +30,41 @@ PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "typst")
 Progress = Callable[[str, int, int], None]
 
 
-def run(config: Config, base: Path = Path(), data: Path | None = None, progress: Progress | None = None) -> Result:
+def run(
+    config: Config | Mapping[str, Any] | str | Path,
+    base: Path | None = None,
+    data: Path | str | pd.DataFrame | None = None,
+    progress: Progress | None = None,
+    sweeping: bool = False,
+) -> Result:
     """Everything ``benchcast run`` does but writing files.
 
     Parameters
     ----------
-    config : Config
-    base : Path
-        Folder that relative paths of the config start from.
-    data : Path, optional
-        Replaces the config's ``data.path``.
+    config : Config, mapping or path
+        A path is read as YAML; a mapping is what the YAML would hold.
+    base : Path, optional
+        Folder that relative paths of the config start from; of a config that was read, its own.
+    data : path or DataFrame, optional
+        Replaces the config's ``data.path``; a frame is a ladder table.
     progress : callable, optional
         Called with what is being done, jobs done, jobs in all.
+    sweeping : bool
+        Also forecast planned runs of every size, for the tasks that get figures.
 
     Raises
     ------
     InputError
-        For faults in the data, or patterns that match nothing.
+        For faults in the config or the data, or patterns that match nothing.
+
+    Examples
+    --------
+    >>> result = run({"data": {"source": "demo"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"],
+    ...               "tasks": ["recall"]})
+    >>> round(result.forecasts[0].forecast, 3)
+    0.498
     """
+    config, base = given(config, Config, base)
     loaded = ingest.read(config.data, base, data)
     roles = assign_roles(config, loaded.table)
     found = Found()
@@ -67,6 +86,7 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
             found.laws += part.laws
             found.figures += part.figures
             found.backtests += part.backtests
+            found.trials += part.trials
     return Result(
         schema="benchcast.run/1",
         title=config.title,
@@ -75,8 +95,40 @@ def run(config: Config, base: Path = Path(), data: Path | None = None, progress:
         figures=tuple(found.figures),
         ladder=tuple(_ladder(loaded.table, roles)),
         backtests=tuple(found.backtests),
+        sweeps=sweeps(jobs, config.recipes, config.figures) if sweeping else (),
+        scores=tuple(map(scores, jobs)),
+        trials=tuple(found.trials),
         provenance=_provenance(config, loaded),
     )
+
+
+def run_planned(
+    config: Config | Mapping[str, Any] | str | Path,
+    numbers: Mapping[str, float],
+    base: Path | None = None,
+    data: Path | str | pd.DataFrame | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Forecast one planned run by the laws of a config, whose own targets stay held out but are not forecast.
+
+    ``numbers`` are the fields of a target: flops, params, tokens, token_multiplier.
+
+    Raises
+    ------
+    InputError
+        When the numbers name no size, and as ``run`` does.
+    """
+    try:
+        target = Target.model_validate(numbers)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the planned run"
+        raise InputError(f"{where}: {str(first['msg']).removeprefix('Value error, ')}") from None
+    config, base = given(config, Config, base)
+    target = target.model_copy(update={"name": _describe(target, 0)})
+    asked = config.model_copy(update={"targets": (*config.targets, target), "figures": 0})
+    result = run(asked, base, data, progress)
+    return result.model_copy(update={"forecasts": tuple(f for f in result.forecasts if f.target == target.name)})
 
 
 def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:

@@ -28,22 +28,24 @@ class Data:
     about: tuple[str, ...] = ()
 
 
-def read(settings: DataSettings, base: Path, override: Path | None = None) -> Data:
+def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | None = None) -> Data:
     """Read and validate the table a config names.
 
     Parameters
     ----------
     base : Path
         Folder that relative paths of the config start from.
-    override : Path, optional
-        ``--data`` of the command line.
+    override : path or DataFrame, optional
+        ``--data`` of the command line; a frame is a ladder table and is only validated.
 
     Raises
     ------
     InputError
         When a path is needed and missing, or the data has faults.
     """
-    path = override or (base / settings.path if settings.path else None)
+    if isinstance(override, pd.DataFrame):
+        return Data(schema.validate(override, "table"), "table in memory")
+    path = Path(override) if override is not None else (base / settings.path if settings.path else None)
     if settings.source == "demo" and override is None:
         return demo()
     if settings.source in PUBLISHED:

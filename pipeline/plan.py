@@ -5,12 +5,15 @@ beside it.
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline import plan_curves, plan_sweeps, plan_table
+from pipeline.config import given
 from pipeline.digest import file_digest, object_digest, table_digest
 from pipeline.errors import InputError
 from pipeline.forecast import PACKAGES, _version
@@ -42,13 +45,17 @@ SHARES = (0.001, 0.005)
 COSTED = 200  # draws for what a deviation costs: each is a root to find
 
 
-def run(config: PlanConfig, base: Path = Path(), data: Path | None = None) -> PlanResult:
+def run(
+    config: PlanConfig | Mapping[str, Any] | str | Path, base: Path | None = None, data: Path | None = None
+) -> PlanResult:
     """Everything ``benchcast plan`` does but writing files.
 
     Parameters
     ----------
-    base : Path
-        Folder that relative paths of the config start from.
+    config : PlanConfig, mapping or path
+        A path is read as YAML; a mapping is what the YAML would hold.
+    base : Path, optional
+        Folder that relative paths of the config start from; of a config that was read, its own.
     data : Path, optional
         Replaces the config's ``data.path``.
 
@@ -57,6 +64,7 @@ def run(config: PlanConfig, base: Path = Path(), data: Path | None = None) -> Pl
     InputError
         For faults in the tables.
     """
+    config, base = given(config, PlanConfig, base)
     table, label = _table(config, base, data)
     basis = _published(config) if table is None else _fitted(config, table)
     sweep = None if table is None else plan_sweeps.isoflop_report(config, table, basis.form, basis.values)

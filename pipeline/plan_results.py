@@ -6,11 +6,14 @@ interval.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from pipeline.results import Frozen, Provenance
+from pipeline.results import Frozen, Provenance, Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Estimate(Frozen):
@@ -205,7 +208,7 @@ class ScheduleReport(Frozen):
     notes: tuple[str, ...]
 
 
-class PlanResult(Frozen):
+class PlanResult(Shown, Frozen):
     """Everything ``benchcast plan`` found; the first answer of each budget is the plan."""
 
     schema_: Literal["benchcast.plan/1"] = Field(default="benchcast.plan/1", alias="schema")
@@ -225,3 +228,19 @@ class PlanResult(Frozen):
     schedules: ScheduleReport | None
     notes: tuple[str, ...]
     provenance: Provenance
+
+    def __str__(self) -> str:
+        from pipeline import show
+
+        return show.plan_text(self)
+
+    def _repr_html_(self) -> str:
+        from pipeline import show
+
+        return show.plan_html(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The answers as a pandas frame, one a row: value, low and high of parameters, tokens and their ratio."""
+        from pipeline import show
+
+        return show.plan_frame(self)

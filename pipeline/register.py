@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from pipeline import store
 from pipeline.digest import code_digest, object_digest
 from pipeline.errors import BenchcastError, Fault, FaultsError
-from pipeline.results import Forecast, Frozen, Result
+from pipeline.results import Forecast, Frozen, Registered, Result
 
 START = "0" * 64
 WAIT = 30  # seconds for another registration to end
@@ -107,6 +107,21 @@ def read(path: Path) -> tuple[Record, ...]:
     if faults:
         raise FaultsError(faults)
     return tuple(records)
+
+
+def looked_up(result: Result, records: Sequence[Record]) -> Registered:
+    """Which of a result's forecasts are on the record: same run, same recipe, same numbers."""
+    oldest = {_said(f): record for record in reversed(records) for f in record.forecasts}
+    found = [oldest[_said(f)] for f in result.forecasts if _said(f) in oldest]
+    if not found:
+        return Registered(count=0)
+    first = min(found, key=lambda record: record.time)
+    return Registered(count=len(found), hash=first.hash, time=first.time)
+
+
+def _said(f: Forecast) -> tuple[object, ...]:
+    """What a forecast claims; the measured score, which may have come since, is no part of it."""
+    return (f.recipe, f.family, f.task, f.target, f.level, f.forecast, f.low, f.high)
 
 
 def names(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -6,9 +6,13 @@ unit their ``y_unit`` names, FLOPs and tokens are plain counts.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RecipeName = Literal["llama3", "overtraining", "ladder", "auto"]
 
@@ -17,6 +21,15 @@ class Frozen(BaseModel):
     """An immutable record that refuses unknown fields and non-finite numbers in JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Shown:
+    """Printing: a table as text, in a notebook as HTML, and a frame; ``pipeline.show`` makes them."""
+
+    title: str
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.title!r}: print it, or call to_frame()>"
 
 
 class Baselines(Frozen):
@@ -81,6 +94,28 @@ class Tested(Frozen):
     delta_score: float = Field(description="the same of the heaviest form's delta-method interval")
 
 
+class Trials(Frozen):
+    """Single forecasts of the backtest, one per entry: a run of the ladder, forecast from cheaper ones."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    run: tuple[str, ...]
+    ratio: tuple[float, ...] = Field(description="FLOPs of the run over the largest FLOPs that were fitted")
+    forecast: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    actual: tuple[float, ...]
+
+
+class Registered(Frozen):
+    """Whether the forecasts were put on the record before."""
+
+    count: int = Field(description="how many of the forecasts are in the register, to the last digit")
+    hash: str = Field(default="", description="of the oldest record that holds one of them")
+    time: str = Field(default="", description="when that was: UTC, ISO 8601")
+
+
 class LawFit(Frozen):
     """One fitted law: what was estimated, how well, and from what."""
 
@@ -142,6 +177,31 @@ class Figure(Frozen):
     panels: tuple[Panel, ...]
 
 
+class Sweep(Frozen):
+    """Forecasts of planned runs along compute, at a fixed number of tokens per parameter."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    token_multiplier: float = Field(description="tokens per parameter")
+    flops: tuple[float, ...] = Field(description="counted as the ladder's are")
+    forecast: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    direct: tuple[float | None, ...] = Field(description="the one-step baseline")
+
+
+class Scores(Frozen):
+    """The last measured score of every run on one task."""
+
+    family: str
+    task: str
+    metric: str
+    chance: float | None
+    runs: tuple[str, ...]
+    accuracy: tuple[float, ...]
+
+
 class LadderRun(Frozen):
     """One run of the ladder as the report lists it."""
 
@@ -168,8 +228,11 @@ class Provenance(Frozen):
     about: tuple[str, ...] = Field(default=(), description="what is known about the data, in sentences")
 
 
-class Result(Frozen):
-    """Everything ``benchcast run`` found."""
+class Result(Shown, Frozen):
+    """Everything ``benchcast run`` found.
+
+    Printed it is the headline table; a notebook shows it as HTML.
+    """
 
     schema_: Literal["benchcast.run/1"] = Field(default="benchcast.run/1", alias="schema")
     title: str
@@ -178,4 +241,43 @@ class Result(Frozen):
     figures: tuple[Figure, ...]
     ladder: tuple[LadderRun, ...]
     backtests: tuple[Tested, ...] = ()
+    sweeps: tuple[Sweep, ...] = Field(default=(), description="for the web page's slider; empty when not asked for")
+    scores: tuple[Scores, ...] = ()
+    trials: tuple[Trials, ...] = Field(default=(), description="the backtest's single forecasts")
+    registered: Registered | None = Field(default=None, description="null: no register was asked")
     provenance: Provenance
+
+    def __str__(self) -> str:
+        from pipeline import show
+
+        return show.as_text(self)
+
+    def _repr_html_(self) -> str:
+        from pipeline import show
+
+        return show.as_html(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The forecasts as a pandas frame, one a row; fractions, not percent."""
+        from pipeline import show
+
+        return show.frame(self)
+
+    def write(self, out: str | Path, html: bool = False) -> dict[str, Path]:
+        """Typeset the report into a folder; paths by kind: pdf, json, csv, and html when asked for.
+
+        Raises
+        ------
+        BenchcastError
+            When it cannot be typeset, or the place not be written; what was there is untouched.
+        """
+        from pipeline.errors import BenchcastError
+        from reports import document
+
+        out = Path(out)
+        try:
+            return document.write(self.model_dump(mode="json", by_alias=True), out, html=html)
+        except OSError as error:
+            raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
+        except document.ReportError as error:
+            raise BenchcastError(f"the report could not be typeset: {error}") from error

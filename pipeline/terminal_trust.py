@@ -10,7 +10,8 @@ from rich.table import Table
 from pipeline.questions import Compared, Needed, Suggested
 from pipeline.results import Tested
 from pipeline.settle import Settlement
-from pipeline.terminal import _console, _percent
+from pipeline.show import percent as _percent
+from pipeline.terminal import _console
 
 MOST = 60
 

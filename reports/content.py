@@ -23,6 +23,8 @@ COMPACT_ROWS = 10
 PAGE_ONE_NOTES = 6
 DETAILED = 12  # (family, task) pairs with figures and parameters
 FOREST_GROUPS = 48
+INDEXED = 8  # more (family, task) pairs than these get an index
+ANSWER = "auto"  # the recipe whose numbers are the answer where it ran; the others stand in the appendix
 NAME = 44  # characters of a name in a table
 
 
@@ -41,7 +43,10 @@ class Content:
         affected = Counter(w.clean(note) for f in self.forecasts for note in dict.fromkeys(f["notes"]))
         self.notes = {note: index + 1 for index, (note, _) in enumerate(affected.most_common())}
         self.affected = affected
-        self.known = [f for f in self.forecasts if w.finite(f["actual"]) is not None]
+        self.graded = any(f.get("grade") for f in self.forecasts)
+        answers = [f for f in self.forecasts if f["recipe"] == ANSWER]
+        self.answers = answers or self.forecasts
+        self.known = [f for f in self.answers if w.finite(f["actual"]) is not None]
 
     def _groups(self) -> dict[Key, list[Record]]:
         """Forecasts by (family, task, target): tasks in order of appearance, targets together, recipes inside."""
@@ -54,6 +59,23 @@ class Content:
                     groups[key] = sorted(rows, key=lambda f: self.recipes.index(f["recipe"]))
         return groups
 
+    def pair_name(self, pair: tuple[str, str]) -> str:
+        """A task's name, with its family where there are several."""
+        family, task = pair
+        return f"{task} ({family})" if len(self.families) > 1 else task
+
+    def small(self, pair: tuple[str, str]) -> tuple[str, list[tuple[float, float, str]], list[Record]]:
+        """Title, measured runs (FLOPs, accuracy, role) and forecasts of a task."""
+        ladder = {run["run"]: run for run in self.result["ladder"]}
+        measured_ = [s for s in self.result.get("scores", ()) if (s["family"], s["task"]) == pair]
+        runs = [
+            (ladder[run]["flops"], accuracy, ladder[run]["role"])
+            for s in measured_
+            for run, accuracy in zip(s["runs"], s["accuracy"], strict=True)
+            if run in ladder
+        ]
+        return w.clean(self.pair_name(pair), 34), runs, [f for f in self.forecasts if (f["family"], f["task"]) == pair]
+
     def label(self, key: Key, most: int) -> str:
         """A group's name: only the parts that differ within this report."""
         family, task, target = key
@@ -64,6 +86,16 @@ class Content:
         room = max(6, (most - len(task)) // max(len(others), 1) - 3) if most else 0
         short = [w.clean(part, room) for part in others]
         return w.clean(" · ".join([task, *short]), most)
+
+
+def index(c: Content, sections: Iterable[Record], sheets: Iterable[Record]) -> list[dict[str, str]]:
+    """Where each task is shown, by name; nothing for a report whose tasks are seen at a glance."""
+    if len(c.pairs) <= INDEXED:
+        return []
+    places = {tuple(s["pair"]): s["key"] for s in sections}
+    places |= {tuple(pair): sheet["key"] for sheet in sheets for pair in sheet["pairs"]}
+    named = sorted((w.clean(c.pair_name(pair), NAME), key) for pair, key in places.items())
+    return [{"name": name, "key": key} for name, key in named]
 
 
 def recipe_name(recipe: str) -> str:
@@ -95,8 +127,10 @@ def question(c: Content) -> list[str]:
 
 def verdict(c: Content) -> str:
     """How the forecasts did where the truth is known, against both baselines on the same rows."""
-    failed = sum(f["status"] == "failed" or f["forecast"] is None for f in c.forecasts)
-    tail = f" {failed} of {len(c.forecasts)} forecasts could not be made." if failed else ""
+    refused = sum(f["status"] == "refused" for f in c.answers)
+    failed = sum(f["status"] == "failed" or f["forecast"] is None for f in c.answers) - refused
+    tail = f" {failed} of {len(c.answers)} forecasts could not be made." if failed else ""
+    tail += f" For {refused} of {len(c.answers)} no number is given." if refused else ""
     rows = _comparable(c.known)
     if not rows:
         return "No measured score is known yet, so only the intervals say how far to trust these numbers." + tail
@@ -191,7 +225,8 @@ def headline(c: Content) -> Table:
     many, more = len(c.families) > 1, len(c.targets) > 1
     columns = [("Family", "l", 1.4)] * many + [("Task", "l", 2.4)] + [("Target", "l", 1.5)] * more
     columns += [("Recipe", "l", 1.7), ("Forecast", "r", 1.1), (f"{c.level} interval", "r", 1.6), ("Direct", "r", 0.9)]
-    columns += [("Carry-fwd.", "r", 1.4), ("Actual", "r", 0.9), ("Inside?", "c", 0.9), ("Status, notes", "l", 1.9)]
+    columns += [("Carry-fwd.", "r", 1.4), ("Actual", "r", 0.9), ("Inside?", "c", 0.9)]
+    columns += [("Grade", "c", 0.9)] * c.graded + [("Status, notes", "l", 1.9)]
     rows: list[list[Any]] = []
     rules = []
     for (family, task, target), group in c.groups.items():
@@ -209,7 +244,8 @@ def _forecast_cells(c: Content, f: Record) -> list[str]:
     marks = ", ".join(str(number) for number in sorted({c.notes[w.clean(note)] for note in f["notes"]}))
     cells = [recipe_name(f["recipe"]), w.percent(f["forecast"]), w.interval(f["low"], f["high"])]
     cells += [w.percent(value) for value in (base["direct"], base["carry_forward"], f["actual"])]
-    return [*cells, inside(f), f"{f['status']} {marks}".strip()]
+    grade = [f.get("grade") or w.DASH] * c.graded
+    return [*cells, inside(f), *grade, f"{f['status']} {marks}".strip()]
 
 
 def compact(c: Content) -> Table:

@@ -12,19 +12,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import typst
 
-from reports import content, wording
+from reports import content, coverage, decision, fonts, multiples, trust, wording
 from reports.content import Content
 from reports.figures import panel_figure
-from reports.forest import forest_figure
+from reports.forest import TALLEST, forest_figure
+from reports.page import page_bytes
 
 HERE = Path(__file__).parent
 COLUMNS = (
     "recipe", "family", "task", "target", "params", "tokens", "flops", "forecast", "low", "high", "level", "stderr",
-    "status", "notes", "direct", "carry_forward", "actual", "chance", "middle", "middle_actual",
+    "status", "notes", "direct", "carry_forward", "actual", "chance", "middle", "middle_actual", "grade",
+    "reasons", "codes", "inflation", "tested_ratio",
 )  # fmt: skip
+PARTS = ("sheet.typ", "decision.typ", "trust.typ")
 Files = dict[str, bytes]
 typeset: Any = typst.compile  # its stub knows nothing of files in memory
 
@@ -33,8 +35,10 @@ class ReportError(RuntimeError):
     """The report could not be set; nothing was written."""
 
 
-def write(result: Mapping[str, Any], out: Path, stem: str = "report") -> dict[str, Path]:
-    """Write ``<stem>.pdf``, ``result.json`` and ``forecasts.csv`` into ``out``; return their paths by kind.
+def write(result: Mapping[str, Any], out: Path, stem: str = "report", html: bool = False) -> dict[str, Path]:
+    """Write ``<stem>.pdf``, ``result.json``, ``forecasts.csv`` and with ``html`` ``<stem>.html`` into ``out``.
+
+    Returns their paths by kind: pdf, json, csv, html.
 
     ``result`` is ``Result.model_dump(mode="json", by_alias=True)``. Everything is made in memory before the first file
     is touched, and each file is replaced in one step.
@@ -44,12 +48,14 @@ def write(result: Mapping[str, Any], out: Path, stem: str = "report") -> dict[st
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     made = {
-        out / f"{stem}.pdf": pdf_bytes(result),
-        out / "result.json": json_bytes(result),
-        out / "forecasts.csv": csv_bytes(result),
+        "pdf": (out / f"{stem}.pdf", pdf_bytes(result)),
+        "json": (out / "result.json", json_bytes(result)),
+        "csv": (out / "forecasts.csv", csv_bytes(result)),
     }
-    _replace_all(made)
-    return dict(zip(("pdf", "json", "csv"), made, strict=True))
+    if html:
+        made["html"] = out / f"{stem}.html", page_bytes(result)
+    _replace_all(dict(made.values()))
+    return {kind: path for kind, (path, _) in made.items()}
 
 
 def _replace_all(files: Mapping[Path, bytes]) -> None:
@@ -89,19 +95,22 @@ def csv_bytes(result: Mapping[str, Any]) -> bytes:
     writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for forecast in _no_nan(result["forecasts"]):
-        writer.writerow({**forecast, **forecast["baselines"], "notes": " | ".join(forecast["notes"])})
+        lists = {key: " | ".join(forecast.get(key, ())) for key in ("notes", "reasons", "codes")}
+        writer.writerow({**forecast, **forecast["baselines"], **lists})
     return buffer.getvalue().encode("utf-8", "replace")
 
 
 def pdf_bytes(result: Mapping[str, Any]) -> bytes:
     """The report. PDF/UA (accessible) where the fonts have every character, plain tagged PDF otherwise."""
-    data, files = build(result)
-    return set_pages("template.typ", data, files)
+    with fonts.fonts_for(result):
+        data, files = build(result)
+        return set_pages("template.typ", data, files)
 
 
 def set_pages(template: str, data: Mapping[str, Any], files: Files) -> bytes:
     """Typeset a template of this package with its data and figures."""
-    sources = {"main.typ": (HERE / template).read_bytes(), "sheet.typ": (HERE / "sheet.typ").read_bytes()}
+    sources = {"main.typ": (HERE / template).read_bytes(), **{p: (HERE / p).read_bytes() for p in PARTS}}
+    data = {**data, "fonts": fonts.current().families}
     files = {**sources, "data.json": json.dumps(data).encode(), **files}
     try:
         return _compile(files, ["ua-1"])
@@ -113,10 +122,10 @@ def set_pages(template: str, data: Mapping[str, Any], files: Files) -> bytes:
 
 
 def _compile(files: Files, standards: list[str]) -> bytes:
-    """Typeset from memory: only this package's folder could be read, no system font, no date."""
-    fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(Path(mpl.get_data_path()) / "fonts" / "ttf")])
+    """Typeset from memory: only this package's folder could be read, no font but the chosen ones, no date."""
+    known = typst.Fonts(include_system_fonts=False, font_paths=[str(fonts.BUNDLED), *fonts.current().folders])
     pdf = typeset(
-        files, root=str(HERE), font_paths=fonts, ignore_system_fonts=True, format="pdf", pdf_standards=standards
+        files, root=str(HERE), font_paths=known, ignore_system_fonts=True, format="pdf", pdf_standards=standards
     )
     return bytes(pdf)
 
@@ -127,8 +136,10 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
     files: Files = {}
     large = len(c.forecasts) > content.FULL_ROWS
     law_table, law_notes = content.laws(c)
+    sections, small = _sections(c, files), _multiples(c, files)
     data = {
         "title": wording.clean(result["title"], 160) or "Benchcast report",
+        "unset": unset(),
         "question": content.question(c),
         "level": c.level,
         "targets": content.targets(c),
@@ -138,26 +149,45 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
         "compact_more": max(0, len(c.groups) - content.COMPACT_ROWS) if large else 0,
         "notes": content.notes(c),
         "page_one_notes": content.PAGE_ONE_NOTES,
+        "answers": decision.answers(c),
+        "dangers": decision.dangers(c),
+        "facts": decision.facts(c),
         "forest": _forest(c, files),
-        "sections": _sections(c, files),
+        "index": content.index(c, sections, small),
+        "sections": sections,
+        "small": small,
         "more": max(0, len(c.pairs) - content.DETAILED),
+        "trust": trust.section(c, files),
         "laws": law_table,
         "law_notes": law_notes,
         "methods": _checked(content.methods(c)),
         "ladder": content.ladder(c),
+        "coverage": _coverage(c, files),
         "provenance": content.provenance(c),
     }
     return data, files
+
+
+def unset() -> str:
+    """What to do about characters that no font here has; empty when every one is shown."""
+    missing = fonts.current().missing
+    if not missing:
+        return ""
+    named = ", ".join(f"U+{ord(c):04X}" for c in missing[:8]) + ", …" * (len(missing) > 8)
+    return f"No font here has {named}: pip install 'benchcast[cjk]', or install a font that has them."
 
 
 def _forest(c: Content, files: Files) -> dict[str, str] | None:
     """The page-one figure."""
     if not c.groups:
         return None
-    chosen = list(c.groups.items())[: content.FOREST_GROUPS]
+    graded = decision.chosen(c)
+    groups = [(key, [f for f in rows if not graded or f in graded]) for key, rows in c.groups.items()]
+    chosen = [(key, rows) for key, rows in groups if rows][: decision.MOST if graded else content.FOREST_GROUPS]
+    tallest = decision.LOW if len(graded) > decision.MANY else TALLEST
     names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
     most = 32 if len(chosen) <= 14 else 26
-    files["forest.svg"] = forest_figure([(c.label(key, most), rows) for key, rows in chosen], names, c.level)
+    files["forest.svg"] = forest_figure([(c.label(key, most), rows) for key, rows in chosen], names, c.level, tallest)
     left = len(c.groups) - len(chosen)
     more = f" The first {len(chosen)} of {len(c.groups)} are drawn; the others are in result.json." if left else ""
     caption = f"Forecasts with {c.level} prediction intervals, baselines, and measured scores where known.{more}"
@@ -166,14 +196,43 @@ def _forest(c: Content, files: Files) -> dict[str, str] | None:
 
 def _sections(c: Content, files: Files) -> list[dict[str, Any]]:
     """One section per (family, task) with a figure per recipe, for the first few."""
-    sections = []
-    for family, task in c.pairs[: content.DETAILED]:
-        chosen = [f for f in c.result["figures"] if (f["family"], f["task"]) == (family, task) and f["panels"]]
+    sections: list[dict[str, Any]] = []
+    for pair in c.pairs[: content.DETAILED]:
+        chosen = [f for f in c.result["figures"] if (f["family"], f["task"]) == pair and f["panels"]]
         items = [_item(c, figure, files) for figure in chosen]
         if items:
-            heading = f"{task} ({family})" if len(c.families) > 1 else task
-            sections.append({"heading": wording.clean(heading, 90), "items": items})
+            heading = wording.clean(c.pair_name(pair), 90)
+            sections.append({"heading": heading, "items": items, "pair": pair, "key": f"task{len(sections)}"})
     return sections
+
+
+def _multiples(c: Content, files: Files) -> list[dict[str, Any]]:
+    """Small panels of the tasks without a section, some to a page."""
+    drawn = {(f["family"], f["task"]) for f in c.result["figures"] if f["panels"]} & set(c.pairs[: content.DETAILED])
+    left = [pair for pair in c.pairs if pair not in drawn]
+    sheets = []
+    for start in range(0, len(left), multiples.MOST):
+        part = left[start : start + multiples.MOST]
+        file = f"small{start}.svg"
+        names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
+        files[file] = multiples.multiples_figure([c.small(pair) for pair in part], names, c.level)
+        which = " of tasks without a page of their own" if drawn else ""
+        caption = f"Accuracy (%) against training FLOPs{which}: runs, and forecasts with their {c.level} interval."
+        alt = f"{caption} {', '.join(wording.clean(c.pair_name(pair), content.NAME) for pair in part)}."
+        sheets.append({"file": file, "alt": alt, "caption": caption, "pairs": part, "key": f"small{start}"})
+    return sheets
+
+
+def _coverage(c: Content, files: Files) -> dict[str, str] | None:
+    """The map of the ladder."""
+    drawn = coverage.coverage_figure(c.result["ladder"], c.forecasts)
+    if drawn is None:
+        return None
+    files["coverage.svg"] = drawn
+    caption = (
+        "Runs and targets by parameters and training tokens. Dashed: equal tokens per parameter. Dotted: equal FLOPs."
+    )
+    return {"file": "coverage.svg", "alt": f"Scatter plot. {caption}", "caption": caption}
 
 
 def _item(c: Content, figure: Mapping[str, Any], files: Files) -> dict[str, str]:

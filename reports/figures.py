@@ -25,7 +25,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from reports.wording import SUPERSCRIPTS
+from reports import fonts
+from reports.wording import SUPERSCRIPTS, display_width
 
 Record = Mapping[str, Any]
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -74,7 +75,7 @@ def render(figure: Figure) -> bytes:
 
 def styled() -> Any:
     """Our style over matplotlib's defaults, whatever the user's own matplotlibrc says."""
-    return mpl_style.context(["default", STYLE])
+    return mpl_style.context(["default", STYLE, {"font.family": ["DejaVu Sans", *fonts.current().families]}])
 
 
 def axis_ticks(ax: Axes, low: float, high: float, which: str, most: int = 6) -> None:
@@ -124,7 +125,7 @@ def legend_columns(labels: Sequence[str]) -> int:
     for columns in range(min(len(labels), 6), 1, -1):
         rows = math.ceil(len(labels) / columns)
         parts = [labels[start : start + rows] for start in range(0, len(labels), rows)]
-        if sum(0.45 + 0.058 * max(map(len, part)) for part in parts) < WIDTH - 0.1:
+        if sum(0.45 + 0.058 * max(map(display_width, part)) for part in parts) < WIDTH - 0.1:
             return columns
     return 1
 

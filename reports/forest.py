@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures import BLUE, GREEN, GREY, VERMILLION, WIDTH, Record, axis_ticks, number, render, styled
+from reports.wording import display_width
 
 LOOKS = {"llama3": (BLUE, "o"), "overtraining": (VERMILLION, "s"), "ladder": (GREEN, "^")}
 ONE_COLUMN = 14  # groups; more are drawn in two columns
@@ -23,19 +24,21 @@ def look(recipe: str) -> tuple[str, str]:
     return LOOKS.get(recipe, ("#CC79A7", "D"))
 
 
-def forest_figure(groups: Sequence[Group], names: dict[str, str], level: str = "90 %") -> bytes:
+def forest_figure(
+    groups: Sequence[Group], names: dict[str, str], level: str = "90 %", tallest: float = TALLEST
+) -> bytes:
     """One row per (task, target), one interval per recipe in it; ``names`` are the recipes' display names."""
     recipes = list(dict.fromkeys(f["recipe"] for _, rows in groups for f in rows))
-    columns = 1 if len(groups) <= ONE_COLUMN else 2
-    height_each = math.ceil(len(groups) / columns)
-    step = min(0.075 + 0.088 * max(len(recipes), 1), TALLEST / height_each)
+    sides = 1 if len(groups) <= ONE_COLUMN else 2
+    height_each = math.ceil(len(groups) / sides)
+    step = min(0.075 + 0.088 * max(len(recipes), 1), tallest / height_each)
     body = step * height_each + 0.05
-    left = 0.12 + 0.056 * max((len(label) for label, _ in groups), default=1)
+    left = 0.12 + 0.056 * max((display_width(label) for label, _ in groups), default=1)
     with styled():
         canvas = Figure(figsize=(WIDTH, body + 0.62))
-        for column in range(columns):
+        for column in range(sides):
             part = groups[column * height_each : (column + 1) * height_each]
-            panel = WIDTH / columns
+            panel = WIDTH / sides
             box = (column * panel + left) / WIDTH, 0.36 / (body + 0.62), (panel - left - 0.16) / WIDTH
             ax = canvas.add_axes((*box, body / (body + 0.62)))
             ax.set_autoscale_on(False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from reports import document, plan_figures
+from reports import document, fonts, plan_figures
 from reports.content import table
 from reports.wording import clean, count, level, scientific
 
@@ -19,9 +19,11 @@ def write(result: Record, out: Path) -> dict[str, Path]:
     """Write ``plan.pdf`` and ``plan.json`` into ``out``; return their paths by kind."""
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    data, files = build(result)
+    with fonts.fonts_for(result):
+        data, files = build(result)
+        pdf = document.set_pages("plan.typ", data, files)
     made = {
-        out / "plan.pdf": document.set_pages("plan.typ", data, files),
+        out / "plan.pdf": pdf,
         out / "plan.json": document.json_bytes(result),
     }
     document._replace_all(made)

@@ -28,6 +28,11 @@ def clean(value: Any, most: int = 0) -> str:
     return text
 
 
+def display_width(text: str) -> int:
+    """How wide a text is, in Latin characters: Chinese, Japanese and Korean ones count twice."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
 def _unprintable(char: str) -> bool:
     """Control characters, lone surrogates and direction overrides."""
     return char in BIDI_CONTROLS or unicodedata.category(char) in ("Cc", "Cs")
@@ -127,3 +132,10 @@ def parameter(name: str) -> str:
     head, _, tail = name.partition("_")
     lowered = tail.translate(SUBSCRIPTS) if tail.isascii() and tail.isdigit() else f"_{tail}" * bool(tail)
     return GREEK.get(head, head) + lowered
+
+
+def ratio(value: float) -> str:
+    """How many times: two digits below ten, whole numbers above, scientific when huge."""
+    if value >= 1e4:
+        return scientific(value)
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import t as student
 
 from stages import Chain, FLOPsToNLL, LossToError, NLLToAccuracy
+from stages.chain import Mixture
 
 
 @pytest.fixture
@@ -63,3 +64,22 @@ def test_an_error_chain_reports_accuracy(chain: Chain) -> None:
     composed = Chain(chain.first, law, complement=True)
     X = [[1e22]]
     np.testing.assert_allclose(composed.forecast(X).mean, 1 - law.predict(chain.first.predict(X)[:, None]))
+
+
+@pytest.mark.parametrize("dof", [1.0, 4.0, 200.0])
+@pytest.mark.parametrize("scale", [1e-4, 0.03, 0.5])
+def test_quantiles_of_a_mixture_are_where_its_distribution_says(dof: float, scale: float) -> None:
+    """Many narrow peaks, and mass beyond both ends, on SciPy's own distribution."""
+    rng = np.random.default_rng(3)
+    means, scales = rng.uniform(-0.2, 1.2, (8, 50)) ** 3, scale * rng.uniform(0.1, 5, (8, 50))
+
+    def below(value: float, row: int) -> float:
+        return float(student.cdf(value, dof, means[row], scales[row]).mean())
+
+    mixture = Mixture(means, scales, dof)
+    for probability in (0.05, 0.1587, 0.5, 0.95):
+        for row, found in enumerate(mixture.quantile(probability, 60)):
+            # Between two peaks the distribution is flat: any place there is a quantile.
+            assert found == 1.0 or below(found + 1e-8, row) >= probability - 1e-12
+            assert found == 0.0 or below(found - 1e-8, row) <= probability + 1e-12
+            assert 0 <= found <= 1

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import math
+import os
+import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import typst
 import yaml
 from report_fixture import make_result
 
-from reports import ReportError, content, document, figures, wording, write
+from reports import ReportError, content, coverage, document, figures, fonts, multiples, wording, write
 
 NASTY = (
     "#set page(width: 1cm)",
@@ -127,7 +130,8 @@ def test_json_and_csv_say_what_the_result_says(written: dict[str, Path], result:
         rows = list(csv.DictReader(handle))
     assert len(rows) == len(result["forecasts"])
     for row, forecast in zip(rows, result["forecasts"], strict=True):
-        flat = {**forecast, **forecast["baselines"], "notes": " | ".join(forecast["notes"])}
+        flat = {**forecast, **forecast["baselines"]}
+        flat |= {key: " | ".join(forecast[key]) for key in ("notes", "reasons", "codes")}
         assert row == {key: "" if flat[key] is None else str(flat[key]) for key in document.COLUMNS}
 
 
@@ -157,12 +161,54 @@ def test_nasty_names_show_literally(tmp_path: Path) -> None:
     assert '#read("data.json")' in " ".join(text)
 
 
-def test_characters_without_a_glyph_do_no_harm(tmp_path: Path) -> None:
-    strange = make_result(tasks=("任务 שלום 😀",), targets=("7B-4T",), title="标题 \u202e")
+def embedded_fonts(pdf: Path) -> dict[str, bool]:
+    """Every font of a PDF, and whether its glyphs are in the file."""
+    found = {}
+    for page in pypdf.PdfReader(pdf).pages:
+        for font in page["/Resources"].get("/Font", {}).values():
+            inner = font.get_object()["/DescendantFonts"][0].get_object()
+            descriptor = inner["/FontDescriptor"].get_object()
+            found[inner["/BaseFont"]] = bool({"/FontFile2", "/FontFile3"} & set(descriptor))
+    return found
+
+
+def test_every_script_is_shown_with_embedded_fonts(tmp_path: Path) -> None:
+    """PDF/UA allows no missing glyph: that it was reached says that every character has one."""
+    pytest.importorskip("noto_cjk_sans_otc")
+    tasks = ("常识推理", "فهم المقروء", "שאלות", "한국어", "かな 😀")
+    pdf = write(make_result(tasks=tasks, targets=("7B-4T",), title="标题 تقرير \u202e"), tmp_path)["pdf"]
+    assert "pdfuaid" in str(pypdf.PdfReader(pdf).trailer["/Root"]["/Metadata"].get_object().get_data())
+    fonts_in = embedded_fonts(pdf)
+    assert all(fonts_in.values())
+    assert any("NotoSansCJK" in name for name in fonts_in)
+    first = pages(pdf)[0]
+    for name in ("常识推理", "한국어", "かな", "标题"):
+        assert name in first
+    assert "No font here has" not in first
+
+
+def test_characters_no_font_has_are_named(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(fonts, "_candidates", lambda: iter(()))
+    fonts.choose.cache_clear()
+    strange = make_result(tasks=("任务 שלום",), targets=("7B-4T",), title="标题 \u202e")
     files = write(strange, tmp_path)
-    assert len(pages(files["pdf"])) > 2
-    assert json.loads(files["json"].read_text("utf-8"))["forecasts"][0]["task"] == "任务 שלום 😀"
-    assert "任务 שלום 😀" in files["csv"].read_text("utf-8")
+    fonts.choose.cache_clear()
+    assert "No font here has U+4EFB, U+52A1, U+6807, U+9898: pip install 'benchcast[cjk]'" in pages(files["pdf"])[0]
+    assert json.loads(files["json"].read_text("utf-8"))["forecasts"][0]["task"] == "任务 שלום"
+    assert "任务 שלום" in files["csv"].read_text("utf-8")
+
+
+def test_latin_names_look_at_no_other_font(result: dict[str, Any], monkeypatch: Any) -> None:
+    monkeypatch.setattr(fonts, "_candidates", lambda: pytest.fail("looked for fonts"))
+    fonts.choose.cache_clear()
+    with fonts.fonts_for(result) as chosen:
+        assert chosen == fonts.FontSet()
+
+
+@pytest.mark.parametrize(("text", "region"), [("任务", "SC"), ("かな読解", "JP"), ("한국 常識", "KR")])
+def test_regional_forms_follow_the_characters(text: str, region: str) -> None:
+    pytest.importorskip("noto_cjk_sans_otc")
+    assert fonts.choose(frozenset(text)).families[0] == f"Noto Sans CJK {region}"
 
 
 def test_nulls_are_dashes(tmp_path: Path) -> None:
@@ -203,6 +249,45 @@ def test_many_tasks_move_the_table_to_an_appendix(tmp_path: Path, monkeypatch: A
     assert appendix.count("Carry-fwd.") >= 3  # the header again on each page
     assert "82 more rows are in the full table" in text[0]
     assert "34 more tasks are in result.json" in " ".join(text)
+
+
+def test_forty_tasks_have_an_index_that_is_right_and_take_seconds(tmp_path: Path) -> None:
+    tasks = tuple(f"task_{i:02d}" for i in range(40))
+    many = make_result(tasks=tasks)
+    started = time.perf_counter()
+    pdf = write(many, tmp_path)["pdf"]
+    assert time.perf_counter() - started < float(os.environ.get("BENCHCAST_REPORT_SECONDS", "30"))
+    assert "pdfuaid" in str(pypdf.PdfReader(pdf).trailer["/Root"]["/Metadata"].get_object().get_data())
+    text = pages(pdf)
+    listed = {name: int(page) for name, page in re.findall(r"(task_\d\d) (\d+)\b", text[1])}
+    assert set(listed) == set(tasks)
+    for name in tasks[1:12]:
+        assert f"{name} Figure" in text[listed[name] - 1], name
+    sheets = {listed[name] for name in tasks[12:]}
+    for page in sheets:
+        assert "tasks without a page of their own" in text[page - 1]
+
+
+def test_small_panels_show_runs_and_intervals(result: dict[str, Any]) -> None:
+    one = content.Content(result).small(("dolma", "mmlu"))
+    assert len(one[1]) == len(result["ladder"])
+    assert len(one[2]) == 6
+    drawn = multiples.multiples_figure([one], {"llama3": "Llama 3"}, "90 %")
+    without = multiples.multiples_figure([(one[0], one[1], [])], {"llama3": "Llama 3"}, "90 %")
+    assert drawn.count(b"<path") > without.count(b"<path")
+    assert multiples.multiples_figure([("nothing", [], [])], {}, "90 %").startswith(b"<?xml")
+
+
+def test_the_map_of_the_ladder(result: dict[str, Any]) -> None:
+    ladder, forecasts = result["ladder"], result["forecasts"]
+    whole = coverage.coverage_figure(ladder, forecasts)
+    assert whole is not None
+    assert coverage.coverage_figure([r for r in ladder if r["role"] != "fit"], forecasts) is None
+    assert coverage.coverage_figure(ladder[:1], []) is not None  # nothing to enclose
+    assert coverage.coverage_figure([ladder[0] | {"params": 0.0}, ladder[1]], []) is not None
+    planned = coverage.coverage_figure(ladder[:12], forecasts)  # the targets are no runs now
+    assert planned is not None
+    assert planned != whole
 
 
 def test_rarer_notes_move_to_an_appendix(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pypdf
 import pytest
 
 from pipeline import questions, store
@@ -148,3 +149,25 @@ def test_a_refused_task_counts_with_its_baseline(small: Path, tmp_path: Path, ta
     assert found.coverage is None
     carry = [abs((f.baselines.carry_forward or 0) - (f.actual or 0)) for f in record.forecasts]
     assert found.mean_error == pytest.approx(np.mean(carry))
+
+
+def test_the_report_says_what_the_register_holds(small: Path, tmp_path: Path) -> None:
+    """The single forecasts of the backtest give its coverage; the page says since when the forecasts are on record."""
+    record = json.loads(benchcast("register", str(small), "--register", str(tmp_path / "r.jsonl"), "--json"))
+    benchcast("run", str(small), "--out", str(tmp_path / "out"), "--register", str(tmp_path / "r.jsonl"))
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    count = len(result["forecasts"])
+    assert result["registered"] == {"count": count, "hash": record["hash"], "time": record["time"]}
+    (trials,) = result["trials"]
+    held = [low <= a <= high for low, a, high in zip(trials["low"], trials["actual"], trials["high"], strict=True)]
+    (whole,) = [t for t in result["backtests"] if t["task"] and t["ratio_high"] is None and t["ratio_low"] == 1]
+    assert whole["n"] == len(held)
+    assert whole["coverage"] == pytest.approx(sum(held) / len(held))
+    first = " ".join(pypdf.PdfReader(tmp_path / "out" / "report.pdf").pages[0].extract_text().split())
+    assert f"Registered: yes, on {record['time'][:10]} (record {record['hash'][:12]})" in first
+
+    result["forecasts"][0]["high"] += 1e-9  # another number is another forecast
+    (tmp_path / "changed.json").write_text(json.dumps(result))
+    changed = ["report", str(tmp_path / "changed.json"), "--out", str(tmp_path / "again")]
+    benchcast(*changed, "--register", str(tmp_path / "r.jsonl"))
+    assert json.loads((tmp_path / "again" / "result.json").read_text())["registered"]["count"] == count - 1

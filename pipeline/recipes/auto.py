@@ -20,6 +20,7 @@ from pipeline.config import AutoSettings
 from pipeline.recipes import suite as suites
 from pipeline.recipes.common import Found, Job, TargetRun, baselines
 from pipeline.recipes.suite import Suite
+from pipeline.recipes.trials import trials
 from pipeline.results import Alternative, Baselines, Forecast, Tested
 from stages.aggregate import MEAN
 from stages.quality import CODES, Signal, grade, signal, typical_miss
@@ -47,6 +48,7 @@ def run(job: Job, settings: AutoSettings) -> Found:
 
 def _add(found: Found, job: Job, suite: Suite, heard: Signal, settings: AutoSettings) -> None:
     found.backtests += list(_tested(suite, job.family, job.task))
+    found.trials += trials(suite, job.family, job.task)
     found.forecasts += [_forecast(job, suite, target, heard, settings) for target in job.targets]
 
 

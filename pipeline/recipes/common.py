@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from pipeline.results import Baselines, Curve, Figure, Forecast, LawFit, Panel, Point, RecipeName, Tested
+from pipeline.results import Baselines, Curve, Figure, Forecast, LawFit, Panel, Point, RecipeName, Tested, Trials
 from stages import Chain, DirectAccuracy
 from stages.base import Law
 from stages.flops import Budget
@@ -69,6 +69,7 @@ class Found:
     laws: list[LawFit] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     backtests: list[Tested] = field(default_factory=list)
+    trials: list[Trials] = field(default_factory=list)
 
 
 def finals(rows: pd.DataFrame, last: int, columns: Sequence[str]) -> pd.DataFrame:
@@ -102,6 +103,8 @@ def baselines(job: Job, last: int, runs: Iterable[str] | None = None) -> tuple[D
 
 def actual(job: Job, target: TargetRun, last: int, column: str = "accuracy") -> float | None:
     """The measured value of a target, averaged over its last checkpoints as the ladder's runs are."""
+    if not target.family:  # a run that does not exist yet
+        return None
     rows = job.rows[job.rows["run"].eq(target.name)]
     if column not in rows or rows[column].isna().all():
         return None

@@ -67,8 +67,8 @@ class ResultFile:
     digest: str
 
 
-def read(folder: Path) -> pd.DataFrame:
-    """The folder's results as a ladder table.
+def read(folder: Path, placed: dict[str, Any] | None = None) -> pd.DataFrame:
+    """The folder's results as a ladder table; ``placed`` is what to take for the content of its ``ladder.yaml``.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def read(folder: Path) -> pd.DataFrame:
     """
     faults: list[Fault] = []
     files = _result_files(folder, faults)
-    places = _places(folder / LADDER, faults)
+    places = _places(folder / LADDER, faults) if placed is None else _validated(folder / LADDER, placed, faults)
     if not files and not faults:
         faults.append(Fault(str(folder), "holds no results of lm-eval 0.3 or 0.4"))
     rows: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -87,7 +87,10 @@ def read(folder: Path) -> pd.DataFrame:
         if model is None:
             faults.append(_unplaced(file, folder, places))
             continue
-        about = places[model].columns(model) | {"prompt": "", "digest": file.digest,
+        place = places[model]
+        if place is None:
+            continue
+        about = place.columns(model) | {"prompt": "", "digest": file.digest,
                                                 "source": file.path.relative_to(folder).as_posix()}  # fmt: skip
         for task in _leaf_tasks(file.content):
             try:
@@ -101,6 +104,21 @@ def read(folder: Path) -> pd.DataFrame:
         raise FaultsError(list(dict.fromkeys(faults)))
     table = pd.DataFrame([row for found in rows.values() for row in found])
     return schema.validate(table, str(folder))
+
+
+def models(folder: Path) -> list[str]:
+    """The models of a folder's results, as ``ladder.yaml`` would name them.
+
+    Raises
+    ------
+    FaultsError
+        With every file that cannot be read.
+    """
+    faults: list[Fault] = []
+    found = list(dict.fromkeys(file.names[0] for file in _result_files(folder, faults)))
+    if faults:
+        raise FaultsError(faults)
+    return found
 
 
 def without_nll(table: pd.DataFrame) -> str:
@@ -117,7 +135,7 @@ def without_nll(table: pd.DataFrame) -> str:
 
 def _result_files(folder: Path, faults: list[Fault]) -> list[ResultFile]:
     paths = {*folder.rglob("results.json"), *folder.rglob("results_*.json")}
-    paths |= {path for path in folder.rglob("*.json") if path not in paths and _is_of_03(path)}
+    paths |= {path for path in folder.rglob("*.json") if path not in paths and is_of_03(path)}
     found = []
     for path in sorted(paths, key=lambda p: (_stamp(p), p.as_posix())):
         try:
@@ -132,7 +150,7 @@ def _result_files(folder: Path, faults: list[Fault]) -> list[ResultFile]:
     return found
 
 
-def _is_of_03(path: Path) -> bool:
+def is_of_03(path: Path) -> bool:
     """Whether a file of any name is a result of lm-eval 0.3: results and versions of tasks, and how they were run."""
     try:
         content = json.loads(path.read_bytes())
@@ -164,7 +182,7 @@ def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(name) for name in names if name))
 
 
-def _places(path: Path, faults: list[Fault]) -> dict[str, Place]:
+def _places(path: Path, faults: list[Fault]) -> dict[str, Place | None]:
     if not path.is_file():
         return {}
     try:
@@ -174,14 +192,21 @@ def _places(path: Path, faults: list[Fault]) -> dict[str, Place]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         faults.append(Fault(str(path), f"cannot be read: {' '.join(str(error).split())}"))
         return {}
-    places = {}
+    return _validated(path, content, faults)
+
+
+def _validated(path: Path, content: dict[Any, Any], faults: list[Fault]) -> dict[str, Place | None]:
+    """Places by model name; None for one that is listed with faults."""
+    places: dict[str, Place | None] = {}
     for name, given in content.items():
         try:
             places[str(name)] = Place.model_validate(given)
         except ValidationError as error:
+            places[str(name)] = None
             for fault in error.errors():
                 where = ".".join(map(str, (name, *fault["loc"])))
-                faults.append(Fault(f"{path}: {where}", fault["msg"]))
+                what = "is missing" if fault["type"] == "missing" else fault["msg"]
+                faults.append(Fault(f"{path}: {where}", what))
     return places
 
 

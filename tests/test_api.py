@@ -1,0 +1,124 @@
+"""The Python API: entry points that take what people have, and results that print."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+import pipeline
+from pipeline import BenchcastError, Result, run, run_plan, run_planned
+from pipeline import forecast as forecast_module
+from pipeline.errors import FaultsError
+from pipeline.ingest import demo
+
+ASKED = {
+    "title": "Recall <b>&",
+    "data": {"source": "demo"},
+    "targets": [{"run": "1.3M-10x"}],
+    "recipes": ["llama3", "ladder"],
+    "tasks": ["recall"],
+}
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return run(ASKED)
+
+
+def test_a_mapping_a_file_and_a_config_give_the_same(result: Result, tmp_path: Path) -> None:
+    path = tmp_path / "asked.yaml"
+    path.write_text(yaml.safe_dump(ASKED))
+    assert run(path) == result
+    assert run(str(path)) == result
+    assert run(pipeline.Config.model_validate(ASKED)) == result
+
+
+def test_relative_paths_start_at_the_configs_folder(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo().table.to_csv(tmp_path / "ladder.csv", index=False)
+    (tmp_path / "asked.yaml").write_text(yaml.safe_dump(ASKED | {"data": {"source": "table", "path": "ladder.csv"}}))
+    monkeypatch.chdir("/")
+    assert run(tmp_path / "asked.yaml").forecasts == result.forecasts
+
+
+def test_a_frame_stands_for_the_table(result: Result) -> None:
+    table = demo().table
+    assert run(ASKED, data=table).forecasts == result.forecasts
+    table.loc[table.index[:3], "value"] = -1.0
+    with pytest.raises(FaultsError, match="row"):
+        run(ASKED, data=table)
+
+
+def test_a_wrong_key_is_named() -> None:
+    with pytest.raises(BenchcastError, match=r"config: recipe: is no known key .*recipes"):
+        run({**ASKED, "recipe": []})
+
+
+def test_printing(result: Result) -> None:
+    text, page = str(result), result._repr_html_()
+    first = result.forecasts[0]
+    assert first.forecast is not None
+    number = f"{100 * first.forecast:.1f}"
+    assert "Recall <b>&" in text
+    assert re.search(rf"^recall +1\.3M-10x +{re.escape(number)} \(", text, re.M)
+    assert number in page
+    assert "<b>" not in page
+    assert "Recall &lt;b&gt;&amp;" in page
+    assert len(repr(result)) < 100
+
+
+def test_a_measured_score_that_recipes_average_differently_is_a_range(result: Result) -> None:
+    low, high = sorted(f"{100 * f.actual:.1f}" for f in result.forecasts if f.actual is not None)
+    assert low != high
+    assert f"{low}–{high}" in str(result)
+
+
+def test_the_frame_has_the_columns_of_the_csv(result: Result, tmp_path: Path) -> None:
+    paths = result.write(tmp_path, html=True)
+    written, frame = pd.read_csv(paths["csv"]), result.to_frame()
+    assert set(written.columns) <= set(frame.columns)
+    assert written["forecast"].tolist() == pytest.approx(frame["forecast"].tolist())
+    assert json.loads(paths["json"].read_text())["title"] == ASKED["title"]
+    assert {p.suffix for p in paths.values()} == {".pdf", ".json", ".csv", ".html"}
+
+
+def test_a_planned_run_by_the_same_laws() -> None:
+    planned = run_planned(ASKED, {"flops": 1e14, "token_multiplier": 20})
+    assert {f.flops for f in planned.forecasts} == {1e14}
+
+
+def test_results_are_frozen(result: Result) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        result.title = "x"  # type: ignore[misc]
+
+
+def test_a_plan_prints() -> None:
+    plan = run_plan({"flops": 5.76e23})
+    assert "parameters" in str(plan)
+    assert "<table>" in plan._repr_html_()
+    assert plan.to_frame()["params"].gt(1e9).any()
+
+
+def test_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, pipeline; print(sorted({'numpy', 'pandas', 'pydantic', 'scipy', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_every_name_is_there() -> None:
+    for name in pipeline.__all__:
+        assert getattr(pipeline, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'walk'"):
+        pipeline.walk  # noqa: B018
+
+
+def test_the_docstrings_example() -> None:
+    assert doctest.testmod(forecast_module).failed == 0
