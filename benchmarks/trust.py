@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline import forecast
-from pipeline.config import Config, RunsSettings, load
+from pipeline import forecast, ingest
+from pipeline.config import AutoSettings, Config, RunsSettings, load
+from pipeline.recipes import suite as suites
 from pipeline.results import Result
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -58,8 +59,6 @@ def frame(result: Result) -> pd.DataFrame:
 
 def seventeen(rows: pd.DataFrame, testbeds: Path) -> list[str]:
     """The published subset: the best 154M model is at least 10 points above chance."""
-    from pipeline import ingest
-
     settings = load(CONFIGS / "gadre2024.yaml", Config)
     table = ingest.read(settings.data, CONFIGS, testbeds / "gadre2024").table
     mid = table[table["run"].str.contains("d=576") & table["metric"].isin(["acc", "acc_norm"])]
@@ -92,12 +91,35 @@ def backtests(result: Result) -> None:
             )
 
 
+def selection(suite: str, testbeds: Path) -> None:
+    """Averaging against picking the winner and against equal weights, on the ladders' own backtests."""
+    settings = load(CONFIGS / f"{suite}.yaml", Config)
+    plain = settings.model_dump() | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]}
+    config = Config.model_validate(plain).model_copy(update={"runs": RunsSettings()})
+    table = ingest.read(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
+    jobs = list(forecast.build_jobs(config, table, forecast.assign_roles(config, table)))
+    for family in dict.fromkeys(job.family for job in jobs):
+        made = suites.build([job for job in jobs if job.family == family], AutoSettings())
+        rows, said, weights = made.trials.rows, made.trials.mean, made.pooled.weights
+        known = (~rows["target"] & (rows["cutoff"] > rows["cutoff"].min())).to_numpy() & rows[
+            "actual"
+        ].notna().to_numpy()
+        actual = rows["actual"].to_numpy(dtype=float)[known]
+        heaviest = said[np.arange(len(said)), np.argmax(np.where(np.isfinite(said), weights, -1), axis=1)]
+        every = {"averaged": made.pooled.mean, "the heaviest": heaviest, "equal weights": np.nanmean(said, axis=1)}
+        miss = {name: 100 * float(np.mean(np.abs(value[known] - actual))) for name, value in every.items()}
+        print(f"  {suite} {family}:", ", ".join(f"{name} {value:.2f}" for name, value in miss.items()), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", default=list(TARGETS))
     parser.add_argument("--testbeds", type=Path, required=True)
+    parser.add_argument("--selection", action="store_true", help="only compare ways to choose among the forms")
     args = parser.parse_args()
-    for suite in args.suites:
+    for suite in args.suites if args.selection else ():
+        selection(suite, args.testbeds)
+    for suite in () if args.selection else args.suites:
         for published in (False, True) if suite == "olmo_ladder" else (False,):
             start = time.perf_counter()
             result = result_of(suite, args.testbeds, published)
