@@ -17,7 +17,7 @@ import typst
 from reports import content, coverage, decision, fonts, multiples, trust, wording
 from reports.content import Content
 from reports.figures import panel_figure
-from reports.forest import TALLEST, forest_figure
+from reports.forest import ONE_COLUMN, TALLEST, forest_figure
 from reports.page import page_bytes
 
 HERE = Path(__file__).parent
@@ -156,7 +156,7 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
         "index": content.index(c, sections, small),
         "sections": sections,
         "small": small,
-        "more": max(0, len(c.pairs) - content.DETAILED),
+        "more": max(0, len(c.pairs) - content.DETAILED) if law_table["rows"] else 0,
         "trust": trust.section(c, files),
         "laws": law_table,
         "law_notes": law_notes,
@@ -181,12 +181,13 @@ def _forest(c: Content, files: Files) -> dict[str, str] | None:
     """The page-one figure."""
     if not c.groups:
         return None
-    graded = decision.chosen(c)
-    groups = [(key, [f for f in rows if not graded or f in graded]) for key, rows in c.groups.items()]
+    graded = decision.listed(c)
+    kept = {id(f) for f in graded or c.forecasts}
+    groups = [(key, [f for f in rows if id(f) in kept]) for key, rows in c.groups.items()]
     chosen = [(key, rows) for key, rows in groups if rows][: decision.MOST if graded else content.FOREST_GROUPS]
     tallest = decision.LOW if len(graded) > decision.MANY else TALLEST
     names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
-    most = 32 if len(chosen) <= 14 else 26
+    most = 40 if len(chosen) <= ONE_COLUMN else 26
     files["forest.svg"] = forest_figure([(c.label(key, most), rows) for key, rows in chosen], names, c.level, tallest)
     left = len(c.groups) - len(chosen)
     more = f" The first {len(chosen)} of {len(c.groups)} are drawn; the others are in result.json." if left else ""

@@ -121,5 +121,5 @@ def _row(c: Content, key: content.Key) -> dict[str, Any]:
 def _cell(c: Content, f: Record | None) -> dict[str, Any] | None:
     if f is None:
         return None
-    marks = sorted({c.notes[w.clean(note)] for note in f["notes"]})
+    marks = sorted({c.notes[note] for note in content.notes_of(f)})
     return {key: w.finite(f[key]) for key in ("forecast", "low", "high")} | {"notes": marks, "grade": f.get("grade")}
