@@ -144,4 +144,4 @@ def ratio(value: float) -> str:
 
 def without_numbers(text: str) -> str:
     """``missed by … points``: what sentences that differ in their numbers have in common."""
-    return re.sub(r"\d+(\.\d+)?", "…", text)
+    return re.sub(r"\d+(\.\d+)?", "…", re.sub(r" \(\d+(\.\d+)?\)", "", text))
