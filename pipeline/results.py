@@ -62,6 +62,7 @@ class Forecast(Frozen):
     low: float | None
     high: float | None
     level: float = Field(description="nominal coverage of [low, high]")
+    metric: str = Field(default="", description="acc or acc_norm; empty: not known")
     stderr: float | None = Field(description="standard error of the forecast of a new observation")
     status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
     notes: tuple[str, ...]

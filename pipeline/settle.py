@@ -76,6 +76,8 @@ def settle(
 ) -> Settlement:
     """Score every forecast whose target is in ``truth``; ``alias`` gives the run a planned target became.
 
+    With metric ``auto`` a forecast is held against the metric it is of.
+
     Raises
     ------
     InputError
@@ -85,7 +87,8 @@ def settle(
     for record in records:
         for forecast in record.forecasts:
             run = alias.get(forecast.target, forecast.target)
-            actual = _truth(truth, run, forecast.task, metric)
+            asked = forecast.metric or metric if metric == "auto" else metric
+            actual = _truth(truth, run, forecast.task, asked)
             if actual is None:
                 waiting += 1
             else:

@@ -12,6 +12,7 @@ import pytest
 from report_fixture import make_graded
 
 from pipeline.errors import BenchcastError
+from pipeline.register import Record
 from pipeline.results import Forecast, Result
 from pipeline.settle import Settled, Settlement, settle
 from reports import news, settlement, write
@@ -64,8 +65,6 @@ def test_without_news_nothing_of_it_shows(tmp_path: Path) -> None:
 def settled() -> Settlement:
     """Graded forecasts registered one day, and their measured scores, three of four inside."""
     forecasts = Result.model_validate(make_graded()).forecasts
-    from pipeline.register import Record
-
     record = Record(
         time="2026-11-01T00:00:00+00:00", title="t", benchcast="0", code_digest="c", config_digest="c", data_digest="d",
         forecasts=forecasts, previous="0" * 64, hash="ab" * 32,
@@ -97,6 +96,17 @@ def test_a_settlement_says_how_forecasts_fared(settled: Settlement, tmp_path: Pa
     rows = everything.split("largest miss first")[1]
     assert rows.index(largest.task) == min(rows.index(s.task) for s in settled.settled)
     assert json.loads(paths["json"].read_text()) == json.loads(settled.model_dump_json())
+
+
+def test_a_forecast_is_held_against_the_metric_it_is_of(settled: Settlement) -> None:
+    forecasts = Result.model_validate(make_graded()).forecasts
+    record = Record(
+        time="2026-11-01T00:00:00+00:00", title="t", benchcast="0", code_digest="c", config_digest="c", data_digest="d",
+        forecasts=tuple(f.model_copy(update={"metric": "acc"}) for f in forecasts), previous="0" * 64, hash="ab" * 32,
+    )  # fmt: skip
+    truth = {(f.target, f.task, metric): at for f in forecasts for metric, at in (("acc", 0.6), ("acc_norm", 0.1))}
+    assert {s.actual for s in settle([record], truth, {}).settled} == {0.6}
+    assert {s.actual for s in settle([record], truth, {}, "acc_norm").settled} == {0.1}
 
 
 def test_a_settlement_twice_is_the_same_bytes(settled: Settlement, tmp_path: Path) -> None:
