@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from pipeline.errors import BenchcastError, InputError
-
-if TYPE_CHECKING:
-    from pipeline.plan_results import PlanResult
+from pipeline.errors import InputError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,7 +66,7 @@ def plan(
 
         show(result)
     if out is not None or (config is not None and json is None):
-        path = _typeset(result, out or settings.out)
+        path = result.write(out or settings.out)["pdf"]
         if json != "-":
             typer.echo(f"\nreport: {path}")
 
@@ -95,18 +92,6 @@ def _without_config(changes: dict[str, Any]) -> Any:
             given = "" if isinstance(e.get("input"), dict) else f"{e.get('input')!r}: "
             faults.append(Fault(where, given + str(e["msg"]).removeprefix("Value error, ").removeprefix("published: ")))
         raise FaultsError(faults) from None
-
-
-def _typeset(result: PlanResult, out: Path) -> Path:
-    from reports import plan_document
-    from reports.document import ReportError
-
-    try:
-        return plan_document.write(result.model_dump(mode="json", by_alias=True), out)["pdf"]
-    except OSError as error:
-        raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
-    except ReportError as error:
-        raise BenchcastError(f"the report could not be typeset: {error}") from error
 
 
 def flops(

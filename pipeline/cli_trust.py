@@ -136,6 +136,7 @@ def settle(
     ] = None,
     last: Annotated[int, typer.Option("--last", min=1, help="a score is the mean of a run's last checkpoints")] = 1,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="SVG", help="draw the calibration so far")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="write settlement.pdf and its JSON")] = None,
     json: Json = False,
 ) -> None:
     """Score registered forecasts against the truth: error, interval hit, log score, CRPS, calibration."""
@@ -155,10 +156,13 @@ def settle(
         from reports.calibration import calibration_figure
 
         store.write_text(calibration_figure(found.calibration, len(found.settled) - found.refused), plot)
+    paths = found.write(out) if out is not None else {}
     if json:
         typer.echo(found.model_dump_json())
-    else:
-        settlement(found)
+        return
+    settlement(found)
+    if paths:
+        typer.echo(f"\nreport: {paths['pdf']}")
 
 
 def _load(path: Path) -> Config:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,9 +20,10 @@ from pipeline.errors import InputError
 from pipeline.ingest import Data
 from pipeline.recipes import RECIPES, Found, Job
 from pipeline.recipes.common import TargetRun, matching
-from pipeline.results import LadderRun, Provenance, Result
+from pipeline.results import LadderRun, Provenance, Result, Scores
 from pipeline.schema import LOSSES
 from pipeline.sweep import scores, sweeps
+from stages.aggregate import MEAN
 from stages.flops import Budget
 
 ACCURACIES = ("acc_norm", "acc")
@@ -96,7 +97,7 @@ def run(
         ladder=tuple(_ladder(loaded.table, roles)),
         backtests=tuple(found.backtests),
         sweeps=sweeps(jobs, config.recipes, config.figures) if sweeping else (),
-        scores=tuple(map(scores, jobs)),
+        scores=tuple(_scores(jobs, {f.task for f in found.forecasts})),
         trials=tuple(found.trials),
         provenance=_provenance(config, loaded),
     )
@@ -250,6 +251,15 @@ def _ladder(table: pd.DataFrame, roles: pd.Series) -> Iterator[LadderRun]:
     for row in ends.itertuples():
         yield LadderRun(run=row.run, family=row.family, params=row.params, tokens=row.tokens, flops=row.flops,
                         checkpoints=int(count[row.run]), role=roles[row.run])  # fmt: skip
+
+
+def _scores(jobs: Sequence[Job], forecast: Container[str]) -> Iterator[Scores]:
+    """What was measured, of an average also under the name of its other forecast."""
+    for job in jobs:
+        found = scores(job)
+        yield found
+        if (other := f"{job.task} ({MEAN.name})") in forecast:
+            yield found.model_copy(update={"task": other})
 
 
 def _provenance(config: Config, data: Data) -> Provenance:

@@ -6,11 +6,12 @@ interval.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from pipeline.results import Frozen, Provenance, Shown
+from pipeline.results import Frozen, Provenance, Shown, typeset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,3 +245,9 @@ class PlanResult(Shown, Frozen):
         from pipeline import show
 
         return show.plan_frame(self)
+
+    def write(self, out: str | Path) -> dict[str, Path]:
+        """Typeset ``plan.pdf``, with its JSON beside it; paths by kind."""
+        from reports import plan_document
+
+        return typeset(lambda: plan_document.write(self.model_dump(mode="json", by_alias=True), Path(out)), out)

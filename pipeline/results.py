@@ -6,6 +6,7 @@ unit their ``y_unit`` names, FLOPs and tokens are plain counts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,6 +62,7 @@ class Forecast(Frozen):
     low: float | None
     high: float | None
     level: float = Field(description="nominal coverage of [low, high]")
+    metric: str = Field(default="", description="acc or acc_norm; empty: not known")
     stderr: float | None = Field(description="standard error of the forecast of a new observation")
     status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
     notes: tuple[str, ...]
@@ -271,13 +273,25 @@ class Result(Shown, Frozen):
         BenchcastError
             When it cannot be typeset, or the place not be written; what was there is untouched.
         """
-        from pipeline.errors import BenchcastError
         from reports import document
 
-        out = Path(out)
-        try:
-            return document.write(self.model_dump(mode="json", by_alias=True), out, html=html)
-        except OSError as error:
-            raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
-        except document.ReportError as error:
-            raise BenchcastError(f"the report could not be typeset: {error}") from error
+        return typeset(lambda: document.write(self.model_dump(mode="json", by_alias=True), Path(out), html=html), out)
+
+
+def typeset(write: Callable[[], dict[str, Path]], out: str | Path) -> dict[str, Path]:
+    """Call a writer of ``reports``; its failures become one line.
+
+    Raises
+    ------
+    BenchcastError
+        When it cannot be typeset, or the place not be written; what was there is untouched.
+    """
+    from pipeline.errors import BenchcastError
+    from reports.document import ReportError
+
+    try:
+        return write()
+    except OSError as error:
+        raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
+    except ReportError as error:
+        raise BenchcastError(f"the report could not be typeset: {error}") from error

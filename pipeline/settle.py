@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.stats import norm
 
 from pipeline.errors import InputError
 from pipeline.register import Record
-from pipeline.results import Forecast, Frozen
+from pipeline.results import Forecast, Frozen, typeset
 from stages.scoring_rules import crps_logit_normal, interval_score, log_score_logit_normal, logit
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -53,6 +54,12 @@ class Settlement(Frozen):
     interval_score: float | None
     calibration: tuple[tuple[float, float], ...] = Field(description="nominal level, share inside so far")
 
+    def write(self, out: str | Path) -> dict[str, Path]:
+        """Typeset ``settlement.pdf``, with its JSON beside it; paths by kind."""
+        from reports import settlement
+
+        return typeset(lambda: settlement.write(self.model_dump(mode="json"), Path(out)), out)
+
 
 def truths(table: pd.DataFrame, last: int = 1) -> dict[tuple[str, str, str], float]:
     """(run, task, metric) to the mean of its last ``last`` checkpoints."""
@@ -69,6 +76,8 @@ def settle(
 ) -> Settlement:
     """Score every forecast whose target is in ``truth``; ``alias`` gives the run a planned target became.
 
+    With metric ``auto`` a forecast is held against the metric it is of.
+
     Raises
     ------
     InputError
@@ -78,7 +87,8 @@ def settle(
     for record in records:
         for forecast in record.forecasts:
             run = alias.get(forecast.target, forecast.target)
-            actual = _truth(truth, run, forecast.task, metric)
+            asked = forecast.metric or metric if metric == "auto" else metric
+            actual = _truth(truth, run, forecast.task, asked)
             if actual is None:
                 waiting += 1
             else:

@@ -25,6 +25,7 @@ DETAILED = 12  # (family, task) pairs with figures and parameters
 FOREST_GROUPS = 48
 INDEXED = 8  # more (family, task) pairs than these get an index
 ANSWER = "auto"  # the recipe whose numbers are the answer where it ran; the others stand in the appendix
+REFUSED = "not forecastable from this ladder"
 NAME = 44  # characters of a name in a table
 
 
@@ -40,9 +41,10 @@ class Content:
         self.pairs = list(dict.fromkeys((f["family"], f["task"]) for f in self.forecasts))
         self.groups = self._groups()
         self.level = " / ".join(dict.fromkeys(w.level(f["level"]) for f in self.forecasts)) or "90 %"
-        affected = Counter(w.clean(note) for f in self.forecasts for note in dict.fromkeys(f["notes"]))
+        affected = Counter(note for f in self.forecasts for note in notes_of(f))
         self.notes = {note: index + 1 for index, (note, _) in enumerate(affected.most_common())}
         self.affected = affected
+        self.one_each = len({(f["family"], f["target"]) for f in self.forecasts}) == len(self.families)
         self.graded = any(f.get("grade") for f in self.forecasts)
         answers = [f for f in self.forecasts if f["recipe"] == ANSWER]
         self.answers = answers or self.forecasts
@@ -79,6 +81,8 @@ class Content:
     def label(self, key: Key, most: int) -> str:
         """A group's name: only the parts that differ within this report."""
         family, task, target = key
+        if len(self.families) > 1 and self.one_each:  # the family says which target it is
+            return w.clean(f"{task} · {w.clean(family, max(6, most - len(task) - 3) if most else 0)}", most)
         if len(self.families) > 1:
             target = target.removeprefix(family).lstrip("-_ ") or target
         others = [family] * (len(self.families) > 1) + [target] * (len(self.targets) > 1)
@@ -86,6 +90,15 @@ class Content:
         room = max(6, (most - len(task)) // max(len(others), 1) - 3) if most else 0
         short = [w.clean(part, room) for part in others]
         return w.clean(" · ".join([task, *short]), most)
+
+
+def notes_of(f: Record) -> list[str]:
+    """A forecast's notes, each once; why it was refused without the numbers, which differ from task to task."""
+    refused = [f"no number is given: {w.without_numbers(w.clean(reason))}" for reason in f.get("reasons", ())]
+    found: list[str] = []
+    for note in f["notes"]:
+        found += refused if note.startswith(REFUSED) else [w.clean(note)]
+    return list(dict.fromkeys(found))
 
 
 def index(c: Content, sections: Iterable[Record], sheets: Iterable[Record]) -> list[dict[str, str]]:
@@ -241,7 +254,7 @@ def headline(c: Content) -> Table:
 def _forecast_cells(c: Content, f: Record) -> list[str]:
     """The numbers of one forecast."""
     base = f["baselines"]
-    marks = ", ".join(str(number) for number in sorted({c.notes[w.clean(note)] for note in f["notes"]}))
+    marks = ", ".join(str(number) for number in sorted({c.notes[note] for note in notes_of(f)}))
     cells = [recipe_name(f["recipe"]), w.percent(f["forecast"]), w.interval(f["low"], f["high"])]
     cells += [w.percent(value) for value in (base["direct"], base["carry_forward"], f["actual"])]
     grade = [f.get("grade") or w.DASH] * c.graded

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.spatial import ConvexHull, QhullError
 
@@ -116,5 +117,9 @@ def _hull(ax: Axes, places: Sequence[Place]) -> None:
 def _names(ax: Axes, places: dict[str, Place]) -> None:
     if len(places) > MOST_NAMES:
         return
-    for name, place in places.items():
-        ax.annotate(clean(name, 24), place, xytext=(-5, 2), textcoords="offset points", fontsize=6, ha="right")
+    halo = [withStroke(linewidth=1.8, foreground="white")]  # the lines below do not strike the names through
+    for place in dict.fromkeys(places.values()):
+        first, *others = [name for name, other in places.items() if other == place]
+        text = clean(first, 24) + f" and {len(others)} more" * bool(others)
+        ax.annotate(text, place, xytext=(-5, 2), textcoords="offset points", fontsize=6, ha="right",
+                    path_effects=halo)  # fmt: skip

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from reports import wording as w
-from reports.content import ANSWER, NAME, Content, Table, inside, table
+from reports.content import ANSWER, NAME, REFUSED, Content, Table, inside, table
 
 Record = Mapping[str, Any]
 BESIDE = 14  # more answers than these are set in two columns
 MOST = 44  # answers on page one
 DANGERS = 7
+FEW_REFUSED = 12  # more answers without a number than these are counted, not listed
 MANY, FEWER, LOW = 28, 3, 2.3  # beyond so many answers: fewer lines below them, and a figure of so many inches
 NAMED = 4  # tasks or targets listed by name in a sentence
 GRADES = {
@@ -31,13 +32,15 @@ def answers(c: Content) -> dict[str, Any] | None:
     rows = chosen(c)
     if not rows:
         return None
-    shown = rows[:MOST]
+    listed_ = listed(c)
+    shown = listed_[:MOST]
     half = (len(shown) + 1) // 2 if len(shown) > BESIDE else len(shown)
     parts = [part for part in (shown[:half], shown[half:]) if part]
     return {
         "tables": [_answers(c, part, narrow=len(parts) > 1) for part in parts],
         "known": any(w.finite(f["actual"]) is not None for f in rows),
-        "more": len(rows) - len(shown),
+        "more": len(listed_) - len(shown),
+        "left_out": len(rows) - len(listed_),
         "grades": _grades(rows),
         "legend": "; ".join(f"{letter}: {words}" for letter, words in GRADES.items()) + ".",
         "reasons": _refusals(c, rows),
@@ -47,6 +50,13 @@ def answers(c: Content) -> dict[str, Any] | None:
 def chosen(c: Content) -> list[Record]:
     """The graded forecasts, tasks together."""
     return [f for group in c.groups.values() for f in group if f["recipe"] == ANSWER and f.get("grade") is not None]
+
+
+def listed(c: Content) -> list[Record]:
+    """The answers that page one lists: without those that have no number, where these are many."""
+    rows = chosen(c)
+    numbers = [f for f in rows if w.finite(f["forecast"]) is not None]
+    return numbers if len(rows) - len(numbers) > FEW_REFUSED else rows
 
 
 def _answers(c: Content, rows: Sequence[Record], narrow: bool) -> Table:
@@ -76,12 +86,14 @@ def _grades(rows: Sequence[Record]) -> str:
 
 
 def _refusals(c: Content, rows: Sequence[Record]) -> list[str]:
-    """Why there is no number, tasks with the same reason together."""
+    """Why there is no number, reason by reason; a forecast may be refused for several."""
     found: dict[str, list[Record]] = {}
     for f in rows:
         if f["grade"] == "D":
-            found.setdefault("; ".join(w.clean(r) for r in f["reasons"]) or "too little data", []).append(f)
-    return [f"No number for {_who(c, part)}: {why}." for why, part in list(found.items())[: _lines(rows)]]
+            for reason in f["reasons"] or ("too little data",):
+                found.setdefault(w.without_numbers(w.clean(reason)), []).append(f)
+    ordered = sorted(found.items(), key=lambda item: -len(item[1]))
+    return [f"No number for {_who(c, part)}: {why}." for why, part in ordered[: _lines(rows)]]
 
 
 def dangers(c: Content) -> list[str]:
@@ -90,7 +102,7 @@ def dangers(c: Content) -> list[str]:
     found: dict[str, list[Record]] = {}
     for f in rows:
         for note in dict.fromkeys(map(w.clean, f["notes"])):
-            if f["grade"] != "D" or not note.startswith("not forecastable"):
+            if not note.startswith(REFUSED):
                 found.setdefault(note, []).append(f)
     ordered = sorted(found.items(), key=lambda item: -len(item[1]))
     lines = [f"{note[:1].upper()}{note[1:]}: {_who(c, part)}." for note, part in ordered[: _lines(rows)]]

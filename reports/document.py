@@ -14,10 +14,10 @@ from typing import Any
 
 import typst
 
-from reports import content, coverage, decision, fonts, multiples, trust, wording
+from reports import content, coverage, decision, fonts, multiples, news, trust, wording
 from reports.content import Content
 from reports.figures import panel_figure
-from reports.forest import TALLEST, forest_figure
+from reports.forest import ONE_COLUMN, TALLEST, forest_figure
 from reports.page import page_bytes
 
 HERE = Path(__file__).parent
@@ -26,7 +26,7 @@ COLUMNS = (
     "status", "notes", "direct", "carry_forward", "actual", "chance", "middle", "middle_actual", "grade",
     "reasons", "codes", "inflation", "tested_ratio",
 )  # fmt: skip
-PARTS = ("sheet.typ", "decision.typ", "trust.typ")
+PARTS = ("style.typ", "sheet.typ", "decision.typ", "trust.typ")
 Files = dict[str, bytes]
 typeset: Any = typst.compile  # its stub knows nothing of files in memory
 
@@ -35,12 +35,19 @@ class ReportError(RuntimeError):
     """The report could not be set; nothing was written."""
 
 
-def write(result: Mapping[str, Any], out: Path, stem: str = "report", html: bool = False) -> dict[str, Path]:
+def write(
+    result: Mapping[str, Any],
+    out: Path,
+    stem: str = "report",
+    html: bool = False,
+    latest: Mapping[str, Any] | None = None,
+) -> dict[str, Path]:
     """Write ``<stem>.pdf``, ``result.json``, ``forecasts.csv`` and with ``html`` ``<stem>.html`` into ``out``.
 
     Returns their paths by kind: pdf, json, csv, html.
 
-    ``result`` is ``Result.model_dump(mode="json", by_alias=True)``. Everything is made in memory before the first file
+    ``result`` is ``Result.model_dump(mode="json", by_alias=True)``; ``latest``, of a nightly pass, is what
+    ``reports.news.section`` takes, and comes first in PDF and page. Everything is made in memory before the first file
     is touched, and each file is replaced in one step.
     """
     if stem in ("", ".", "..") or Path(stem).name != stem:
@@ -48,17 +55,17 @@ def write(result: Mapping[str, Any], out: Path, stem: str = "report", html: bool
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     made = {
-        "pdf": (out / f"{stem}.pdf", pdf_bytes(result)),
+        "pdf": (out / f"{stem}.pdf", pdf_bytes(result, latest)),
         "json": (out / "result.json", json_bytes(result)),
         "csv": (out / "forecasts.csv", csv_bytes(result)),
     }
     if html:
-        made["html"] = out / f"{stem}.html", page_bytes(result)
-    _replace_all(dict(made.values()))
+        made["html"] = out / f"{stem}.html", page_bytes(result, latest)
+    replace_all(dict(made.values()))
     return {kind: path for kind, (path, _) in made.items()}
 
 
-def _replace_all(files: Mapping[Path, bytes]) -> None:
+def replace_all(files: Mapping[Path, bytes]) -> None:
     """Write every file beside its place, then move them all; on a failure remove what was not moved."""
     staged = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
     try:
@@ -100,10 +107,11 @@ def csv_bytes(result: Mapping[str, Any]) -> bytes:
     return buffer.getvalue().encode("utf-8", "replace")
 
 
-def pdf_bytes(result: Mapping[str, Any]) -> bytes:
+def pdf_bytes(result: Mapping[str, Any], latest: Mapping[str, Any] | None = None) -> bytes:
     """The report. PDF/UA (accessible) where the fonts have every character, plain tagged PDF otherwise."""
-    with fonts.fonts_for(result):
+    with fonts.fonts_for({"result": result, "latest": latest}):
         data, files = build(result)
+        data["news"] = news.section(latest) if latest else None
         return set_pages("template.typ", data, files)
 
 
@@ -156,7 +164,7 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
         "index": content.index(c, sections, small),
         "sections": sections,
         "small": small,
-        "more": max(0, len(c.pairs) - content.DETAILED),
+        "more": max(0, len(c.pairs) - content.DETAILED) if law_table["rows"] else 0,
         "trust": trust.section(c, files),
         "laws": law_table,
         "law_notes": law_notes,
@@ -181,15 +189,17 @@ def _forest(c: Content, files: Files) -> dict[str, str] | None:
     """The page-one figure."""
     if not c.groups:
         return None
-    graded = decision.chosen(c)
-    groups = [(key, [f for f in rows if not graded or f in graded]) for key, rows in c.groups.items()]
-    chosen = [(key, rows) for key, rows in groups if rows][: decision.MOST if graded else content.FOREST_GROUPS]
+    graded = decision.listed(c)
+    kept = {id(f) for f in graded or c.forecasts}
+    groups = [(key, [f for f in rows if id(f) in kept]) for key, rows in c.groups.items()]
+    drawn = [(key, rows) for key, rows in groups if rows]
+    chosen = drawn[: decision.MOST if graded else content.FOREST_GROUPS]
     tallest = decision.LOW if len(graded) > decision.MANY else TALLEST
     names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
-    most = 32 if len(chosen) <= 14 else 26
+    most = 40 if len(chosen) <= ONE_COLUMN else 26
     files["forest.svg"] = forest_figure([(c.label(key, most), rows) for key, rows in chosen], names, c.level, tallest)
-    left = len(c.groups) - len(chosen)
-    more = f" The first {len(chosen)} of {len(c.groups)} are drawn; the others are in result.json." if left else ""
+    left = len(drawn) - len(chosen)
+    more = f" The first {len(chosen)} of {len(drawn)} are drawn; the others are in result.json." if left else ""
     caption = f"Forecasts with {c.level} prediction intervals, baselines, and measured scores where known.{more}"
     return {"file": "forest.svg", "alt": f"Dot plot. {caption}", "caption": caption}
 

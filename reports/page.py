@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reports import content, decision
+from reports import content, decision, news
 from reports import wording as w
 from reports.content import Content
 from reports.forest import look
@@ -26,15 +26,17 @@ ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 Record = Mapping[str, Any]
 
 
-def page_bytes(result: Record) -> bytes:
-    """The page, UTF-8; the same result gives the same bytes."""
+def page_bytes(result: Record, latest: Record | None = None) -> bytes:
+    """The page, UTF-8; the same result gives the same bytes. ``latest`` is what ``reports.news.section`` takes."""
     c = Content(result)
     template = TEMPLATE.read_text("utf-8")
     style, script = (_between(template, f"<{tag}>", f"</{tag}>") for tag in ("style", "script"))
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
     filled = template.replace("{{POLICY}}", policy).replace("{{TITLE}}", html.escape(_title(c)))
     before, after = filled.split("{{DATA}}")  # last, and not by replace: the data may say anything
-    return (before + embedded(data(c)) + after).encode("utf-8", "replace")
+    return (before + embedded(data(c) | {"news": news.section(latest) if latest else None}) + after).encode(
+        "utf-8", "replace"
+    )
 
 
 def _title(c: Content) -> str:
@@ -121,5 +123,5 @@ def _row(c: Content, key: content.Key) -> dict[str, Any]:
 def _cell(c: Content, f: Record | None) -> dict[str, Any] | None:
     if f is None:
         return None
-    marks = sorted({c.notes[w.clean(note)] for note in f["notes"]})
+    marks = sorted({c.notes[note] for note in content.notes_of(f)})
     return {key: w.finite(f[key]) for key in ("forecast", "low", "high")} | {"notes": marks, "grade": f.get("grade")}

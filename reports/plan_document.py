@@ -26,7 +26,7 @@ def write(result: Record, out: Path) -> dict[str, Path]:
         out / "plan.pdf": pdf,
         out / "plan.json": document.json_bytes(result),
     }
-    document._replace_all(made)
+    document.replace_all(made)
     return dict(zip(("pdf", "json"), made, strict=True))
 
 

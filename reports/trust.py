@@ -124,7 +124,7 @@ def specifications(c: Content) -> list[Record]:
     best: dict[tuple[str, str], Record] = {}
     for f in c.forecasts:
         key = (f["family"], f["task"])
-        if f.get("alternatives") and (key not in best or f["flops"] > best[key]["flops"]):
+        if len(f.get("alternatives", ())) > 1 and (key not in best or f["flops"] > best[key]["flops"]):
             best[key] = f
     return [best[pair] for pair in c.pairs if pair in best]
 
@@ -150,7 +150,7 @@ def form_table(c: Content) -> Table:
     """The forms that count most, over all tasks and targets."""
     weights: dict[str, list[float]] = {}
     misses: dict[str, list[float]] = {}
-    graded = [f for f in c.forecasts if f.get("alternatives")]
+    graded = [f for f in c.forecasts if len(f.get("alternatives", ())) > 1]
     for f in graded:
         actual = w.finite(f["actual"])
         for a in f["alternatives"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from typing import Any
 
@@ -139,3 +140,8 @@ def ratio(value: float) -> str:
     if value >= 1e4:
         return scientific(value)
     return f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
+def without_numbers(text: str) -> str:
+    """``missed by … points``: what sentences that differ in their numbers have in common."""
+    return re.sub(r"\d+(\.\d+)?", "…", re.sub(r" \(\d+(\.\d+)?\)", "", text))

@@ -135,6 +135,9 @@ def test_settle_scores_what_was_registered(small: Path, tmp_path: Path, table: p
         assert s["error"] == pytest.approx(f.forecast - s["actual"])
         assert s["inside"] == (f.low <= s["actual"] <= f.high)
     assert plot.read_text().startswith("<?xml")
+    told = benchcast("settle", str(ladder), "--register", str(path), "--out", str(tmp_path / "settled"))
+    assert told.rstrip().endswith(f"report: {tmp_path / 'settled' / 'settlement.pdf'}")
+    assert json.loads((tmp_path / "settled" / "settlement.json").read_text()) == out
     assert "is no known key" not in benchcast("settle", str(ladder), "--register", str(tmp_path / "none"), code=2)
 
 

@@ -175,6 +175,7 @@ def forecasts(
                 tokens=target.budget.tokens,
                 flops=target.budget.flops,
                 level=job.level,
+                metric=job.metric,
                 status=status,
                 notes=tuple(dict.fromkeys([*flagged, *notes])),
                 chance=job.chance,
