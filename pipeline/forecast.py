@@ -253,7 +253,7 @@ def _ladder(table: pd.DataFrame, roles: pd.Series) -> Iterator[LadderRun]:
 
 
 def _provenance(config: Config, data: Data) -> Provenance:
-    plain = config.model_dump(mode="json", exclude={"out", "score"}, exclude_none=True)
+    plain = config.model_dump(mode="json", exclude={"out", "score", "reevaluate"}, exclude_none=True)
     plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
     packages = {name: _version(name) for name in PACKAGES}
     return Provenance(

@@ -246,12 +246,11 @@ def mean_of(tasks: Sequence[Series]) -> Series | None:
     rows = [np.searchsorted(t.tokens, common) for t in tasks]
 
     def mean(name: str) -> Array:
-        return np.mean([getattr(t, name)[r] for t, r in zip(tasks, rows, strict=True)], axis=0)
+        return np.asarray(np.mean([getattr(t, name)[r] for t, r in zip(tasks, rows, strict=True)], axis=0))
 
     def combined(name: str) -> Array:
-        return np.sqrt(np.sum([getattr(t, name)[r] ** 2 for t, r in zip(tasks, rows, strict=True)], axis=0)) / len(
-            tasks
-        )
+        squares = [getattr(t, name)[r] ** 2 for t, r in zip(tasks, rows, strict=True)]
+        return np.asarray(np.sqrt(np.sum(squares, axis=0)) / len(tasks))
 
     return Series(np.array(common), mean("value"), combined("stderr"), combined("own"), mean("forecast"), mean("low"),
                   mean("high"), mean("spread"))  # fmt: skip

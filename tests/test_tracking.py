@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,7 +54,7 @@ def simulate(rng: np.random.Generator, leaves: int | None = None, tasks: int = T
         if leaves is not None and number < off:
             away[leaves:] += 0.02 * np.sign(away[leaves])
         right = answers(rng, forecast + away + rng.normal(0, WOBBLE, CHECKPOINTS), documents)
-        pairs = (None, *(paired(a, b) for a, b in zip(right[:-1], right[1:], strict=True)))
+        pairs = (None, *(paired(a, b) for a, b in itertools.pairwise(right)))
         own = np.array([p.own if p else np.nan for p in pairs])
         own[0] = own[1]
         value = right.mean(axis=1)
@@ -78,7 +80,7 @@ def delays(rng: np.random.Generator, **how: int) -> Array:
     return np.array(found)
 
 
-@pytest.mark.parametrize("documents", [500, DOCUMENTS, 8000])
+@pytest.mark.parametrize("documents", [500, DOCUMENTS])
 def test_a_run_inside_its_band_raises_no_alarm(documents: int) -> None:
     rng = np.random.default_rng(1)
     quiet = sum(not alarms(simulate(rng, documents=documents)).any() for _ in range(SIMULATIONS))
@@ -94,13 +96,16 @@ def test_a_run_that_leaves_by_two_points_is_caught_within_five_checkpoints() -> 
 
 
 def test_alarms_come_from_the_evidence_and_not_from_the_rules_being_loose() -> None:
-    """Half a point, which nobody could tell from noise here, is mostly left alone."""
+    """A quarter of a point, which nobody could tell from noise here, is mostly left alone."""
     rng = np.random.default_rng(4)
-    series = simulate(rng, 10)
-    for name, s in series.items():
-        series[name] = Series(s.tokens, s.value + np.where(np.arange(CHECKPOINTS) >= 10, -0.015, 0)
-                              * np.sign(s.deviation[10]), s.stderr, s.own, s.forecast, s.low, s.high, s.spread)  # fmt: skip
-    assert not alarms(series)[:10].any()
+    heard = 0
+    for _ in range(40):
+        series = simulate(rng)
+        for name, s in series.items():
+            away = np.where(np.arange(CHECKPOINTS) >= 10, 0.0025, 0) * np.sign(s.deviation[10])
+            series[name] = replace(s, value=s.value + away, pairs=())
+        heard += bool(alarms(series).any())
+    assert heard <= 8
 
 
 def test_the_evidence_is_the_mixture_of_likelihood_ratios_it_says() -> None:

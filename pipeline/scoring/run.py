@@ -154,6 +154,35 @@ def score(
             return replace(summary, scored=driver.scored, left=driver.left)
 
 
+def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | None = None) -> dict[str, list[str]]:
+    """What ``score`` would score within its limits: checkpoint to tasks, in the order it would take them.
+
+    Raises
+    ------
+    FaultsError, InputError
+        As ``score`` does.
+    """
+    base = base.resolve()
+    with contextlib.closing(Index(store)) as index:
+        found = discover.find(settings, base, index.file_hash)
+        asks: Sequence[Wanted] | None = Memo(store.folder, settings, base, index.file_hash).recall()
+        if asks is None:
+            with tasks.cached_templates(), tasks.quiet():
+                asks, _ = _asks(settings, base)
+        unique = {c.digest: c for c in found.checkpoints}
+        missing = Recorder(store, index, setup_of(settings)).missing(list(unique), asks, failed_too=False)
+    names = _names(asks)
+    chosen, _ = _chosen([unique[digest] for digest in missing], limits or Limits())
+    return {c.source: [name for digest in missing[c.digest] for name in names[digest]] for c in chosen}
+
+
+def _chosen(lacking: list[Checkpoint], limits: Limits) -> tuple[list[Checkpoint], list[Checkpoint]]:
+    """As many of them as the limits allow, in the order in which to score them, and the rest."""
+    if limits.newest_first:
+        lacking = sorted(lacking, key=_written, reverse=True)
+    return lacking[: limits.checkpoints], lacking[len(lacking[: limits.checkpoints]) :]
+
+
 def setup_of(settings: ScoreSettings) -> Setup:
     """How the installed lm-eval would compute log-likelihoods with these settings."""
     return Setup(importlib.metadata.version("lm-eval"), settings.dtype, settings.add_bos_token, settings.max_length,
@@ -256,10 +285,8 @@ class _Driver:
 
     def _within(self, lacking: list[Checkpoint]) -> deque[Checkpoint]:
         """As many of them as the limits allow, in the order in which to score them."""
-        if self._limits.newest_first:
-            lacking = sorted(lacking, key=_written, reverse=True)
-        chosen = lacking[: self._limits.checkpoints]
-        self.left += sum(len(self._lacking[c.digest]) for c in lacking[len(chosen) :])
+        chosen, rest = _chosen(lacking, self._limits)
+        self.left += sum(len(self._lacking[c.digest]) for c in rest)
         return deque(chosen)
 
     def _next(self, *, may_wait: bool) -> Turn | None:
