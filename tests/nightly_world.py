@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,7 +63,7 @@ def make(folder: Path, **reevaluate: Any) -> Path:
         "recipes": ["ladder"],
         "metric": "acc",
         "figures": 0,
-        "reevaluate": {"track": {"big": "1B"}, "points": 8, **reevaluate},
+        "reevaluate": {"track": {"big": "1B"}, "points": 8, "nice": 0, **reevaluate},
     }
     path = folder / "nightly.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -93,3 +94,21 @@ def night(config: Path, *options: str, **env: str) -> subprocess.CompletedProces
 
 def history(config: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (config.parent / "nightly" / "history.jsonl").read_text().splitlines()]
+
+
+def copy(config: Path, folder: Path) -> Path:
+    """The same world somewhere else; the config's paths are relative."""
+    shutil.copytree(config.parent, folder, symlinks=True, dirs_exist_ok=True)
+    return folder / config.name
+
+
+def contents(config: Path) -> dict[str, bytes]:
+    """What must not change without a reason: history, register and reports."""
+    folder = config.parent / "nightly"
+    files = [folder / "history.jsonl", folder / "forecasts.jsonl", *sorted(folder.glob("reports/*/*"))]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.is_file()}
+
+
+def imported(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """Top-level names of the modules that a process under PYTHONPROFILEIMPORTTIME loaded."""
+    return {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines() if "import time" in line}

@@ -215,7 +215,10 @@ class _Pass:
         if self._config.score is not None:
             scored, left, waiting, places, failures = self._score()
             found += failures
-        table = ingest.read(self._config.data, self._base).table
+        try:
+            table = ingest.read(self._config.data, self._base).table
+        except InputError as error:  # of data, and not of the config
+            raise BenchcastError(str(error)) from error
         if self._config.score is None:
             rows = table[["run", "tokens"]].drop_duplicates()
             places = {f"{r.run} at {r.tokens:.4g} tokens": str(r.run) for r in rows.itertuples()}
