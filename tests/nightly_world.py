@@ -99,6 +99,8 @@ def history(config: Path) -> list[dict[str, Any]]:
 def copy(config: Path, folder: Path) -> Path:
     """The same world somewhere else; the config's paths are relative."""
     shutil.copytree(config.parent, folder, symlinks=True, dirs_exist_ok=True)
+    for task in folder.glob("tasks/*.yaml"):  # they name their data by absolute path
+        task.write_text(task.read_text().replace(str(config.parent), str(folder)))
     return folder / config.name
 
 
@@ -112,3 +114,46 @@ def contents(config: Path) -> dict[str, bytes]:
 def imported(done: subprocess.CompletedProcess[str]) -> set[str]:
     """Top-level names of the modules that a process under PYTHONPROFILEIMPORTTIME loaded."""
     return {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines() if "import time" in line}
+
+
+def checkpoint(folder: Path, run: str, params: float, tokens: float, seed: int) -> None:
+    """A tiny model that says it stands there on the ladder."""
+    import tiny_models
+
+    tiny_models.write_checkpoint(folder, run, seed=seed)
+    about = {"run": run, "family": "random", "step": int(tokens / 1e6), "params": params, "tokens": tokens,
+             "flops": 6 * params * tokens, "flops_convention": "6ND"}  # fmt: skip
+    (folder / "benchcast.json").write_text(json.dumps(about))
+
+
+def make_scoring(folder: Path, runs: int = 6, **reevaluate: Any) -> Path:
+    """A world of real checkpoints and tasks; the big run's go to ``big/``, which is still missing. Returns the config."""
+    import tiny_models
+
+    for number in range(runs):
+        checkpoint(folder / "runs" / f"r{number}", f"r{number}", 1e6 * 2**number, 2e7 * 2**number, number)
+    tiny_models.write_task(folder / "tasks", "plain", tiny_models.QUESTIONS)
+    tiny_models.write_task(folder / "tasks", "more", tiny_models.QUESTIONS[:12])
+    config = {
+        "title": "a scored ladder and its big run",
+        "data": {"source": "table", "path": "ladder.csv"},
+        "targets": [{"name": "planned", "params": 1e9, "tokens": 2e10}],
+        "recipes": [{"name": "ladder", "last": 1, "skip": 0, "smooth": 1}],
+        "metric": "acc",
+        "figures": 0,
+        "score": {
+            "checkpoints": ["runs/*", "big/*"], "tasks": ["plain", "more"], "include_path": "tasks", "device": "cpu",
+            "quiet_seconds": 0, "out": "ladder.csv", "store": "scores",
+        },
+        "reevaluate": {"track": {"planned": "big"}, "points": 4, "nice": 0, **reevaluate},
+    }  # fmt: skip
+    path = folder / "nightly.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def big(config: Path, share: float, seed: int = 99) -> Path:
+    """A checkpoint of the big run; its folder."""
+    folder = config.parent / "big" / f"at-{share}"
+    checkpoint(folder, "big", 1e9, share * 2e10, seed)
+    return folder

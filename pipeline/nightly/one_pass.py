@@ -93,7 +93,7 @@ def run(path: Path, options: Options) -> int:
             speak.say(f"{state.folder}: the pass was stopped; the next one goes on")
             raise
         except BaseException as error:
-            speak.note(f"error: {error}")
+            speak.log(f"error: {error}")
             with contextlib.suppress(BenchcastError):
                 code = error.exit_code if isinstance(error, BenchcastError) else 1
                 now = {"time": stamp(datetime.now(UTC)), "exit_code": code, "error": str(error)}

@@ -22,6 +22,10 @@ class Voice(Progress):
     def __init__(self, logger: logging.Logger, out: int, err: int, *, verbose: bool) -> None:
         self._logger, self._out, self._err, self._verbose = logger, out, err, verbose
 
+    def log(self, text: str) -> None:
+        """Only for the log."""
+        self._logger.info("%s", text)
+
     def note(self, text: str) -> None:
         """Worth remembering."""
         self._logger.info("%s", text)
