@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import nightly_world as world
@@ -17,7 +18,7 @@ import pytest
 from filelock import FileLock
 from pypdf import PdfReader
 
-from pipeline import cli, register
+from pipeline import register
 
 
 def lines(text: str) -> list[str]:
@@ -38,7 +39,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for shares, shift in (((), 0), ((), 0), ((0.05, 0.1), 0), ((0.2,), -0.1), ((), 0), ((0.22,), 0)):
         if shares:
             world.grow(config, *shares, shift=shift)
-        result = world.night(config)
+        result = world.here(config)
         done.append({"code": result.returncode, "out": result.stdout, "err": result.stderr})
     (config.parent / "done.json").write_text(json.dumps(done))
     return config
@@ -124,9 +125,9 @@ def test_a_pass_with_nothing_new_is_fast_and_loads_neither_torch_nor_the_typeset
 def test_a_failing_notifier_fails_nothing_and_is_told_the_next_time(tmp_path: Path) -> None:
     config = world.make(tmp_path, notify={"command": ["false"], "urls": ["json://localhost:1/", "json://$NO_SUCH/"]})
     world.grow(config, 0.1)
-    assert world.night(config).returncode == 0
+    assert world.here(config).returncode == 0
     world.grow(config, 0.2, shift=-0.1)
-    result = world.night(config)
+    result = world.here(config)
     assert result.returncode == 3
     assert all(line.startswith("alert: ") for line in lines(result.stderr))
     assert "command could not be told" in (tmp_path / "nightly" / "reevaluate.log").read_text()
@@ -134,11 +135,59 @@ def test_a_failing_notifier_fails_nothing_and_is_told_the_next_time(tmp_path: Pa
     hook.write_text(f"#!/bin/sh\ncat >> {tmp_path}/heard\n")
     hook.chmod(0o755)
     world.edit(config, reevaluate={"notify": {"command": [str(hook)]}})
-    again = world.night(config)
+    again = world.here(config)
     assert again.stderr == ""
     assert (tmp_path / "heard").read_text() == result.stderr
     # The run began before the first pass: its band is marked as late.
     assert world.history(config)[0]["registered"]["late"] == ["1B"]
+
+
+def test_apprise_tells_a_webhook(nights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real web server on this machine; its port comes from the environment, as a password would."""
+    pytest.importorskip("apprise")
+    bodies: list[dict[str, str]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    config = world.copy(nights, tmp_path)
+    world.edit(config, reevaluate={"notify": {"urls": ["json://127.0.0.1:$HOOK_PORT/"]}})
+    world.grow(config, 0.3, shift=0.1)
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        result = world.night(config, HOOK_PORT=str(server.server_port), no_proxy="*")
+        server.shutdown()
+        thread.join()
+    assert result.returncode == 3
+    [body] = bodies
+    assert body["title"] == "Benchcast: a ladder and its big run"
+    assert body["message"].splitlines() == lines(result.stderr)
+
+
+def test_history_prints_and_plots(nights: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "history.pdf"
+    command = [*world.BENCHCAST, "history", str(nights), "--task", "easy", "--plot", str(plot)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(world.ROOT)},
+                          check=True)  # fmt: skip
+    record = register.read(nights.parent / "nightly" / "forecasts.jsonl")[0]
+    [said] = [f for f in record.forecasts if (f.target, f.task) == ("big", "easy")]
+    assert f"registered       │ {said.forecast:.1%} ({said.low:.1%} to {said.high:.1%})" in done.stdout
+    for entry in world.history(nights):
+        [own] = [f for f in entry["forecasts"] if f["task"] == "easy"]
+        measured = ", ".join(f"{p['value']:.1%} at {p['tokens']:.3g}" for p in entry["points"] if p["task"] == "easy")
+        [row] = [
+            x for x in lines(done.stdout) if f"{own['forecast']:.1%} ({own['low']:.1%}" in x and "registered" not in x
+        ]
+        assert measured.split(", ")[-1] in row
+    assert "cleared: outside: big, easy" in done.stdout
+    assert PdfReader(plot).pages[0].extract_text().count("big: easy") == 1
 
 
 def test_two_passes_at_once(nights: Path) -> None:
@@ -169,29 +218,12 @@ def test_a_pass_that_is_stopped_says_so_and_the_next_one_goes_on(tmp_path: Path)
 
 
 # What changed since the forecast was registered; each on a run that is on course, in this process to save time.
-Night = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def night(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Night:
-    """The command line without a process of its own."""
-
-    def call(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr("sys.argv", ["benchcast", "reevaluate", str(config), *options])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return subprocess.CompletedProcess([], int(left.value.code or 0), *capfd.readouterr())
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = world.make(tmp_path_factory.mktemp("running"))
-    assert world.night(config).returncode == 0
+    assert world.here(config).returncode == 0
     world.grow(config, 0.1)
-    assert world.night(config).returncode == 0
+    assert world.here(config).returncode == 0
     return config
 
 
@@ -200,8 +232,8 @@ def config(running: Path, tmp_path: Path) -> Path:
     return world.copy(running, tmp_path)
 
 
-def says(night: Night, config: Path, *words: str, code: int = 3) -> None:
-    result = night(config)
+def says(config: Path, *words: str, code: int = 3) -> None:
+    result = world.here(config)
     assert result.returncode == code, result.stderr
     assert result.stdout == ""
     found = lines(result.stderr)
@@ -209,104 +241,104 @@ def says(night: Night, config: Path, *words: str, code: int = 3) -> None:
     assert all(word in found[0] for word in words), found
 
 
-def test_the_benchmark_changed(night: Night, config: Path) -> None:
+def test_the_benchmark_changed(config: Path) -> None:
     table = pd.read_csv(config.parent / "ladder.csv")
     table.loc[table["task"].eq("hard"), "task_version"] = 2
     table.to_csv(config.parent / "ladder.csv", index=False)
-    says(night, config, "benchmark: big, hard", "1 when registered, 2 now")
+    says(config, "benchmark: big, hard", "1 when registered, 2 now")
 
 
-def test_the_scorer_changed(night: Night, config: Path) -> None:
+def test_the_scorer_changed(config: Path) -> None:
     table = pd.read_csv(config.parent / "ladder.csv")
     table["lm_eval"] = "0.4.14"
     table.to_csv(config.parent / "ladder.csv", index=False)
-    says(night, config, "scorer: big", "0.4.13", "0.4.14")
+    says(config, "scorer: big", "0.4.13", "0.4.14")
 
 
-def test_data_is_gone_until_it_is_accepted(night: Night, config: Path) -> None:
+def test_data_is_gone_until_it_is_accepted(config: Path) -> None:
     table = pd.read_csv(config.parent / "ladder.csv")
     table[~table["run"].eq("1B")].to_csv(config.parent / "ladder.csv", index=False)
-    says(night, config, "gone: 1B", "2e+09 tokens")
-    assert night(config).returncode == 3
-    accepted = night(config, "--accept-gone")
+    says(config, "gone: 1B", "2e+09 tokens")
+    assert world.here(config).returncode == 3
+    accepted = world.here(config, "--accept-gone")
     assert accepted.returncode == 0
     assert [line.split(":")[0] for line in lines(accepted.stderr)] == ["cleared"]
-    assert night(config).stderr == ""
+    assert world.here(config).stderr == ""
     world.grow(config, 0.2)  # the points of the deleted checkpoint are still in the series
-    assert night(config).returncode == 0
+    assert world.here(config).returncode == 0
     latest = json.loads((config.parent / "nightly" / "reports" / "latest" / "tracking.json").read_text())
     assert len(latest[0]["tasks"][0]["points"]) == 2
 
 
-def test_a_task_is_scored_no_more(night: Night, config: Path) -> None:
+def test_a_task_is_scored_no_more(config: Path) -> None:
     table = pd.read_csv(config.parent / "ladder.csv")
     table[~table["task"].eq("hard")].to_csv(config.parent / "ladder.csv", index=False)
-    says(night, config, "gone: big, hard", "no longer scored")
+    says(config, "gone: big, hard", "no longer scored")
 
 
-def test_the_plan_was_edited(night: Night, config: Path) -> None:
+def test_the_plan_was_edited(config: Path) -> None:
     world.edit(config, targets=[{"name": "big", "params": world.N, "tokens": 2 * world.D}])
-    says(night, config, "plan: big", "D 4e+10", "D 2e+10 is registered")
-    assert night(config, "--register").returncode == 0
+    says(config, "plan: big", "D 4e+10", "D 2e+10 is registered")
+    assert world.here(config, "--register").returncode == 0
     assert len(register.read(config.parent / "nightly" / "forecasts.jsonl")) == 2
 
 
-def test_another_run_came(night: Night, config: Path) -> None:
+def test_another_run_came(config: Path) -> None:
     table = pd.read_csv(config.parent / "ladder.csv")
     more = world.rows("1B", 7 * world.N, 2e9)  # what was there under this name is another run now
     pd.concat([table[~table["run"].eq("1B")], more]).to_csv(config.parent / "ladder.csv", index=False)
-    result = night(config)
+    result = world.here(config)
     assert result.returncode == 3
     assert "plan: big: 1B has N 7e+09; N 1e+09 was planned" in result.stderr
 
 
-def test_the_table_is_broken(night: Night, config: Path) -> None:
+def test_the_table_is_broken(config: Path) -> None:
     before = world.contents(config)
     path = config.parent / "ladder.csv"
     path.write_text(path.read_text().replace("mix,", "mixed,", 1))
-    says(night, config, "ladder.csv", "several params or families", code=1)
+    says(config, "ladder.csv", "several params or families", code=1)
     assert world.contents(config) == before
 
 
-def test_the_config_was_edited_elsewhere(night: Night, config: Path) -> None:
+def test_the_config_was_edited_elsewhere(config: Path) -> None:
     world.edit(config, title="another title")
-    result = night(config, "-v")
+    result = world.here(config, "-v")
     assert result.returncode == 0
     assert "the config was edited" in result.stdout
     assert world.history(config)[-1]["config_edited"]
 
 
-def test_the_config_is_broken(night: Night, config: Path) -> None:
+def test_the_config_is_broken(config: Path) -> None:
     before = world.contents(config)
     world.edit(config, recipes=["laddr"])
-    says(night, config, "recipes", "laddr", code=2)
+    says(config, "recipes", "laddr", code=2)
     assert world.contents(config) == before
 
 
-def test_the_clock_was_set_back(night: Night, config: Path) -> None:
+def test_the_clock_was_set_back(config: Path) -> None:
     path = config.parent / "nightly" / "history.jsonl"
     path.write_text(path.read_text().replace(f'"time": "{datetime.date.today().year}', '"time": "2999'))
-    says(night, config, "clock:", "2999")
-    assert night(config).stderr == ""
+    says(config, "clock:", "2999")
+    assert world.here(config).stderr == ""
 
 
-def test_the_forecast_cannot_be_made(night: Night, config: Path) -> None:
+def test_the_forecast_cannot_be_made(config: Path) -> None:
     world.edit(config, runs={"fit": "no-such-*"})
-    says(night, config, "forecast:", "no-such-*", code=2)
+    says(config, "forecast:", "no-such-*", code=2)
     world.edit(config, runs={"fit": None})
-    cleared = night(config)
+    cleared = world.here(config)
     assert cleared.returncode == 0
     assert cleared.stderr.startswith("cleared: forecast")
 
 
-def test_the_history_was_cut(night: Night, config: Path) -> None:
+def test_the_history_was_cut(config: Path) -> None:
     path = config.parent / "nightly" / "history.jsonl"
     path.write_text(path.read_text() + '{"seq": ')
-    says(night, config, "history.jsonl: line 3", "restore", code=2)
+    says(config, "history.jsonl: line 3", "restore", code=2)
 
 
-def test_the_register_was_edited(night: Night, config: Path) -> None:
+def test_the_register_was_edited(config: Path) -> None:
     path = config.parent / "nightly" / "forecasts.jsonl"
     path.write_text(path.read_text().replace('"level":0.9', '"level":0.8', 1))
     world.grow(config, 0.2)
-    says(night, config, "forecasts.jsonl: line 1", "edited", code=2)
+    says(config, "forecasts.jsonl: line 1", "edited", code=2)
