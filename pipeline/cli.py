@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import cli_init, cli_plan, cli_score, cli_trust
+from pipeline import cli_init, cli_nightly, cli_plan, cli_score, cli_trust
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ cli_plan.add_to(app)
 cli_init.add_to(app)
 cli_score.add_to(app)
 cli_trust.add_to(app)
+cli_nightly.add_to(app)
 
 
 @app.callback()

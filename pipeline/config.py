@@ -197,6 +197,38 @@ class ScoreSettings(Strict):
     )
 
 
+class NotifySettings(Strict):
+    """``reevaluate.notify``: who hears of a new condition, and of one that cleared."""
+
+    urls: Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = Field(
+        default=(), description="apprise URLs (mailto://, slack://, …); $NAME is taken from the environment"
+    )
+    command: tuple[str, ...] = Field(
+        default=(), description="program and arguments; gets the messages on stdin, the status in $BENCHCAST_STATUS"
+    )
+    timeout: float = Field(default=60, gt=0, description="seconds the command may take")
+
+
+class ReevaluateSettings(Strict):
+    """``reevaluate``: the nightly pass."""
+
+    folder: Path = Field(default=Path("nightly"), description="history, status, reports, log, register and lock")
+    track: dict[str, str] = Field(
+        default={}, description="name of a planned target with params and tokens: the run of the scores that it became"
+    )
+    recipe: str | None = Field(default=None, description="whose band is tracked; empty: the first recipe")
+    points: int = Field(default=16, ge=2, description="training lengths at which the band is registered")
+    earliest: float = Field(default=0.02, gt=0, lt=1, description="share of the planned tokens that the band begins at")
+    false_alarms: float = Field(
+        default=0.05, gt=0, lt=1, description="probability of any alarm in the whole run while it follows its band"
+    )
+    shift: float = Field(default=0.02, gt=0, lt=1, description="change of accuracy that matters, a fraction")
+    max_hours: float | None = Field(default=None, gt=0, description="no checkpoint is begun later in a pass")
+    max_checkpoints: int | None = Field(default=None, ge=1, description="scored in one pass, newest first")
+    nice: int = Field(default=10, ge=0, le=19, description="how polite the pass is to other processes")
+    notify: NotifySettings = NotifySettings()
+
+
 class Config(Strict):
     """A Benchcast config file."""
 
@@ -214,6 +246,22 @@ class Config(Strict):
     figures: int = Field(default=24, ge=0, description="draw the figures of this many (family, task) pairs")
     out: Path = Path("out")
     score: ScoreSettings | None = None
+    reevaluate: ReevaluateSettings | None = None
+
+    @model_validator(mode="after")
+    def _tracked_are_planned(self) -> Self:
+        planned = {t.name: t for t in self.targets if t.name is not None}
+        for name, run in (self.reevaluate.track if self.reevaluate else {}).items():
+            if name not in planned:
+                raise ValueError(f"reevaluate.track: {name!r} is no target with a name (name, params and tokens)")
+            if name == run:
+                raise ValueError(f"reevaluate.track: {name!r}: a planned target needs another name than its run")
+            if planned[name].budget().params is None:
+                raise ValueError(f"reevaluate.track: target {name!r} needs params and tokens")
+        wanted = self.reevaluate.recipe if self.reevaluate else None
+        if wanted is not None and wanted not in [r.name for r in self.recipes]:
+            raise ValueError(f"reevaluate.recipe: {wanted!r} is none of the config's recipes")
+        return self
 
 
 class ScoreConfig(Strict):

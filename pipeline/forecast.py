@@ -263,7 +263,7 @@ def _scores(jobs: Sequence[Job], forecast: Container[str]) -> Iterator[Scores]:
 
 
 def _provenance(config: Config, data: Data) -> Provenance:
-    plain = config.model_dump(mode="json", exclude={"out", "score"}, exclude_none=True)
+    plain = config.model_dump(mode="json", exclude={"out", "score", "reevaluate"}, exclude_none=True)
     plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
     packages = {name: _version(name) for name in PACKAGES}
     return Provenance(

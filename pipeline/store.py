@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def write_text(text: str, path: Path) -> None:
-    """Write a UTF-8 text file atomically.
+def write_text(text: str, path: Path, mode: int = 0o644) -> None:
+    """Write a UTF-8 text file atomically, with these permissions.
 
     Raises
     ------
     BenchcastError
         When the place cannot be written; what was there is untouched.
     """
-    _write(path, lambda part: part.write_text(text, encoding="utf-8"))
+    _write(path, lambda part: part.write_text(text, encoding="utf-8"), mode)
+
+
+def write_bytes(data: bytes, path: Path) -> None:
+    """Write a file atomically; see ``write_text``."""
+    _write(path, lambda part: part.write_bytes(data))
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -33,7 +38,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         _write(path, lambda part: table.to_csv(part, index=False, lineterminator="\n"))
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> None:
+def _write(path: Path, write: Callable[[Path], object], mode: int = 0o644) -> None:
     part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +46,7 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
         os.close(handle)
         part = Path(name)
         write(part)
-        part.chmod(0o644)
+        part.chmod(mode)
         os.replace(part, path)
     except OSError as error:
         raise BenchcastError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -11,10 +11,10 @@ from pipeline.config import ScoreSettings
 from pipeline.digest import object_digest
 from pipeline.errors import first_line
 from pipeline.scoring import encode
+from pipeline.scoring.checkpoints import ABOUT_ITSELF
 from pipeline.scoring.discover import Checkpoint
 from pipeline.scoring.encode import Text, Windows
 from pipeline.scoring.encoded import Encoded, join
-from pipeline.scoring.model import ABOUT_ITSELF
 from pipeline.scoring.tasks import Task, TaskError
 
 GROUP_TOKENS = 2_000_000  # a group is stored when it is answered: minutes on a GPU, at most
@@ -22,12 +22,18 @@ KEPT_GROUPS = 8
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A task or a validation text, with the hash of what it asks."""
+class Wanted:
+    """A task or a validation text by its name, and the hash of what it asks."""
 
     name: str
     digest: str
     version: str
+
+
+@dataclass(frozen=True)
+class Ask(Wanted):
+    """One that is ready to be asked."""
+
     what: Task | Text
 
 

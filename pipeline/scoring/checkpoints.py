@@ -20,6 +20,8 @@ from pipeline.errors import BenchcastError
 
 TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model")
 SUMS = "SHA256SUMS"  # as `sha256sum *.safetensors > SHA256SUMS` writes it
+# Keys of config.json that say nothing about the computation.
+ABOUT_ITSELF = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache")
 Hash = Callable[[Path], str]
 
 

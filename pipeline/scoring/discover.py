@@ -125,6 +125,11 @@ def _folders(patterns: Iterable[str], base: Path) -> list[tuple[Path, str]]:
     return [(p, p.relative_to(base).as_posix() if p.is_relative_to(base) else p.as_posix()) for p in folders.values()]
 
 
+def matching(patterns: Iterable[str], base: Path) -> tuple[str, ...]:
+    """Those of the patterns that match a folder."""
+    return tuple(p for p in patterns if any(found.is_dir() for found in _glob(p, base)))
+
+
 def _glob(pattern: str, base: Path) -> list[Path]:
     path = Path(pattern)
     root = Path(path.anchor) if path.is_absolute() else base

@@ -16,10 +16,7 @@ import transformers
 from safetensors import safe_open
 
 from pipeline.scoring import checkpoints
-from pipeline.scoring.checkpoints import CheckpointError, Files
-
-# Keys of config.json that say nothing about the computation.
-ABOUT_ITSELF = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache")
+from pipeline.scoring.checkpoints import ABOUT_ITSELF, CheckpointError, Files
 
 
 class Live:

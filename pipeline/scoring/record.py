@@ -14,7 +14,7 @@ from pipeline.cellstore.disk import RESULTS
 from pipeline.cellstore.index import Entry, Index
 from pipeline.errors import Fault, FaultsError, first_line
 from pipeline.scoring import measure
-from pipeline.scoring.ask import Ask, Group, requests_of
+from pipeline.scoring.ask import Ask, Group, Wanted, requests_of
 from pipeline.scoring.cells import Cell, Setup
 from pipeline.scoring.discover import Checkpoint, Found
 from pipeline.scoring.encode import Text, Windows
@@ -35,7 +35,7 @@ class Recorder:
         self._setup = setup
         self._changed: list[str] = []
 
-    def missing(self, checkpoints: Sequence[str], asks: Sequence[Ask], *, failed_too: bool) -> dict[str, list[str]]:
+    def missing(self, checkpoints: Sequence[str], asks: Sequence[Wanted], *, failed_too: bool) -> dict[str, list[str]]:
         """Which requests each checkpoint (by digest) lacks, by the index."""
         digests = [ask.digest for ask in asks]
         lacking = self._index.missing(checkpoints, digests, self._setup.digest, failed_too=failed_too)
@@ -83,7 +83,7 @@ class Recorder:
         self._index.add(Entry.of(r.id, {**r.about, "rows": r.rows}, failed=False) for r in records)
         return len(records), bad
 
-    def fail(self, checkpoint: Checkpoint, asks: Sequence[Ask], reason: str) -> None:
+    def fail(self, checkpoint: Checkpoint, asks: Sequence[Wanted], reason: str) -> None:
         """Record why cells could not be scored."""
         entries = []
         for ask in asks:
@@ -97,12 +97,12 @@ class Recorder:
         """Remember that a checkpoint changed while it was scored; the next run finds it as another one."""
         self._changed.append(checkpoint.source)
 
-    def contents(self, checkpoints: Sequence[Checkpoint], asks: Sequence[Ask]) -> list[dict[str, Any]]:
+    def contents(self, checkpoints: Sequence[Checkpoint], asks: Sequence[Wanted]) -> list[dict[str, Any]]:
         """The stored cells of these checkpoints and asks."""
         digests = [c.digest for c in checkpoints]
         return self._index.contents(digests, [a.digest for a in asks], self._setup.digest, failed=False)
 
-    def failures(self, found: Found, asks: Sequence[Ask], unbuilt: dict[str, str]) -> list[tuple[str, str, str]]:
+    def failures(self, found: Found, asks: Sequence[Wanted], unbuilt: dict[str, str]) -> list[tuple[str, str, str]]:
         """Everything that could not be scored: (checkpoint, task, reason), with ``*`` for all of them."""
         failures = [(EVERY, task, reason) for task, reason in unbuilt.items()]
         failures += [(source, EVERY, reason) for (source, _), reason in found.broken.items()]
@@ -118,7 +118,7 @@ class Recorder:
             failures += [(source, EVERY, reason)] if every else [(source, name, reason) for name in sorted(names)]
         return failures
 
-    def plan(self, found: Found, asks: Sequence[Ask], unbuilt: dict[str, str]) -> None:
+    def plan(self, found: Found, asks: Sequence[Wanted], unbuilt: dict[str, str]) -> None:
         """Write down what this run wants, and record what cannot even be asked."""
         entries = []
         for (source, digest), reason in found.broken.items():
@@ -139,7 +139,7 @@ class Recorder:
             "waiting": found.waiting,
         })  # fmt: skip
 
-    def _cell(self, checkpoint: Checkpoint, ask: Ask) -> Cell:
+    def _cell(self, checkpoint: Checkpoint, ask: Wanted) -> Cell:
         return Cell(checkpoint.digest, ask.digest, self._setup, ask.name)
 
     def _about(self, cell: Cell, version: str, source: str, place: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import importlib.util
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,11 +27,12 @@ from pipeline.config import ScoreSettings
 from pipeline.digest import file_digest
 from pipeline.errors import Fault, FaultsError, InputError, first_line
 from pipeline.scoring import checkpoints, discover, encode, tasks
-from pipeline.scoring.ask import Ask, Asked, Group
+from pipeline.scoring.ask import Ask, Asked, Group, Wanted
 from pipeline.scoring.cells import Setup
 from pipeline.scoring.checkpoints import CheckpointError
 from pipeline.scoring.discover import Checkpoint, Found
 from pipeline.scoring.executors import Lost, Seat, seats
+from pipeline.scoring.memo import Memo, listening
 from pipeline.scoring.progress import Progress
 from pipeline.scoring.record import Recorder
 from pipeline.scoring.worker import Job, Scored
@@ -40,13 +42,34 @@ TRIES = 3  # of a job whose worker died
 
 @dataclass
 class Summary:
-    """What a run did: ``failures`` are (checkpoint or ``*``, task or ``*``, reason), of this run and earlier ones."""
+    """What a run did: ``failures`` are (checkpoint or ``*``, task or ``*``, reason), of this run and earlier ones.
+
+    ``left`` counts the cells that limits left for the next run.
+    """
 
     table: pd.DataFrame
     scored: int
     cells: int
     failures: list[tuple[str, str, str]]
     waiting: list[str]
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one run may do: at most so many checkpoints, none begun ``until`` (on ``time.monotonic``'s clock).
+
+    What is left is for the next run. With ``newest_first`` the checkpoints whose files were written last come first.
+    """
+
+    checkpoints: int | None = None
+    until: float | None = None
+    newest_first: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return self.until is not None and time.monotonic() >= self.until
 
 
 @dataclass
@@ -69,6 +92,7 @@ def score(
     *,
     retry_failed: bool = False,
     verify: bool = False,
+    limits: Limits | None = None,
 ) -> Summary:
     """Score every checkpoint on every task and validation text that it was not scored on before.
 
@@ -83,6 +107,8 @@ def score(
         Try cells again that could not be scored before.
     verify : bool
         Read every file again, instead of knowing it by inode, modification time and size.
+    limits : Limits, optional
+        How much to do at most.
 
     Returns
     -------
@@ -97,30 +123,86 @@ def score(
     BenchcastError
         When the disk is full; what was scored until then is stored.
     """
-    try:
-        import lm_eval
-    except ImportError as error:
-        raise InputError(f"scoring needs lm-eval and torch: pip install 'benchcast[score]' ({error})") from error
-    del lm_eval
+    if importlib.util.find_spec("lm_eval") is None or importlib.util.find_spec("torch") is None:
+        raise InputError("scoring needs lm-eval and torch: pip install 'benchcast[score]'")
     base = base.resolve()
     store = Store(base / settings.store)
-    with store.run(), contextlib.closing(Index(store, fresh=verify)) as index, tasks.cached_templates(), tasks.quiet():
+    with store.run(), contextlib.closing(Index(store, fresh=verify)) as index:
         found = discover.find(settings, base, index.file_hash)
-        asks, unbuilt = _asks(settings, base)
-        setup = Setup(importlib.metadata.version("lm-eval"), settings.dtype, settings.add_bos_token,
-                      settings.max_length, settings.backend)  # fmt: skip
-        recorder = Recorder(store, index, setup)
-        once = list({ask.digest: ask for ask in asks}.values())  # tasks of several names that ask the same
-        driver = _Driver(settings, found, Asked(once, settings), recorder, progress or Progress())
-        recorder.plan(found, asks, unbuilt)
-        try:
-            scored = driver.run(retry_failed=retry_failed)
-        finally:
-            result = table(recorder.contents(found.checkpoints, asks), _places(found), _names(asks))
-            if len(result):
-                tables.write_table(result, base / settings.out)
-        cells = len(found.checkpoints) * len(asks)
-        return Summary(result, scored, cells, recorder.failures(found, asks, unbuilt), found.waiting)
+        recorder = Recorder(store, index, setup_of(settings))
+        memo = Memo(store.folder, settings, base, index.file_hash)
+        known = memo.recall()
+        if known is not None and not recorder.missing([c.digest for c in found.checkpoints], known,
+                                                      failed_too=retry_failed):  # fmt: skip
+            recorder.plan(found, known, {})
+            return _summary(settings, base, found, recorder, known, {})
+        with tasks.cached_templates(), tasks.quiet():
+            with listening() as opened:
+                asks, unbuilt = _asks(settings, base)
+            if not unbuilt:
+                memo.remember(asks, opened)
+            once = list({ask.digest: ask for ask in asks}.values())  # tasks of several names that ask the same
+            driver = _Driver(settings, found, Asked(once, settings), recorder, progress or Progress(),
+                             limits or Limits())  # fmt: skip
+            recorder.plan(found, asks, unbuilt)
+            try:
+                driver.run(retry_failed=retry_failed)
+            except BaseException:
+                _summary(settings, base, found, recorder, asks, unbuilt)  # the table of what is scored
+                raise
+            summary = _summary(settings, base, found, recorder, asks, unbuilt)
+            return replace(summary, scored=driver.scored, left=driver.left)
+
+
+def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | None = None) -> dict[str, list[str]]:
+    """What ``score`` would score within its limits: checkpoint to tasks, in the order it would take them.
+
+    Raises
+    ------
+    FaultsError, InputError
+        As ``score`` does.
+    """
+    base = base.resolve()
+    with contextlib.closing(Index(store)) as index:
+        found = discover.find(settings, base, index.file_hash)
+        asks: Sequence[Wanted] | None = Memo(store.folder, settings, base, index.file_hash).recall()
+        if asks is None:
+            with tasks.cached_templates(), tasks.quiet():
+                asks, _ = _asks(settings, base)
+        unique = {c.digest: c for c in found.checkpoints}
+        missing = Recorder(store, index, setup_of(settings)).missing(list(unique), asks, failed_too=False)
+    names = _names(asks)
+    chosen, _ = _chosen([unique[digest] for digest in missing], limits or Limits())
+    return {c.source: [name for digest in missing[c.digest] for name in names[digest]] for c in chosen}
+
+
+def _chosen(lacking: list[Checkpoint], limits: Limits) -> tuple[list[Checkpoint], list[Checkpoint]]:
+    """As many of them as the limits allow, in the order in which to score them, and the rest."""
+    if limits.newest_first:
+        lacking = sorted(lacking, key=_written, reverse=True)
+    return lacking[: limits.checkpoints], lacking[len(lacking[: limits.checkpoints]) :]
+
+
+def setup_of(settings: ScoreSettings) -> Setup:
+    """How the installed lm-eval would compute log-likelihoods with these settings."""
+    return Setup(importlib.metadata.version("lm-eval"), settings.dtype, settings.add_bos_token, settings.max_length,
+                 settings.backend)  # fmt: skip
+
+
+def _summary(
+    settings: ScoreSettings,
+    base: Path,
+    found: Found,
+    recorder: Recorder,
+    asks: Sequence[Wanted],
+    unbuilt: dict[str, str],
+) -> Summary:
+    """Write the ladder table, and sum up."""
+    result = table(recorder.contents(found.checkpoints, asks), _places(found), _names(asks))
+    if len(result):
+        tables.write_table(result, base / settings.out)
+    cells = len(found.checkpoints) * len(asks)
+    return Summary(result, 0, cells, recorder.failures(found, asks, unbuilt), found.waiting)
 
 
 def _asks(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, str]]:
@@ -140,7 +222,7 @@ def _places(found: Found) -> dict[str, list[dict[str, object]]]:
     return places
 
 
-def _names(asks: Sequence[Ask]) -> dict[str, list[str]]:
+def _names(asks: Sequence[Wanted]) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     for ask in asks:
         names.setdefault(ask.digest, []).append(ask.name)
@@ -149,7 +231,13 @@ def _names(asks: Sequence[Ask]) -> dict[str, list[str]]:
 
 class _Driver:
     def __init__(
-        self, settings: ScoreSettings, found: Found, asked: Asked, recorder: Recorder, progress: Progress
+        self,
+        settings: ScoreSettings,
+        found: Found,
+        asked: Asked,
+        recorder: Recorder,
+        progress: Progress,
+        limits: Limits,
     ) -> None:
         self._settings = settings
         self._asked = asked
@@ -159,16 +247,18 @@ class _Driver:
         self._queue: deque[Checkpoint] = deque()
         self._busy: deque[Checkpoint] = deque()  # another run is at them
         self._lacking: dict[str, list[str]] = {}
-        self._scored = 0
+        self._limits = limits
+        self.scored = 0
+        self.left = 0
 
-    def run(self, *, retry_failed: bool) -> int:
-        """Score what is missing; returns the number of cells scored."""
+    def run(self, *, retry_failed: bool) -> None:
+        """Score what is missing, within the limits."""
         unique = {c.digest: c for c in self._found.checkpoints}
         self._lacking = self._recorder.missing(list(unique), self._asked.asks, failed_too=retry_failed)
-        self._queue = deque(unique[digest] for digest in self._lacking)
+        self._queue = self._within([unique[digest] for digest in self._lacking])
         self._progress.start(sum(map(len, self._lacking.values())), len(unique) * len(self._asked.asks))
         if not self._queue:
-            return 0
+            return
         with seats(self._settings) as places:
             running: dict[Future[Scored], tuple[Seat, Turn]] = {}
             free = deque(places)
@@ -192,10 +282,19 @@ class _Driver:
             finally:
                 for _, turn in running.values():
                     turn.held.close()
-        return self._scored
+
+    def _within(self, lacking: list[Checkpoint]) -> deque[Checkpoint]:
+        """As many of them as the limits allow, in the order in which to score them."""
+        chosen, rest = _chosen(lacking, self._limits)
+        self.left += sum(len(self._lacking[c.digest]) for c in rest)
+        return deque(chosen)
 
     def _next(self, *, may_wait: bool) -> Turn | None:
         """The next checkpoint that no other run is at; the others come last, and are waited for."""
+        if self._limits.over:
+            self.left += sum(len(self._lacking[c.digest]) for c in (*self._queue, *self._busy))
+            self._queue.clear()
+            self._busy.clear()
         while self._queue or (self._busy and may_wait):
             patient = not self._queue
             checkpoint = self._queue.popleft() if self._queue else self._busy.popleft()
@@ -263,12 +362,15 @@ class _Driver:
         if scored.failure:
             return self._without_the_one(turn, scored.failure)
         good, bad = self._recorder.add(checkpoint, group, scored)
-        self._scored += good
+        self.scored += good
         self._progress.advance(good, group.documents)
         for ask, problem in bad:
             self._progress.line(f"error: {checkpoint.source}: {ask.name}: {problem}")
             self._progress.failed(1)
         turn.groups.popleft()
+        if turn.groups and self._limits.over:
+            self.left += sum(len(g.asks) for g in turn.groups)
+            return False
         if turn.groups:
             return True
         self._progress.done(checkpoint.source, len(left), time.monotonic() - turn.began)
@@ -288,6 +390,14 @@ class _Driver:
         what = f": {asks[0].name}" if len(asks) == 1 else ""
         self._progress.line(f"error: {checkpoint.source}{what}: {reason}")
         self._progress.failed(len(asks))
+
+
+def _written(checkpoint: Checkpoint) -> float:
+    """When the weights were written last, seconds since 1970; 0 when they are gone."""
+    try:
+        return max((path.stat().st_mtime for path in checkpoint.files.weights), default=0.0)
+    except OSError:
+        return 0.0
 
 
 def _signature(checkpoint: Checkpoint) -> tuple[object, ...]:

@@ -1,0 +1,230 @@
+"""The forecast of a pass: as registered before a run started, as refreshed with its scores, and what the rules say."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import forecast as forecasting
+from pipeline import register
+from pipeline.config import Config, ReevaluateSettings, Target
+from pipeline.errors import InputError
+from pipeline.nightly import points as measured
+from pipeline.nightly import registered, track
+from pipeline.nightly.conditions import ALERT, CONFIG, FAILED, Condition
+from pipeline.nightly.points import Documents, Point
+from pipeline.nightly.state import State
+from pipeline.register import Record
+from pipeline.results import Forecast, Result
+from stages.tracking import MEAN
+
+Note = Callable[[str], None]
+Entry = Mapping[str, Any]
+
+
+@dataclass
+class Compared:
+    """What a pass found: the refreshed result, the line for the history, the figures' content, what is wrong."""
+
+    result: Result | None = None
+    entry: dict[str, Any] = field(default_factory=dict)
+    tracks: list[dict[str, Any]] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the passes of one config share."""
+
+    config: Config
+    settings: ReevaluateSettings
+    base: Path
+    table: pd.DataFrame
+    state: State
+    history: Sequence[Entry]
+    cells: Mapping[tuple[str, str], str]
+    setup: str
+    note: Note
+
+    @property
+    def recipe(self) -> str:
+        return self.settings.recipe or self.config.recipes[0].name
+
+    def points(self, run: str) -> list[Point]:
+        return measured.of_table(self.table, run, self.config.metric, self.cells)
+
+    def versions(self) -> dict[str, str]:
+        """Task to what it asks now."""
+        rows = self.table[self.table["metric"].isin(("acc", "acc_norm"))].drop_duplicates("task", keep="last")
+        return dict(zip(rows["task"].astype(str), rows["task_version"].fillna("").astype(str), strict=True))
+
+
+def forecast(
+    config: Config, base: Path, table: pd.DataFrame, state: State, history: Sequence[Entry], *, register_anew: bool,
+    note: Note,
+) -> Compared:  # fmt: skip
+    """Forecast, track, and put together what is to be remembered."""
+    assert config.reevaluate is not None
+    cells, setup = _cells(config, base)
+    context = _Context(config, config.reevaluate, base, table, state, history, cells, setup or _setup(table), note)
+    found = Compared()
+    note("forecasting")
+    try:
+        runs = list(dict.fromkeys(table["run"].astype(str)))
+        found.result = forecasting.run(registered.with_tracked(config, runs), base)
+    except InputError as error:
+        found.conditions.append(Condition("forecast", "", " ".join(str(error).split()), CONFIG))
+    except Exception as error:  # a law that cannot be fitted must not cost the pass its scores
+        found.conditions.append(Condition("forecast", "", f"{type(error).__name__}: {error}", FAILED))
+    if found.result is not None:
+        found.entry["forecasts"] = [_short(f) for f in found.result.forecasts]
+    targets = registered.tracked(config)
+    if targets:
+        _track_all(context, targets, found, register_anew=register_anew)
+    return found
+
+
+def _track_all(context: _Context, targets: Mapping[str, Target], found: Compared, *, register_anew: bool) -> None:
+    old = measured.remembered(context.history)
+    now = {run: context.points(run) for run in context.settings.track.values()}
+    begun = {run: bool(own) or any(p.run == run for p in old.values()) for run, own in now.items()}
+    record = _orphan(context, targets)  # of a pass that was killed before it could remember it
+    if record is None and (not any(begun.values()) or register_anew or _unregistered(context, targets)):
+        try:
+            record = registered.renew(context.config, context.base, context.state.register)
+        except InputError as error:
+            found.conditions.append(Condition("forecast", "registered", " ".join(str(error).split()), CONFIG))
+            return
+    if record is not None and record.hash not in [e["hash"] for e in _registrations(context.history)]:
+        late = [run for run, is_begun in begun.items() if is_begun]
+        context.note(f"registered {record.hash[:12]}" + (f", after {', '.join(late)} had begun" if late else ""))
+        found.entry["registered"] = {
+            "hash": record.hash, "time": record.time, "versions": context.versions(), "setup": context.setup,
+            "late": late,
+        }  # fmt: skip
+    records = register.read(context.state.register) if context.state.register.exists() else ()
+    fresh = [p for own in now.values() for p in own if old.get(p.key) != p]
+    found.entry["points"] = [p.plain() for p in fresh]
+    entries = [*context.history, found.entry]
+    for name, target in targets.items():
+        run = context.settings.track[name]
+        record_of = registered.latest(records, name, context.recipe)
+        if record_of is None:
+            found.conditions.append(Condition("forecast", name, f"no band is registered: recipe {context.recipe} "
+                                              "gives none", FAILED))  # fmt: skip
+            continue
+        own_old = {k: p for k, p in old.items() if p.run == run}
+        _track_one(context, target, record_of, entries, measured.merged(own_old, now[run]),
+                   [p.tokens for p in fresh if p.run == run], found)  # fmt: skip
+
+
+def _bands_of(context: _Context, targets: Iterable[str]) -> list[Record | None]:
+    """The last record of each target."""
+    path = context.state.register
+    records = register.read(path) if path.exists() else ()
+    return [registered.latest(records, name, context.recipe) for name in targets]
+
+
+def _unregistered(context: _Context, targets: Iterable[str]) -> bool:
+    return None in _bands_of(context, targets)
+
+
+def _orphan(context: _Context, targets: Iterable[str]) -> Record | None:
+    known = [e["hash"] for e in _registrations(context.history)]
+    return next((r for r in _bands_of(context, targets) if r is not None and r.hash not in known), None)
+
+
+def _track_one(
+    context: _Context, target: Target, record: Record, entries: Sequence[Entry], points: dict[str, list[Point]],
+    fresh: Sequence[float], found: Compared,
+) -> None:  # fmt: skip
+    name = str(target.name)
+    run = context.settings.track[name]
+    family = context.table.loc[context.table["run"].eq(run), "family"]
+    bands = registered.bands(record, name, context.recipe, str(family.iloc[0]) if len(family) else None)
+    store = context.base / context.config.score.store if context.config.score else None
+    followed = track.track(target, run, points, bands, Documents(store), context.settings)
+    then: Entry = next((e for e in reversed(list(_registrations(entries))) if e["hash"] == record.hash), {})
+    every = [p for own in points.values() for p in own]
+    found.conditions += track.plan_changed(target, every, bands)
+    found.conditions += _sources(context, name, bands, points, then)
+    found.conditions += track.conditions(followed, fresh)
+    found.tracks.append(_figure(context, followed, record, target, found.result))
+
+
+def _sources(context: _Context, name: str, bands: Mapping[str, registered.Band],
+             points: Mapping[str, Sequence[Point]], then: Entry) -> Iterator[Condition]:  # fmt: skip
+    """Whether the band and the scores are about the same questions, computed the same way."""
+    versions = then.get("versions", {})
+    yield from track.asked_otherwise(name, points, versions, bands)
+    if then and then["setup"] != context.setup:
+        yield Condition("scorer", name, f"scores are computed otherwise than when its forecast was registered "
+                        f"({then['setup']} then, {context.setup} now)", ALERT)  # fmt: skip
+    now = context.versions()
+    for task in bands:
+        if task in versions and task not in now:
+            yield Condition(
+                "gone", f"{name}, {task}", "is registered, but no longer scored; put it back into the config"
+            )
+
+
+def _registrations(entries: Sequence[Entry]) -> Iterator[Entry]:
+    yield from (e["registered"] for e in entries if e.get("registered"))
+
+
+def _cells(config: Config, base: Path) -> tuple[dict[tuple[str, str], str], str]:
+    """(digest of the checkpoint, task) to cell, and how scores are computed, in words."""
+    if config.score is None:
+        return {}, ""
+    from pipeline.cellstore import Store
+    from pipeline.cellstore.index import Index
+    from pipeline.cellstore.tables import now, wanted
+
+    store = Store(base / config.score.store)
+    plan = store.plan()
+    _, names = now(plan)
+    with contextlib.closing(Index(store)) as index:
+        contents = wanted(index, plan)
+    cells = {(str(c["checkpoint"]), task): str(c["cell"]) for c in contents for task in names[c["requests"]]}
+    setups = {", ".join(f"{k} {v}" for k, v in sorted(c["setup"].items())) for c in contents}
+    return cells, "; ".join(sorted(setups))
+
+
+def _setup(table: pd.DataFrame) -> str:
+    return "lm-eval " + ", ".join(sorted(set(table["lm_eval"].dropna().astype(str)) - {""}))
+
+
+def _short(f: Forecast) -> dict[str, Any]:
+    fields = ("recipe", "family", "task", "target", "forecast", "low", "high", "status", "grade", "actual")
+    return {k: getattr(f, k) for k in fields}
+
+
+def _figure(context: _Context, followed: track.Tracked, record: Record, target: Target,
+            result: Result | None) -> dict[str, Any]:  # fmt: skip
+    """What the report shows of a tracked run: bands, points, and the registered beside the refreshed forecast."""
+    tasks = []
+    for task in (*followed.bands, *([MEAN] if MEAN in followed.series else [])):
+        band, series, verdict = followed.bands.get(task), followed.series.get(task), followed.verdicts.get(task)
+        tasks.append({
+            "task": task,
+            "band": None if band is None else band.plain(),
+            "points": [] if series is None else [
+                {"tokens": t, "value": v, "stderr": e, "low": lo, "forecast": mid, "high": hi, "alarm": bool(alarm)}
+                for t, v, e, lo, mid, hi, alarm in zip(
+                    *(getattr(series, k).tolist() for k in ("tokens", "value", "stderr", "low", "forecast", "high")),
+                    verdict.any.tolist() if verdict else [False] * len(series.tokens), strict=True)],
+            "registered": _of(record.forecasts, context.recipe, task, followed.target),
+            "refreshed": _of(result.forecasts if result else (), context.recipe, task, followed.target),
+        })  # fmt: skip
+    return {"target": followed.target, "run": followed.run, "registered": record.time, "hash": record.hash,
+            "planned_tokens": target.budget().tokens, "tasks": tasks}  # fmt: skip
+
+
+def _of(forecasts: Sequence[Forecast], recipe: str, task: str, target: str) -> dict[str, float | None] | None:
+    own = next((f for f in forecasts if (f.recipe, f.task, f.target) == (recipe, task, target)), None)
+    return None if own is None else {"forecast": own.forecast, "low": own.low, "high": own.high}

@@ -1,0 +1,196 @@
+"""Having the pass run by itself: a marked line in the user's crontab, or a user timer of systemd.
+
+Both start a small script in the folder of the pass, readable by its owner only, which has the paths and the environment
+of the day it was installed: cron starts its children with next to none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from pipeline import store
+from pipeline.config import Config
+from pipeline.digest import object_digest
+from pipeline.errors import BenchcastError, InputError
+from pipeline.nightly import schedule
+from pipeline.nightly.one_pass import settings_of
+from pipeline.nightly.state import State
+
+MARK = "# benchcast: "
+SCRIPT = "cron.sh"
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "CUDA_HOME",
+        "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+        "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")  # fmt: skip
+PREFIXES = ("HF_", "TRANSFORMERS_", "BENCHCAST_", "XDG_")
+
+
+class Place(Protocol):
+    """Somewhere that starts the pass; every method returns lines to print."""
+
+    def install(self, at: str) -> list[str]:
+        """Have it start at these times."""
+
+    def remove(self) -> list[str]:
+        """Undo that."""
+
+    def show(self) -> list[str]:
+        """What is installed; empty if nothing is."""
+
+
+def of(config: Path, *, systemd: bool) -> Place:
+    """The place for a config's pass.
+
+    Raises
+    ------
+    InputError
+        When the config is wrong, or its path cannot stand in a crontab.
+    """
+    path = config.resolve()
+    if any(ord(c) < 32 for c in str(path)):
+        raise InputError(f"{path!r}: a path with control characters cannot stand in a crontab; rename it")
+    return Timer(path) if systemd else Crontab(path)
+
+
+def script(config: Path) -> Path:
+    """Write the script that starts the pass with today's environment; returns its path."""
+    content, settings = settings_of(config)
+    path = State(config.parent / settings.folder).folder / SCRIPT
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(_environment(content).items()))
+    command = shlex.join([sys.executable, "-P", "-m", "pipeline.cli", "reevaluate", str(config)])
+    text = (f"#!/bin/sh\n# Written by benchcast cron install; run that again after changing the environment.\n"
+            f"{exports}cd {shlex.quote(str(config.parent))} || exit 2\nexec {command}\n")  # fmt: skip
+    store.write_text(text, path, mode=0o700)
+    return path
+
+
+def _environment(config: Config) -> dict[str, str]:
+    urls = " ".join(config.reevaluate.notify.urls) if config.reevaluate else ""
+    named = re.findall(r"\$\{?(\w+)", urls)
+    return {k: v for k, v in os.environ.items() if k in KEPT or k in named or k.startswith(PREFIXES)}
+
+
+class Crontab:
+    """The user's crontab; every line but our own is kept byte for byte."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        self._mark = f"{MARK}{config}".encode()
+
+    def install(self, at: str) -> list[str]:
+        """See ``Place``."""
+        times = schedule.cron(at)
+        # In a crontab a % ends the command, quoted or not, unless a backslash is before it.
+        command = f"/bin/sh {shlex.quote(str(script(self._config)))}".replace("%", r"\%")
+        line = f"{times} {command} ".encode() + self._mark.replace(b"%", rb"\%")
+        kept = self._others(before := _crontab())
+        _write_crontab(kept + line + b"\n", before)
+        return [line.decode()]
+
+    def remove(self) -> list[str]:
+        """See ``Place``."""
+        before = _crontab()
+        if not (own := self._own(before)):
+            return [f"{self._config}: is not in the crontab"]
+        _write_crontab(self._others(before), before)
+        return [f"removed: {line.decode(errors='replace')}" for line in own]
+
+    def show(self) -> list[str]:
+        """See ``Place``."""
+        return [line.decode(errors="replace") for line in self._own(_crontab())]
+
+    def _own(self, text: bytes) -> list[bytes]:
+        return [line for line in text.splitlines() if self._is_own(line)]
+
+    def _is_own(self, line: bytes) -> bool:
+        return line.rstrip().endswith(b" " + self._mark.replace(b"%", rb"\%")) and not line.lstrip().startswith(b"#")
+
+    def _others(self, text: bytes) -> bytes:
+        kept = b"".join(line for line in text.splitlines(keepends=True) if not self._is_own(line))
+        return kept if not kept or kept.endswith(b"\n") else kept + b"\n"
+
+
+def _crontab() -> bytes:
+    done = _run(["crontab", "-l"])
+    if done.returncode == 0:
+        return done.stdout
+    if b"no crontab for" in done.stderr:
+        return b""
+    raise BenchcastError(f"crontab -l: {_says(done)}")
+
+
+def _write_crontab(text: bytes, before: bytes) -> None:
+    done = _run(["crontab", "-"], text) if text else _run(["crontab", "-r"])
+    if done.returncode != 0:
+        raise BenchcastError(f"crontab: {_says(done)}; your crontab is as it was")
+    if _crontab() != text:
+        _run(["crontab", "-"], before)
+        raise BenchcastError("crontab: did not keep what it was given; put back as it was")
+
+
+def _run(command: list[str], text: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, input=text, capture_output=True, timeout=60, check=False)
+    except FileNotFoundError:
+        raise BenchcastError(f"{command[0]}: is not installed here") from None
+    except subprocess.TimeoutExpired:
+        raise BenchcastError(f"{command[0]}: did not answer within 60 s") from None
+
+
+def _says(done: subprocess.CompletedProcess[bytes]) -> str:
+    return " ".join(done.stderr.decode(errors="replace").split()) or f"ended with {done.returncode}"
+
+
+class Timer:
+    """A service and a timer in the user's systemd folder."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        name = re.sub(r"[^\w-]", "-", config.stem)
+        home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        unit = f"benchcast-{name}-{object_digest(str(config))[:8]}"
+        self._service, self._timer = (home / "systemd" / "user" / f"{unit}.{kind}" for kind in ("service", "timer"))
+
+    def install(self, at: str) -> list[str]:
+        """See ``Place``."""
+        calendar = schedule.calendar(at)
+        path = str(script(self._config)).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+        about = str(self._config).replace("%", "%%")
+        # 75 is try later; 1 and 3 show the service as failed, as people expect of what needs them.
+        store.write_text(f"[Unit]\nDescription=benchcast reevaluate {about}\n\n[Service]\nType=oneshot\n"
+                         f'ExecStart=/bin/sh "{path}"\nSuccessExitStatus=75\n', self._service)  # fmt: skip
+        store.write_text(f"[Unit]\nDescription=benchcast reevaluate {about}\n\n[Timer]\nOnCalendar={calendar}\n"
+                         "Persistent=true\n\n[Install]\nWantedBy=timers.target\n", self._timer)  # fmt: skip
+        return [f"{self._timer}: {calendar}", *self._systemctl(["enable", "--now", self._timer.name])]
+
+    def remove(self) -> list[str]:
+        """See ``Place``."""
+        if not self._timer.exists():
+            return [f"{self._config}: has no timer"]
+        lines = self._systemctl(["disable", "--now", self._timer.name])
+        for path in (self._timer, self._service):
+            path.unlink(missing_ok=True)
+        return [f"removed: {self._timer}", *lines]
+
+    def show(self) -> list[str]:
+        """See ``Place``."""
+        if not self._timer.exists():
+            return []
+        return [f"{path}:\n{path.read_text(encoding='utf-8')}" for path in (self._timer, self._service)]
+
+    def _systemctl(self, words: list[str]) -> list[str]:
+        """Tell the user's systemd; where there is none to talk to, say what to run."""
+        try:
+            done = [_run(["systemctl", "--user", *some]) for some in (["daemon-reload"], words)]
+        except BenchcastError:
+            done = []
+        if done and all(d.returncode == 0 for d in done):
+            return ["systemd: done (loginctl enable-linger lets it run while you are logged out)"]
+        return [
+            f"systemd does not answer here; run: systemctl --user daemon-reload && systemctl --user {shlex.join(words)}"
+        ]

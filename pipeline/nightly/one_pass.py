@@ -1,0 +1,295 @@
+"""One pass: lock, score what is new, forecast, compare with what was registered, report, remember, tell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pipeline.config import Config, ReevaluateSettings, load
+from pipeline.digest import object_digest
+from pipeline.errors import BenchcastError, InputError
+from pipeline.nightly import alerts, conditions
+from pipeline.nightly.conditions import ALERT, Condition
+from pipeline.nightly.quiet import Voice, voice
+from pipeline.nightly.state import LATER, State, stamp
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.nightly.compare import Compared
+
+SLACK = timedelta(minutes=2)  # that clocks may be set back by for good reasons
+SCORING_RULES = ("failure", "gone", "clock")  # found without a forecast
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of the command line."""
+
+    verbose: bool = False
+    retry_failed: bool = False
+    register: bool = False
+    accept_gone: bool = False
+
+
+@dataclass
+class Seen:
+    """What a pass found before it forecast."""
+
+    table: pd.DataFrame
+    data_digest: str
+    places: dict[str, str] = field(default_factory=dict)
+    scored: int = 0
+    left: int = 0
+    waiting: list[str] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+
+
+def settings_of(path: Path) -> tuple[Config, ReevaluateSettings]:
+    """A config with its ``reevaluate`` section (which may be missing: its defaults).
+
+    Raises
+    ------
+    InputError
+        When the table it scores into is not the one it forecasts from.
+    """
+    config = load(path, Config)
+    base = path.resolve().parent
+    if config.score is not None:
+        read = config.data.path and base / config.data.path
+        if config.data.source != "table" or read is None or read.resolve() != (base / config.score.out).resolve():
+            raise InputError(f"{path}: data: must be {{source: table, path: {config.score.out}}}, the table that is "
+                             "scored into (score.out)")  # fmt: skip
+    settings = config.reevaluate or ReevaluateSettings()
+    return config.model_copy(update={"reevaluate": settings}), settings
+
+
+def run(path: Path, options: Options) -> int:
+    """Do one pass; returns its exit code.
+
+    Raises
+    ------
+    BusyError
+        When another pass is at work.
+    BenchcastError
+        When the pass cannot be completed; the next one goes on where it stopped.
+    """
+    config, settings = settings_of(path)
+    state = State(path.resolve().parent / settings.folder)
+    with state.lock(), voice(state.folder, verbose=options.verbose) as speak, _stoppable():
+        with contextlib.suppress(OSError):
+            os.nice(max(settings.nice - os.nice(0), 0))
+        try:
+            code = _Pass(config, settings, path, state, options, speak).run()
+        except SystemExit:
+            speak.say(f"{state.folder}: the pass was stopped; the next one goes on")
+            raise
+        except BaseException as error:
+            speak.log(f"error: {error}")
+            with contextlib.suppress(BenchcastError):
+                code = error.exit_code if isinstance(error, BenchcastError) else 1
+                now = {"time": stamp(datetime.now(UTC)), "exit_code": code, "error": str(error)}
+                state.write_status(state.status() | now)
+            raise
+        speak.note(f"done, exit code {code}")
+        return code
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """A pass that is asked to end leaves through its clean-up: what is scored is stored."""
+
+    def stop(*_: object) -> NoReturn:
+        raise SystemExit(LATER)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Pass:
+    def __init__(
+        self, config: Config, settings: ReevaluateSettings, path: Path, state: State, options: Options, speak: Voice
+    ) -> None:
+        self._config, self._settings, self._state, self._options, self._speak = config, settings, state, options, speak
+        self._base = path.resolve().parent
+        self._began = datetime.now(UTC)
+        self._history = state.history()
+        self._last: dict[str, Any] = self._history[-1] if self._history else {}
+        self._before = conditions.read(self._last.get("conditions", ()))
+
+    def run(self) -> int:
+        seen = self._see()
+        digest = object_digest(self._config.model_dump(mode="json", exclude={"out"}))
+        same = [c for c in self._before if c.rule not in SCORING_RULES]
+        entry: dict[str, Any] = {
+            "seq": int(self._last.get("seq", 0)) + 1, "time": stamp(self._began), "benchcast": installed("benchcast"),
+            "config_digest": digest, "data_digest": seen.data_digest,
+        }  # fmt: skip
+        as_before = all(self._last.get(k) == entry[k] for k in ("benchcast", "config_digest", "data_digest"))
+        if as_before and not self._options.register:
+            stands = [*seen.conditions, *same]
+            if {c.key for c in stands} == {c.key for c in self._before}:
+                self._speak.note("nothing new")
+                return self._finish(seen, None)
+            messages = conditions.changes(self._before, stands)
+            entry |= {"conditions": conditions.plain(stands), "messages": messages, "scored": seen.scored}
+            return self._finish(seen, entry)
+        if self._last and self._last["config_digest"] != digest:
+            self._speak.note("the config was edited since the last pass")
+        entry |= {"config_edited": bool(self._last) and self._last["config_digest"] != digest}
+        from pipeline.nightly import compare
+
+        found = compare.forecast(
+            self._config, self._base, seen.table, self._state, self._history, register_anew=self._options.register,
+            note=self._speak.note,
+        )  # fmt: skip
+        stands = [*seen.conditions, *found.conditions]
+        entry |= found.entry | {
+            "scored": seen.scored, "left": seen.left, "conditions": conditions.plain(stands),
+            "messages": conditions.changes(self._before, stands), "report": self._report(found),
+        }  # fmt: skip
+        return self._finish(seen, entry)
+
+    def _report(self, found: Compared) -> str | None:
+        """Typeset, under the date of today; None when there is no forecast."""
+        if found.result is None:
+            return None
+        from reports import document, tracking
+
+        with self._state.new_report() as part:
+            try:
+                document.write(found.result.model_dump(mode="json", by_alias=True), part)
+            except document.ReportError as error:
+                raise BenchcastError(f"the report could not be typeset: {error}") from error
+            tracking.write(found.tracks, part)
+            return self._state.keep_report(part, f"{self._began.astimezone():%Y-%m-%d}")
+
+    def _finish(self, seen: Seen, entry: dict[str, Any] | None) -> int:
+        """Remember what was found, and tell it."""
+        if entry is not None:
+            self._state.append(entry)
+            self._history.append(entry)
+        if seen.places != (known := self._state.known()):
+            kept = {} if self._options.accept_gone else {k: v for k, v in known.items() if k not in seen.places}
+            self._state.write_known(kept | seen.places)
+        last = self._history[-1] if self._history else {}
+        stands = conditions.read(last.get("conditions", ()))
+        report = next((e["report"] for e in reversed(self._history) if e.get("report")), None)
+        code = conditions.exit_code(stands)
+        told = self._state.status().get("told", {})
+        status = {
+            "time": stamp(self._began), "exit_code": code, "seq": last.get("seq", 0), "scored": seen.scored,
+            "left": seen.left, "waiting": seen.waiting, "conditions": [str(c) for c in stands], "report": report,
+            "told": told,
+        }  # fmt: skip
+        self._state.write_status(status)
+        told = alerts.deliver(
+            self._settings.notify, f"Benchcast: {self._config.title}", self._history, told, self._speak,
+            self._state.folder / "status.json", self._state.reports / "latest",
+        )  # fmt: skip
+        if told != status["told"]:
+            self._state.write_status(status | {"told": told})
+        if seen.left:
+            self._speak.note(f"{seen.left} cells are left for the next pass")
+        return code
+
+    def _see(self) -> Seen:
+        """Score what is new, and read the table."""
+        from pipeline import ingest
+        from pipeline.digest import table_digest
+
+        found: list[Condition] = []
+        places: dict[str, str] = {}
+        scored, left, waiting = 0, 0, list[str]()
+        if self._config.score is not None:
+            scored, left, waiting, places, failures = self._score()
+            found += failures
+        try:
+            table = ingest.read(self._config.data, self._base).table
+        except InputError as error:  # of data, and not of the config
+            raise BenchcastError(str(error)) from error
+        if self._config.score is None:
+            rows = table[["run", "tokens"]].drop_duplicates()
+            places = {f"{r.run} at {r.tokens:.4g} tokens": str(r.run) for r in rows.itertuples()}
+        found += self._gone(places)
+        if (behind := self._clock()) is not None:
+            found.append(behind)
+        return Seen(table, table_digest(table), places, scored, left, waiting, found)
+
+    def _score(self) -> tuple[int, int, list[str], dict[str, str], list[Condition]]:
+        from pipeline.cellstore import Store
+        from pipeline.scoring.run import score
+
+        assert self._config.score is not None
+        settings = scoring(self._config, self._base)
+        until = self._settings.max_hours and time.monotonic() + 3600 * self._settings.max_hours
+        summary = score(settings, self._base, self._speak, retry_failed=self._options.retry_failed,
+                        limits=limits(self._settings, until))  # fmt: skip
+        if not len(summary.table):
+            what = "; ".join(f"{source}: {reason}" for source, _, reason in summary.failures[:3])
+            raise BenchcastError(f"no checkpoint is scored so far{': ' + what if what else ''}")
+        self._speak.note(f"{summary.scored} cells scored now, {summary.cells} wanted")
+        plan = Store(self._base / settings.store).plan()
+        places = {c["source"]: str(c["place"]["run"]) for c in plan["checkpoints"]}
+        # What is being written, or is broken, is there.
+        places |= {source: "" for source in (*summary.waiting, *plan["broken"]) if source not in places}
+        failures = [
+            Condition("failure", source if task == "*" else task if source == "*" else f"{source}, {task}", reason,
+                      conditions.FAILED)
+            for source, task, reason in summary.failures
+        ]  # fmt: skip
+        return summary.scored, summary.left, summary.waiting, places, failures
+
+    def _gone(self, places: dict[str, str]) -> Iterator[Condition]:
+        if self._options.accept_gone:
+            return
+        by_run: dict[str, list[str]] = {}
+        for source, run in self._state.known().items():
+            if source not in places:
+                by_run.setdefault(run, []).append(source)
+        for run, sources in by_run.items():
+            shown = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
+            yield Condition("gone", run, f"{shown} was there and is gone; the forecast is made without it (restore it, "
+                            "or --accept-gone)")  # fmt: skip
+
+    def _clock(self) -> Condition | None:
+        """The clock against every time that was written down."""
+        times = [str(e["time"]) for e in self._history] + [str(self._state.status().get("time", ""))]
+        latest = max((datetime.fromisoformat(t) for t in times if t), default=self._began)
+        if self._began >= latest - SLACK:
+            return None
+        return Condition("clock", "", f"it is {stamp(self._began)} now, but a pass ended at {stamp(latest)}; set it",
+                         ALERT)  # fmt: skip
+
+
+def scoring(config: Config, base: Path) -> Any:
+    """The score section, without patterns that match nothing yet: the big run may not have begun.
+
+    Raises
+    ------
+    FaultsError
+        From the scorer, when none matches.
+    """
+    from pipeline.scoring import discover
+
+    assert config.score is not None
+    kept = discover.matching(config.score.checkpoints, base)
+    return config.score.model_copy(update={"checkpoints": kept}) if kept else config.score
+
+
+def limits(settings: ReevaluateSettings, until: float | None) -> Any:
+    """What one pass may score."""
+    from pipeline.scoring.run import Limits
+
+    return Limits(settings.max_checkpoints, until, newest_first=True)

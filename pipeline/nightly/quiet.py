@@ -1,0 +1,93 @@
+"""A pass says nothing but what it has to: what libraries print goes to a file, what it did to a log."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pipeline.scoring.progress import Progress
+
+LOG_BYTES, LOG_FILES = 1 << 20, 5
+OUTPUT_BYTES = 1 << 20
+
+
+class Voice(Progress):
+    """Speaks for a pass: ``note`` to the log (and stdout when verbose), ``say`` to stderr and the log."""
+
+    def __init__(self, logger: logging.Logger, out: int, err: int, *, verbose: bool) -> None:
+        self._logger, self._out, self._err, self._verbose = logger, out, err, verbose
+
+    def log(self, text: str) -> None:
+        """Only for the log."""
+        self._logger.info("%s", text)
+
+    def note(self, text: str) -> None:
+        """Worth remembering."""
+        self._logger.info("%s", text)
+        if self._verbose:
+            _write(self._out, text)
+
+    def say(self, text: str) -> None:
+        """Worth telling."""
+        self._logger.warning("%s", text)
+        _write(self._err, text)
+
+    def line(self, text: str) -> None:
+        """See ``Progress``."""
+        self.note(text)
+
+    def done(self, source: str, cells: int, seconds: float) -> None:
+        """See ``Progress``."""
+        self.note(f"{source}: {cells} cells in {seconds:.1f} s")
+
+
+@contextmanager
+def voice(folder: Path, *, verbose: bool) -> Iterator[Voice]:
+    """Turn the process's stdout and stderr, and those of its children, into ``output.log`` meanwhile."""
+    logger = logging.getLogger("benchcast.nightly")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logging.raiseExceptions = False  # a full disk is told by what must be written
+    handler = logging.handlers.RotatingFileHandler(folder / "reevaluate.log", maxBytes=LOG_BYTES,
+                                                   backupCount=LOG_FILES - 1, encoding="utf-8", delay=True)  # fmt: skip
+    handler.setFormatter(logging.Formatter(f"%(asctime)s {os.getpid()} %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    _flush()
+    out, err = os.dup(1), os.dup(2)
+    try:
+        with suppress(OSError):
+            sink = _sink(folder / "output.log")
+            os.dup2(sink, 1)
+            os.dup2(sink, 2)
+            os.close(sink)
+        yield Voice(logger, out, err, verbose=verbose)
+    finally:
+        _flush()
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        os.close(out)
+        os.close(err)
+        logger.removeHandler(handler)
+        with suppress(OSError):
+            handler.close()
+
+
+def _sink(path: Path) -> int:
+    full = path.exists() and path.stat().st_size > OUTPUT_BYTES
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if full else 0), 0o644)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+
+
+def _write(handle: int, text: str) -> None:
+    with suppress(OSError):  # nobody listens any more
+        os.write(handle, (text + "\n").encode("utf-8", "replace"))
