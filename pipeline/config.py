@@ -325,7 +325,8 @@ def _fault(path: Path, kind: type[BaseModel], raw: Any, error: dict[str, Any]) -
     if error["type"] == "missing":
         what = "is missing"
     elif error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _names(kind), 1)
+        wrong = str(error["loc"][-1])
+        near = difflib.get_close_matches(wrong, [name for name in _names(kind) if name != wrong], 1)
         return Fault(f"{path}: {where}", "is no known key", f"did you mean {near[0]!r}?" if near else "remove it")
     elif not isinstance(error.get("input"), dict | list):
         what = f"{error.get('input')!r}: {what}"

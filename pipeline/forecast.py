@@ -159,6 +159,7 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
 
 def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterator[Job]:
     """One job per (family with runs to fit, task with an accuracy)."""
+    table = _counted(table)
     about = table[["run", "family", "flops_convention"]].drop_duplicates("run").set_index("run")
     fitted = about[roles[about.index].eq("fit").to_numpy()]
     conventions = {str(f): str(rows["flops_convention"].iloc[0]) for f, rows in fitted.groupby("family", sort=False)}
@@ -180,6 +181,14 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
                     chance=float(chance.iloc[0]) if len(chance) else None, level=config.level,
                     convention=convention, members=members.get(task, {}), shared=shared,
                 )  # fmt: skip
+
+
+def _counted(table: pd.DataFrame) -> pd.DataFrame:
+    """A family that does not name its FLOP convention, but has 6ND throughout, counts as 6ND."""
+    off = (table["flops"] / (6 * table["params"] * table["tokens"]) - 1).abs() > 0.02
+    plain = ~off.groupby(table["family"]).transform("any")
+    unnamed = table["flops_convention"].eq("")
+    return table.assign(flops_convention=table["flops_convention"].mask(unnamed & plain, "6ND"))
 
 
 def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -163,7 +163,16 @@ def _quiet_fit(law: Law, X: Array, y: Array, groups: pd.Series | None) -> Law | 
 
 
 def _chained(first: Law, second: Law, complement: bool, X: pd.DataFrame) -> tuple[Array, Array]:
-    """Plug-in forecast and standard error: the second law over equally likely losses of the first."""
+    """Plug-in forecast and standard error: the second law over equally likely losses of the first.
+
+    NaN where the first law's inputs are not known (a target given by its FLOPs alone).
+    """
+    known = X[list(first.columns)].notna().all(axis=1).to_numpy()
+    if not known.all():
+        mean, stderr = np.full(len(X), np.nan), np.full(len(X), np.nan)
+        if known.any():
+            mean[known], stderr[known] = _chained(first, second, complement, X[known])
+        return mean, stderr
     inputs = X[list(first.columns)].to_numpy(dtype=float)
     loss = first.spread(inputs)
     nodes = student.ppf(NODES, max(loss.dof, 1.0))

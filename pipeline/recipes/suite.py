@@ -68,6 +68,8 @@ class Suite:
         """
         trials, made = self.trials, self.calibrated
         actual = trials.rows["actual"].to_numpy(dtype=float)
+        if not len(actual):
+            return pd.DataFrame(columns=["ratio", "error", "carry", "hit", "width", "score", "delta"], dtype=float)
         row = np.arange(len(actual))
         heaviest = np.argmax(np.where(np.isfinite(trials.mean), self.pooled.weights, -1.0), axis=1)
         center = trials.mean[row, heaviest]

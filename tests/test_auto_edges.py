@@ -1,0 +1,111 @@
+"""The recipe auto on ladders that lack something: an answer with an interval, or a refusal that says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import forecast
+from pipeline.config import Config
+from pipeline.results import Forecast
+
+SIZES, MULTIPLIERS = (1e7, 3e7, 1e8, 3e8, 1e9), (5.0, 20.0, 80.0)
+BIG = {"params": 7e9, "token_multiplier": 20}
+
+
+def truth(params: float, tokens: float) -> tuple[float, float]:
+    loss = 0.4 + 40 / params**0.25 + 60 / tokens**0.25
+    return loss, 0.25 + 0.65 / (1 + np.exp(5 * (loss - 1)))
+
+
+def ladder(sizes: tuple[float, ...] = SIZES, multipliers: tuple[float, ...] = MULTIPLIERS) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for n in sizes:
+        for m in multipliers:
+            loss, accuracy = truth(n, n * m)
+            run = {
+                "run": f"{n:g}-{m:g}",
+                "family": "f",
+                "params": n,
+                "tokens": n * m,
+                "flops": 6 * n * n * m,
+                "task": "t",
+            }
+            rows.append(run | {"metric": "acc", "value": accuracy + rng.normal(0, 0.004), "chance": 0.25})
+            rows.append(run | {"metric": "nll", "value": loss})
+    return pd.DataFrame(rows)
+
+
+def ask(table: pd.DataFrame, target: dict[str, Any] | None = None, **more: Any) -> Forecast:
+    plain = {"data": {"source": "table"}, "targets": [target or BIG], "recipes": ["auto"]}
+    result = forecast.run(Config.model_validate(plain | more), Path(), table)
+    assert result.model_dump_json()
+    return result.forecasts[0]
+
+
+def with_scores(table: pd.DataFrame, value: Any) -> pd.DataFrame:
+    return table.assign(value=table["value"].where(table["metric"].ne("acc"), value))
+
+
+def sound(f: Forecast) -> None:
+    assert f.forecast is not None
+    assert f.low is not None
+    assert f.high is not None
+    assert 0 <= f.low < f.forecast < f.high <= 1
+
+
+@pytest.mark.parametrize("target", [BIG, {"flops": 6 * 7e9 * 7e9 * 20}])
+def test_a_target_by_its_flops_alone_is_forecast_by_the_laws_that_need_no_more(target: dict[str, Any]) -> None:
+    f = ask(ladder(), target)
+    sound(f)
+    assert (f.low or 0) <= truth(7e9, 7e9 * 20)[1] <= (f.high or 0)
+    assert f.codes == ()
+    assert any("N and D" in a.form for a in f.alternatives) == ("params" in target)
+
+
+def test_accuracy_alone_is_enough() -> None:
+    f = ask(ladder().query("metric == 'acc'"))
+    sound(f)
+    assert {a.form for a in f.alternatives} == {"direct law", "line in log C", "largest carried forward"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "multipliers", "status"),
+    [((1e7,), (20.0,), "failed"), ((1e7, 1e8), (20.0,), "refused"), (SIZES, (20.0,), "refused")],
+)
+def test_a_ladder_too_short_to_test_is_refused(sizes: Any, multipliers: Any, status: str) -> None:
+    f = ask(ladder(sizes, multipliers))
+    assert (f.status, f.grade, f.forecast) == (status, "D", None)
+    assert "few-points" in f.codes
+    assert f.notes
+
+
+def test_what_does_not_move_is_carried_forward_not_forecast() -> None:
+    f = ask(with_scores(ladder(), 0.5))
+    assert (f.status, f.grade) == ("refused", "D")
+    assert "carried forward" in f.reasons[0]
+    assert f.baselines.carry_forward == 0.5
+
+
+def test_inverse_scaling_is_named() -> None:
+    table = ladder()
+    f = ask(with_scores(table, 1 - table["value"]))
+    assert "inverse-scaling" in f.codes
+
+
+def test_replicas_at_one_budget_are_no_ladder() -> None:
+    parts = [ladder((1e8,), (20.0,)).assign(run=f"seed {i}") for i in range(8)]
+    f = ask(pd.concat(parts))
+    assert (f.status, f.grade) == ("refused", "D")
+    assert "untested" in f.codes
+
+
+def test_other_flops_are_named_and_six_n_d_is_known_without_a_name() -> None:
+    table = ladder()
+    assert "mixed-flops" not in ask(table).codes
+    assert "mixed-flops" in ask(table.assign(flops=table["flops"] * 1.3)).codes
