@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     "inverse-scaling": "the score falls as compute grows",
     "u-shaped": "the score falls and rises again with compute",
     "beyond-tested": "the target is farther beyond the ladder than anything the backtest tried",
+    "no-skill": "in the backtest the forecast was no better than the largest score carried forward",
     "untested": "the ladder is too short to test any forecast on it",
     "family-change": "the target is of another family (data or recipe) than the ladder",
     "annealing": "the target was annealed; whether the ladder's runs were is not known",
@@ -86,7 +87,8 @@ def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None
     """
     rows = finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
     score, stderr = rows["accuracy"].to_numpy(dtype=float), _stderr(rows)
-    noise = max(_scatter(late), float(np.median(stderr)) if len(stderr) else 0.0, 1e-4)
+    known = max(_scatter(late), float(np.median(stderr)) if len(stderr) else 0.0)
+    noise = max(known or _roughness(rows), 1e-4)
     varies = len(rows) > 2 and np.ptp(score) > 0 and rows["flops"].nunique() > 1
     top = rows["accuracy"].tail(3)
     error = max(noise, 1e-4) / np.sqrt(max(len(top), 1))
@@ -119,6 +121,15 @@ def _scatter(late: pd.DataFrame | None) -> float:
             steps = np.arange(len(y))
             found.append(np.std(y - np.polyval(np.polyfit(steps, y, 1), steps), ddof=2))
     return float(np.median(found)) if found else 0.0
+
+
+def _roughness(rows: pd.DataFrame) -> float:
+    """Noise where nothing else tells it: how the runs, in order of compute, jump about their own line."""
+    score, log_c = rows["accuracy"].to_numpy(dtype=float), np.log(rows["flops"].to_numpy(dtype=float))
+    if len(rows) < 4 or np.ptp(log_c) == 0:
+        return 0.0
+    left = score - np.polyval(np.polyfit(log_c, score, 1), log_c)
+    return float(np.sqrt(np.mean(np.diff(left) ** 2) / 2))
 
 
 def _u_shaped(log_c: Array, score: Array) -> bool:
@@ -164,7 +175,8 @@ def grade(
     """Grade of one forecast, and the reasons in words.
 
     A task is refused (D) where the ladder gives no reason to believe a forecast: it is at chance, nothing could be
-    tested, or in the backtest the forecast was no better than copying the largest score.
+    tested, or the interval says nothing. A record no better than that of copying the largest score caps the grade but
+    refuses nothing: on the backtests of four ladders, tasks refused for it were forecast better than copied.
 
     Parameters
     ----------
@@ -179,11 +191,6 @@ def grade(
     refused = [CODES["at-chance"]] if "at-chance" in found.codes() else []
     if not np.isfinite(tested):
         refused.append(CODES["untested"])
-    if carry_miss <= typical_miss:
-        refused.append(
-            f"in the backtest it missed by {100 * typical_miss:.1f} points, "
-            f"no better than the largest score carried forward ({100 * carry_miss:.1f})"
-        )
     expected = max(half_width / 2, typical_miss if np.isfinite(typical_miss) else 0.0)
     if expected > C_WITHIN:
         refused.append(f"the interval is {200 * half_width:.0f} points wide")
@@ -191,6 +198,12 @@ def grade(
         return "D", tuple(refused)
     reasons = [f"expected to miss by {100 * expected:.1f} points"]
     best = 0 if expected <= A_WITHIN else 1 if expected <= B_WITHIN else 2
+    if carry_miss <= typical_miss:
+        best = 2
+        reasons.append(
+            f"missed by {100 * typical_miss:.1f} points in the backtest, the largest score carried forward "
+            f"by {100 * carry_miss:.1f}"
+        )
     if decades > tested + NEAR:
         best = max(best, 1 if decades <= 1.5 * tested else 2)
         reasons.append(f"{10**decades:.0f}x beyond the ladder, tested up to {10**tested:.0f}x")

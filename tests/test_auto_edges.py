@@ -85,11 +85,20 @@ def test_a_ladder_too_short_to_test_is_refused(sizes: Any, multipliers: Any, sta
     assert f.notes
 
 
-def test_what_does_not_move_is_carried_forward_not_forecast() -> None:
+def test_what_does_not_move_is_carried_forward_and_says_so() -> None:
     f = ask(with_scores(ladder(), 0.5))
-    assert (f.status, f.grade) == ("refused", "D")
-    assert "carried forward" in f.reasons[0]
-    assert f.baselines.carry_forward == 0.5
+    assert {"no-skill", "no-trend"} <= set(f.codes)
+    assert f.grade == "C"
+    assert f.forecast == pytest.approx(0.5, abs=0.005)
+    assert "carried forward" in f.reasons[1]
+
+
+def test_a_task_at_chance_is_refused() -> None:
+    table = ladder()
+    noise = np.random.default_rng(1).normal(0.25, 0.005, len(table))
+    f = ask(with_scores(table, noise))
+    assert (f.status, f.grade, f.forecast) == ("refused", "D", None)
+    assert "at-chance" in f.codes
 
 
 def test_inverse_scaling_is_named() -> None:

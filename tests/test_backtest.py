@@ -173,8 +173,8 @@ def test_grades_say_why() -> None:
     untested = grade(good, 0.03, float("nan"), float("nan"), 0.5, float("nan"))
     assert untested == ("D", ("the ladder is too short to test any forecast on it",))
     letter, reasons = grade(good, 0.03, 0.04, 0.03, 0.5, 1.0)
-    assert letter == "D"
-    assert "carried forward" in reasons[0]
+    assert letter == "C"
+    assert "carried forward" in reasons[1]
     flat = ladder(0).assign(accuracy=0.25 + np.random.default_rng(0).normal(0, 0.005, 15))
     letter, reasons = grade(signal(flat, 0.25), 0.03, 0.01, 0.05, 0.5, 1.0)
     assert letter == "D"

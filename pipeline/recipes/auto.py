@@ -83,7 +83,9 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
     made, decades = suite.calibrated, float(suite.trials.decades[at])
     codes += _more_codes(suite, places, at, decades)
     half = float(made.high[at] - made.low[at]) / 2
-    mark, reasons = grade(heard, half, *_typical_misses(suite, job.task, decades), decades, float(made.tested[at]))
+    own, carry = _typical_misses(suite, job.task, decades)
+    codes += ["no-skill"] if carry <= own else []
+    mark, reasons = grade(heard, half, own, carry, decades, float(made.tested[at]))
     refused = mark == "D" and settings.refuse
     value = empty if refused else {
         "forecast": float(suite.pooled.mean[at]), "low": float(min(made.low[at], suite.pooled.mean[at])),
