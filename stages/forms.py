@@ -103,13 +103,14 @@ def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predicti
     for middle in middles:
         rows = ladder.finals.dropna(subset=[middle, "accuracy"]) if middle in ladder.finals else ladder.finals[:0]
         rows = rows[rows[middle] > 0] if len(rows) else rows
-        losses = _first_laws(ladder, rows, middle)
+        firsts = _first_laws(ladder, rows, middle)
+        losses = {first: _losses_at(law, X) for first, law in firsts.items()}
         for second, law, complement in _second_laws(ladder, rows, middle):
             for first, loss in losses.items():
                 form = Form(middle, first, second)
-                found[form] = _chained(loss, law, complement, X)
+                found[form] = _chained(loss, law, complement)
                 # A floor held near chance is what "sigmoid to 1" means.
-                bound[form] = "bound hit" in (loss.status_, law.status_ if second == FREE else "")
+                bound[form] = "bound hit" in (firsts[first].status_, law.status_ if second == FREE else "")
     found |= _one_step(ladder.finals, X)
     forms = tuple(found)
     mean, stderr = (np.array([found[f][i] for f in forms]) for i in (0, 1))
@@ -162,28 +163,42 @@ def _quiet_fit(law: Law, X: Array, y: Array, groups: pd.Series | None) -> Law | 
     return None if law.status_ == "abnormal" else law
 
 
-def _chained(first: Law, second: Law, complement: bool, X: pd.DataFrame) -> tuple[Array, Array]:
-    """Plug-in forecast and standard error: the second law over equally likely losses of the first.
+@dataclass(frozen=True)
+class _Losses:
+    """A first law at m targets: the plug-in loss (m,), equally likely losses (m, nodes), and where it is known (m,)."""
 
-    NaN where the first law's inputs are not known (a target given by its FLOPs alone).
-    """
-    known = X[list(first.columns)].notna().all(axis=1).to_numpy()
-    if not known.all():
-        mean, stderr = np.full(len(X), np.nan), np.full(len(X), np.nan)
-        if known.any():
-            mean[known], stderr[known] = _chained(first, second, complement, X[known])
-        return mean, stderr
+    plain: Array
+    likely: Array
+    known: NDArray[np.bool_]
+
+
+def _losses_at(first: Law, X: pd.DataFrame) -> _Losses:
+    """NaN where the law's inputs are not known (a target given by its FLOPs alone)."""
     inputs = X[list(first.columns)].to_numpy(dtype=float)
-    loss = first.spread(inputs)
-    nodes = student.ppf(NODES, max(loss.dof, 1.0))
-    losses = np.clip(np.nan_to_num(loss.mean[:, None] + loss.total[:, None] * nodes), -50, 50)
-    losses = np.clip(np.exp(losses) if first.log_link else losses, 0.0, 1e6)
-    spread = second.spread(losses.reshape(-1, 1))
-    curve = np.clip(spread.mean.reshape(losses.shape), 0.0, 1.0)
-    noise = np.minimum(np.nan_to_num(spread.total, nan=WIDEST, posinf=WIDEST), WIDEST).reshape(losses.shape)
-    plain = np.clip(second.predict(np.maximum(first.predict(inputs), 0.0)[:, None]), 0.0, 1.0)
-    variance = np.mean(noise**2, axis=1) + np.var(curve, axis=1)
-    return (1 - plain if complement else plain), np.minimum(np.sqrt(variance), WIDEST)
+    known = np.isfinite(inputs).all(axis=1)
+    plain, likely = np.full(len(X), np.nan), np.full((len(X), len(NODES)), np.nan)
+    if known.any():
+        loss = first.spread(inputs[known])
+        nodes = student.ppf(NODES, max(loss.dof, 1.0))
+        drawn = np.clip(np.nan_to_num(loss.mean[:, None] + loss.total[:, None] * nodes), -50, 50)
+        likely[known] = np.clip(np.exp(drawn) if first.log_link else drawn, 0.0, 1e6)
+        plain[known] = np.maximum(first.predict(inputs[known]), 0.0)
+    return _Losses(plain, likely, known)
+
+
+def _chained(losses: _Losses, second: Law, complement: bool) -> tuple[Array, Array]:
+    """Plug-in forecast and standard error: the second law over equally likely losses of the first; NaN: unknown."""
+    known = losses.known
+    mean, stderr = np.full(len(known), np.nan), np.full(len(known), np.nan)
+    if known.any():
+        likely = losses.likely[known]
+        spread = second.spread(np.column_stack([losses.plain[known], likely]).reshape(-1, 1))
+        curve = np.clip(spread.mean.reshape(len(likely), -1), 0.0, 1.0)
+        noise = np.minimum(np.nan_to_num(spread.total, nan=WIDEST, posinf=WIDEST), WIDEST).reshape(curve.shape)
+        variance = np.mean(noise[:, 1:] ** 2, axis=1) + np.var(curve[:, 1:], axis=1)
+        mean[known] = 1 - curve[:, 0] if complement else curve[:, 0]
+        stderr[known] = np.minimum(np.sqrt(variance), WIDEST)
+    return mean, stderr
 
 
 def _one_step(finals: pd.DataFrame, X: pd.DataFrame) -> dict[Form, tuple[Array, Array]]:
