@@ -127,8 +127,8 @@ def test_a_form_that_failed_loses_its_weight() -> None:
 
 
 def test_intervals_cover_on_new_data_from_every_cutoff() -> None:
-    """Nominal 90 %, 40 tasks of the truth above. The laws hold exactly here: too wide is likelier than too narrow."""
-    made = trials_of(range(100, 140))
+    """Nominal 90 %, 20 tasks of the truth above. The laws hold exactly here: too wide is likelier than too narrow."""
+    made = trials_of(range(100, 120))
     intervals = calibrate(made, pool(made))
     actual = made.rows["actual"].to_numpy(dtype=float)
     hit = (actual >= intervals.low) & (actual <= intervals.high)
