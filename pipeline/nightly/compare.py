@@ -148,6 +148,10 @@ def _track_one(
     family = context.table.loc[context.table["run"].eq(run), "family"]
     bands = registered.bands(record, name, context.recipe, str(family.iloc[0]) if len(family) else None)
     store = context.base / context.config.score.store if context.config.score else None
+    if not bands:
+        what = f"recipe {context.recipe} gave no forecast of any task when it was registered: nothing is tracked"
+        found.conditions.append(Condition("forecast", name, what, FAILED))
+        return
     followed = track.track(target, run, points, bands, Documents(store), context.settings)
     then: Entry = next((e for e in reversed(list(_registrations(entries))) if e["hash"] == record.hash), {})
     every = [p for own in points.values() for p in own]

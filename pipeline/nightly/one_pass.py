@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -165,13 +166,13 @@ class _Pass:
         """Typeset, under the date of today; None when there is no forecast."""
         if found.result is None:
             return None
-        from reports import document, tracking
+        from pipeline import register
+        from reports import tracking
 
+        records = register.read(self._state.register) if self._state.register.exists() else ()
+        result = found.result.model_copy(update={"registered": register.looked_up(found.result, records)})
         with self._state.new_report() as part:
-            try:
-                document.write(found.result.model_dump(mode="json", by_alias=True), part)
-            except document.ReportError as error:
-                raise BenchcastError(f"the report could not be typeset: {error}") from error
+            result.write(part)
             tracking.write(found.tracks, part)
             return self._state.keep_report(part, f"{self._began.astimezone():%Y-%m-%d}")
 
@@ -234,8 +235,11 @@ class _Pass:
         assert self._config.score is not None
         settings = scoring(self._config, self._base)
         until = self._settings.max_hours and time.monotonic() + 3600 * self._settings.max_hours
-        summary = score(settings, self._base, self._speak, retry_failed=self._options.retry_failed,
-                        limits=limits(self._settings, until))  # fmt: skip
+        try:
+            summary = score(settings, self._base, self._speak, retry_failed=self._options.retry_failed,
+                            limits=limits(self._settings, until))  # fmt: skip
+        except sqlite3.Error as error:  # the disk filled up in the middle; what is on disk is whole
+            raise BenchcastError(f"{self._base / settings.store}: its index cannot be written ({error})") from error
         if not len(summary.table):
             what = "; ".join(f"{source}: {reason}" for source, _, reason in summary.failures[:3])
             raise BenchcastError(f"no checkpoint is scored so far{': ' + what if what else ''}")
