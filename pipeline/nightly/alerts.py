@@ -21,18 +21,19 @@ class NotToldError(Exception):
 
 def deliver(
     settings: NotifySettings, title: str, history: Sequence[Mapping[str, Any]], told: dict[str, int], voice: Voice,
-    status: Path, report: Path,
+    base: Path, status: Path, report: Path,
 ) -> dict[str, int]:  # fmt: skip
     """Give every channel the messages it has not had yet; returns channel to the last pass it was told of.
 
-    ``told`` is what this returned before. A channel that is new hears of the last pass with messages only.
+    The command runs in ``base``. ``told`` is what this returned before; a channel that is new hears of the last pass
+    only.
     """
     last = int(history[-1]["seq"]) if history else 0
     channels: dict[str, Callable[[list[str]], None]] = {TERMINAL: lambda lines: voice.say("\n".join(lines))}
     if settings.urls:
         channels[APPRISE] = lambda lines: _apprise(settings.urls, title, lines)
     if settings.command:
-        channels[COMMAND] = lambda lines: _command(settings, lines, status, report)
+        channels[COMMAND] = lambda lines: _command(settings, lines, base, status, report)
     found = {}
     for name, tell in channels.items():
         since = told.get(name, last - 1 if told else 0)
@@ -75,9 +76,9 @@ def _apprise(urls: Sequence[str], title: str, lines: Sequence[str]) -> None:
         raise NotToldError("apprise could not deliver to every URL")
 
 
-def _command(settings: NotifySettings, lines: Sequence[str], status: Path, report: Path) -> None:
+def _command(settings: NotifySettings, lines: Sequence[str], base: Path, status: Path, report: Path) -> None:
     more = {"BENCHCAST_STATUS": str(status), "BENCHCAST_REPORT": str(report)}
     done = subprocess.run(list(settings.command), input="\n".join(lines) + "\n", text=True, timeout=settings.timeout,
-                          env=os.environ | more, capture_output=True, check=False)  # fmt: skip
+                          cwd=base, env=os.environ | more, capture_output=True, check=False)  # fmt: skip
     if done.returncode != 0:
         raise NotToldError(f"{settings.command[0]} ended with {done.returncode}: {done.stderr.strip()[-200:]}")

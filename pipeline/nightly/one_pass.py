@@ -197,7 +197,7 @@ class _Pass:
         self._state.write_status(status)
         told = alerts.deliver(
             self._settings.notify, f"Benchcast: {self._config.title}", self._history, told, self._speak,
-            self._state.folder / "status.json", self._state.reports / "latest",
+            self._base, self._state.folder / "status.json", self._state.reports / "latest",
         )  # fmt: skip
         if told != status["told"]:
             self._state.write_status(status | {"told": told})
