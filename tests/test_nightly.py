@@ -300,6 +300,19 @@ def test_the_table_is_broken(config: Path) -> None:
     assert world.contents(config) == before
 
 
+def test_the_notifiers_hear_once_that_the_pass_fails_and_once_that_it_works_again(config: Path) -> None:
+    world.edit(config, reevaluate={"notify": {"command": ["/bin/sh", "-c", "cat >> heard"]}})
+    whole = (config.parent / "ladder.csv").read_text()
+    (config.parent / "ladder.csv").write_text(whole.replace("mix,", "mixed,", 1))
+    first, second = world.here(config), world.here(config)
+    assert first.returncode == second.returncode == 1
+    assert first.stderr == second.stderr  # cron mails it every night
+    (config.parent / "ladder.csv").write_text(whole)
+    assert world.here(config).stderr.startswith("cleared: the pass works again, after: ")
+    heard = (config.parent / "heard").read_text().splitlines()
+    assert [line.split(":")[0] for line in heard] == ["error", "cleared"]
+
+
 def test_the_config_was_edited_elsewhere(config: Path) -> None:
     world.edit(config, title="another title")
     result = world.here(config, "-v")

@@ -101,7 +101,9 @@ def test_a_pass_that_is_killed_anywhere_is_completed_by_the_next(evening: Path, 
     assert expected["latest"]
     generator = random.Random(SEED)
     killed = Counter[bool]()
-    for number in range(KILLS):
+    for number in range(3 * KILLS):  # some are through before they are killed
+        if killed[True] == KILLS:
+            break
         config = world.copy(evening, tmp_path / f"killed-{number}")
         before = world.contents(config) | world.cells(config)
         status, _ = host.run(config, seconds * generator.random())
@@ -119,4 +121,4 @@ def test_a_pass_that_is_killed_anywhere_is_completed_by_the_next(evening: Path, 
         assert heard in (message, 2 * message)
         assert host.run(config)[0] == 256
         assert outcome(config) == found
-    assert killed[True] >= 0.7 * KILLS
+    assert killed[True] == KILLS

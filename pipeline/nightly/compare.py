@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline import forecast as forecasting
 from pipeline import register
 from pipeline.config import Config, ReevaluateSettings, Target
-from pipeline.errors import InputError
+from pipeline.errors import BenchcastError, InputError, first_line
 from pipeline.nightly import points as measured
 from pipeline.nightly import registered, track
 from pipeline.nightly.conditions import ALERT, CONFIG, FAILED, Condition
@@ -74,13 +74,9 @@ def forecast(
     context = _Context(config, config.reevaluate, base, table, state, history, cells, setup or _setup(table), note)
     found = Compared()
     note("forecasting")
-    try:
-        runs = list(dict.fromkeys(table["run"].astype(str)))
+    runs = list(dict.fromkeys(table["run"].astype(str)))
+    with _forgiving("", found):
         found.result = forecasting.run(registered.with_tracked(config, runs), base)
-    except InputError as error:
-        found.conditions.append(Condition("forecast", "", " ".join(str(error).split()), CONFIG))
-    except Exception as error:  # a law that cannot be fitted must not cost the pass its scores
-        found.conditions.append(Condition("forecast", "", f"{type(error).__name__}: {error}", FAILED))
     if found.result is not None:
         found.entry["forecasts"] = [_short(f) for f in found.result.forecasts]
     targets = registered.tracked(config)
@@ -89,17 +85,27 @@ def forecast(
     return found
 
 
+@contextlib.contextmanager
+def _forgiving(subject: str, found: Compared) -> Iterator[None]:
+    """Make a forecast that fails a condition: it must not cost the pass its scores and its other forecast."""
+    try:
+        yield
+    except InputError as error:
+        found.conditions.append(Condition("forecast", subject, " ".join(str(error).split()), CONFIG))
+    except BenchcastError:  # such as a full disk
+        raise
+    except Exception as error:
+        found.conditions.append(Condition("forecast", subject, first_line(error), FAILED))
+
+
 def _track_all(context: _Context, targets: Mapping[str, Target], found: Compared, *, register_anew: bool) -> None:
     old = measured.remembered(context.history)
     now = {run: context.points(run) for run in context.settings.track.values()}
     begun = {run: bool(own) or any(p.run == run for p in old.values()) for run, own in now.items()}
     record = _orphan(context, targets)  # of a pass that was killed before it could remember it
     if record is None and (not any(begun.values()) or register_anew or _unregistered(context, targets)):
-        try:
+        with _forgiving("registered", found):
             record = registered.renew(context.config, context.base, context.state.register)
-        except InputError as error:
-            found.conditions.append(Condition("forecast", "registered", " ".join(str(error).split()), CONFIG))
-            return
     if record is not None and record.hash not in [e["hash"] for e in _registrations(context.history)]:
         late = [run for run, is_begun in begun.items() if is_begun]
         context.note(f"registered {record.hash[:12]}" + (f", after {', '.join(late)} had begun" if late else ""))

@@ -95,13 +95,31 @@ def run(path: Path, options: Options) -> int:
             raise
         except BaseException as error:
             speak.log(f"error: {error}")
-            with contextlib.suppress(BenchcastError):
-                code = error.exit_code if isinstance(error, BenchcastError) else 1
-                now = {"time": stamp(datetime.now(UTC)), "exit_code": code, "error": str(error)}
-                state.write_status(state.status() | now)
+            _remember(error, config, settings, path.resolve().parent, state, speak)
             raise
         speak.note(f"done, exit code {code}")
         return code
+
+
+def _remember(
+    error: BaseException, config: Config, settings: ReevaluateSettings, base: Path, state: State, speak: Voice
+) -> None:
+    """Note that a pass failed, and tell the notifiers, once for the same failure; standard error hears every time."""
+    code = error.exit_code if isinstance(error, BenchcastError) else 1
+    before, says = state.status(), " ".join(str(error).split()) or type(error).__name__
+    if before.get("error") != says:
+        _tell(_channels(config, settings, base, state), f"error: the pass failed: {says}", speak)
+    with contextlib.suppress(BenchcastError):
+        state.write_status(before | {"time": stamp(datetime.now(UTC)), "exit_code": code, "error": says})
+
+
+def _channels(config: Config, settings: ReevaluateSettings, base: Path, state: State) -> dict[str, alerts.Channel]:
+    return alerts.channels(settings.notify, f"Benchcast: {config.title}", base, state)
+
+
+def _tell(channels: dict[str, alerts.Channel], line: str, speak: Voice) -> None:
+    for name, channel in channels.items():
+        alerts.tell(name, channel, [line], speak)
 
 
 @contextlib.contextmanager
@@ -188,17 +206,20 @@ class _Pass:
         stands = conditions.read(last.get("conditions", ()))
         report = next((e["report"] for e in reversed(self._history) if e.get("report")), None)
         code = conditions.exit_code(stands)
-        told = self._state.status().get("told", {})
+        before = self._state.status()
+        told = before.get("told", {})
         status = {
             "time": stamp(self._began), "exit_code": code, "seq": last.get("seq", 0), "scored": seen.scored,
             "left": seen.left, "waiting": seen.waiting, "conditions": [str(c) for c in stands], "report": report,
             "told": told,
         }  # fmt: skip
         self._state.write_status(status)
-        told = alerts.deliver(
-            self._settings.notify, f"Benchcast: {self._config.title}", self._history, told, self._speak,
-            self._base, self._state.folder / "status.json", self._state.reports / "latest",
-        )  # fmt: skip
+        channels = _channels(self._config, self._settings, self._base, self._state)
+        told = alerts.deliver(channels, self._history, told, self._speak)
+        if (failed := before.get("error")) is not None:
+            line = f"cleared: the pass works again, after: {failed}"
+            self._speak.say(line)
+            _tell(channels, line, self._speak)
         if told != status["told"]:
             self._state.write_status(status | {"told": told})
         if seen.left:

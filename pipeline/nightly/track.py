@@ -83,7 +83,7 @@ def _outside(series: Series, at: int, side: int) -> str:
 def _drift(series: Series, at: int, side: int) -> str:
     way = "downwards" if side < 0 else "upwards"
     away = series.deviation[at]
-    return (f"shifts {way}, away from the registered forecast: {series.value[at]:.1%} at {series.tokens[at]:.3g} "
+    return (f"has shifted {way} from the registered forecast: {series.value[at]:.1%} at {series.tokens[at]:.3g} "
             f"tokens, {100 * away:+.1f} points")  # fmt: skip
 
 
