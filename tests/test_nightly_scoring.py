@@ -145,6 +145,28 @@ def test_an_edited_task_is_scored_again_and_its_band_no_longer_holds(config: Pat
     assert len({p["version"] for e in world.history(config) for p in e["points"] if p["task"] == "more"}) == 2
 
 
+def test_the_example_config(first: Path, tmp_path: Path) -> None:
+    """As it is shipped, but for the tasks: the test has no network."""
+    shutil.copytree(first.parent / "tasks", tmp_path / "tasks")
+    config = Path(shutil.copy(world.ROOT / "configs" / "nightly.yaml", tmp_path))
+    for task in (tmp_path / "tasks").glob("*.yaml"):
+        task.write_text(task.read_text().replace(str(first.parent), str(tmp_path)))
+    world.edit(config, score={"tasks": ["plain", "more"], "include_path": "tasks"})
+    for number in range(6):
+        world.checkpoint(tmp_path / "ladder" / f"r{number}" / "step-100", f"r{number}", 1e6 * 2**number,
+                         2e7 * 2**number, number)  # fmt: skip
+        world.age(tmp_path / "ladder" / f"r{number}" / "step-100")
+    done = world.here(config)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    world.checkpoint(tmp_path / "big" / "step-1000", "big", 7e9, 1.4e11, 99)
+    assert world.here(config).returncode == 0
+    assert world.tokens_scored(config) == []  # it is not yet quiet for five minutes
+    world.age(tmp_path / "big" / "step-1000")
+    world.here(config)
+    assert world.tokens_scored(config) == [1.4e11]
+    assert (tmp_path / "nightly" / "reports" / "latest" / "report.pdf").is_file()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
