@@ -22,8 +22,8 @@ COLUMNS, ROWS, HEIGHT = 2, 4, 2.3  # panels a page, inches each
 def write(tracks: Sequence[Record], folder: Path) -> None:
     """Write ``tracking.json`` and ``tracking.pdf``; nothing when no run is tracked.
 
-    A track has ``target``, ``run``, ``registered`` (when), and ``tasks``: each with its ``band`` (columns), its
-    ``points``, and the ``registered`` and ``refreshed`` forecast of the end of the run.
+    A track has ``target``, ``run``, ``registered`` (when), ``late`` (whether the run had begun then), and ``tasks``: each
+    with its ``band`` (columns), its ``points``, and the ``registered`` and ``refreshed`` forecast of the end of the run.
     """
     if not tracks:
         return
@@ -66,7 +66,8 @@ def _panel(axes: Axes, track: Record, task: Record) -> None:
         axes.errorbar([track["planned_tokens"]], [middle], yerr=ends, fmt="D", color=GREY, markersize=3.2,
                       capsize=2, linewidth=0.8, label="refreshed forecast of the end")  # fmt: skip
     axes.set(xscale="log", xlabel="training tokens", ylabel="accuracy, %")
-    axes.set_title(f"{track['target']}: {task['task']}")
+    late = " (registered after it began)" if track["late"] else ""
+    axes.set_title(f"{track['target']}: {task['task']}{late}")
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
 

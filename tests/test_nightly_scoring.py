@@ -94,6 +94,26 @@ def test_a_budget_takes_the_newest_first_and_leaves_the_rest_to_the_next_pass(co
     assert order == [[4e9], [2e9, 4e9], [2e9, 4e9, 6e9], [2e9, 4e9, 6e9]]
 
 
+def test_a_band_of_half_a_ladder_is_registered_again_when_it_is_whole(tmp_path: Path) -> None:
+    config = world.make_scoring(tmp_path, max_checkpoints=4)
+    world.big(config, 0.1, seed=25)
+    for number, folder in enumerate(sorted(tmp_path.glob("runs/*"))):
+        os.utime(folder / "model.safetensors", (1e9 + number, 1e9 + number))
+    for _ in range(3):
+        world.here(config)
+    entries = [e["registered"] for e in world.history(config) if e.get("registered")]
+    assert [(e["complete"], e["late"]) for e in entries] == [(False, ["planned"]), (True, ["planned"])]
+    assert world.tokens_scored(config) == [2e9]
+
+
+def test_a_first_night_without_a_complete_checkpoint(tmp_path: Path) -> None:
+    config = world.make_scoring(tmp_path, runs=1)
+    world.edit(config, score={"quiet_seconds": 3600})
+    result = world.here(config)
+    assert result.returncode == 75
+    assert "no checkpoint is complete" in result.stderr
+
+
 def test_no_time_no_scores(config: Path) -> None:
     world.big(config, 0.1, seed=30)
     world.edit(config, reevaluate={"max_hours": 1e-9})

@@ -45,7 +45,7 @@ def deliver(
     every: dict[str, Channel] = {TERMINAL: lambda lines: voice.say("\n".join(lines)), **known}
     found = {}
     for name, channel in every.items():
-        since = told.get(name, last - 1 if told else 0)
+        since = told.get(name, last - 1)
         lines = [str(m) for entry in history if entry["seq"] > since for m in entry.get("messages", ())]
         found[name] = last if tell(name, channel, lines, voice) else since
     return found

@@ -20,7 +20,7 @@ from pipeline.errors import BenchcastError, InputError
 from pipeline.nightly import alerts, conditions
 from pipeline.nightly.conditions import ALERT, Condition
 from pipeline.nightly.quiet import Voice, voice
-from pipeline.nightly.state import LATER, State, stamp
+from pipeline.nightly.state import LATER, LaterError, State, stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,8 +78,8 @@ def run(path: Path, options: Options) -> int:
 
     Raises
     ------
-    BusyError
-        When another pass is at work.
+    LaterError
+        When another pass is at work, or no checkpoint is complete.
     BenchcastError
         When the pass cannot be completed; the next one goes on where it stopped.
     """
@@ -106,6 +106,8 @@ def _remember(
 ) -> None:
     """Note that a pass failed, and tell the notifiers, once for the same failure; standard error hears every time."""
     code = error.exit_code if isinstance(error, BenchcastError) else 1
+    if code == LATER:
+        return
     before, says = state.status(), " ".join(str(error).split()) or type(error).__name__
     if before.get("error") != says:
         _tell(_channels(config, settings, base, state), f"error: the pass failed: {says}", speak)
@@ -170,7 +172,8 @@ class _Pass:
         from pipeline.nightly import compare
 
         found = compare.forecast(
-            self._config, self._base, seen.table, self._state, self._history, register_anew=self._options.register,
+            self._config, self._base, seen.table, self._state, self._history, complete=not seen.left,
+            register_anew=self._options.register,
             note=self._speak.note,
         )  # fmt: skip
         stands = [*seen.conditions, *found.conditions]
@@ -261,6 +264,8 @@ class _Pass:
                             limits=limits(self._settings, until))  # fmt: skip
         except sqlite3.Error as error:  # the disk filled up in the middle; what is on disk is whole
             raise BenchcastError(f"{self._base / settings.store}: its index cannot be written ({error})") from error
+        if not len(summary.table) and not summary.failures:
+            raise LaterError("no checkpoint is complete and scored so far; try again later")
         if not len(summary.table):
             what = "; ".join(f"{source}: {reason}" for source, _, reason in summary.failures[:3])
             raise BenchcastError(f"no checkpoint is scored so far{': ' + what if what else ''}")
