@@ -22,8 +22,9 @@ COLUMNS, ROWS, HEIGHT = 2, 4, 2.3  # panels a page, inches each
 def write(tracks: Sequence[Record], folder: Path) -> None:
     """Write ``tracking.json`` and ``tracking.pdf``; nothing when no run is tracked.
 
-    A track has ``target``, ``run``, ``registered`` (when), ``late`` (whether the run had begun then), and ``tasks``: each
-    with its ``band`` (columns), its ``points``, and the ``registered`` and ``refreshed`` forecast of the end of the run.
+    A track has ``target``, ``run``, ``registered`` (when), ``late`` (whether the run had begun then), and
+    ``tasks``, each with its ``band`` (columns), ``points``, and the ``registered`` and ``refreshed`` forecast of the
+    end of the run.
     """
     if not tracks:
         return
