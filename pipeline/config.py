@@ -204,7 +204,8 @@ class NotifySettings(Strict):
         default=(), description="apprise URLs (mailto://, slack://, …); $NAME is taken from the environment"
     )
     command: tuple[str, ...] = Field(
-        default=(), description="program and arguments; gets the messages on stdin, the status in $BENCHCAST_STATUS"
+        default=(),
+        description="program and arguments, run beside the config; messages on its stdin, $BENCHCAST_STATUS",
     )
     timeout: float = Field(default=60, gt=0, description="seconds the command may take")
 

@@ -300,7 +300,7 @@ def _limits(ax: Axes, panel: Record, forecasts: Sequence[Record]) -> None:
     curve = numbers(
         scale * number(v) for c in panel["curves"] for key in ("y", "curve_low", "curve_high") for v in c[key]
     )
-    _x_limits(ax, xs[np.isfinite(xs)], bool(panel["x_log"]))
+    x_limits(ax, xs[np.isfinite(xs)], bool(panel["x_log"]))
     core, curve = core[np.isfinite(core)], curve[np.isfinite(curve)]
     if not core.size and not curve.size:
         return
@@ -313,7 +313,7 @@ def _limits(ax: Axes, panel: Record, forecasts: Sequence[Record]) -> None:
     axis_ticks(ax, *((max(low, -2.0), min(high, 102.0)) if panel["y_is_accuracy"] else (low, high)), "y")
 
 
-def _x_limits(ax: Axes, xs: np.ndarray[Any, np.dtype[np.float64]], log: bool) -> None:
+def x_limits(ax: Axes, xs: np.ndarray[Any, np.dtype[np.float64]], log: bool) -> None:
     """All x values with a small margin; ticks at decades, or at 1-2-5 where there are few of them."""
     xs = xs[xs > 0] if log else xs
     if not xs.size:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from reports.figures import BLUE, GREY, VERMILLION, WIDTH, numbers, styled
+from reports import fonts
+from reports.figures import BLUE, GREY, VERMILLION, WIDTH, numbers, styled, x_limits
 
 Record = Mapping[str, Any]
 COLUMNS, ROWS, HEIGHT = 2, 4, 2.3  # panels a page, inches each
@@ -22,8 +24,9 @@ COLUMNS, ROWS, HEIGHT = 2, 4, 2.3  # panels a page, inches each
 def write(tracks: Sequence[Record], folder: Path) -> None:
     """Write ``tracking.json`` and ``tracking.pdf``; nothing when no run is tracked.
 
-    A track has ``target``, ``run``, ``registered`` (when), and ``tasks``: each with its ``band`` (columns), its
-    ``points``, and the ``registered`` and ``refreshed`` forecast of the end of the run.
+    A track has ``target``, ``run``, ``registered`` (when), ``late`` (whether the run had begun then), and
+    ``tasks``, each with its ``band`` (columns), ``points``, and the ``registered`` and ``refreshed`` forecast of the
+    end of the run.
     """
     if not tracks:
         return
@@ -34,21 +37,25 @@ def write(tracks: Sequence[Record], folder: Path) -> None:
 def pages(items: Sequence[Any], draw: Any) -> bytes:
     """A PDF with a panel per item; the same items give the same bytes."""
     buffer = io.BytesIO()
-    with styled(), PdfPages(buffer, metadata={"CreationDate": None}) as pdf:
-        for start in range(0, max(len(items), 1), COLUMNS * ROWS):
-            some = items[start : start + COLUMNS * ROWS]
-            rows = max(math.ceil(len(some) / COLUMNS), 1)
-            figure = Figure(figsize=(WIDTH, HEIGHT * rows + 0.3), layout="constrained")
-            for number, item in enumerate(some, start=1):
-                draw(figure.add_subplot(rows, COLUMNS, number), *item)
-            pdf.savefig(figure)
+    with fonts.fonts_for({"items": list(items)}), styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from .*font")
+        with PdfPages(buffer, metadata={"CreationDate": None}) as pdf:
+            for start in range(0, max(len(items), 1), COLUMNS * ROWS):
+                some = items[start : start + COLUMNS * ROWS]
+                rows = max(math.ceil(len(some) / COLUMNS), 1)
+                figure = Figure(figsize=(WIDTH, HEIGHT * rows + 0.3), layout="constrained")
+                for number, item in enumerate(some, start=1):
+                    draw(figure.add_subplot(rows, COLUMNS, number), *item)
+                pdf.savefig(figure)
     return buffer.getvalue()
 
 
 def _panel(axes: Axes, track: Record, task: Record) -> None:
     """Accuracy over tokens: band, points (alarms in another shape), and both forecasts of the end."""
-    band, points = task["band"], task["points"]
-    if band is not None:
+    points = task["points"]
+    # A mean over tasks has no band of its own but where there are points.
+    band = task["band"] or {key: [p[key] for p in points] for key in ("tokens", "forecast", "low", "high")}
+    if band["tokens"]:
         low, high = (100 * numbers(band[k]) for k in ("low", "high"))
         axes.fill_between(band["tokens"], low, high, color=BLUE, alpha=0.18,
                           linewidth=0, label="registered band")  # fmt: skip
@@ -66,7 +73,9 @@ def _panel(axes: Axes, track: Record, task: Record) -> None:
         axes.errorbar([track["planned_tokens"]], [middle], yerr=ends, fmt="D", color=GREY, markersize=3.2,
                       capsize=2, linewidth=0.8, label="refreshed forecast of the end")  # fmt: skip
     axes.set(xscale="log", xlabel="training tokens", ylabel="accuracy, %")
-    axes.set_title(f"{track['target']}: {task['task']}")
+    x_limits(axes, numbers([*band["tokens"], *(p["tokens"] for p in points), track["planned_tokens"]]), log=True)
+    late = " (registered after it began)" if track["late"] else ""
+    axes.set_title(f"{track['target']}: {task['task']}{late}")
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
 

@@ -151,7 +151,8 @@ def drifts(series: Series, total: float, rate: float, shift: float = 0.02) -> ND
     ``rate`` is the probability of ever saying so of a run that follows its band, half for either direction.
     """
     evidence = drift(series, total, shift) >= np.log(2 / rate)
-    away = np.sign(series.deviation)
+    # A blip leaves evidence behind: once the run is back on course there is nothing to say.
+    away = np.where(np.abs(series.deviation) >= shift / 2, np.sign(series.deviation), 0)
     return np.where(evidence[:, 0] & (away < 0), -1, np.where(evidence[:, 1] & (away > 0), 1, 0)).astype(np.int8)
 
 

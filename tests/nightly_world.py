@@ -137,7 +137,7 @@ def copy(config: Path, folder: Path) -> Path:
 def contents(config: Path) -> dict[str, bytes]:
     """What must not change without a reason: history, register and reports."""
     folder = config.parent / "nightly"
-    files = [folder / "history.jsonl", folder / "forecasts.jsonl", *sorted(folder.glob("reports/*/*"))]
+    files = [folder / "history.jsonl", folder / "forecasts.jsonl", *sorted(folder.glob("reports/[0-9]*/*"))]
     return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.is_file()}
 
 
@@ -187,3 +187,33 @@ def big(config: Path, share: float, seed: int = 99) -> Path:
     folder = config.parent / "big" / f"at-{share}"
     checkpoint(folder, "big", 1e9, share * 2e10, seed)
     return folder
+
+
+def dry(config: Path) -> list[str]:
+    """The lines of a dry run."""
+    result = here(config, "--dry-run")
+    assert (result.returncode, result.stderr) == (0, ""), result
+    return result.stdout.splitlines()
+
+
+def age(folder: Path) -> None:
+    """As if nothing in it had changed for long."""
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (1e9, path.stat().st_mtime % 1e3 + 1e9))
+
+
+def tokens_scored(config: Path) -> list[float]:
+    """Where the big run is scored, by the table."""
+    table = pd.read_csv(config.parent / "ladder.csv")
+    return sorted(set(table.loc[table["run"].eq("big"), "tokens"]))
+
+
+def cells(config: Path) -> dict[str, bytes]:
+    """Every scored cell."""
+    found = (config.parent / "scores" / "cells").rglob("*")
+    return {str(p.relative_to(config.parent)): p.read_bytes() for p in found if p.is_file()}
+
+
+def kept(before: dict[str, bytes], after: dict[str, bytes]) -> bool:
+    """Whether nothing was lost or changed but that files were appended to."""
+    return all(name in after and after[name].startswith(content) for name, content in before.items())

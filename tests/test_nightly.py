@@ -139,7 +139,7 @@ def test_a_failing_notifier_fails_nothing_and_is_told_the_next_time(tmp_path: Pa
     assert again.stderr == ""
     assert (tmp_path / "heard").read_text() == result.stderr
     # The run began before the first pass: its band is marked as late.
-    assert world.history(config)[0]["registered"]["late"] == ["1B"]
+    assert world.history(config)[0]["registered"]["late"] == ["big"]
 
 
 def test_apprise_tells_a_webhook(nights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,9 @@ def test_data_is_gone_until_it_is_accepted(config: Path) -> None:
 def test_a_task_is_scored_no_more(config: Path) -> None:
     table = pd.read_csv(config.parent / "ladder.csv")
     table[~table["task"].eq("hard")].to_csv(config.parent / "ladder.csv", index=False)
-    says(config, "gone: big, hard", "no longer scored")
+    says(config, "benchmark: big, hard", "no longer scored")
+    again = world.here(config)
+    assert (again.returncode, again.stderr) == (3, "")
 
 
 def test_the_plan_was_edited(config: Path) -> None:
@@ -281,6 +283,26 @@ def test_the_plan_was_edited(config: Path) -> None:
     says(config, "plan: big", "D 4e+10", "D 2e+10 is registered")
     assert world.here(config, "--register").returncode == 0
     assert len(register.read(config.parent / "nightly" / "forecasts.jsonl")) == 2
+
+
+def test_a_second_big_run_leaves_the_band_of_the_first_as_it_was(config: Path) -> None:
+    world.edit(config, targets=[{"name": "big", "params": world.N, "tokens": world.D},
+                                {"name": "next", "params": 3 * world.N, "tokens": 3 * world.D}],
+               reevaluate={"track": {"big": "1B", "next": "3B"}})  # fmt: skip
+    assert world.here(config).returncode == 0
+    entries = [e["registered"] for e in world.history(config) if e.get("registered")]
+    assert [e["targets"] for e in entries] == [["big"], ["next"]]
+    assert [e["late"] for e in entries] == [[], []]
+    assert entries[0]["hash"] != entries[1]["hash"]
+    tracks = json.loads((config.parent / "nightly" / "reports" / "latest" / "tracking.json").read_text())
+    assert [(t["target"], t["hash"]) for t in tracks] == [("big", entries[0]["hash"]), ("next", entries[1]["hash"])]
+
+
+def test_another_recipe_leaves_no_band_to_track(config: Path) -> None:
+    world.edit(config, recipes=[{"name": "llama3", "middle": "bits_per_byte"}])
+    result = world.here(config)
+    assert result.returncode == 1
+    assert "forecast: big: recipe llama3 gave no forecast" in result.stderr
 
 
 def test_another_run_came(config: Path) -> None:
@@ -298,6 +320,19 @@ def test_the_table_is_broken(config: Path) -> None:
     path.write_text(path.read_text().replace("mix,", "mixed,", 1))
     says(config, "ladder.csv", "several params or families", code=1)
     assert world.contents(config) == before
+
+
+def test_the_notifiers_hear_once_that_the_pass_fails_and_once_that_it_works_again(config: Path) -> None:
+    world.edit(config, reevaluate={"notify": {"command": ["/bin/sh", "-c", "cat >> heard"]}})
+    whole = (config.parent / "ladder.csv").read_text()
+    (config.parent / "ladder.csv").write_text(whole.replace("mix,", "mixed,", 1))
+    first, second = world.here(config), world.here(config)
+    assert first.returncode == second.returncode == 1
+    assert first.stderr == second.stderr  # cron mails it every night
+    (config.parent / "ladder.csv").write_text(whole)
+    assert world.here(config).stderr.startswith("cleared: the pass works again, after: ")
+    heard = (config.parent / "heard").read_text().splitlines()
+    assert [line.split(":")[0] for line in heard] == ["error", "cleared"]
 
 
 def test_the_config_was_edited_elsewhere(config: Path) -> None:

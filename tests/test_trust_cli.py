@@ -12,9 +12,10 @@ import pandas as pd
 import pypdf
 import pytest
 
-from pipeline import questions, store
+from pipeline import questions, run, store
 from pipeline import register as records
 from pipeline.config import Config, load
+from pipeline.digest import object_digest
 from pipeline.errors import FaultsError
 from pipeline.ingest import read
 from pipeline.settle import settle, truths
@@ -121,6 +122,23 @@ def test_register_is_chained_and_every_edit_shows(small: Path, tmp_path: Path) -
         before = path.read_bytes()
         assert what in benchcast("register", str(small), "--register", str(path), code=2)
         assert path.read_bytes() == before
+
+
+def test_a_register_of_an_earlier_version_is_still_whole(tmp_path: Path) -> None:
+    """Whose forecasts had fewer fields: the hash is of what was written then."""
+    path = tmp_path / "forecasts.jsonl"
+    result = run({"data": {"source": "demo"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"],
+                  "tasks": ["recall"]})  # fmt: skip
+    records.register(result, path)
+    content = json.loads(path.read_text())
+    for forecast in content["forecasts"]:
+        del forecast["tested_ratio"]
+    content["hash"] = object_digest({k: v for k, v in content.items() if k != "hash"})
+    path.write_text(json.dumps(content) + "\n")
+    [record] = records.read(path)
+    assert record.hash == content["hash"]
+    records.register(result, path)
+    assert [r.previous for r in records.read(path)] == [records.START, record.hash]
 
 
 def test_settle_scores_what_was_registered(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:

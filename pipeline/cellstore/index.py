@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pipeline.digest import file_digest
 from pipeline.errors import BenchcastError
 
 FORMAT = 1
+ROOM = 1 << 18  # bytes that opening the index may need
 MISSING, SCORED, FAILED = range(3)
 TABLES = """
 CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL);
@@ -70,6 +72,8 @@ class Index:
                 self._db.executescript(TABLES)
                 self._db.execute(f"PRAGMA user_version={FORMAT}")
         except sqlite3.DatabaseError as error:
+            if shutil.disk_usage(self._store.folder).free < ROOM:  # SQLite says only "disk I/O error"
+                raise BenchcastError(f"{self._path}: cannot be written (No space left on device)") from error
             raise BenchcastError(
                 f"{self._path}: cannot be used ({error}); run benchcast store rebuild {self._store.folder}"
             ) from error

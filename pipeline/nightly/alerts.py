@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.config import NotifySettings
 from pipeline.errors import first_line
 from pipeline.nightly.quiet import Voice
+from pipeline.nightly.state import State
 
 TERMINAL, APPRISE, COMMAND = "terminal", "apprise", "command"
 
@@ -19,32 +20,46 @@ class NotToldError(Exception):
     """A channel did not take a message; it is tried again in the next pass."""
 
 
-def deliver(
-    settings: NotifySettings, title: str, history: Sequence[Mapping[str, Any]], told: dict[str, int], voice: Voice,
-    status: Path, report: Path,
-) -> dict[str, int]:  # fmt: skip
-    """Give every channel the messages it has not had yet; returns channel to the last pass it was told of.
+Channel = Callable[[list[str]], None]
 
-    ``told`` is what this returned before. A channel that is new hears of the last pass with messages only.
+
+def channels(settings: NotifySettings, title: str, base: Path, state: State) -> dict[str, Channel]:
+    """Who is told, but for standard error: name to what takes the lines. The command runs in ``base``."""
+    found: dict[str, Channel] = {}
+    if settings.urls:
+        found[APPRISE] = lambda lines: _apprise(settings.urls, title, lines)
+    if settings.command:
+        found[COMMAND] = lambda lines: _command(settings, lines, base, state)
+    return found
+
+
+def deliver(
+    known: Mapping[str, Channel], history: Sequence[Mapping[str, Any]], told: Mapping[str, int], voice: Voice
+) -> dict[str, int]:
+    """Give every channel, standard error among them, the messages it has not had yet.
+
+    Returns channel to the last pass it was told of; ``told`` is what this returned before. A channel that is new hears
+    of the last pass only.
     """
     last = int(history[-1]["seq"]) if history else 0
-    channels: dict[str, Callable[[list[str]], None]] = {TERMINAL: lambda lines: voice.say("\n".join(lines))}
-    if settings.urls:
-        channels[APPRISE] = lambda lines: _apprise(settings.urls, title, lines)
-    if settings.command:
-        channels[COMMAND] = lambda lines: _command(settings, lines, status, report)
+    every: dict[str, Channel] = {TERMINAL: lambda lines: voice.say("\n".join(lines)), **known}
     found = {}
-    for name, tell in channels.items():
-        since = told.get(name, last - 1 if told else 0)
-        found[name] = last
+    for name, channel in every.items():
+        since = told.get(name, last - 1)
         lines = [str(m) for entry in history if entry["seq"] > since for m in entry.get("messages", ())]
-        if lines:
-            try:
-                tell(lines)
-            except Exception as error:  # whatever a notifier does, the pass goes on
-                voice.note(f"warning: {name} could not be told, and is tried again next time: {first_line(error)}")
-                found[name] = since
+        found[name] = last if tell(name, channel, lines, voice) else since
     return found
+
+
+def tell(name: str, channel: Channel, lines: list[str], voice: Voice) -> bool:
+    """Give a channel some lines; whether it took them."""
+    try:
+        if lines:
+            channel(lines)
+    except Exception as error:  # whatever a notifier does, the pass goes on
+        voice.note(f"warning: {name} could not be told, and is tried again next time: {first_line(error)}")
+        return False
+    return True
 
 
 def expanded(urls: Sequence[str]) -> list[str]:
@@ -75,9 +90,9 @@ def _apprise(urls: Sequence[str], title: str, lines: Sequence[str]) -> None:
         raise NotToldError("apprise could not deliver to every URL")
 
 
-def _command(settings: NotifySettings, lines: Sequence[str], status: Path, report: Path) -> None:
-    more = {"BENCHCAST_STATUS": str(status), "BENCHCAST_REPORT": str(report)}
+def _command(settings: NotifySettings, lines: Sequence[str], base: Path, state: State) -> None:
+    more = {"BENCHCAST_STATUS": str(state.folder / "status.json"), "BENCHCAST_REPORT": str(state.reports / "latest")}
     done = subprocess.run(list(settings.command), input="\n".join(lines) + "\n", text=True, timeout=settings.timeout,
-                          env=os.environ | more, capture_output=True, check=False)  # fmt: skip
+                          cwd=base, env=os.environ | more, capture_output=True, check=False)  # fmt: skip
     if done.returncode != 0:
         raise NotToldError(f"{settings.command[0]} ended with {done.returncode}: {done.stderr.strip()[-200:]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import pandas as pd
 from pipeline import forecast as forecasting
 from pipeline import register
 from pipeline.config import Config, ReevaluateSettings, Target
-from pipeline.errors import InputError
+from pipeline.errors import BenchcastError, InputError, first_line
 from pipeline.nightly import points as measured
-from pipeline.nightly import registered, track
+from pipeline.nightly import registered, registrations, track
 from pipeline.nightly.conditions import ALERT, CONFIG, FAILED, Condition
 from pipeline.nightly.points import Documents, Point
 from pipeline.nightly.state import State
@@ -49,6 +49,7 @@ class _Context:
     history: Sequence[Entry]
     cells: Mapping[tuple[str, str], str]
     setup: str
+    complete: bool
     note: Note
 
     @property
@@ -58,29 +59,27 @@ class _Context:
     def points(self, run: str) -> list[Point]:
         return measured.of_table(self.table, run, self.config.metric, self.cells)
 
-    def versions(self) -> dict[str, str]:
-        """Task to what it asks now."""
-        rows = self.table[self.table["metric"].isin(("acc", "acc_norm"))].drop_duplicates("task", keep="last")
-        return dict(zip(rows["task"].astype(str), rows["task_version"].fillna("").astype(str), strict=True))
+    def versions(self) -> dict[str, list[str]]:
+        """Task to what it asks now; several where the table mixes versions."""
+        rows = self.table[self.table["metric"].isin(("acc", "acc_norm"))]
+        asked = rows["task_version"].fillna("").astype(str).groupby(rows["task"].astype(str))
+        return {str(task): sorted(set(versions)) for task, versions in asked}
 
 
 def forecast(
-    config: Config, base: Path, table: pd.DataFrame, state: State, history: Sequence[Entry], *, register_anew: bool,
-    note: Note,
+    config: Config, base: Path, table: pd.DataFrame, state: State, history: Sequence[Entry], *, complete: bool,
+    register_anew: bool, note: Note,
 ) -> Compared:  # fmt: skip
-    """Forecast, track, and put together what is to be remembered."""
+    """Forecast, track, and put together what is to be remembered; ``complete`` when nothing is left to be scored."""
     assert config.reevaluate is not None
     cells, setup = _cells(config, base)
-    context = _Context(config, config.reevaluate, base, table, state, history, cells, setup or _setup(table), note)
+    context = _Context(config, config.reevaluate, base, table, state, history, cells, setup or _setup(table), complete,
+                       note)  # fmt: skip
     found = Compared()
     note("forecasting")
-    try:
-        runs = list(dict.fromkeys(table["run"].astype(str)))
+    runs = list(dict.fromkeys(table["run"].astype(str)))
+    with _forgiving("", found):
         found.result = forecasting.run(registered.with_tracked(config, runs), base)
-    except InputError as error:
-        found.conditions.append(Condition("forecast", "", " ".join(str(error).split()), CONFIG))
-    except Exception as error:  # a law that cannot be fitted must not cost the pass its scores
-        found.conditions.append(Condition("forecast", "", f"{type(error).__name__}: {error}", FAILED))
     if found.result is not None:
         found.entry["forecasts"] = [_short(f) for f in found.result.forecasts]
     targets = registered.tracked(config)
@@ -89,58 +88,65 @@ def forecast(
     return found
 
 
+@contextlib.contextmanager
+def _forgiving(subject: str, found: Compared) -> Iterator[None]:
+    """Make a forecast that fails a condition: it must not cost the pass its scores and its other forecast."""
+    try:
+        yield
+    except InputError as error:
+        found.conditions.append(Condition("forecast", subject, " ".join(str(error).split()), CONFIG))
+    except BenchcastError:  # such as a full disk
+        raise
+    except Exception as error:
+        found.conditions.append(Condition("forecast", subject, first_line(error), FAILED))
+
+
 def _track_all(context: _Context, targets: Mapping[str, Target], found: Compared, *, register_anew: bool) -> None:
     old = measured.remembered(context.history)
     now = {run: context.points(run) for run in context.settings.track.values()}
-    begun = {run: bool(own) or any(p.run == run for p in old.values()) for run, own in now.items()}
-    record = _orphan(context, targets)  # of a pass that was killed before it could remember it
-    if record is None and (not any(begun.values()) or register_anew or _unregistered(context, targets)):
-        try:
-            record = registered.renew(context.config, context.base, context.state.register)
-        except InputError as error:
-            found.conditions.append(Condition("forecast", "registered", " ".join(str(error).split()), CONFIG))
-            return
-    if record is not None and record.hash not in [e["hash"] for e in _registrations(context.history)]:
-        late = [run for run, is_begun in begun.items() if is_begun]
-        context.note(f"registered {record.hash[:12]}" + (f", after {', '.join(late)} had begun" if late else ""))
-        found.entry["registered"] = {
-            "hash": record.hash, "time": record.time, "versions": context.versions(), "setup": context.setup,
-            "late": late,
-        }  # fmt: skip
+    _register(context, targets, now, {p.run for p in old.values()}, found, register_anew=register_anew)
     records = register.read(context.state.register) if context.state.register.exists() else ()
     fresh = [p for own in now.values() for p in own if old.get(p.key) != p]
     found.entry["points"] = [p.plain() for p in fresh]
     entries = [*context.history, found.entry]
     for name, target in targets.items():
         run = context.settings.track[name]
-        record_of = registered.latest(records, name, context.recipe)
-        if record_of is None:
-            found.conditions.append(Condition("forecast", name, f"no band is registered: recipe {context.recipe} "
-                                              "gives none", FAILED))  # fmt: skip
-            continue
-        own_old = {k: p for k, p in old.items() if p.run == run}
-        _track_one(context, target, record_of, entries, measured.merged(own_old, now[run]),
-                   [p.tokens for p in fresh if p.run == run], found)  # fmt: skip
+        record, then = registrations.record_of(entries, records, name), registrations.last(entries, name)
+        if record is not None and then is not None:
+            own_old = {k: p for k, p in old.items() if p.run == run}
+            _track_one(context, target, record, then, measured.merged(own_old, now[run]),
+                       [p.tokens for p in fresh if p.run == run], found)  # fmt: skip
 
 
-def _bands_of(context: _Context, targets: Iterable[str]) -> list[Record | None]:
-    """The last record of each target."""
+def _register(
+    context: _Context, targets: Iterable[str], now: Mapping[str, Sequence[Point]], known: Set[str], found: Compared,
+    *, register_anew: bool,
+) -> None:  # fmt: skip
+    """Register the forecast for the targets that need it, and say so in the line for the history."""
     path = context.state.register
-    records = register.read(path) if path.exists() else ()
-    return [registered.latest(records, name, context.recipe) for name in targets]
-
-
-def _unregistered(context: _Context, targets: Iterable[str]) -> bool:
-    return None in _bands_of(context, targets)
-
-
-def _orphan(context: _Context, targets: Iterable[str]) -> Record | None:
-    known = [e["hash"] for e in _registrations(context.history)]
-    return next((r for r in _bands_of(context, targets) if r is not None and r.hash not in known), None)
+    runs = context.settings.track
+    begun = {name: runs[name] in known or bool(now[runs[name]]) for name in targets}
+    names = list(targets) if register_anew else registrations.open_ones(context.history, begun)
+    record = registrations.orphan(context.history, register.read(path) if path.exists() else (), registered.AT)
+    if record is not None and not register_anew:  # it was made when at most what is remembered had begun
+        begun = {name: runs[name] in known for name in begun}
+    elif names:
+        with _forgiving("registered", found):
+            record = registered.renew(context.config, context.base, path)
+    if record is None or not names:
+        return
+    late = [name for name in names if begun[name]]
+    entry = {
+        "hash": record.hash, "time": record.time, "targets": names, "late": late,
+        "complete": context.complete, "versions": context.versions(), "setup": context.setup,
+    }  # fmt: skip
+    if register_anew or registrations.differs(context.history, entry):
+        context.note(f"registered {record.hash[:12]}" + (f", after {', '.join(late)} had begun" if late else ""))
+        found.entry["registered"] = entry
 
 
 def _track_one(
-    context: _Context, target: Target, record: Record, entries: Sequence[Entry], points: dict[str, list[Point]],
+    context: _Context, target: Target, record: Record, then: Entry, points: dict[str, list[Point]],
     fresh: Sequence[float], found: Compared,
 ) -> None:  # fmt: skip
     name = str(target.name)
@@ -148,33 +154,25 @@ def _track_one(
     family = context.table.loc[context.table["run"].eq(run), "family"]
     bands = registered.bands(record, name, context.recipe, str(family.iloc[0]) if len(family) else None)
     store = context.base / context.config.score.store if context.config.score else None
+    if not bands:
+        what = f"recipe {context.recipe} gave no forecast of any task when it was registered: nothing is tracked"
+        found.conditions.append(Condition("forecast", name, what, FAILED))
+        return
     followed = track.track(target, run, points, bands, Documents(store), context.settings)
-    then: Entry = next((e for e in reversed(list(_registrations(entries))) if e["hash"] == record.hash), {})
     every = [p for own in points.values() for p in own]
     found.conditions += track.plan_changed(target, every, bands)
     found.conditions += _sources(context, name, bands, points, then)
     found.conditions += track.conditions(followed, fresh)
-    found.tracks.append(_figure(context, followed, record, target, found.result))
+    found.tracks.append(_figure(context, followed, record, target, found.result) | {"late": name in then["late"]})
 
 
 def _sources(context: _Context, name: str, bands: Mapping[str, registered.Band],
              points: Mapping[str, Sequence[Point]], then: Entry) -> Iterator[Condition]:  # fmt: skip
     """Whether the band and the scores are about the same questions, computed the same way."""
-    versions = then.get("versions", {})
-    yield from track.asked_otherwise(name, points, versions, bands)
-    if then and then["setup"] != context.setup:
+    yield from track.asked_otherwise(name, points, then["versions"], context.versions(), bands)
+    if then["setup"] != context.setup:
         yield Condition("scorer", name, f"scores are computed otherwise than when its forecast was registered "
                         f"({then['setup']} then, {context.setup} now)", ALERT)  # fmt: skip
-    now = context.versions()
-    for task in bands:
-        if task in versions and task not in now:
-            yield Condition(
-                "gone", f"{name}, {task}", "is registered, but no longer scored; put it back into the config"
-            )
-
-
-def _registrations(entries: Sequence[Entry]) -> Iterator[Entry]:
-    yield from (e["registered"] for e in entries if e.get("registered"))
 
 
 def _cells(config: Config, base: Path) -> tuple[dict[tuple[str, str], str], str]:

@@ -67,7 +67,7 @@ def run(path: Path) -> Iterator[Check]:
     yield from _records(base / settings.folder)
     if config.score is not None:
         yield from _scoring(config, path.resolve())
-    yield from _notifiers(settings.notify)
+    yield from _notifiers(settings.notify, base)
     yield from _clock(base / settings.folder)
     yield _installed(path)
 
@@ -150,9 +150,10 @@ def _tasks(path: Path) -> Check:
     return Check("tasks offline", False, "; ".join(unbuilt) or last)
 
 
-def _notifiers(settings: NotifySettings) -> Iterator[Check]:
+def _notifiers(settings: NotifySettings, base: Path) -> Iterator[Check]:
     if settings.command:
-        program = shutil.which(settings.command[0])
+        name = settings.command[0]
+        program = shutil.which(base / name if "/" in name else name)
         yield Check("notify.command", program is not None, program or f"{settings.command[0]} is no program here")
     if settings.urls and importlib.util.find_spec("apprise") is None:
         yield Check("notify.urls", False, "apprise is not installed: pip install 'benchcast[nightly]'")

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline import register
 from pipeline.config import Config, ReevaluateSettings
 from pipeline.errors import InputError
-from pipeline.nightly.registered import latest
+from pipeline.nightly import registrations
 from pipeline.nightly.state import State
 
 Entry = Mapping[str, Any]
@@ -42,7 +42,7 @@ def series(
     records = register.read(state.register) if state.register.exists() else ()
     for (name, asked, recipe, family), own in found.items():
         own["measured"] = _measured(history, settings.track.get(name), asked)
-        record = latest(records, name, settings.recipe or config.recipes[0].name)
+        record = registrations.record_of(history, records, name)
         said = next((f for f in (record.forecasts if record else ())
                      if (f.target, f.task, f.recipe, f.family) == (name, asked, recipe, family)), None)  # fmt: skip
         own["registered"] = said and {k: getattr(said, k) for k in ("forecast", "low", "high")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from pipeline.errors import BenchcastError, InputError
 from pipeline.nightly import alerts, conditions
 from pipeline.nightly.conditions import ALERT, Condition
 from pipeline.nightly.quiet import Voice, voice
-from pipeline.nightly.state import LATER, State, stamp
+from pipeline.nightly.state import LATER, LaterError, State, stamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,8 +78,8 @@ def run(path: Path, options: Options) -> int:
 
     Raises
     ------
-    BusyError
-        When another pass is at work.
+    LaterError
+        When another pass is at work, or no checkpoint is complete.
     BenchcastError
         When the pass cannot be completed; the next one goes on where it stopped.
     """
@@ -94,13 +95,33 @@ def run(path: Path, options: Options) -> int:
             raise
         except BaseException as error:
             speak.log(f"error: {error}")
-            with contextlib.suppress(BenchcastError):
-                code = error.exit_code if isinstance(error, BenchcastError) else 1
-                now = {"time": stamp(datetime.now(UTC)), "exit_code": code, "error": str(error)}
-                state.write_status(state.status() | now)
+            _remember(error, config, settings, path.resolve().parent, state, speak)
             raise
         speak.note(f"done, exit code {code}")
         return code
+
+
+def _remember(
+    error: BaseException, config: Config, settings: ReevaluateSettings, base: Path, state: State, speak: Voice
+) -> None:
+    """Note that a pass failed, and tell the notifiers, once for the same failure; standard error hears every time."""
+    code = error.exit_code if isinstance(error, BenchcastError) else 1
+    if code == LATER:
+        return
+    before, says = state.status(), " ".join(str(error).split()) or type(error).__name__
+    if before.get("error") != says:
+        _tell(_channels(config, settings, base, state), f"error: the pass failed: {says}", speak)
+    with contextlib.suppress(BenchcastError):
+        state.write_status(before | {"time": stamp(datetime.now(UTC)), "exit_code": code, "error": says})
+
+
+def _channels(config: Config, settings: ReevaluateSettings, base: Path, state: State) -> dict[str, alerts.Channel]:
+    return alerts.channels(settings.notify, f"Benchcast: {config.title}", base, state)
+
+
+def _tell(channels: dict[str, alerts.Channel], line: str, speak: Voice) -> None:
+    for name, channel in channels.items():
+        alerts.tell(name, channel, [line], speak)
 
 
 @contextlib.contextmanager
@@ -151,7 +172,8 @@ class _Pass:
         from pipeline.nightly import compare
 
         found = compare.forecast(
-            self._config, self._base, seen.table, self._state, self._history, register_anew=self._options.register,
+            self._config, self._base, seen.table, self._state, self._history, complete=not seen.left,
+            register_anew=self._options.register,
             note=self._speak.note,
         )  # fmt: skip
         stands = [*seen.conditions, *found.conditions]
@@ -165,13 +187,13 @@ class _Pass:
         """Typeset, under the date of today; None when there is no forecast."""
         if found.result is None:
             return None
-        from reports import document, tracking
+        from pipeline import register
+        from reports import tracking
 
+        records = register.read(self._state.register) if self._state.register.exists() else ()
+        result = found.result.model_copy(update={"registered": register.looked_up(found.result, records)})
         with self._state.new_report() as part:
-            try:
-                document.write(found.result.model_dump(mode="json", by_alias=True), part)
-            except document.ReportError as error:
-                raise BenchcastError(f"the report could not be typeset: {error}") from error
+            result.write(part)
             tracking.write(found.tracks, part)
             return self._state.keep_report(part, f"{self._began.astimezone():%Y-%m-%d}")
 
@@ -187,17 +209,20 @@ class _Pass:
         stands = conditions.read(last.get("conditions", ()))
         report = next((e["report"] for e in reversed(self._history) if e.get("report")), None)
         code = conditions.exit_code(stands)
-        told = self._state.status().get("told", {})
+        before = self._state.status()
+        told = before.get("told", {})
         status = {
             "time": stamp(self._began), "exit_code": code, "seq": last.get("seq", 0), "scored": seen.scored,
             "left": seen.left, "waiting": seen.waiting, "conditions": [str(c) for c in stands], "report": report,
             "told": told,
         }  # fmt: skip
         self._state.write_status(status)
-        told = alerts.deliver(
-            self._settings.notify, f"Benchcast: {self._config.title}", self._history, told, self._speak,
-            self._state.folder / "status.json", self._state.reports / "latest",
-        )  # fmt: skip
+        channels = _channels(self._config, self._settings, self._base, self._state)
+        told = alerts.deliver(channels, self._history, told, self._speak)
+        if (failed := before.get("error")) is not None:
+            line = f"cleared: the pass works again, after: {failed}"
+            self._speak.say(line)
+            _tell(channels, line, self._speak)
         if told != status["told"]:
             self._state.write_status(status | {"told": told})
         if seen.left:
@@ -234,8 +259,13 @@ class _Pass:
         assert self._config.score is not None
         settings = scoring(self._config, self._base)
         until = self._settings.max_hours and time.monotonic() + 3600 * self._settings.max_hours
-        summary = score(settings, self._base, self._speak, retry_failed=self._options.retry_failed,
-                        limits=limits(self._settings, until))  # fmt: skip
+        try:
+            summary = score(settings, self._base, self._speak, retry_failed=self._options.retry_failed,
+                            limits=limits(self._settings, until))  # fmt: skip
+        except sqlite3.Error as error:  # the disk filled up in the middle; what is on disk is whole
+            raise BenchcastError(f"{self._base / settings.store}: its index cannot be written ({error})") from error
+        if not len(summary.table) and not summary.failures:
+            raise LaterError("no checkpoint is complete and scored so far; try again later")
         if not len(summary.table):
             what = "; ".join(f"{source}: {reason}" for source, _, reason in summary.failures[:3])
             raise BenchcastError(f"no checkpoint is scored so far{': ' + what if what else ''}")

@@ -69,7 +69,10 @@ def renew(config: Config, base: Path, path: Path) -> Record:
 
 @dataclass(frozen=True)
 class Band:
-    """The registered forecast of one task over the run's tokens; (n,) each, accuracies as fractions."""
+    """The registered forecast of one task over the run's tokens; (n,) each, accuracies as fractions.
+
+    ``planned`` are the tokens at its end, where there may be no forecast.
+    """
 
     tokens: Array
     forecast: Array
@@ -77,6 +80,7 @@ class Band:
     high: Array
     level: float
     params: float
+    planned: float
 
     def plain(self) -> dict[str, list[float]]:
         """The columns as JSON."""
@@ -89,16 +93,11 @@ class Band:
         return middle, low, high, np.maximum((high - low) / (2 * float(norm.ppf(0.5 + self.level / 2))), 1e-6)
 
 
-def latest(records: Sequence[Record], target: str, recipe: str) -> Record | None:
-    """The last record with a band of the target."""
-    return next((r for r in reversed(records) if _lengths(r, target, recipe)), None)
-
-
 def bands(record: Record, target: str, recipe: str, family: str | None) -> dict[str, Band]:
     """Task to registered band; of the run's own family, or of the first where that has none."""
     every = _lengths(record, target, recipe)
     families = [f.family for f in every]
-    chosen = family if family in families else families[0]
+    chosen = family if family in families else next(iter(families), "")
     found = {}
     for task in dict.fromkeys(f.task for f in every if f.family == chosen):
         own = sorted((f for f in every if f.family == chosen and f.task == task), key=lambda f: f.tokens or 0.0)
@@ -107,7 +106,7 @@ def bands(record: Record, target: str, recipe: str, family: str | None) -> dict[
             columns = [np.array([getattr(f, c) for f in stated], dtype=float)
                        for c in ("tokens", "forecast", "low", "high")]  # fmt: skip
             tokens, middle, low, high = columns
-            found[task] = Band(tokens, middle, low, high, own[0].level, float(own[0].params or 0.0))
+            found[task] = Band(tokens, middle, low, high, own[-1].level, own[-1].params or 0.0, own[-1].tokens or 0.0)
     return found
 
 

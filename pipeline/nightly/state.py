@@ -35,8 +35,8 @@ from pipeline.errors import BenchcastError, Fault, FaultsError, InputError
 LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 
-class BusyError(BenchcastError):
-    """Another pass is at it."""
+class LaterError(BenchcastError):
+    """Nothing is wrong, but nothing can be done now: another pass is at work, or there is nothing to forecast from."""
 
     exit_code = LATER
 
@@ -69,14 +69,14 @@ class State:
 
         Raises
         ------
-        BusyError
+        LaterError
             At once, with the name of the holder.
         """
         lock, holder = FileLock(self.folder / "pass.lock"), self.folder / "pass.holder"
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise BusyError(f"{self.folder}: another pass is at work ({_holder(holder)}); try again later") from None
+            raise LaterError(f"{self.folder}: another pass is at work ({_holder(holder)}); try again later") from None
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be locked ({error.strerror or error})") from error
         try:

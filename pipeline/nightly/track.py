@@ -83,7 +83,7 @@ def _outside(series: Series, at: int, side: int) -> str:
 def _drift(series: Series, at: int, side: int) -> str:
     way = "downwards" if side < 0 else "upwards"
     away = series.deviation[at]
-    return (f"shifts {way}, away from the registered forecast: {series.value[at]:.1%} at {series.tokens[at]:.3g} "
+    return (f"has shifted {way} from the registered forecast: {series.value[at]:.1%} at {series.tokens[at]:.3g} "
             f"tokens, {100 * away:+.1f} points")  # fmt: skip
 
 
@@ -99,27 +99,36 @@ def plan_changed(target: Target, points: Iterable[Point], bands: Mapping[str, Ba
     """Whether the run, or the config, is another than the one that was registered."""
     planned, name = target.budget(), str(target.name)
     band = next(iter(bands.values()))
-    if not (_close(band.params, planned.params or 0.0, 1e-6) and _close(band.tokens[-1], planned.tokens or 0.0, 1e-6)):
-        now, then = f"N {planned.params:.4g}, D {planned.tokens:.4g}", f"N {band.params:.4g}, D {band.tokens[-1]:.4g}"
+    if not (_close(band.params, planned.params or 0.0, 1e-6) and _close(band.planned, planned.tokens or 0.0, 1e-6)):
+        now, then = f"N {planned.params:.4g}, D {planned.tokens:.4g}", f"N {band.params:.4g}, D {band.planned:.4g}"
         yield Condition("plan", name, f"the config plans {now}, but {then} is registered; undo it, or --register anew")
         return
     own = list(points)
     if odd := [p for p in own if not _close(p.params, band.params, FROM_N)]:
         yield Condition("plan", name, f"{odd[-1].run} has N {odd[-1].params:.4g}; N {band.params:.4g} was planned")
-    elif (most := max((p.tokens for p in own), default=0.0)) > band.tokens[-1] * BEYOND:
-        yield Condition("plan", name, f"{own[0].run} is at {most:.4g} tokens, beyond the {band.tokens[-1]:.4g} planned")
+    elif (most := max((p.tokens for p in own), default=0.0)) > band.planned * BEYOND:
+        yield Condition("plan", name, f"{own[0].run} is at {most:.4g} tokens, beyond the {band.planned:.4g} planned")
 
 
 def _close(a: float, b: float, share: float) -> bool:
     return abs(a - b) <= share * max(a, b)
 
 
-def asked_otherwise(target: str, points: Mapping[str, Sequence[Point]], then: Mapping[str, str],
-                    tasks: Iterable[str]) -> Iterator[Condition]:  # fmt: skip
-    """Tasks whose questions changed since the forecast was registered, or that are asked no more."""
-    now = {task: own[-1].version for task, own in points.items()}
+def asked_otherwise(
+    target: str, points: Mapping[str, Sequence[Point]], then: Mapping[str, Sequence[str]],
+    now: Mapping[str, Sequence[str]], tasks: Iterable[str],
+) -> Iterator[Condition]:  # fmt: skip
+    """Tasks whose questions changed since the forecast was registered, or that are asked no more.
+
+    ``then`` and ``now`` are the versions of each task, in all of the ladder.
+    """
     for task in tasks:
         plain = task if task in then else task.rsplit(" (", 1)[0]
-        if plain in now and plain in then and now[plain] != then[plain]:
-            what = f"asks something else ({then[plain]} when registered, {now[plain]} now); its band no longer holds"
-            yield Condition("benchmark", f"{target}, {task}", what)
+        if plain not in then:  # an average
+            continue
+        asked = [points[plain][-1].version] if points.get(plain) else now.get(plain, ())
+        if plain not in now:
+            yield Condition("benchmark", f"{target}, {task}", "is registered but no longer scored; put it back")
+        elif not set(asked) <= set(then[plain]):
+            what = f"asks something else ({', '.join(then[plain])} when registered, {', '.join(asked)} now)"
+            yield Condition("benchmark", f"{target}, {task}", f"{what}; its band no longer holds")
