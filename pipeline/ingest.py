@@ -80,12 +80,18 @@ def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame
 def merged(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """Two ladder tables as one: scores of one tool beside losses of another, for the same runs.
 
+    Where one does not tell a checkpoint's step and the other has one of the same run and tokens, it is that step.
+
     Raises
     ------
     InputError
         When they repeat or contradict each other.
     """
-    return schema.validate(pd.concat([first, second], ignore_index=True), "both tables together")
+    both = pd.concat([first, second], ignore_index=True)
+    where = ["run", "tokens"]
+    steps = both.dropna(subset=["step"]).drop_duplicates(where).set_index(where)["step"]
+    told = pd.Series(steps.reindex(pd.MultiIndex.from_frame(both[where])).to_numpy(), index=both.index)
+    return schema.validate(both.assign(step=both["step"].fillna(told)), "both tables together")
 
 
 def demo() -> Data:
