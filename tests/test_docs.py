@@ -176,8 +176,8 @@ def _two_mixes(folder: Path, first: str = "c4_original", second: str = "rpj") ->
     table = make_ladder(noise=0.003).assign(step=1000)
     other = table.assign(run="b-" + table["run"], family=second)
     other["value"] = np.where(other["metric"].eq("acc"), other["value"] - 0.03, other["value"])
-    pd.concat([table.assign(family=first), other]).to_csv(folder / "both.csv", index=False)
-    config: dict[str, Any] = {"data": {"source": "table", "path": "both.csv"}, "recipes": ["auto"]}
+    pd.concat([table.assign(family=first), other]).to_csv(folder / "mixes.csv", index=False)
+    config: dict[str, Any] = {"data": {"source": "table", "path": "mixes.csv"}, "recipes": ["auto"]}
     config |= {"targets": [{"name": "big", "flops": 1e22, "token_multiplier": 20}]}
     (folder / "mixes.yaml").write_text(yaml.safe_dump(config))
 
