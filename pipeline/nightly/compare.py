@@ -76,7 +76,7 @@ def forecast(
     note("forecasting")
     try:
         runs = list(dict.fromkeys(table["run"].astype(str)))
-        found.result = forecasting.run(registered.with_tracked(config, runs), base)
+        found.result = forecasting.run(registered.with_tracked(config, runs), base, sweeping=True)
     except InputError as error:
         found.conditions.append(Condition("forecast", "", " ".join(str(error).split()), CONFIG))
     except Exception as error:  # a law that cannot be fitted must not cost the pass its scores

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
@@ -157,19 +157,23 @@ class _Pass:
         stands = [*seen.conditions, *found.conditions]
         entry |= found.entry | {
             "scored": seen.scored, "left": seen.left, "conditions": conditions.plain(stands),
-            "messages": conditions.changes(self._before, stands), "report": self._report(found),
+            "messages": conditions.changes(self._before, stands),
         }  # fmt: skip
+        entry["report"] = self._report(found, entry)
         return self._finish(seen, entry)
 
-    def _report(self, found: Compared) -> str | None:
+    def _report(self, found: Compared, entry: Mapping[str, Any]) -> str | None:
         """Typeset, under the date of today; None when there is no forecast."""
         if found.result is None:
             return None
+        from pipeline.nightly.news import news
         from reports import document, tracking
 
+        latest = news(entry, self._history, found.tracks)
         with self._state.new_report() as part:
             try:
-                document.write(found.result.model_dump(mode="json", by_alias=True), part)
+                plain = found.result.model_dump(mode="json", by_alias=True)
+                document.write(plain, part, html=True, latest=latest)
             except document.ReportError as error:
                 raise BenchcastError(f"the report could not be typeset: {error}") from error
             tracking.write(found.tracks, part)
