@@ -48,3 +48,14 @@ def test_a_tracked_run_shows_its_newest_score() -> None:
     (row,) = news({}, [], [{"run": "1B", "tasks": tasks}])["tracking"]
     assert row == {"run": "1B", "task": "a", "tokens": 2e9, "measured": 0.4, "low": 0.3, "high": 0.5,
                    "verdict": "an alarm stands"}  # fmt: skip
+
+
+def test_one_score_outside_is_not_yet_an_alarm() -> None:
+    def verdict(value: float, alarm: bool) -> str:
+        point = {"tokens": 1e9, "value": value, "low": 0.3, "high": 0.5, "alarm": alarm}
+        (row,) = news({}, [], [{"run": "1B", "tasks": [{"task": "a", "points": [point]}]}])["tracking"]
+        return str(row["verdict"])
+
+    assert verdict(0.4, False) == "inside"
+    assert "no alarm" in verdict(0.2, False)
+    assert verdict(0.2, True) == verdict(0.4, True) == "an alarm stands"  # drift shows inside the band too
