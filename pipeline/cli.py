@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import cli_init, cli_nightly, cli_plan, cli_score, cli_trust
+from pipeline import cli_ingest, cli_init, cli_nightly, cli_plan, cli_score, cli_trust
 from pipeline.errors import BenchcastError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ HtmlFlag = Annotated[bool, typer.Option("--html", help="also write an interactiv
 
 cli_plan.add_to(app)
 cli_init.add_to(app)
+cli_ingest.add_to(app)
 cli_score.add_to(app)
 cli_trust.add_to(app)
 cli_nightly.add_to(app)
@@ -140,35 +141,6 @@ def report(
         where = ".".join(map(str, first["loc"])) or "(file)"
         raise FaultsError([Fault(f"{result}: {where}", first["msg"], "give the result.json of a run")]) from None
     _name(_looked_up(stored, register).write(out, html))
-
-
-@app.command(epilog="Example: benchcast ingest overtraining --from exp_data --out ladder.csv")
-def ingest(
-    source: Annotated[str, typer.Argument(help="table, lm_eval, overtraining, model_ladder or demo")],
-    from_: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="local file or folder")] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV or Parquet to write")] = Path("ladder.csv"),
-) -> None:
-    """Turn results into a validated ladder table.
-
-    The published testbeds, overtraining and model_ladder, are downloaded (and their hashes checked) without --from.
-    """
-    from pydantic import ValidationError
-
-    from pipeline import ingest as reader
-    from pipeline import store
-    from pipeline.config import DataSettings
-    from pipeline.errors import InputError
-
-    try:
-        settings = DataSettings.model_validate({"source": source})
-    except ValidationError:
-        raise InputError(f"{source!r} is no known source (table, lm_eval, overtraining, model_ladder, demo)") from None
-    loaded = reader.read(settings, Path(), from_)
-    store.write_table(loaded.table, out)
-    table = loaded.table
-    typer.echo(f"{out}: {len(table)} rows, {table['run'].nunique()} runs, {table['task'].nunique()} tasks")
-    for line in loaded.about:
-        typer.echo(f"  {line}")
 
 
 @app.command(epilog="Example: benchcast schema result > result.schema.json")

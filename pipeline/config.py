@@ -37,8 +37,13 @@ def _finite_positive(value: float) -> float:
 
 
 # PyYAML reads 1e18 as a string; pydantic's lax float repairs it.
-Positive = Annotated[float, BeforeValidator(_no_bool), AfterValidator(_finite_positive)]
-Patterns = Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+Positive = Annotated[
+    float, BeforeValidator(_no_bool, json_schema_input_type=float | str), AfterValidator(_finite_positive)
+]
+Patterns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | tuple[str, ...]),
+]
 
 
 def _bounds(value: float | tuple[float, float]) -> float | tuple[float, float]:
@@ -53,7 +58,7 @@ Bounds = Annotated[float | tuple[float, float], AfterValidator(_bounds)]
 class DataSettings(Strict):
     """``data``: where the ladder table comes from."""
 
-    source: Literal["demo", "table", "lm_eval", "overtraining", "model_ladder"]
+    source: Literal["demo", "table", "lm_eval", "every_eval_ever", "trainer", "wandb", "overtraining", "model_ladder"]
     path: Path | None = Field(default=None, description="file or folder; --data on the command line overrides it")
 
 
@@ -142,10 +147,14 @@ class AutoSettings(Strict):
     refuse: bool = Field(default=True, description="print no forecast for a task of grade D")
 
 
+Recipe = Llama3Settings | OvertrainingSettings | LadderSettings | AutoSettings
 RecipeSettings = Annotated[
-    Llama3Settings | OvertrainingSettings | LadderSettings | AutoSettings,
+    Recipe,
     Field(discriminator="name"),
-    BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v),
+    BeforeValidator(
+        lambda v: {"name": v} if isinstance(v, str) else v,
+        json_schema_input_type=Recipe | Literal["llama3", "ladder", "auto"],  # overtraining needs a loss
+    ),
 ]
 
 

@@ -19,6 +19,15 @@ from pipeline.errors import InputError
 PUBLISHED = {"overtraining": "pipeline.sources.overtraining", "model_ladder": "pipeline.sources.model_ladder"}
 
 
+# What other tools wrote: module of the reader.
+WRITTEN = {
+    "lm_eval": "pipeline.sources.lm_eval",
+    "every_eval_ever": "pipeline.sources.every_eval_ever",
+    "trainer": "pipeline.sources.trainer",
+    "wandb": "pipeline.sources.wandb_csv",
+}
+
+
 @dataclass(frozen=True)
 class Data:
     """A validated ladder table, where it came from, and what is known about it."""
@@ -60,12 +69,29 @@ def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame
         raise InputError(f"data.path: is missing (source {settings.source!r} needs a file or folder; or give --data)")
     if not path.exists():
         raise InputError(f"{path}: does not exist (data.path of the config, or --data)")
-    if settings.source == "lm_eval":
-        from pipeline.sources import lm_eval
-
-        table = schema.validate(lm_eval.read(path), str(path))
-        return Data(table, f"lm_eval: {path.name}", tuple(filter(None, [lm_eval.without_nll(table)])))
+    if settings.source in WRITTEN:
+        reader = importlib.import_module(WRITTEN[settings.source])
+        table = reader.read(path)
+        about = [reader.without_nll(table)] if settings.source == "lm_eval" else []
+        return Data(table, f"{settings.source}: {path.name}", tuple(filter(None, about)))
     return Data(schema.read(path), path.name)
+
+
+def merged(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Two ladder tables as one: scores of one tool beside losses of another, for the same runs.
+
+    Where one does not tell a checkpoint's step and the other has one of the same run and tokens, it is that step.
+
+    Raises
+    ------
+    InputError
+        When they repeat or contradict each other.
+    """
+    both = pd.concat([first, second], ignore_index=True)
+    where = ["run", "tokens"]
+    steps = both.dropna(subset=["step"]).drop_duplicates(where).set_index(where)["step"]
+    told = pd.Series(steps.reindex(pd.MultiIndex.from_frame(both[where])).to_numpy(), index=both.index)
+    return schema.validate(both.assign(step=both["step"].fillna(told)), "both tables together")
 
 
 def demo() -> Data:

@@ -27,6 +27,7 @@ task_version     the task's version as lm-eval gives it
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ RESERVED = ("accuracy", "stderr", "chance", "params", "flops", "step", "tokens",
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read and validate a CSV or Parquet file in this schema.
+    """Read and validate a CSV, Parquet or JSON (a list of rows) file in this schema.
 
     Raises
     ------
@@ -85,10 +86,12 @@ def read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
+        elif path.suffix == ".json":
+            frame = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
         else:
             frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise FaultsError([Fault(str(path), f"cannot be read: {error}", "give a CSV or Parquet file")]) from error
+        raise FaultsError([Fault(str(path), f"cannot be read: {error}", "give a CSV, Parquet or JSON file")]) from error
     return validate(frame, str(path))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -31,9 +32,12 @@ def write_bytes(data: bytes, path: Path) -> None:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a ladder table as CSV, or as Parquet when the name ends so."""
+    """Write a ladder table as CSV, or as Parquet or JSON (a list of rows) when the name ends so."""
     if path.suffix == ".parquet":
         _write(path, lambda part: table.to_parquet(part, index=False))
+    elif path.suffix == ".json":
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        write_text(json.dumps(rows, indent=0, ensure_ascii=False, allow_nan=False) + "\n", path)
     else:
         _write(path, lambda part: table.to_csv(part, index=False, lineterminator="\n"))
 

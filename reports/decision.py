@@ -18,9 +18,11 @@ NAMED = 4  # tasks or targets listed by name in a sentence
 GRADES = {
     "A": "expected to miss by at most 2 points",
     "B": "by at most 4",
-    "C": "by more, or farther beyond the ladder than was tested",
+    "C": "by more, or much farther beyond the ladder than tested, or in the backtest no better than the largest run",
     "D": "the ladder gives no ground for a number, and none is given",
 }
+EXPECTED, FARTHER = "expected to miss", "beyond the ladder, tested"  # as reasons of a grade begin, or go on
+NOT_LOOKED_UP = "Registered: not looked up (run or report with --register FILE)."
 UNCOVERED = (
     "Any change between ladder and target that the table does not show (data mix, annealing, tokenizer, prompt) is in "
     "no interval."
@@ -101,13 +103,21 @@ def dangers(c: Content) -> list[str]:
     rows = chosen(c)
     found: dict[str, list[Record]] = {}
     for f in rows:
-        for note in dict.fromkeys(map(w.clean, f["notes"])):
-            if not note.startswith(REFUSED):
-                found.setdefault(note, []).append(f)
+        notes = [note for note in map(w.clean, f["notes"]) if not note.startswith(REFUSED)]
+        for note in dict.fromkeys([*notes, *_caps(f)]):
+            found.setdefault(note, []).append(f)
     ordered = sorted(found.items(), key=lambda item: -len(item[1]))
     lines = [f"{note[:1].upper()}{note[1:]}: {_who(c, part)}." for note, part in ordered[: _lines(rows)]]
     more = len(ordered) - _lines(rows)
     return [*lines, *([f"{more} rarer warnings are in the notes."] if more > 0 else []), UNCOVERED] if rows else []
+
+
+def _caps(f: Record) -> list[str]:
+    """What lowered a grade beyond the expected miss, unless a warning says it already."""
+    if f["grade"] == "D":
+        return []
+    told = [w.without_numbers(w.clean(reason)) for reason in f["reasons"] if not reason.startswith(EXPECTED)]
+    return [reason for reason in told if not (FARTHER in reason and "beyond-tested" in f["codes"])]
 
 
 def _lines(rows: Sequence[Record]) -> int:
@@ -161,7 +171,7 @@ def _registered(c: Content) -> list[str]:
     """Yes with date and hash, no, or in part."""
     record = c.result.get("registered")
     if record is None:
-        return ["Registered: not looked up (run or report with --register FILE)."]
+        return [NOT_LOOKED_UP]
     count, total = record["count"], len(c.forecasts)
     if not count:
         return ["Registered: no. Nothing shows that these forecasts were made before the scores were known."]

@@ -112,6 +112,8 @@ def pdf_bytes(result: Mapping[str, Any], latest: Mapping[str, Any] | None = None
     with fonts.fonts_for({"result": result, "latest": latest}):
         data, files = build(result)
         data["news"] = news.section(latest) if latest else None
+        if latest:  # what is registered is the band of the tracked run
+            data["facts"] = [line for line in data["facts"] if line != decision.NOT_LOOKED_UP]
         return set_pages("template.typ", data, files)
 
 

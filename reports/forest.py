@@ -15,7 +15,7 @@ from reports.wording import display_width
 
 LOOKS = {"llama3": (BLUE, "o"), "overtraining": (VERMILLION, "s"), "ladder": (GREEN, "^")}
 ONE_COLUMN = 14  # groups; more are drawn in two columns
-TALLEST = 3.8  # inches: with the tables above it the figure still fits on page one
+TALLEST = 3.5  # inches: with the tables above it the figure still fits on page one
 Group = tuple[str, Sequence[Record]]
 
 

@@ -66,10 +66,12 @@ def minus(text: str) -> str:
 
 
 def count(value: Any) -> str:
-    """Parameters and tokens: ``1.3M``, ``6.9B``, ``16.6T``."""
+    """Parameters and tokens: ``1.3M``, ``6.9B``, ``16.6T``; beyond, as FLOPs are, a power of ten."""
     known = finite(value)
     if known is None:
         return DASH
+    if known >= 1e15 * 0.9995:
+        return scientific(known, 2)
     for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if known >= size * 0.9995:
             return f"{known / size:.3g}{suffix}"

@@ -60,6 +60,16 @@ def test_page_one_names_what_could_be_wrong(text: list[str]) -> None:
     assert "not forecastable" not in wrong  # said once, as the reason
 
 
+def test_what_lowered_a_grade_is_a_danger(graded: dict[str, Any]) -> None:
+    rows = [dict(f) for f in graded["forecasts"]]
+    rows[0]["reasons"] = ["expected to miss by 1.0 points", "missed by 3.1 points in the backtest, copying by 2.0"]
+    rows[1]["reasons"] = ["expected to miss by 1.0 points", "81x beyond the ladder, tested up to 18x"]
+    rows[2]["reasons"] = rows[1]["reasons"]  # its code says so already
+    lines = decision.dangers(Content(graded | {"forecasts": rows}))
+    assert "Missed by … points in the backtest, copying by …: hellaswag." in lines
+    assert "…x beyond the ladder, tested up to …x: arc_challenge." in lines
+
+
 def test_cost_is_the_ladders_sum(graded: dict[str, Any], text: list[str]) -> None:
     spent = sum(run["flops"] for run in graded["ladder"] if run["role"] == "fit")
     target = max(f["flops"] for f in graded["forecasts"])

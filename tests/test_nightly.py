@@ -100,6 +100,13 @@ def test_reports_are_kept_by_date_and_show_both_forecasts(nights: Path) -> None:
         datetime.date.fromisoformat(name[:10])
         assert len(PdfReader(reports / name / "report.pdf").pages) >= 1
         assert len(PdfReader(reports / name / "tracking.pdf").pages) == 1
+    pages = [" ".join(PdfReader(reports / n / "report.pdf").pages[0].extract_text().split()) for n in names]
+    assert "This is the first forecast." in pages[0]
+    third = world.history(nights)[2]
+    start = pages[2].index(f"What changed since {world.history(nights)[1]['time'][:10]}")
+    assert start < pages[2].index("an alarm stands") < pages[2].index("What will ")
+    assert all(" ".join(message.split())[:40] in pages[2] for message in third["messages"])
+    assert "What changed since" in (reports / names[2] / "report.html").read_text()
     [first], [last] = (json.loads((reports / n / "tracking.json").read_text()) for n in (names[0], names[-1]))
     before, after = (next(t for t in track["tasks"] if t["task"] == "easy") for track in (first, last))
     assert before["registered"] == after["registered"] == before["refreshed"]

@@ -79,7 +79,7 @@ def forecast(
     note("forecasting")
     runs = list(dict.fromkeys(table["run"].astype(str)))
     with _forgiving("", found):
-        found.result = forecasting.run(registered.with_tracked(config, runs), base)
+        found.result = forecasting.run(registered.with_tracked(config, runs), base, sweeping=True)
     if found.result is not None:
         found.entry["forecasts"] = [_short(f) for f in found.result.forecasts]
     targets = registered.tracked(config)

@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed
@@ -179,21 +179,27 @@ class _Pass:
         stands = [*seen.conditions, *found.conditions]
         entry |= found.entry | {
             "scored": seen.scored, "left": seen.left, "conditions": conditions.plain(stands),
-            "messages": conditions.changes(self._before, stands), "report": self._report(found),
+            "messages": conditions.changes(self._before, stands),
         }  # fmt: skip
+        entry["report"] = self._report(found, entry)
         return self._finish(seen, entry)
 
-    def _report(self, found: Compared) -> str | None:
+    def _report(self, found: Compared, entry: Mapping[str, Any]) -> str | None:
         """Typeset, under the date of today; None when there is no forecast."""
         if found.result is None:
             return None
         from pipeline import register
-        from reports import tracking
+        from pipeline.nightly.news import news
+        from reports import document, tracking
 
         records = register.read(self._state.register) if self._state.register.exists() else ()
         result = found.result.model_copy(update={"registered": register.looked_up(found.result, records)})
+        latest = news(entry, self._history, found.tracks)
         with self._state.new_report() as part:
-            result.write(part)
+            try:
+                document.write(result.model_dump(mode="json", by_alias=True), part, html=True, latest=latest)
+            except document.ReportError as error:
+                raise BenchcastError(f"the report could not be typeset: {error}") from error
             tracking.write(found.tracks, part)
             return self._state.keep_report(part, f"{self._began.astimezone():%Y-%m-%d}")
 

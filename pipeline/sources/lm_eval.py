@@ -78,7 +78,7 @@ def read(folder: Path, placed: dict[str, Any] | None = None) -> pd.DataFrame:
     """
     faults: list[Fault] = []
     files = _result_files(folder, faults)
-    places = _places(folder / LADDER, faults) if placed is None else _validated(folder / LADDER, placed, faults)
+    places = places_of(folder, faults) if placed is None else _validated(folder / LADDER, placed, faults)
     if not files and not faults:
         faults.append(Fault(str(folder), "holds no results of lm-eval 0.3 or 0.4"))
     rows: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -180,6 +180,11 @@ def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
     names = [content.get("model_name"), revision, own, pretrained, content.get("model_name_sanitized"),
              path.parent.name, Path(pretrained).name]  # fmt: skip
     return tuple(dict.fromkeys(str(name) for name in names if name))
+
+
+def places_of(folder: Path, faults: list[Fault]) -> dict[str, Place | None]:
+    """The places that ``ladder.yaml`` in a folder gives, by model name; None for one that is listed with faults."""
+    return _places(folder / LADDER, faults)
 
 
 def _places(path: Path, faults: list[Fault]) -> dict[str, Place | None]:

@@ -1,0 +1,102 @@
+"""Make ``reports/examples/``: for every kind of report its config, its PDF and a picture of its first page.
+
+    python benchmarks/examples.py        # needs pdftoppm (poppler-utils) for the pictures
+
+The demo ladder is the only data, so the same versions give the same PDF, but for the dates in the last two. The nightly
+example is two passes: before the big run begins, and after its first checkpoints, which are made worse by five points.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from pipeline.ingest import demo
+from pipeline.store import write_table
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "reports" / "examples"
+BIG = "1.3M-10x"
+Made = tuple[Path, Path]  # config, PDF
+
+
+def benchcast(*arguments: str | Path, codes: tuple[int, ...] = (0,)) -> None:
+    done = subprocess.run([sys.executable, "-m", "pipeline.cli", *map(str, arguments)], stdout=subprocess.DEVNULL)
+    if done.returncode not in codes:
+        sys.exit(f"benchcast {' '.join(map(str, arguments))} ended with {done.returncode}")
+
+
+def forecast(folder: Path) -> Made:
+    benchcast("run", ROOT / "configs" / "demo.yaml", "--out", folder)
+    return ROOT / "configs" / "demo.yaml", folder / "report.pdf"
+
+
+def auto(folder: Path) -> Made:
+    benchcast("run", ROOT / "configs" / "auto.yaml", "--out", folder)
+    return ROOT / "configs" / "auto.yaml", folder / "report.pdf"
+
+
+def plan(folder: Path) -> Made:
+    path = folder / "plan.yaml"
+    path.write_text('title: "How large, on how many tokens?"\nflops: [1e23, 3.8e25]\n')
+    benchcast("plan", path, "--out", folder)
+    return path, folder / "plan.pdf"
+
+
+def settlement(folder: Path) -> Made:
+    config, register = ROOT / "configs" / "auto.yaml", folder / "forecasts.jsonl"
+    write_table(demo().table, folder / "scores.csv")
+    benchcast("register", config, "--register", register)
+    benchcast("settle", folder / "scores.csv", "--register", register, "--out", folder)
+    return config, folder / "settlement.pdf"
+
+
+def nightly(folder: Path) -> Made:
+    table = demo().table
+    big = table["run"].eq(BIG)
+    one = table[big].iloc[-1]
+    config = {
+        "title": "Night by night: is the big run where it was forecast?",
+        "data": {"source": "table", "path": "ladder.csv"}, "metric": "acc",
+        "runs": {"exclude": ["1.3M-3x", "1.3M-6x"]}, "recipes": ["ladder"],
+        "targets": [{"name": "planned", "params": float(one["params"]), "tokens": float(one["tokens"])}],
+        "reevaluate": {"track": {"planned": BIG}, "points": 8, "nice": 0},
+    }  # fmt: skip
+    path = folder / "nightly.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    write_table(table[~big], folder / "ladder.csv")
+    benchcast("reevaluate", path)
+    begun = table[big & table["tokens"].le(0.6 * one["tokens"])].copy()
+    begun.loc[begun["metric"].eq("acc"), "value"] -= 0.05
+    write_table(pd.concat([table[~big], begun]), folder / "ladder.csv")
+    benchcast("reevaluate", path, codes=(0, 3))
+    return path, folder / "nightly" / "reports" / "latest" / "report.pdf"
+
+
+EXAMPLES: dict[str, Callable[[Path], Made]] = {
+    "demo": forecast, "auto": auto, "plan": plan, "nightly": nightly, "settlement": settlement,
+}  # fmt: skip
+
+
+def main() -> None:
+    for name in sys.argv[1:] or EXAMPLES:
+        place = OUT / name
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            config, pdf = EXAMPLES[name](Path(scratch))
+            shutil.copyfile(config, place / "config.yaml")
+            shutil.copyfile(pdf, place / "report.pdf")
+        page = ["pdftoppm", "-r", "100", "-f", "1", "-l", "1", "-singlefile", "-png"]
+        subprocess.run([*page, str(place / "report.pdf"), str(place / "page-1")], check=True)
+        print(f"{place.relative_to(ROOT)}: {(place / 'report.pdf').stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
