@@ -134,7 +134,9 @@ def settle(
     as_: Annotated[
         list[str] | None, typer.Option("--as", metavar="TARGET=RUN", help="the run a planned target became; repeatable")
     ] = None,
-    last: Annotated[int, typer.Option("--last", min=1, help="a score is the mean of a run's last checkpoints")] = 1,
+    last: Annotated[
+        int | None, typer.Option("--last", min=1, help="a score is the mean of a run's last checkpoints [as forecast]")
+    ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="SVG", help="draw the calibration so far")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="write settlement.pdf and its JSON")] = None,
     json: Json = False,
@@ -151,7 +153,7 @@ def settle(
         raise InputError(f"--as {wrong[0]!r}: give TARGET=RUN")
     known = records.read(register)
     table = ingest.read(DataSettings(source="table"), Path(), truth).table
-    found = settling.settle(known, settling.truths(table, last), {target: run for target, _, run in pairs})
+    found = settling.settle(known, table, {target: run for target, _, run in pairs}, last=last)
     if plot is not None:
         from reports.calibration import calibration_figure
 

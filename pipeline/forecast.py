@@ -127,8 +127,9 @@ def run_planned(
         raise InputError(f"{where}: {str(first['msg']).removeprefix('Value error, ')}") from None
     config, base = given(config, Config, base)
     target = target.model_copy(update={"name": _describe(target, 0)})
-    asked = config.model_copy(update={"targets": (*config.targets, target), "figures": 0})
-    result = run(asked, base, data, progress)
+    held = tuple(t for t in config.targets if t.run is not None)
+    asking = config.model_copy(update={"targets": (*held, target), "figures": 0})
+    result = run(asking, base, data, progress)
     return result.model_copy(update={"forecasts": tuple(f for f in result.forecasts if f.target == target.name)})
 
 
@@ -139,7 +140,7 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
     are never targets.
     """
     runs = list(dict.fromkeys(table["run"]))
-    planned = [t.name for t in config.targets if t.name is not None]
+    planned = [name for name, _ in _planned(config)]
     for name in planned:
         if name in runs or planned.count(name) > 1:
             raise InputError(f"targets: the name {name!r} is taken; name a planned run unlike any other, or use run:")
@@ -202,7 +203,7 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
     losses = {str(task): part for task, part in table[table["metric"].isin(LOSSES)].groupby("task")}
     ways = accuracies[keys].drop_duplicates().groupby("task").size()
     for (task, shots, prompt), part in accuracies.groupby(keys, sort=False, dropna=False):
-        label = f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})" if ways[task] > 1 else str(task)
+        label = asked(str(task), shots, prompt) if ways[task] > 1 else str(task)
         if not matching([label, str(task)], config.tasks):
             continue
         metric = _metric(part, fit_runs)
@@ -216,6 +217,11 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
                 rows[want] = rows[want].fillna(other) if want in rows else other
         rows = rows.reset_index().sort_values(where, kind="stable")
         yield label, metric, rows.assign(token_multiplier=rows["tokens"] / rows["params"])
+
+
+def asked(task: str, shots: float, prompt: str) -> str:
+    """A task's label where it was asked in several ways."""
+    return f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})"
 
 
 def _metric(part: pd.DataFrame, fit_runs: set[str]) -> str:
@@ -243,10 +249,15 @@ def _targets(
         if row["family"] == family or row["family"] not in conventions:
             known = Budget(row["flops"], row["params"], row["tokens"])
             yield TargetRun(str(run_name), known, row["family"], row["flops_convention"])
-    for i, target in enumerate(t for t in config.targets if t.run is None):
+    for name, target in _planned(config):
         # FLOPs that are given are taken to be counted as the ladder's are; computed ones are 6ND.
         counted = "6ND" if target.flops is None else conventions[family]
-        yield TargetRun(target.name or _describe(target, i), target.budget(), convention=counted)
+        yield TargetRun(name, target.budget(), convention=counted)
+
+
+def _planned(config: Config) -> list[tuple[str, Target]]:
+    """Runs that do not exist yet, with a name each."""
+    return [(t.name or _describe(t, i), t) for i, t in enumerate(t for t in config.targets if t.run is None)]
 
 
 def _describe(target: Target, i: int) -> str:

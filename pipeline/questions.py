@@ -15,6 +15,7 @@ from pipeline import ingest
 from pipeline.config import AutoSettings, Config, Target
 from pipeline.errors import InputError
 from pipeline.recipes import suite as suites
+from pipeline.recipes.common import matching
 from pipeline.recipes.suite import Suite
 from pipeline.results import Forecast, Frozen
 from stages.design import shrinkage, spread_after
@@ -75,10 +76,14 @@ def solve(config: Config, base: Path, data: Path | None, task: str, accuracy: fl
     low, high = float(ladder["flops"].min()), float(ladder["flops"].max()) * 1e5
     budgets = np.geomspace(low, high, GRID)
     targets = tuple(Target(name=f"solve {i}", flops=c, token_multiplier=multiplier) for i, c in enumerate(budgets))
-    asked = _asking(config, targets, (task,))
-    result = forecasting.run(asked, base, data)
+    # All tasks, since each is judged by the record of all: the same numbers as ``benchcast run`` gives.
+    result = forecasting.run(_asking(config, targets), base, data)
+    labels = list(dict.fromkeys(f.task for f in result.forecasts))
+    wanted = set(matching(labels, [task]))
+    if not wanted:
+        raise InputError(f"--task {task!r}: matches no task (there are {', '.join(labels[:6])}, …)")
     found = []
-    for family, label in dict.fromkeys((f.family, f.task) for f in result.forecasts):
+    for family, label in dict.fromkeys((f.family, f.task) for f in result.forecasts if f.task in wanted):
         own = sorted((f for f in result.forecasts if (f.family, f.task) == (family, label)), key=lambda f: f.flops)
         found.append(_needed(own, accuracy, multiplier, (low, high)))
     return found
@@ -113,7 +118,7 @@ def compare(
     config: Config, base: Path, data: Path | None, first: str, second: str, flops: float, multiplier: float
 ) -> list[Compared]:
     """Probability, task by task, that family ``first`` beats ``second`` at a budget; errors taken as independent."""
-    asked = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),), config.tasks)
+    asked = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),))
     result = forecasting.run(asked, base, data)
     by: dict[tuple[str, str], Forecast] = {(f.family, f.task): f for f in result.forecasts}
     families = {f.family for f in result.forecasts}
@@ -143,7 +148,7 @@ def _compared(task: str, a: Forecast, b: Forecast) -> Compared:
 
 
 def suggest(config: Config, base: Path, data: Path | None, budget: float, most: int = 5) -> list[Suggested]:
-    """The runs within ``budget`` FLOPs that would shrink each target's standard error most per FLOP."""
+    """The runs within ``budget`` FLOPs that would shrink each target's standard error most; ties by cost."""
     table = ingest.read(config.data, base, data).table
     jobs = list(forecasting.build_jobs(config, table, forecasting.assign_roles(config, table)))
     settings = next((r for r in config.recipes if isinstance(r, AutoSettings)), AutoSettings())
@@ -152,6 +157,8 @@ def suggest(config: Config, base: Path, data: Path | None, budget: float, most: 
         suite = suites.build([j for j in jobs if j.family == family], settings)
         for task in suite.jobs:
             found += _suggested(suite, family, task, budget, most)
+    if not found:
+        raise InputError("targets: parameters and tokens of a target are needed to say which run tells most about it")
     return found
 
 
@@ -216,13 +223,13 @@ def _suggested(suite: Suite, family: str, task: str, budget: float, most: int) -
     return found
 
 
-def _asking(config: Config, targets: tuple[Target, ...], tasks: tuple[str, ...]) -> Config:
+def _asking(config: Config, targets: tuple[Target, ...]) -> Config:
     """The config with other targets, its held-out runs still held out, and ``auto`` answering every question."""
     held = tuple(t.run for t in config.targets if t.run is not None)
     runs = config.runs.model_copy(update={"exclude": (*config.runs.exclude, *held)})
     return config.model_copy(
         update={
-            "targets": targets, "tasks": tasks, "runs": runs, "figures": 0,
+            "targets": targets, "runs": runs, "figures": 0,
             "recipes": (AutoSettings(refuse=False),),
         }
     )  # fmt: skip

@@ -84,9 +84,10 @@ def read(path: Path) -> tuple[Record, ...]:
         With every line that is unreadable, edited, or out of place.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise FaultsError([Fault(str(path), f"cannot be read: {error}")]) from None
+    lines = [] if lines == [""] else lines  # titles may hold what splitlines takes for an end of line
     faults, records = [], []
     previous = START
     for number, line in enumerate(lines, start=1):
@@ -113,15 +114,15 @@ def read(path: Path) -> tuple[Record, ...]:
 
 def looked_up(result: Result, records: Sequence[Record]) -> Registered:
     """Which of a result's forecasts are on the record: same run, same recipe, same numbers."""
-    oldest = {_said(f): record for record in reversed(records) for f in record.forecasts}
-    found = [oldest[_said(f)] for f in result.forecasts if _said(f) in oldest]
+    oldest = {said(f): record for record in reversed(records) for f in record.forecasts}
+    found = [oldest[said(f)] for f in result.forecasts if said(f) in oldest]
     if not found:
         return Registered(count=0)
     first = min(found, key=lambda record: record.time)
     return Registered(count=len(found), hash=first.hash, time=first.time)
 
 
-def _said(f: Forecast) -> tuple[object, ...]:
+def said(f: Forecast) -> tuple[object, ...]:
     """What a forecast claims; the measured score, which may have come since, is no part of it."""
     return (f.recipe, f.family, f.task, f.target, f.level, f.forecast, f.low, f.high)
 

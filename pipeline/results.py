@@ -63,6 +63,8 @@ class Forecast(Frozen):
     high: float | None
     level: float = Field(description="nominal coverage of [low, high]")
     metric: str = Field(default="", description="acc or acc_norm; empty: not known")
+    last: int = Field(default=1, description="a score is the mean of a run's last so many checkpoints")
+    members: dict[str, float] = Field(default={}, description="of an average: weight by task")
     stderr: float | None = Field(description="standard error of the forecast of a new observation")
     status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
     notes: tuple[str, ...]

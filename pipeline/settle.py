@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from pydantic import Field
 from scipy.stats import norm
 
 from pipeline.errors import InputError
-from pipeline.register import Record
+from pipeline.forecast import asked
+from pipeline.register import Record, said
 from pipeline.results import Forecast, Frozen, typeset
+from stages.fitting import Array
 from stages.scoring_rules import crps_logit_normal, interval_score, log_score_logit_normal, logit
 
+SAME_PLAN = 0.05  # of its planned parameters and tokens a run may be off and still be the run that was forecast
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
@@ -41,6 +45,7 @@ class Settled(Frozen):
     interval_score: float | None
     log_score: float | None
     crps: float | None
+    known: bool = Field(default=False, description="whether the score was in the data when the forecast was registered")
 
 
 class Settlement(Frozen):
@@ -53,6 +58,8 @@ class Settlement(Frozen):
     coverage: float | None
     interval_score: float | None
     calibration: tuple[tuple[float, float], ...] = Field(description="nominal level, share inside so far")
+    known: int = Field(default=0, description="scores known when registered; means leave them out if there are others")
+    notes: tuple[str, ...] = ()
 
     def write(self, out: str | Path) -> dict[str, Path]:
         """Typeset ``settlement.pdf``, with its JSON beside it; paths by kind."""
@@ -61,55 +68,136 @@ class Settlement(Frozen):
         return typeset(lambda: settlement.write(self.model_dump(mode="json"), Path(out)), out)
 
 
-def truths(table: pd.DataFrame, last: int = 1) -> dict[tuple[str, str, str], float]:
-    """(run, task, metric) to the mean of its last ``last`` checkpoints."""
+@dataclass(frozen=True)
+class Truth:
+    """The measured runs: scores by checkpoint, and what every run is."""
+
+    scores: dict[tuple[str, str, str], Array]  # (run, task, metric) to the scores of its checkpoints, in order
+    ways: dict[tuple[str, str, str], int]  # how many ways (shots, prompts) a run was asked a task
+    runs: pd.DataFrame  # by run: family, params, tokens, flops of the last checkpoint
+
+
+def truths(table: pd.DataFrame) -> Truth:
+    """What a ladder table says of its runs; a task is known by its name, and by its label with shots and prompt."""
     rows = table[table["metric"].isin(["acc", "acc_norm"])].sort_values("tokens", kind="stable")
-    ends = rows.groupby(["run", "task", "metric"], sort=False)["value"]
-    return {key: float(values.tail(last).mean()) for key, values in ends}
+    scores: dict[tuple[str, str, str], Array] = {}
+    ways: dict[tuple[str, str, str], int] = {}
+    keys = ["run", "task", "metric", "num_fewshot", "prompt"]
+    for (run, task, metric, shots, prompt), part in rows.groupby(keys, sort=False, dropna=False):
+        plain = (str(run), str(task), str(metric))
+        ways[plain] = ways.get(plain, 0) + 1
+        values = part["value"].to_numpy(dtype=float)
+        scores[plain] = values
+        scores[str(run), asked(str(task), shots, prompt), str(metric)] = values
+    return Truth(scores, ways, table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run"))
 
 
 def settle(
     records: Sequence[Record],
-    truth: Mapping[tuple[str, str, str], float],
+    table: pd.DataFrame,
     alias: Mapping[str, str],
     metric: str = "auto",
+    last: int | None = None,
 ) -> Settlement:
-    """Score every forecast whose target is in ``truth``; ``alias`` gives the run a planned target became.
+    """Score every forecast whose target was measured.
 
-    With metric ``auto`` a forecast is held against the metric it is of.
+    Parameters
+    ----------
+    records : sequence of Record
+        A claim that was registered several times counts once, from its oldest record.
+    table : DataFrame
+        Ladder table with the scores.
+    alias : target to run
+        The run that a planned target became.
+    metric : str
+        ``auto``: that of the forecast.
+    last : int, optional
+        A score is the mean of so many last checkpoints; by default of as many as the forecast's ladder was.
 
     Raises
     ------
     InputError
-        When no forecast has a truth.
+        When no forecast has a truth, an alias names nothing, or a score cannot be told from another.
     """
-    found, waiting = [], 0
+    truth = truths(table)
+    _check(alias, records, truth)
+    found, waiting, notes, seen = [], 0, [], set()
     for record in records:
+        families = {(f.target, f.family) for f in record.forecasts}
         for forecast in record.forecasts:
+            if (claim := said(forecast)) in seen:
+                continue
+            seen.add(claim)
             run = alias.get(forecast.target, forecast.target)
-            asked = forecast.metric or metric if metric == "auto" else metric
-            actual = _truth(truth, run, forecast.task, asked)
-            if actual is None:
-                waiting += 1
-            else:
-                found.append(_settled(record, forecast, actual))
+            why = _no_truth(forecast, run, families, truth)
+            if why is None:
+                actual = _actual(truth, run, forecast, metric, last)
+                if actual is not None:
+                    found.append(_settled(record, forecast, actual))
+                    continue
+            elif why:
+                notes.append(why)
+            waiting += 1
     if not found:
-        runs = ", ".join(sorted({run for run, _, _ in truth})[:6])
-        raise InputError(f"no registered target has a score in this table (its runs: {runs}, …); name it with --as")
-    return Settlement(settled=tuple(found), open=waiting, **_summary(found))
+        runs = ", ".join(map(str, truth.runs.index[:6]))
+        more = f"; {notes[0]}" if notes else ""
+        raise InputError(
+            f"no registered target has a score in this table (its runs: {runs}, …){more}; name it with --as"
+            if records
+            else "the register is empty: benchcast register puts forecasts in"
+        )
+    if not any(not s.known for s in found):
+        notes.append("every score was in the data when it was registered: this repeats the report, it proves nothing")
+    return Settlement(settled=tuple(found), open=waiting, notes=tuple(dict.fromkeys(notes)), **_summary(found))
 
 
-def _truth(truth: Mapping[tuple[str, str, str], float], run: str, task: str, metric: str) -> float | None:
-    """A task's label may say how it was asked ("arc (5-shot)"); the table's own name does not."""
+def _check(alias: Mapping[str, str], records: Sequence[Record], truth: Truth) -> None:
+    targets = {f.target for record in records for f in record.forecasts}
+    for target, run in alias.items():
+        if target not in targets:
+            raise InputError(f"--as {target}={run}: no registered target is named {target!r} (there are "
+                             f"{', '.join(sorted(targets)[:6])}, …)")  # fmt: skip
+        if run not in truth.runs.index:
+            raise InputError(f"--as {target}={run}: no run of the table is named {run!r}")
+
+
+def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Truth) -> str | None:
+    """Why a run is not what was forecast: in words, empty where it is not there at all, None where it is."""
+    if run not in truth.runs.index:
+        return ""
+    row = truth.runs.loc[run]
+    if (f.target, str(row["family"])) in families and row["family"] != f.family:
+        return ""  # the forecast of another family for the same plan: that one was not trained
+    pairs = ("params", "tokens") if f.tokens is not None and f.params is not None else ("flops",)
+    for name in pairs:
+        share = float(row[name]) / float(getattr(f, name))
+        if abs(share - 1) > SAME_PLAN:
+            return f"{run} has {share:.2g} times the {name} of {f.target!r} as forecast: it does not settle it"
+    return None
+
+
+def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | None:
+    """The truth of a task; of an average, from its members."""
+    parts = f.members or {f.task: 1.0}
+    wanted = (f.metric or metric) if metric == "auto" else metric
+    found = [(w, _score(truth, run, task, wanted, last or f.last)) for task, w in parts.items()]
+    values = [w * value for w, value in found if value is not None]
+    return sum(values) if len(values) == len(found) else None
+
+
+def _score(truth: Truth, run: str, task: str, metric: str, last: int) -> float | None:
     for name in (task, task.rsplit(" (", 1)[0]):
         for each in ("acc_norm", "acc") if metric == "auto" else (metric,):
-            if (run, name, each) in truth:
-                return truth[run, name, each]
+            if (run, name, each) in truth.scores:
+                if truth.ways.get((run, name, each), 1) > 1:
+                    raise InputError(f"{run}: {name} was measured in {truth.ways[run, name, each]} ways (shots, "
+                                     "prompts); keep the one that was forecast")  # fmt: skip
+                return float(np.mean(truth.scores[run, name, each][-last:]))
     return None
 
 
 def _settled(record: Record, f: Forecast, actual: float) -> Settled:
-    said = f.forecast if f.forecast is not None else f.baselines.carry_forward
+    value = f.forecast if f.forecast is not None else f.baselines.carry_forward
     scores: dict[str, Any] = dict.fromkeys(("inside", "interval_score", "log_score", "crps"))
     if f.forecast is not None and f.low is not None and f.high is not None:
         center, scale = _logit_normal(f)
@@ -122,7 +210,7 @@ def _settled(record: Record, f: Forecast, actual: float) -> Settled:
     return Settled(
         record=record.hash[:12], time=record.time, recipe=f.recipe, family=f.family, task=f.task, target=f.target,
         grade=f.grade, forecast=f.forecast, low=f.low, high=f.high, level=f.level, actual=actual,
-        error=float("nan") if said is None else said - actual, **scores,
+        error=float("nan") if value is None else value - actual, known=f.actual is not None, **scores,
     )  # fmt: skip
 
 
@@ -133,12 +221,15 @@ def _logit_normal(f: Forecast) -> tuple[float, float]:
 
 
 def _summary(found: Sequence[Settled]) -> dict[str, Any]:
+    known = sum(s.known for s in found)
+    found = [s for s in found if not s.known] or found
     error = np.array([s.error for s in found], dtype=float)
     stated = [s for s in found if s.inside is not None]
     z = np.array([_standardised(s) for s in stated])
     held = [(level, float(np.mean(z <= norm.ppf(0.5 + level / 2)))) for level in LEVELS] if len(z) else []
     return {
         "refused": len(found) - len(stated),
+        "known": known,
         "mean_error": float(np.nanmean(np.abs(error))) if np.isfinite(error).any() else None,
         "coverage": float(np.mean([bool(s.inside) for s in stated])) if stated else None,
         "interval_score": float(np.mean([s.interval_score or 0.0 for s in stated])) if stated else None,

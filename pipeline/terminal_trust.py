@@ -90,6 +90,8 @@ def settlement(found: Settlement) -> None:
         f"{found.refused} refused, {found.open} still open; inside: {_percent(found.coverage)} %",
         highlight=False,
     )
+    for note in found.notes:
+        console.print(escape(note), highlight=False)
 
 
 def _table(title: str, *columns: str) -> Table:

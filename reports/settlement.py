@@ -52,7 +52,7 @@ def build(settlement: Record) -> tuple[dict[str, Any], document.Files]:
 
 def summary(settlement: Record) -> list[str]:
     """The outcome in sentences, the first for a reader of one."""
-    rows = settlement["settled"]
+    rows = [s for s in settlement["settled"] if not s["known"]] or settlement["settled"]
     stated = [s for s in rows if s["inside"] is not None]
     hit = sum(s["inside"] for s in stated)
     nominal = " / ".join(dict.fromkeys(w.level(s["level"]) for s in stated))
@@ -64,7 +64,7 @@ def summary(settlement: Record) -> list[str]:
     dates = sorted(s["time"][:10] for s in rows)
     when = f"Registered on {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "")
     lines.append(f"{when}. {settlement['refused']} were refused, {settlement['open']} have no measured score yet.")
-    return lines
+    return [*lines, *settlement["notes"]]
 
 
 def _groups(rows: Sequence[Record]) -> Table:

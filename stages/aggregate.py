@@ -46,6 +46,7 @@ def combine(trials: Backtest, pooled: Pooled, members: Mapping[str, float], labe
             "carried": trials.mean[:, carry],
         }
     )[rows["task"].isin(members).to_numpy()]
+    table = _aligned(table)
     place = ["cutoff", "run", "target"]
     wide = {c: table.pivot(index=place, columns="task", values=c) for c in ("said", "spread", "carried", "actual")}
     full = wide["said"].notna().all(axis=1).to_numpy() & (wide["said"].shape[1] == len(members))
@@ -66,6 +67,13 @@ def combine(trials: Backtest, pooled: Pooled, members: Mapping[str, float], labe
     rho = _correlations(made, shares, (said - actual)[order] * weight)
     joint = np.sqrt((1 - rho) * independent**2 + rho * np.sum(shares, axis=1) ** 2)
     return made, Pooled(np.tile([1.0, 0.0], (len(mean), 1)), mean, joint)
+
+
+def _aligned(table: pd.DataFrame) -> pd.DataFrame:
+    """Targets as each member says last, whatever its largest run; they stand at the smallest of those runs."""
+    target = table["target"].to_numpy(dtype=bool)
+    last = table[target].sort_values("cutoff", kind="stable").groupby(["task", "run"], sort=False).tail(1)
+    return pd.concat([table[~target], last.assign(cutoff=last["cutoff"].min())])
 
 
 def _correlations(made: Backtest, shares: Array, errors: Array) -> Array:

@@ -102,14 +102,17 @@ def _trials(
     for task, ladder in ladders.items():
         finals = ladder.finals.dropna(subset=["accuracy"])
         found[task] = []
-        for cutoff in cutoffs:
+        whole = float(finals["flops"].max()) if len(finals) else np.nan
+        # A task that was measured on few of the runs has its own largest one below a cutoff.
+        ends = {float(finals["flops"][finals["flops"] <= c * SAME].max()) for c in cutoffs}
+        reached = sorted(end for end in ends if end < whole)
+        for cutoff in reached:
             beyond = finals[finals["flops"] > cutoff * SAME].assign(target=False)
             beyond = beyond.assign(actual=beyond["accuracy"])
             found[task] += _trial(task, ladder, middles[task], cutoff, beyond, fewest)
-        if cutoffs:
+        if reached:
             # What was said of the targets before the largest runs were there: shows how much those decide.
-            found[task] += _trial(task, ladder, middles[task], cutoffs[-1], targets[task].assign(target=True), fewest)
-        whole = float(finals["flops"].max()) if len(finals) else np.nan
+            found[task] += _trial(task, ladder, middles[task], reached[-1], targets[task].assign(target=True), fewest)
         found[task] += _trial(task, ladder, middles[task], whole, targets[task].assign(target=True), 2)
     return found
 

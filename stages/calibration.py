@@ -12,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from stages.backtest import Backtest
 from stages.fitting import Array
-from stages.scoring_rules import logit
+from stages.scoring_rules import EDGE, logit
 from stages.selection import Pooled
 
 PRIOR = 2.0  # multiple of the spread for a 90 % interval before anything was tested (a normal's is 1.64)
@@ -43,6 +44,10 @@ class Calibrated:
     score: Array
     tested: Array
 
+    def holds(self, actual: Array) -> NDArray[np.bool_]:
+        """Whether each interval holds its actual value, (n,)."""
+        return np.asarray((actual >= self.low) & (actual <= self.high))
+
 
 def calibrate(trials: Backtest, pooled: Pooled, level: float = 0.9) -> Calibrated:
     """Intervals of nominal coverage ``level`` at every cutoff, from what was known there."""
@@ -68,6 +73,8 @@ def calibrate(trials: Backtest, pooled: Pooled, level: float = 0.9) -> Calibrate
             quantile *= max(1.0, reach / decades[known].max())
             inflation[here[decades[here] == reach]] = (count * quantile + PRIOR_COUNT * prior) / (count + PRIOR_COUNT)
     low, high = (1 / (1 + np.exp(-(center + sign * inflation * scale))) for sign in (-1, 1))
+    # Log-odds end EDGE away from 0 and 1: an interval that reaches there reaches the end.
+    low, high = np.where(low <= EDGE, 0.0, low), np.where(high >= 1 - EDGE, 1.0, high)
     return Calibrated(center, scale, inflation, low, high, score, tested)
 
 

@@ -87,7 +87,7 @@ def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None
     """
     rows = finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
     score, stderr = rows["accuracy"].to_numpy(dtype=float), _stderr(rows)
-    known = max(_scatter(late), float(np.median(stderr)) if len(stderr) else 0.0)
+    known = max(_scatter(late), float(np.nanmedian(stderr)) if len(stderr) else 0.0)
     noise = max(known or _roughness(rows), 1e-4)
     varies = len(rows) > 2 and np.ptp(score) > 0 and rows["flops"].nunique() > 1
     top = rows["accuracy"].tail(3)
@@ -105,9 +105,9 @@ def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None
 
 
 def _stderr(rows: pd.DataFrame) -> Array:
-    """Known sampling errors; without any, none."""
+    """Sampling errors, NaN where they are not known; without any, none."""
     known = rows["stderr"].to_numpy(dtype=float) if "stderr" in rows else np.array([])
-    return known if np.isfinite(known).all() else np.array([])
+    return known if np.isfinite(known).any() else np.array([])
 
 
 def _scatter(late: pd.DataFrame | None) -> float:
@@ -192,8 +192,10 @@ def grade(
     if not np.isfinite(tested):
         refused.append(CODES["untested"])
     expected = max(half_width / 2, typical_miss if np.isfinite(typical_miss) else 0.0)
-    if expected > C_WITHIN:
+    if half_width / 2 > C_WITHIN:
         refused.append(f"the interval is {200 * half_width:.0f} points wide")
+    elif expected > C_WITHIN:
+        refused.append(f"forecasts at this distance missed by {100 * typical_miss:.0f} points in the backtest")
     if refused:
         return "D", tuple(refused)
     reasons = [f"expected to miss by {100 * expected:.1f} points"]

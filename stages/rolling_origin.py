@@ -51,7 +51,7 @@ class RollingOrigin(BaseCrossValidator):
         """The number of cutoffs."""
         return len(self.cutoffs(X, groups))
 
-    def cutoffs(self, X: Any, groups: ArrayLike | None = None) -> list[float]:
+    def cutoffs(self, X: Any = None, groups: ArrayLike | None = None) -> list[float]:
         """Compute cutoffs that leave enough runs below and at least one above."""
         _, ends = self._clock(X, groups)
         ids = np.arange(len(ends)) if groups is None else np.asarray(groups)
@@ -68,8 +68,10 @@ class RollingOrigin(BaseCrossValidator):
 
     def _clock(self, X: Any, groups: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """FLOPs of every row, and of the end of its run."""
-        first = X.iloc[:, 0] if hasattr(X, "iloc") else np.asarray(X)[:, 0]
-        flops = np.asarray(first if self.flops is None else self.flops, dtype=float)
+        if self.flops is not None:
+            flops = np.asarray(self.flops, dtype=float)
+        else:
+            flops = np.asarray(X.iloc[:, 0] if hasattr(X, "iloc") else np.asarray(X)[:, 0], dtype=float)
         if groups is None:
             return flops, flops
         ids = np.unique(np.asarray(groups), return_inverse=True)[1]

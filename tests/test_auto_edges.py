@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import forecast
-from pipeline.config import Config
+from pipeline import forecast, schema
+from pipeline.config import AutoSettings, Config
+from pipeline.recipes import suite as suites
 from pipeline.results import Forecast
 
 SIZES, MULTIPLIERS = (1e7, 3e7, 1e8, 3e8, 1e9), (5.0, 20.0, 80.0)
@@ -118,3 +119,23 @@ def test_other_flops_are_named_and_six_n_d_is_known_without_a_name() -> None:
     table = ladder()
     assert "mixed-flops" not in ask(table).codes
     assert "mixed-flops" in ask(table.assign(flops=table["flops"] * 1.3)).codes
+
+
+def test_the_largest_runs_choose_nothing_for_earlier_cutoffs() -> None:
+    """Through the recipe itself: other scores of the dearest runs change no earlier forecast, weight or interval."""
+    rng = np.random.default_rng(3)
+    table = ladder()
+    losses = [table[table["metric"].eq("acc")].assign(metric="val_loss", task=f"v{i}", chance=np.nan) for i in range(6)]
+    table = pd.concat([table, *(part.assign(value=3 + rng.normal(0, 0.1, len(part))) for part in losses)])
+    dear = table["flops"].ge(table["flops"].drop_duplicates().nlargest(4).min()) & table["metric"].eq("acc")
+    found = []
+    for each in (table, table.assign(value=table["value"].mask(dear, 0.3 + 0.4 * rng.random(len(table))))):
+        config = Config.model_validate({"data": {"source": "table"}, "targets": [BIG], "recipes": ["auto"]})
+        jobs = list(forecast.build_jobs(config, schema.validate(each, "t"), forecast.assign_roles(config, each)))
+        suite = suites.build(jobs, AutoSettings())
+        early = (suite.trials.rows["cutoff"] < table["flops"][dear].min() * 0.99).to_numpy()
+        early = early & ~suite.trials.rows["target"].to_numpy(dtype=bool)
+        found.append((suite.pooled.mean[early], suite.pooled.weights[early], suite.calibrated.high[early]))
+    assert len(found[0][0])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import forecast
+from pipeline import forecast, questions
 from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.ingest import demo as demo_ladder
 from stages.aggregate import combine
 from stages.backtest import COLUMNS, Backtest
 from stages.calibration import calibrate
@@ -112,6 +113,29 @@ def test_an_average_is_forecast_directly_and_as_the_mean_of_its_tasks() -> None:
     half = {t: ((by[t].high or 0) - (by[t].low or 0)) / 2 for t in tasks}
     own = ((mean.high or 0) - (mean.low or 0)) / 2
     assert np.sqrt(sum((w * half[t]) ** 2 for t, w in tasks.items())) < own < max(half.values())
+
+
+def test_a_member_without_the_largest_runs_counts_as_it_stands_now() -> None:
+    """The mean of its tasks is the mean of what the tasks' own forecasts say, each from the runs it has."""
+    table = demo_ladder().table
+    few = table["task"].eq("recall") & table["run"].isin(["640K-5x", "332K-20x", "332K-10x", "182K-40x"])
+    result = forecast.run(demo(tasks=["recall", "word_order"], averages={"both": ["*"]}), Path(), table[~few])
+    by = {f.task: f.forecast or 0.0 for f in result.forecasts}
+    assert by["both (mean of its tasks)"] == pytest.approx((by["recall"] + by["word_order"]) / 2)
+
+
+def test_twice_the_same_plan_is_refused() -> None:
+    with pytest.raises(InputError, match="unlike any other"):
+        forecast.run(demo(targets=[{"flops": 1e16}, {"flops": 1e16}]), Path())
+
+
+def test_solve_answers_for_an_average() -> None:
+    config = demo(tasks=["recall", "word_order"], averages={"both": ["*"]})
+    found = questions.solve(config, Path(), None, "both", 0.75, 20.0)
+    assert [n.task for n in found] == ["both"]
+    assert found[0].flops
+    with pytest.raises(InputError, match="matches no task"):
+        questions.solve(config, Path(), None, "bth", 0.75, 20.0)
 
 
 def test_fixed_recipes_forecast_averages_too() -> None:

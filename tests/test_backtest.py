@@ -139,9 +139,31 @@ def test_intervals_cover_on_new_data_from_every_cutoff() -> None:
 
 
 def test_intervals_are_asymmetric_and_stay_inside(trials: Backtest) -> None:
-    made = calibrate(trials, pool(trials), level=0.99)
-    assert ((made.low > 0) & (made.high < 1)).all()
-    assert (made.high - made.low >= calibrate(trials, pool(trials), level=0.9).high - made.low - 1).all()
+    pooled = pool(trials)
+    wide, narrow = (calibrate(trials, pooled, level=level) for level in (0.99, 0.9))
+    assert ((wide.low >= 0) & (wide.high <= 1)).all()
+    assert (wide.high - wide.low > narrow.high - narrow.low).all()
+    above, below = narrow.high - pooled.mean, pooled.mean - narrow.low
+    assert (above < below)[pooled.mean > 0.6].all()  # less room above
+    assert (above > below)[pooled.mean < 0.4].all()
+
+
+def test_a_perfect_score_is_inside_its_interval() -> None:
+    rows = ladder(0).assign(accuracy=1.0)
+    made = backtest({"t": Ladder(rows)}, {"t": ("bits_per_byte",)}, {"t": rows[:0].assign(actual=1.0)})
+    assert calibrate(made, pool(made)).holds(made.rows["actual"].to_numpy(dtype=float)).all()
+
+
+def test_a_task_of_few_runs_stands_at_its_own_largest() -> None:
+    """Measured up to the ninth run only, beside one that was measured on all: the ratios are its own."""
+    rows = ladder(0)
+    target = rows[-1:].assign(actual=rows["accuracy"])
+    tables = {"all": rows[:-1], "few": rows[:9]}
+    made = backtest({t: Ladder(r, 0.25) for t, r in tables.items()}, dict.fromkeys(tables, ("bits_per_byte",)),
+                    dict.fromkeys(tables, target))  # fmt: skip
+    few = (made.rows["task"].eq("few") & made.rows["target"]).to_numpy()
+    assert made.decades[few].min() == pytest.approx(np.log10(target["flops"].iloc[0] / rows["flops"].iloc[8]))
+    assert not made.rows.duplicated(["task", "run", "cutoff", "target"]).any()
 
 
 def test_interval_score_is_winklers() -> None:

@@ -16,9 +16,9 @@ from pipeline import questions, run, store
 from pipeline import register as records
 from pipeline.config import Config, load
 from pipeline.digest import object_digest
-from pipeline.errors import FaultsError
+from pipeline.errors import FaultsError, InputError
 from pipeline.ingest import read
-from pipeline.settle import settle, truths
+from pipeline.settle import settle
 
 CONFIG = Path(__file__).parents[1] / "configs" / "auto.yaml"
 
@@ -165,11 +165,78 @@ def test_a_refused_task_counts_with_its_baseline(small: Path, tmp_path: Path, ta
     (record,) = records.read(path)
     empty = {"forecast": None, "low": None, "high": None, "status": "refused", "grade": "D"}
     refused = record.model_copy(update={"forecasts": tuple(f.model_copy(update=empty) for f in record.forecasts)})
-    found = settle([refused], truths(table), {})
+    found = settle([refused], table, {})
     assert found.refused == 4
     assert found.coverage is None
     carry = [abs((f.baselines.carry_forward or 0) - (f.actual or 0)) for f in record.forecasts]
     assert found.mean_error == pytest.approx(np.mean(carry))
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> tuple[records.Record, pd.DataFrame]:
+    """The largest run as a plan, with an average, and the table in which it was measured as ``final``."""
+    kept = table[table["task"].isin(["word_order", "recall", "validation"])]
+    row = kept[kept["run"].eq("1.3M-10x")].iloc[-1]
+    result = run(
+        {"data": {"source": "table"}, "targets": [{"name": "big", "params": row["params"], "tokens": row["tokens"]}],
+         "recipes": ["llama3"], "averages": {"both": ["word_order", "recall"]}, "metric": "acc"},
+        data=kept[~kept["run"].str.startswith("1.3M")],
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("planned") / "r.jsonl"
+    return records.register(result, path), kept.replace({"run": {"1.3M-10x": "final"}})
+
+
+def test_a_plan_settles_with_its_averages_and_counts_a_claim_once(
+    planned: tuple[records.Record, pd.DataFrame],
+) -> None:
+    record, truth = planned
+    found = settle([record, record], truth, {"big": "final"})
+    assert {s.task for s in found.settled} == {"word_order", "recall", "both"}
+    by = {s.task: s.actual for s in found.settled}
+    assert by["both"] == pytest.approx((by["word_order"] + by["recall"]) / 2)
+    assert (found.known, found.open) == (0, 0)
+
+
+def test_what_is_not_the_planned_run_does_not_settle_it(planned: tuple[records.Record, pd.DataFrame]) -> None:
+    record, truth = planned
+    unfinished = truth[truth["run"].ne("final") | truth["tokens"].lt(truth["tokens"].max() / 2)]
+    with pytest.raises(InputError, match=r"final has 0\.\d+ times the tokens of 'big' as forecast"):
+        settle([record], unfinished, {"big": "final"})
+    for alias, said in (({"bgi": "final"}, "no registered target"), ({"big": "nope"}, "no run of the table")):
+        with pytest.raises(InputError, match=said):
+            settle([record], truth, alias)
+    with pytest.raises(InputError, match="the register is empty"):
+        settle([], truth, {})
+    two_ways = pd.concat([truth, truth.assign(num_fewshot=5.0)])
+    with pytest.raises(InputError, match="measured in 2 ways"):
+        settle([record], two_ways, {"big": "final"})
+    # Of two families with a forecast for the plan, the run settles its own.
+    other = record.model_copy(
+        update={"forecasts": (*record.forecasts, *(f.model_copy(update={"family": "other", "forecast": 0.1})
+                                                   for f in record.forecasts))}
+    )  # fmt: skip
+    assert {s.family for s in settle([other], truth, {"big": "final"}).settled} == {record.forecasts[0].family}
+
+
+def test_a_score_known_when_registered_proves_nothing(planned: tuple[records.Record, pd.DataFrame]) -> None:
+    record, truth = planned
+    peeked = record.model_copy(
+        update={"forecasts": tuple(f.model_copy(update={"actual": 0.5, "recipe": "ladder"}) for f in record.forecasts)}
+    )
+    both = settle([record, peeked], truth, {"big": "final"})
+    assert (len(both.settled), both.known) == (6, 3)
+    assert both.mean_error == settle([record], truth, {"big": "final"}).mean_error
+    assert "proves nothing" in settle([peeked], truth, {"big": "final"}).notes[0]
+
+
+def test_a_title_may_hold_what_ends_lines_elsewhere(
+    planned: tuple[records.Record, pd.DataFrame], tmp_path: Path
+) -> None:
+    result = run({"data": {"source": "demo"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"],
+                  "tasks": ["recall"], "title": "a\u2028b\u0085c"})  # fmt: skip
+    for _ in range(2):
+        records.register(result, tmp_path / "r.jsonl")
+    assert len(records.read(tmp_path / "r.jsonl")) == 2
 
 
 def test_the_report_says_what_the_register_holds(small: Path, tmp_path: Path) -> None:

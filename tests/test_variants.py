@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pypdf
 import pytest
 from report_fixture import make_graded
@@ -69,9 +71,19 @@ def settled() -> Settlement:
         time="2026-11-01T00:00:00+00:00", title="t", benchcast="0", code_digest="c", config_digest="c", data_digest="d",
         forecasts=forecasts, previous="0" * 64, hash="ab" * 32,
     )  # fmt: skip
-    truth = {(f.target, f.task, "acc"): _truth(f) for f in forecasts if f.task != "piqa"}
-    truth["7B-4T", "piqa", "acc"] = 0.77
+    truth = measured((f, "acc", 0.77 if f.task == "piqa" else _truth(f)) for f in forecasts)
     return settle([record], truth, {})
+
+
+def measured(scores: Iterable[tuple[Forecast, str, float]]) -> pd.DataFrame:
+    """A ladder table in which the forecast runs have these scores."""
+    return pd.DataFrame(
+        {
+            "run": f.target, "family": f.family, "params": f.params, "tokens": f.tokens, "flops": f.flops,
+            "task": f.task, "num_fewshot": 0.0, "prompt": "", "metric": metric, "value": value,
+        }
+        for f, metric, value in scores
+    )  # fmt: skip
 
 
 def _truth(f: Forecast) -> float:
@@ -104,7 +116,7 @@ def test_a_forecast_is_held_against_the_metric_it_is_of(settled: Settlement) -> 
         time="2026-11-01T00:00:00+00:00", title="t", benchcast="0", code_digest="c", config_digest="c", data_digest="d",
         forecasts=tuple(f.model_copy(update={"metric": "acc"}) for f in forecasts), previous="0" * 64, hash="ab" * 32,
     )  # fmt: skip
-    truth = {(f.target, f.task, metric): at for f in forecasts for metric, at in (("acc", 0.6), ("acc_norm", 0.1))}
+    truth = measured((f, metric, at) for f in forecasts for metric, at in (("acc", 0.6), ("acc_norm", 0.1)))
     assert {s.actual for s in settle([record], truth, {}).settled} == {0.6}
     assert {s.actual for s in settle([record], truth, {}, "acc_norm").settled} == {0.1}
 

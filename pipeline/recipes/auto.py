@@ -64,7 +64,7 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
     direct, seen = baselines(job, suite.last)
     common: dict[str, Any] = {
         "recipe": "auto", "family": job.family, "task": job.task, "target": target.name, "level": job.level,
-        "metric": job.metric,
+        "metric": job.metric, "last": suite.last, "members": dict(job.members),
         "params": target.budget.params, "tokens": target.budget.tokens, "flops": target.budget.flops,
         "chance": job.chance, "actual": _measured(suite, job.task, target.name),
         "baselines": Baselines(

@@ -176,6 +176,8 @@ def forecasts(
                 flops=target.budget.flops,
                 level=job.level,
                 metric=job.metric,
+                last=last,
+                members=dict(job.members),
                 status=status,
                 notes=tuple(dict.fromkeys([*flagged, *notes])),
                 chance=job.chance,

@@ -18,6 +18,7 @@ from stages.aggregate import combine
 from stages.backtest import Backtest, backtest
 from stages.calibration import Calibrated, calibrate
 from stages.forms import CARRY, Form, Ladder
+from stages.rolling_origin import SAME
 from stages.scoring_rules import interval_score
 from stages.selection import Pooled, pool
 
@@ -80,7 +81,7 @@ class Suite:
                 "ratio": 10**trials.decades,
                 "error": np.abs(self.pooled.mean - actual),
                 "carry": np.abs(trials.mean[:, carry] - actual),
-                "hit": ((actual >= made.low) & (actual <= made.high)).astype(float),
+                "hit": made.holds(actual).astype(float),
                 "width": made.high - made.low,
                 "score": interval_score(made.low, made.high, actual, self.level),
                 "delta": interval_score(center - half, center + half, actual, self.level),
@@ -91,7 +92,7 @@ class Suite:
 def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
     """Backtest every task of one family's ``jobs``."""
     last = settings.last or (5 if _long(jobs) else 1)
-    losses = _best_losses(jobs, last, settings.losses)
+    losses = _best_losses(jobs, last, settings.losses, settings.fewest)
     by_task = {job.task: job for job in jobs}
     middles = {t: tuple(m for m in (*TASK_LOSSES, *losses) if m in j.rows) for t, j in by_task.items()}
     shared: dict[object, object] = {}
@@ -114,16 +115,22 @@ def _long(jobs: Sequence[Job]) -> bool:
     return bool(rows[rows["run"].isin(jobs[0].fit_runs)].groupby("run").size().median() >= LONG)
 
 
-def _best_losses(jobs: Sequence[Job], last: int, most: int) -> tuple[str, ...]:
-    """The validation losses whose order of the fitted runs is most like that of the mean accuracy."""
-    ends = {job.task: job.finals(last, ["accuracy"]).set_index("run") for job in jobs}
-    mean = pd.concat([e["accuracy"] for e in ends.values()], axis=1).mean(axis=1)
+def _best_losses(jobs: Sequence[Job], last: int, most: int, fewest: int) -> tuple[str, ...]:
+    """The validation losses whose order of the runs is most like that of the mean accuracy.
+
+    Of the cheapest runs only, which every cutoff of the backtest has seen: later ones must not choose for it.
+    """
+    ends = pd.concat([job.finals(last, ["accuracy"]) for job in jobs])
+    budgets = ends.drop_duplicates("run")["flops"].sort_values()
+    first = budgets.iloc[min(fewest, len(budgets)) - 1]
+    seen = ends[ends["flops"] <= first * SAME]
+    mean = seen.groupby("run", sort=False)["accuracy"].mean()
     names = dict.fromkeys(c for job in jobs for c in job.rows.columns if c not in NO_LOSS)
     found = []
     for name in names:
         job = next(j for j in jobs if name in j.rows)
         loss = job.finals(last, [name]).set_index("run")[name]
-        both = pd.concat([loss, mean], axis=1).dropna()
+        both = pd.concat([loss, mean], axis=1, join="inner").dropna()
         if len(both) >= max(3, len(mean) // 2) and both.nunique().min() > 1:
             found.append((float(both.corr(method="spearman").iloc[0, 1]), name))
     return tuple(name for _, name in sorted(found)[:most])
