@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,12 @@ def night(config: Path, *options: str, **env: str) -> subprocess.CompletedProces
     command = [*BENCHCAST, "reevaluate", str(config), *options]
     more = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **env}
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | more, check=False)
+
+
+def spent() -> float:
+    """CPU seconds of all processes that have ended: what else the machine does changes them little."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def here(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
