@@ -208,6 +208,7 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
             continue
         metric = _metric(part, fit_runs)
         rows = part[part["metric"].eq(metric)].set_index(where).rename(columns={"value": "accuracy"})
+        rows["stderr"] = rows["stderr"].fillna(np.sqrt(rows["accuracy"] * (1 - rows["accuracy"]) / rows["n"]))
         rows = rows[["step", "params", "flops", "accuracy", "stderr", "chance"]]
         columns = _losses(losses.get(str(task)), shots, prompt) | validation
         rows = rows.assign(**{m: values.reindex(rows.index) for m, values in columns.items()})

@@ -121,6 +121,16 @@ def test_other_flops_are_named_and_six_n_d_is_known_without_a_name() -> None:
     assert "mixed-flops" in ask(table.assign(flops=table["flops"] * 1.3)).codes
 
 
+def test_few_documents_cap_the_grade_however_they_are_known() -> None:
+    table = ladder().query("metric == 'acc'")
+    few = ask(table.assign(n=50))
+    assert few.reasons[-1] == "only 50 documents"
+    error = np.sqrt(table["value"] * (1 - table["value"]) / 50)
+    gap = table["run"].eq(table["run"].iloc[0])  # of one run it is not known
+    assert ask(table.assign(stderr=error.mask(gap))).reasons[-1] == "only 50 documents"
+    assert "documents" not in ask(table.assign(n=5000)).reasons[-1]
+
+
 def test_the_largest_runs_choose_nothing_for_earlier_cutoffs() -> None:
     """Through the recipe itself: other scores of the dearest runs change no earlier forecast, weight or interval."""
     rng = np.random.default_rng(3)
