@@ -186,6 +186,16 @@ def test_the_example_config(first: Path, tmp_path: Path) -> None:
     assert (tmp_path / "nightly" / "reports" / "latest" / "report.pdf").is_file()
 
 
+def test_the_doctor_builds_the_tasks_without_a_network(config: Path) -> None:
+    (config.parent / "tasks" / "more.jsonl").unlink()
+    result = world.here(config, command="doctor")
+    assert result.returncode == 1
+    found = " ".join(result.stdout.split())
+    assert found.count("FAIL") == 1
+    assert "FAIL tasks offline: more cannot be loaded: " in found
+    assert "ok score.checkpoints: no folder matches big/* yet" in found
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"

@@ -127,8 +127,10 @@ def _register(
     runs = context.settings.track
     begun = {name: runs[name] in known or bool(now[runs[name]]) for name in targets}
     names = list(targets) if register_anew else registrations.open_ones(context.history, begun)
-    record = registrations.orphan(context.history, register.read(path) if path.exists() else (), registered.AT)
-    if record is not None and not register_anew:  # it was made when at most what is remembered had begun
+    record = None
+    if any(begun.values()) and not register_anew:
+        record = registrations.orphan(context.history, register.read(path) if path.exists() else (), registered.AT)
+    if record is not None:  # it was made when at most what is remembered had begun
         begun = {name: runs[name] in known for name in begun}
     elif names:
         with _forgiving("registered", found):

@@ -93,7 +93,7 @@ def run(path: Path, options: Options) -> int:
         except SystemExit:
             speak.say(f"{state.folder}: the pass was stopped; the next one goes on")
             raise
-        except BaseException as error:
+        except Exception as error:
             speak.log(f"error: {error}")
             _remember(error, config, settings, path.resolve().parent, state, speak)
             raise
@@ -102,7 +102,7 @@ def run(path: Path, options: Options) -> int:
 
 
 def _remember(
-    error: BaseException, config: Config, settings: ReevaluateSettings, base: Path, state: State, speak: Voice
+    error: Exception, config: Config, settings: ReevaluateSettings, base: Path, state: State, speak: Voice
 ) -> None:
     """Note that a pass failed, and tell the notifiers, once for the same failure; standard error hears every time."""
     code = error.exit_code if isinstance(error, BenchcastError) else 1

@@ -60,8 +60,6 @@ class State:
             self.reports.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-        if not os.access(folder, os.W_OK):
-            raise InputError(f"{folder}: cannot be written; change its permissions, or reevaluate.folder")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -72,6 +70,8 @@ class State:
         LaterError
             At once, with the name of the holder.
         """
+        if not os.access(self.folder, os.W_OK):
+            raise InputError(f"{self.folder}: cannot be written; change its permissions, or reevaluate.folder")
         lock, holder = FileLock(self.folder / "pass.lock"), self.folder / "pass.holder"
         try:
             lock.acquire(timeout=0)
