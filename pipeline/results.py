@@ -120,6 +120,14 @@ class Registered(Frozen):
     time: str = Field(default="", description="when that was: UTC, ISO 8601")
 
 
+class Diagnostic(Frozen):
+    """How a run sits on a law it was fitted on."""
+
+    run: str
+    residual: float = Field(description="in residual standard deviations, on the scale of the fit")
+    leverage: float = Field(description="variance of the curve there over that of the noise; 1: the law follows it")
+
+
 class LawFit(Frozen):
     """One fitted law: what was estimated, how well, and from what."""
 
@@ -137,6 +145,7 @@ class LawFit(Frozen):
     notes: tuple[str, ...]
     n: int
     residual_std: float | None
+    diagnostics: tuple[Diagnostic, ...] = Field(default=(), description="of the tasks that get figures")
 
 
 class Point(Frozen):

@@ -14,7 +14,7 @@ from typing import Any
 
 import typst
 
-from reports import content, coverage, decision, fonts, multiples, news, trust, wording
+from reports import content, coverage, decision, diagnostics, fonts, multiples, news, trust, wording
 from reports.content import Content
 from reports.figures import panel_figure
 from reports.forest import ONE_COLUMN, TALLEST, forest_figure
@@ -170,6 +170,7 @@ def build(result: Mapping[str, Any]) -> tuple[dict[str, Any], Files]:
         "trust": trust.section(c, files),
         "laws": law_table,
         "law_notes": law_notes,
+        "diagnostics": _diagnostics(c, files),
         "methods": _checked(content.methods(c)),
         "ladder": content.ladder(c),
         "coverage": _coverage(c, files),
@@ -245,6 +246,20 @@ def _coverage(c: Content, files: Files) -> dict[str, str] | None:
         "Runs and targets by parameters and training tokens. Dashed: equal tokens per parameter. Dotted: equal FLOPs."
     )
     return {"file": "coverage.svg", "alt": f"Scatter plot. {caption}", "caption": caption}
+
+
+def _diagnostics(c: Content, files: Files) -> dict[str, str] | None:
+    """Residuals against leverage of the laws of the detailed tasks."""
+    names = {recipe: content.recipe_name(recipe) for recipe in c.recipes}
+    shown = diagnostics.panels(c.result["laws"], c.pairs, content.DETAILED, names)
+    if not shown:
+        return None
+    files["diagnostics.svg"] = diagnostics.diagnostics_figure(shown)
+    caption = (
+        "Residuals against leverage, a mark per run and task. Dashed: three standard deviations, and a leverage of one "
+        "half, beyond which a run holds the law more than all others together; runs beyond are named."
+    )
+    return {"file": "diagnostics.svg", "alt": f"Scatter plots. {caption}", "caption": caption}
 
 
 def _item(c: Content, figure: Mapping[str, Any], files: Files) -> dict[str, str]:

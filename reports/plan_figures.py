@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.figures import BLUE, CURVES, GREEN, GREY, MARKERS, VERMILLION, WIDTH, axis_ticks, numbers, render, styled
+from reports.figures import (
+    BLUE,
+    CURVES,
+    GREEN,
+    GREY,
+    MARKERS,
+    VERMILLION,
+    WIDTH,
+    axis_ticks,
+    log_label,
+    numbers,
+    render,
+    styled,
+)
 from reports.wording import count
 
 Record = Mapping[str, Any]
@@ -18,10 +32,10 @@ SHOWN = 6  # isoFLOP budgets or surfaces drawn; more only repeats
 LEVELS = (0.001, 0.0025, 0.005, 0.01, 0.02)
 
 
-def _log_axis(ax: Axes, which: str, low: float, high: float) -> None:
+def _log_axis(ax: Axes, which: str, low: float, high: float, most: float = 1e24) -> None:
     """A logarithmic axis with ticks at powers of ten (or at 1, 2, 5 where there are few), labelled as counts."""
     # An interval may reach from nothing to the absurd: the axis stays within what can be read.
-    high = min(high, 1e24)
+    high = min(high, most)
     low = max(low, high * 1e-12, 1e-12)
     getattr(ax, f"set_{which}scale")("log")
     getattr(ax, f"set_{which}lim")(low, high)
@@ -40,7 +54,7 @@ def _log_axis(ax: Axes, which: str, low: float, high: float) -> None:
 def _tick(value: float) -> str:
     if 1 <= value < 1e3:
         return f"{value:g}"
-    return count(value) if 1e3 <= value < 1e16 else f"{value:.0e}".replace("e+", "e")
+    return count(value) if 1e3 <= value < 1e15 else log_label(value)
 
 
 def contours(result: Record) -> bytes:
@@ -105,7 +119,7 @@ def growth(result: Record) -> bytes:
                 )
             flops = [a["flops"] for a in answers]
             every = numbers(v for a in answers for v in (a[key]["low"], a[key]["high"]))
-            _log_axis(ax, "x", min(flops) / 1.7, max(flops) * 1.7)
+            _log_axis(ax, "x", min(flops) / 1.7, max(flops) * 1.7, most=math.inf)
             _log_axis(ax, "y", np.nanmin(every) / 1.5, np.nanmax(every) * 1.5)
             ax.set_xlabel("training compute C, FLOPs")
             ax.set_ylabel(label)

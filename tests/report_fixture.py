@@ -145,7 +145,8 @@ def _laws(recipe: str, family: str, task: str) -> list[dict[str, Any]]:
          "stderrs": {k: None if k == "E" else abs(values[k]) * 0.031 for k in keys},
          "status": "bound hit" if law == "error_exponential" else "converged",
          "notes": ["k is at its upper bound"] if law == "error_exponential" else [], "n": 12 if i == 0 else 48,
-         "residual_std": 0.0041 * (i + 1)}
+         "residual_std": 0.0041 * (i + 1),
+         "diagnostics": [{"run": f"run-{j}", "residual": 3.6 - j, "leverage": 0.09 * j} for j in range(8)]}
         for i, ((law, formula), keys) in enumerate(zip(FORMULAS[recipe], names, strict=True))
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_fixture import make_result
+from report_fixture import make_graded, make_result
 from test_cli import CONFIG, benchcast
 
 from reports import page, write
@@ -119,6 +119,25 @@ def test_a_run_tells_its_name_and_score(browser: Any, study: Path) -> None:
     assert f"{100 * scores[name]:.1f} %" in tip
     size = next(run for run in result["ladder"] if run["run"] == name)
     assert f"{size['params'] / 1e6:.3g}M parameters" in tip
+
+
+def test_a_graded_nightly_page_shows_grades_dangers_and_news(browser: Any, tmp_path: Path) -> None:
+    from test_variants import NEWS
+
+    graded = make_graded()
+    path = write(graded, tmp_path, html=True, latest=NEWS)["html"]
+    look_at(browser, path, 400)
+    rows = {row.split()[0]: row for row in text(browser, "#rows tr")}
+    for f in graded["forecasts"]:
+        assert f" {f['grade']}" in rows[f["task"]].split(")")[-1]
+    assert "–" in rows["piqa"]  # refused: no number
+    wrong = text(browser, "#wrong")[0]
+    assert "beyond-tested" in wrong
+    latest = text(browser, "#news")[0]
+    assert latest.splitlines()[:2] == ["What changed since 2026-11-24", NEWS["changes"][0]]
+    assert "below the band" in latest
+    assert "Cost: the 12 runs" in text(browser, "#question")[0]
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_a_phone_needs_no_sideways_scrolling(browser: Any, study: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from pipeline.config import load
 from pipeline.errors import InputError
 from pipeline.plan_config import PlanConfig
 from pipeline.plan_results import Estimate
+from reports import plan_figures
 from stages import allocation
 from stages.published import LAWS
 
@@ -261,3 +263,16 @@ def test_plan_loads_nothing_heavy(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_figure_of_the_optimum_shows_every_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Llama 3's budget is beyond 1e24 FLOPs: its marks lie on the axes, not right of them."""
+    result = plan.run({"flops": [1e23, 3.8e25]}).model_dump(mode="json", by_alias=True)
+    drawn: list[Any] = []
+    monkeypatch.setattr(plan_figures, "render", lambda canvas: drawn.append(canvas) or b"")
+    plan_figures.growth(result)
+    for ax, key in zip(drawn[0].axes, ("params", "tokens"), strict=True):
+        (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+        assert left < 1e23 / 1.06**3
+        assert right > 3.8e25 * 1.06**3
+        assert all(low < a[key]["value"] < high for a in result["answers"])

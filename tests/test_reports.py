@@ -19,7 +19,7 @@ import typst
 import yaml
 from report_fixture import make_result
 
-from reports import ReportError, content, coverage, document, figures, fonts, multiples, wording, write
+from reports import ReportError, content, coverage, diagnostics, document, figures, fonts, multiples, wording, write
 
 NASTY = (
     "#set page(width: 1cm)",
@@ -276,6 +276,18 @@ def test_small_panels_show_runs_and_intervals(result: dict[str, Any]) -> None:
     without = multiples.multiples_figure([(one[0], one[1], [])], {"llama3": "Llama 3"}, "90 %")
     assert drawn.count(b"<path") > without.count(b"<path")
     assert multiples.multiples_figure([("nothing", [], [])], {}, "90 %").startswith(b"<?xml")
+
+
+def test_residuals_and_leverage_of_every_law(result: dict[str, Any]) -> None:
+    pairs = [("dolma", "mmlu"), ("dolma", "hellaswag"), ("dolma", "arc_challenge")]
+    shown = diagnostics.panels(result["laws"], pairs, 1, {"llama3": "Llama 3"})
+    assert [title for title, _ in shown][:2] == ["Llama 3: nll_linear", "Llama 3: sigmoid"]
+    assert all(len(points) == 8 for _, points in shown)
+    svg = diagnostics.diagnostics_figure(shown).decode()
+    marks = svg.count("<use ") - len(re.findall(r'id="[xy]tick_', svg))
+    assert marks >= 8 * len(shown)
+    everything = " ".join(pages(document.pdf_bytes(result)))
+    assert "Residuals against leverage" in everything
 
 
 def test_the_map_of_the_ladder(result: dict[str, Any]) -> None:

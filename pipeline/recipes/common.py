@@ -13,7 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from pipeline.results import Baselines, Curve, Figure, Forecast, LawFit, Panel, Point, RecipeName, Tested, Trials
+from pipeline.results import (
+    Baselines,
+    Curve,
+    Diagnostic,
+    Figure,
+    Forecast,
+    LawFit,
+    Panel,
+    Point,
+    RecipeName,
+    Tested,
+    Trials,
+)
 from stages import Chain, DirectAccuracy
 from stages.base import Law
 from stages.flops import Budget
@@ -111,7 +123,10 @@ def actual(job: Job, target: TargetRun, last: int, column: str = "accuracy") -> 
     return float(rows[column].dropna().tail(last).mean())
 
 
-def describe(recipe: RecipeName, job: Job, law: Law, task: str | None = None, y_unit: str | None = None) -> LawFit:
+def describe(
+    recipe: RecipeName, job: Job, law: Law, diagnostics: tuple[Diagnostic, ...] = (), task: str | None = None,
+    y_unit: str | None = None,
+) -> LawFit:  # fmt: skip
     """A fitted law as a result row."""
     return LawFit(
         recipe=recipe, family=job.family, task=job.task if task is None else task, law=type(law).__name__,
@@ -119,6 +134,7 @@ def describe(recipe: RecipeName, job: Job, law: Law, task: str | None = None, y_
         estimates={k: _plain(v) or 0.0 for k, v in law.estimates_.items()},
         stderrs={k: _plain(v) for k, v in law.stderrs_.items()},
         status=law.status_, notes=law.notes_, n=law.n_points_, residual_std=_plain(law.residual_std_),
+        diagnostics=diagnostics if job.draw else (),
     )  # fmt: skip
 
 

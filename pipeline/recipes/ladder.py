@@ -20,6 +20,7 @@ from pipeline.recipes.common import (
     points,
     short,
 )  # fmt: skip
+from pipeline.recipes.diagnostics import diagnose
 from pipeline.results import Figure
 from stages import Chain, NLLToAccuracy, TaskLoss
 
@@ -46,9 +47,14 @@ def run(job: Job, settings: LadderSettings) -> Found:
         cloud[[LOSS]].to_numpy(), cloud["accuracy"], groups=cloud["run"]
     )
     chain = Chain(first, second)
+    sizes = finals[["params", "tokens"]].to_numpy(dtype=float)
+    steps = (
+        diagnose(first, sizes, finals[LOSS].to_numpy(dtype=float), list(finals["run"])),
+        diagnose(second, cloud[[LOSS]].to_numpy(dtype=float), cloud["accuracy"].to_numpy(float), list(cloud["run"])),
+    )
     return Found(
         forecasts=forecasts("ladder", job, chain, X, LOSS, settings.last, warnings),
-        laws=[describe("ladder", job, first), describe("ladder", job, second)],
+        laws=[describe("ladder", job, first, steps[0]), describe("ladder", job, second, steps[1])],
         figures=[_figure(job, chain, finals, cloud, settings)] if job.draw else [],
     )
 

@@ -18,6 +18,7 @@ from pipeline.recipes.common import (
     panel,
     points,
 )  # fmt: skip
+from pipeline.recipes.diagnostics import diagnose
 from pipeline.results import Figure
 from stages import Chain, FLOPsToNLL, NLLToAccuracy
 
@@ -38,12 +39,20 @@ def run(job: Job, settings: Llama3Settings) -> Found:
     if settings.floor == "chance" and job.chance is None:
         warnings.append("the table gives no chance for this task: the floor is taken as 0")
     floor = (job.chance or 0.0) if settings.floor == "chance" else settings.floor
-    first = FLOPsToNLL().fit(optimal[["flops"]].to_numpy(), optimal[middle])
-    second = NLLToAccuracy(floor, settings.ceiling).fit(finals[[middle]].to_numpy(), finals["accuracy"])
+    flops, losses = optimal[["flops"]].to_numpy(dtype=float), finals[[middle]].to_numpy(dtype=float)
+    first = FLOPsToNLL().fit(flops, optimal[middle])
+    second = NLLToAccuracy(floor, settings.ceiling).fit(losses, finals["accuracy"])
     chain = Chain(first, second)
+    steps = (
+        diagnose(first, flops, optimal[middle].to_numpy(dtype=float), list(optimal["run"])),
+        diagnose(second, losses, finals["accuracy"].to_numpy(dtype=float), list(finals["run"])),
+    )
     return Found(
         forecasts=forecasts("llama3", job, chain, X, middle, settings.last, warnings),
-        laws=[describe("llama3", job, first, y_unit=_unit(middle)), describe("llama3", job, second)],
+        laws=[
+            describe("llama3", job, first, steps[0], y_unit=_unit(middle)),
+            describe("llama3", job, second, steps[1]),
+        ],
         figures=[_figure(job, chain, finals, optimal, middle, settings)] if job.draw else [],
     )
 

@@ -19,6 +19,7 @@ from pipeline.recipes.common import (
     points,
     sig,
 )  # fmt: skip
+from pipeline.recipes.diagnostics import diagnose
 from pipeline.results import Figure
 from stages import Chain, LossToError, OvertrainedLoss
 
@@ -45,12 +46,16 @@ def run(job: Job, settings: OvertrainingSettings) -> Found:
     if (first := job.shared.get(key)) is None:
         first = OvertrainedLoss().fit(loss_runs[["flops", "token_multiplier"]].to_numpy(), loss_runs[loss])
         job.shared[key] = first
-        found.laws.append(describe("overtraining", job, first, task=loss))
+        sizes = loss_runs[["flops", "token_multiplier"]].to_numpy(dtype=float)
+        step = diagnose(first, sizes, loss_runs[loss].to_numpy(dtype=float), list(loss_runs["run"]))
+        found.laws.append(describe("overtraining", job, first, step, task=loss))
     second = LossToError().fit(error_runs[[loss]].to_numpy(), 1 - error_runs["accuracy"])
     chain = Chain(first, second, complement=True)
     seen = list(error_runs["run"])
     found.forecasts = forecasts("overtraining", job, chain, X, loss, last, [], seen)
-    found.laws.append(describe("overtraining", job, second))
+    losses, error = error_runs[[loss]].to_numpy(dtype=float), 1 - error_runs["accuracy"].to_numpy(dtype=float)
+    step = diagnose(second, losses, error, seen)
+    found.laws.append(describe("overtraining", job, second, step))
     if job.draw:
         found.figures.append(_figure(job, chain, loss_runs, error_runs, settings))
     return found

@@ -1,0 +1,69 @@
+"""Residuals against leverage: which runs a law misses, and which hold it where it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.figures import BLUE, GREY, WIDTH, Record, axis_ticks, render, styled
+from reports.wording import clean
+
+ACROSS, MOST, NAMED = 3, 6, 3
+FAR, HEAVY = 3.0, 0.5  # residual standard deviations, and leverage, beyond which a run is named
+ROW, MARGIN = 1.75, 0.12  # inches
+Panel = tuple[str, Sequence[Record]]
+
+
+def panels(
+    laws: Sequence[Record], pairs: Sequence[tuple[str, str]], most: int, names: Mapping[str, str]
+) -> Sequence[Panel]:
+    """A panel per recipe and law: the first ``most`` (family, task) pairs, and laws that belong to none of the pairs.
+
+    Points have run, task, residual and leverage.
+    """
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for law in laws:
+        pair = (law["family"], law["task"])
+        if pair in pairs[:most] or pair not in pairs:
+            points = [d | {"task": law["task"]} for d in law.get("diagnostics", ())]
+            found.setdefault((law["recipe"], law["law"]), []).extend(points)
+    return [(f"{names.get(recipe, recipe)}: {law}", points) for (recipe, law), points in found.items() if points][:MOST]
+
+
+def diagnostics_figure(shown: Sequence[Panel]) -> bytes:
+    """The panels, as SVG; what lies far off or holds more than half of its own fit is named."""
+    down = math.ceil(len(shown) / ACROSS)
+    height = down * ROW + MARGIN
+    with styled():
+        canvas = Figure(figsize=(WIDTH, height))
+        for index, (title, points) in enumerate(shown):
+            row, column = divmod(index, ACROSS)
+            box = (column / ACROSS + 0.052, 1 - (MARGIN + (row + 1) * ROW - 0.4) / height)
+            ax = canvas.add_axes((*box, 1 / ACROSS - 0.068, (ROW - 0.62) / height))
+            ax.set_autoscale_on(False)
+            _draw(ax, points)
+            ax.set_title(clean(title, 44), loc="left", fontsize=6.5, pad=2)
+        return render(canvas)
+
+
+def _draw(ax: Axes, points: Sequence[Record]) -> None:
+    ends = max(FAR + 0.5, *(abs(p["residual"]) * 1.1 for p in points))
+    widest = max(HEAVY + 0.1, *(p["leverage"] * 1.08 for p in points))
+    for level in (-FAR, 0.0, FAR):
+        ax.axhline(level, color=GREY, lw=0.7, ls="-" if level == 0 else (0, (4, 2)), zorder=1)
+    ax.axvline(HEAVY, color=GREY, lw=0.7, ls=(0, (4, 2)), zorder=1)
+    ax.plot([p["leverage"] for p in points], [p["residual"] for p in points], "o", color=BLUE, ms=2.6, mew=0, alpha=0.6)
+    odd = [p for p in points if abs(p["residual"]) > FAR or p["leverage"] > HEAVY]
+    odd.sort(key=lambda p: (-max(abs(p["residual"]) / FAR, p["leverage"] / HEAVY), p["run"], p["task"]))
+    for p in odd[:NAMED]:
+        right = p["leverage"] > 0.6 * widest
+        ax.annotate(f" {clean(p['run'], 16)} ", (p["leverage"], p["residual"]), fontsize=5.2, va="center",
+                    ha="right" if right else "left")  # fmt: skip
+    axis_ticks(ax, 0.0, widest, "x", 4)
+    axis_ticks(ax, -ends, ends, "y", 5)
+    ax.set_xlabel("leverage", labelpad=1)
+    ax.set_ylabel("residual (s.d.)", labelpad=1)
