@@ -37,10 +37,9 @@ def reevaluate(
 ) -> None:
     """One pass for cron: score what is new, forecast, compare with the registered forecast, report, alert.
 
-    Exit codes: 0 fine; 1 something could not be scored or written; 2 the configuration; 3 an alert stands;
+    Exit codes: 0 fine; 1 something could not be scored, read or written; 2 the configuration; 3 an alert stands;
     75 try later (another pass is at work, this one was stopped, or no checkpoint is complete). Of several, the first of
-    2, 3 and 1 counts. Stdout stays empty without -v; what is new and
-    wrong, or cleared, is told once on stderr.
+    2, 3 and 1 counts. Stdout stays empty without -v; what is new and wrong, or cleared, is told once on stderr.
     """
     from pipeline.nightly import dry, one_pass
 

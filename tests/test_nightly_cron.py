@@ -96,12 +96,15 @@ def tick(config: Path, after: str) -> str:
 
 
 def test_cron_fires_the_installed_line(config: Path, daemon: subprocess.Popen[str]) -> None:
-    if (left := 60 - time.time() % 60) < 2 * QUIET_SECONDS:  # what is dropped now must have come to rest at the tick
+    if (left := 60 - time.time() % 60) < 20:  # what is dropped now must be there at the tick
+        before = json.loads((config.parent / "nightly" / "status.json").read_text())["time"]
         time.sleep(left)
-        tick(config, "")
+        tick(config, before)
     last = json.loads((config.parent / "nightly" / "status.json").read_text())["time"]
-    (world.big(config, 0.1, 90) / "model.safetensors").write_bytes(b"\x10junk")
-    world.big(config, 0.2, 91)
+    corrupt = world.big(config, 0.1, 90)
+    (corrupt / "model.safetensors").write_bytes(b"\x10junk")
+    world.age(corrupt)
+    world.age(world.big(config, 0.2, 91))
     good = [0.2, 0.3]
     over_the_tick = time.time() + 60 - time.time() % 60 + 4
     slow = threading.Thread(target=slowly, args=(config, 0.3, 92, over_the_tick))
@@ -113,7 +116,7 @@ def test_cron_fires_the_installed_line(config: Path, daemon: subprocess.Popen[st
             assert world.tokens_scored(config) == [0.2 * 2e10]
         if number < TICKS - 1:
             good.append(round(0.4 + number / 20, 2))
-            world.big(config, good[-1], 93 + number)
+            world.age(world.big(config, good[-1], 93 + number))
     assert daemon.poll() is None
 
     assert world.tokens_scored(config) == pytest.approx([share * 2e10 for share in sorted(good)])
