@@ -86,7 +86,11 @@ def outcome(config: Path) -> dict[str, Any]:
         "forecasts": [e.get("forecasts") for e in history],
         "registered": [r.forecasts for r in register.read(folder / "forecasts.jsonl")],
         "lines": len(history),
-        "reports": [{p.name: p.read_bytes() for p in r.iterdir()} for r in reports if r.name[0] != "."],
+        "reports": [
+            # The others say when the pass was, and how much it scored itself.
+            {p.name: p.read_bytes() for p in r.iterdir() if p.suffix not in (".pdf", ".html")}
+            for r in reports if r.name[0] != "."
+        ],
         "latest": os.readlink(folder / "reports" / "latest") == history[-1]["report"] == reports[-1].name,
         "table": (config.parent / "ladder.csv").read_bytes(),
     }  # fmt: skip

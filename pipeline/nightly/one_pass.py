@@ -195,13 +195,14 @@ class _Pass:
         records = register.read(self._state.register) if self._state.register.exists() else ()
         result = found.result.model_copy(update={"registered": register.looked_up(found.result, records)})
         latest = news(entry, self._history, found.tracks)
+        named = {str(e.get("report")) for e in self._history}
         with self._state.new_report() as part:
             try:
                 document.write(result.model_dump(mode="json", by_alias=True), part, html=True, latest=latest)
             except document.ReportError as error:
                 raise BenchcastError(f"the report could not be typeset: {error}") from error
             tracking.write(found.tracks, part)
-            return self._state.keep_report(part, f"{self._began.astimezone():%Y-%m-%d}")
+            return self._state.keep_report(part, f"{self._began.astimezone():%Y-%m-%d}", named)
 
     def _finish(self, seen: Seen, entry: dict[str, Any] | None) -> int:
         """Remember what was found, and tell it."""

@@ -21,7 +21,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,18 +149,17 @@ class State:
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
-    def keep_report(self, part: Path, date: str) -> str:
-        """Move a report to its date and point ``latest`` at it; returns its name. No earlier report is touched.
+    def keep_report(self, part: Path, date: str, named: Collection[str]) -> str:
+        """Move a report to its date and point ``latest`` at it; returns its name.
 
-        One of today with the same content, left by a pass that was killed, is taken instead.
+        No report that the history names (``named``) is touched; one that it does not was left by a killed pass, and
+        this one takes its place.
         """
         number = 1
-        while (place := self.reports / (date if number == 1 else f"{date}-{number}")).exists():
-            if _same(part, place):
-                break
+        while (place := self.reports / (date if number == 1 else f"{date}-{number}")).exists() and place.name in named:
             number += 1
-        else:
-            part.rename(place)
+        shutil.rmtree(place, ignore_errors=True)
+        part.rename(place)
         link = self.reports / f".latest-{os.getpid()}"
         link.unlink(missing_ok=True)
         link.symlink_to(place.name)
@@ -171,11 +170,6 @@ class State:
 def stamp(time: datetime) -> str:
     """UTC, ISO 8601, to the second."""
     return time.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _same(a: Path, b: Path) -> bool:
-    names = {p.name for p in a.iterdir()}
-    return names == {p.name for p in b.iterdir()} and all((a / n).read_bytes() == (b / n).read_bytes() for n in names)
 
 
 def _holder(path: Path) -> str:
