@@ -65,11 +65,18 @@ def run(
     json: JsonPath = None,
     html: HtmlFlag = False,
     register: RegisterPath = None,
+    log: Annotated[
+        str | None, typer.Option("--log", metavar="TRACKER", help="log the result to mlflow or wandb, if installed")
+    ] = None,
 ) -> None:
     """Read the ladder, fit the laws, forecast, and typeset the report.
 
     With --json - the result goes to stdout, and files are written only if --out is given.
     """
+    if log is not None:
+        from pipeline import experiments
+
+        experiments.check(log)
     settings, result = _run(config, data, sweeping=html)
     result = _looked_up(result, register)
     if json is not None:
@@ -77,11 +84,12 @@ def run(
     if json == "-" and out is None:
         return
     paths = result.write(out or settings.out, html)
+    logged = experiments.log(result, paths, log) if log is not None else ""
     if json != "-":
         from pipeline.terminal import headline
 
         headline(result)
-        typer.echo("")
+        typer.echo(f"\n{log} run: {logged}" if logged else "")
         _name(paths)
 
 

@@ -24,6 +24,7 @@ SIZE = re.compile(r"(?<![a-zA-Z0-9.])(\d+(?:\.\d+)?)\s*([KMBT])(?![a-zA-Z0-9])",
 STEP = re.compile(r"(?:step|checkpoint|global_step)[-_]?(\d+)", re.IGNORECASE)
 TOKENS = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT])[-_ ]?tok", re.IGNORECASE)
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+FEWEST_TO_TEST = 9
 FEWEST_TO_HOLD_OUT = 6  # with fewer runs every one is needed for the fit
 SCHEMA_LINE = "# yaml-language-server: $schema=config.schema.json  (benchcast schema config > config.schema.json)"
 
@@ -246,7 +247,7 @@ def _recipes(table: pd.DataFrame | None) -> str:
     """The recipes that the table has what they need for; the others as comments that say what is missing."""
     metrics = set() if table is None else set(table["metric"])
     losses = [] if table is None else sorted(table.loc[table["metric"].eq("val_loss"), "task"].unique())
-    lines = []
+    lines: list[str] = []
     for name, need in (("llama3", {"nll"}), ("ladder", {"nll", "bits_per_byte"})):
         ready = table is None or bool(need & metrics)
         lines.append(f"  - {name}" if ready else f"  # - {name}   # needs the samples: lm_eval --log_samples")
@@ -259,7 +260,10 @@ def _recipes(table: pd.DataFrame | None) -> str:
             "no recipe can use these results: they have accuracies only. Run lm_eval again with --log_samples (the "
             "losses of the gold answers come from the samples), or add rows with metric val_loss to a ladder table"
         )
-    return "\n".join(lines)
+    # Graded, and right on most ladders; but it has to have runs to test itself on.
+    tested = table is None or table["run"].nunique() >= FEWEST_TO_TEST
+    auto = "  - auto" if tested else f"  # - auto   # needs {FEWEST_TO_TEST} runs, to test itself on the larger of them"
+    return "\n".join([auto, *lines])
 
 
 # ---- text ----

@@ -59,7 +59,15 @@ def _draw(ax: Axes, points: Sequence[Record]) -> None:
     ax.plot([p["leverage"] for p in points], [p["residual"] for p in points], "o", color=BLUE, ms=2.6, mew=0, alpha=0.6)
     odd = [p for p in points if abs(p["residual"]) > FAR or p["leverage"] > HEAVY]
     odd.sort(key=lambda p: (-max(abs(p["residual"]) / FAR, p["leverage"] / HEAVY), p["run"], p["task"]))
-    for p in odd[:NAMED]:
+    named: list[tuple[float, float]] = []
+    worst: dict[str, Record] = {}
+    for p in odd:
+        worst.setdefault(p["run"], p)
+    for p in worst.values():
+        place = p["leverage"] / widest, p["residual"] / ends
+        if len(named) == NAMED or any(abs(place[0] - x) < 0.25 and abs(place[1] - y) < 0.12 for x, y in named):
+            continue
+        named.append(place)
         right = p["leverage"] > 0.6 * widest
         ax.annotate(f" {clean(p['run'], 16)} ", (p["leverage"], p["residual"]), fontsize=5.2, va="center",
                     ha="right" if right else "left")  # fmt: skip

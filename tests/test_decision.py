@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +159,18 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     written = sorted(p.name for p in tmp_path.rglob("*"))
     assert written == ["forecasts.csv", "out", "report.html", "report.pdf", "result.json"]
     assert "<script>alert" not in paths["html"].read_text("utf-8")
+
+
+def test_the_same_bytes_whatever_the_hash_seed() -> None:
+    code = (
+        "import hashlib; from report_fixture import make_graded; from reports import document, page\n"
+        "r = make_graded(('b', 'a', 'd', 'c', 'e'), ('7B-4T', '13B-5T'))\n"
+        "print([hashlib.sha256(f(r)).hexdigest() for f in (document.pdf_bytes, page.page_bytes)])"
+    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])}
+    found = {
+        subprocess.run([sys.executable, "-c", code], env=env | {"PYTHONHASHSEED": seed}, capture_output=True, text=True,
+                       check=True).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(found) == 1

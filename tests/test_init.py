@@ -127,7 +127,7 @@ def test_a_table_gets_a_config_that_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert benchcast("forecast", "benchcast.yaml", cwd=tmp_path).returncode == 0
     config = load(tmp_path / "benchcast.yaml", Config)
-    assert [r.name for r in config.recipes] == ["llama3", "ladder", "overtraining"]
+    assert [r.name for r in config.recipes] == ["auto", "llama3", "ladder", "overtraining"]
 
 
 def test_checkpoints_get_a_config_to_score(tmp_path: Path) -> None:

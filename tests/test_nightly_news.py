@@ -12,7 +12,7 @@ def forecast(task: str, value: float | None) -> dict[str, Any]:
 
 
 THEN = {"time": "2026-11-24T03:00:09+00:00", "forecasts": [forecast(t, 0.5) for t in "abc"] + [forecast("d", None)]}
-NOW = {"messages": ["alert: a, big: fell"], "scored": 12, "config_edited": True,
+NOW = {"messages": ["alert: a, big: fell"], "scored": 12, "points": [{}] * 6, "config_edited": True,
        "forecasts": [forecast("a", 0.504), forecast("b", 0.52), forecast("c", None), forecast("d", 0.4)]}  # fmt: skip
 
 
@@ -21,7 +21,7 @@ def test_messages_come_first_then_moves_by_size() -> None:
     assert found["since"] == "2026-11-24 03:00"
     assert found["changes"] == [
         "alert: a, big: fell",
-        "12 cells were scored",
+        "6 new scores of tracked runs",
         "the config was edited",
         "c of big (auto): no number any more, 50.0 % before",
         "d of big (auto): 40.0 %, where there was no number before",

@@ -18,8 +18,9 @@ def news(entry: Entry, history: Sequence[Entry], tracks: Sequence[Entry]) -> dic
     ``reports.tracking`` takes them.
     """
     last: Entry = history[-1] if history else {}
-    scored = entry.get("scored") or 0
-    changes = [*entry.get("messages", ()), *([f"{scored} cells were scored"] if scored else [])]
+    # Not what this very process scored: a pass that was killed leaves some of that to the next, and the same report.
+    fresh = len(entry.get("points", ()))
+    changes = [*entry.get("messages", ()), *([f"{fresh} new scores of tracked runs"] if fresh else [])]
     if entry.get("config_edited"):
         changes.append("the config was edited")
     before = next((e["forecasts"] for e in reversed(history) if e.get("forecasts")), None)

@@ -1,0 +1,72 @@
+"""Logging to MLflow and W&B: with the real packages where they are installed, in folders of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from report_fixture import make_graded
+from test_cli import CONFIG, benchcast
+
+from pipeline import experiments
+from pipeline.errors import BenchcastError
+from pipeline.results import Result
+
+NAMES = ("hella#swag", "../x", "mmlu", "piqa")
+
+
+@pytest.fixture
+def result() -> Result:
+    return Result.model_validate(make_graded(NAMES))
+
+
+def test_names_are_what_trackers_allow_and_nothing_is_lost(result: Result) -> None:
+    found = experiments.metrics(result)
+    assert found["auto/mmlu/7B-4T/forecast"] == result.forecasts[2].forecast
+    assert "auto/hella_swag/7B-4T/low" in found
+    assert "auto/.._x/7B-4T/high" in found
+    assert "auto/piqa/7B-4T/forecast" not in found  # refused: there is no number
+    assert len(found) == 3 * 4 + 1
+
+
+def test_what_is_not_there_is_told_before_the_work(ladder_csv: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(CONFIG)
+    done = benchcast("run", config, "--log", "excel")
+    assert (done.returncode, done.stderr) == (2, "error: --log 'excel': is no tracker (mlflow, wandb)\n")
+    for tracker, package in experiments.PACKAGES.items():
+        if importlib.util.find_spec(tracker) is None:
+            done = benchcast("run", config, "--log", tracker, "--out", tmp_path / "out")
+            assert done.returncode == 2
+            assert done.stderr.rstrip().endswith(f"pip install {package}")
+            assert len(done.stderr.splitlines()) == 1
+            assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_of_mlflow(result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # a server or a database takes more packages
+    mlflow.set_tracking_uri((tmp_path / "runs").as_uri())
+    paths = result.write(tmp_path / "out")
+    ident = experiments.log(result, paths, "mlflow")
+    data = mlflow.get_run(ident).data
+    assert data.metrics == pytest.approx(experiments.metrics(result))
+    assert data.params["data_digest"] == result.provenance.data_digest
+    stored = {p.name for p in (tmp_path / "runs").rglob("artifacts/*")}
+    assert stored == {p.name for p in paths.values()}
+    mlflow.set_tracking_uri("http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(BenchcastError, match="--log mlflow: "):
+        experiments.log(result, paths, "mlflow")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_of_wandb(result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    ident = experiments.log(result, result.write(tmp_path / "out"), "wandb")
+    assert list(tmp_path.glob(f"wandb/offline-run-*-{ident}/*.wandb"))
