@@ -16,7 +16,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal  # a few tests mostly wait
 
 ## retrain and rescore the demo ladder; resumable; about two hours on two cores; needs a Debian system or CORPUS=DIR
 ladder: $(VENV)/dev
