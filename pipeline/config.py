@@ -141,7 +141,7 @@ class AutoSettings(Strict):
     last: int | None = Field(
         default=None, ge=1, description="a run's value is the mean of its last checkpoints; empty: 5 of long records"
     )
-    losses: int = Field(default=2, ge=0, description="validation losses tried, those that rank runs as accuracy does")
+    losses: int = Field(default=1, ge=0, description="validation losses tried, those that rank runs as accuracy does")
     fewest: int = Field(default=6, ge=4, description="runs below which nothing is fitted")
     cutoffs: int = Field(default=6, ge=1, description="cutoffs of the backtest at most")
     refuse: bool = Field(default=True, description="print no forecast for a task of grade D")
