@@ -186,13 +186,14 @@ def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) 
 
 
 def _score(truth: Truth, run: str, task: str, metric: str, last: int) -> float | None:
-    for name in (task, task.rsplit(" (", 1)[0]):
-        for each in ("acc_norm", "acc") if metric == "auto" else (metric,):
-            if (run, name, each) in truth.scores:
-                if truth.ways.get((run, name, each), 1) > 1:
-                    raise InputError(f"{run}: {name} was measured in {truth.ways[run, name, each]} ways (shots, "
-                                     "prompts); keep the one that was forecast")  # fmt: skip
-                return float(np.mean(truth.scores[run, name, each][-last:]))
+    """The label as it was forecast: a task asked with other shots or another prompt is another task."""
+    for each in ("acc_norm", "acc") if metric == "auto" else (metric,):
+        key = (run, task, each)
+        if key in truth.scores:
+            if truth.ways.get(key, 1) > 1:
+                raise InputError(f"{run}: {task} was measured in {truth.ways[key]} ways (shots, prompts); "
+                                 "keep the one that was forecast")  # fmt: skip
+            return float(np.mean(truth.scores[key][-last:]))
     return None
 
 

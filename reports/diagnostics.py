@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from reports.figures import BLUE, GREY, WIDTH, Record, axis_ticks, render, styled
+from reports.figures import BLUE, GREY, Grid, Record, axis_ticks, render, styled
 from reports.wording import clean
 
 ACROSS, MOST, NAMED = 3, 6, 3
@@ -36,15 +34,9 @@ def panels(
 
 def diagnostics_figure(shown: Sequence[Panel]) -> bytes:
     """The panels, as SVG; what lies far off or holds more than half of its own fit is named."""
-    down = math.ceil(len(shown) / ACROSS)
-    height = down * ROW + MARGIN
     with styled():
-        canvas = Figure(figsize=(WIDTH, height))
-        for index, (title, points) in enumerate(shown):
-            row, column = divmod(index, ACROSS)
-            box = (column / ACROSS + 0.052, 1 - (MARGIN + (row + 1) * ROW - 0.4) / height)
-            ax = canvas.add_axes((*box, 1 / ACROSS - 0.068, (ROW - 0.62) / height))
-            ax.set_autoscale_on(False)
+        canvas, axes, _ = Grid(ACROSS, ROW, MARGIN, left=0.052, gap=0.068, below=0.4, around=0.62).draw(len(shown))
+        for ax, (title, points) in zip(axes, shown, strict=True):
             _draw(ax, points)
             ax.set_title(clean(title, 44), loc="left", fontsize=6.5, pad=2)
         return render(canvas)

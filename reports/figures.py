@@ -78,6 +78,34 @@ def styled() -> Any:
     return mpl_style.context(["default", STYLE, {"font.family": ["DejaVu Sans", *fonts.current().families]}])
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Small panels in rows.
+
+    Heights in inches: ``row`` of a panel with its surroundings, ``below`` and ``around`` (below and above together)
+    what of it is no axes, ``margin`` above all panels. Shares of the width: ``left`` of the axes, ``gap`` between them.
+    """
+
+    across: int
+    row: float
+    margin: float
+    left: float
+    gap: float
+    below: float
+    around: float
+
+    def draw(self, count: int) -> tuple[Figure, list[Axes], float]:
+        """A canvas with axes for ``count`` panels, row by row, and its height."""
+        height = math.ceil(count / self.across) * self.row + self.margin
+        canvas, axes = Figure(figsize=(WIDTH, height)), []
+        for index in range(count):
+            row, column = divmod(index, self.across)
+            corner = (column / self.across + self.left, 1 - (self.margin + (row + 1) * self.row - self.below) / height)
+            axes.append(canvas.add_axes((*corner, 1 / self.across - self.gap, (self.row - self.around) / height)))
+            axes[-1].set_autoscale_on(False)
+        return canvas, axes, height
+
+
 def axis_ticks(ax: Axes, low: float, high: float, which: str, most: int = 6) -> None:
     """Limits and round ticks, fixed once: left to itself matplotlib works them out at every look."""
     ticks = [tick for tick in MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]

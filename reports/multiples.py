@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from reports.figures import GREY, WIDTH, Record, axis_ticks, log_label, number, render, styled
+from reports.figures import GREY, Grid, Record, axis_ticks, log_label, number, render, styled
 from reports.forest import look
 
 ACROSS, MOST = 4, 24
@@ -25,15 +24,9 @@ Small = tuple[str, Sequence[tuple[float, float, str]], Sequence[Record]]
 
 def multiples_figure(tasks: Sequence[Small], names: dict[str, str], level: str) -> bytes:
     """Up to ``MOST`` panels of accuracy against FLOPs, as SVG; ``names`` are the recipes' display names."""
-    down = math.ceil(len(tasks) / ACROSS)
-    height = down * ROW + MARGIN
     with styled():
-        canvas = Figure(figsize=(WIDTH, height))
-        for index, task in enumerate(tasks):
-            row, column = divmod(index, ACROSS)
-            box = (column / ACROSS + 0.038, 1 - (MARGIN + (row + 1) * ROW - 0.27) / height)
-            ax = canvas.add_axes((*box, 1 / ACROSS - 0.05, (ROW - 0.5) / height))
-            ax.set_autoscale_on(False)
+        canvas, axes, height = Grid(ACROSS, ROW, MARGIN, left=0.038, gap=0.05, below=0.27, around=0.5).draw(len(tasks))
+        for ax, task in zip(axes, tasks, strict=True):
             _draw(ax, *task)
         canvas.legend(*_legend(names, level), loc="upper center", bbox_to_anchor=(0.5, 1 - 0.02 / height), ncols=6)
         return render(canvas)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from reports.figures import BLUE, GREY, VERMILLION, WIDTH, Record, axis_ticks, number, render, styled
+from reports.figures import BLUE, GREY, VERMILLION, WIDTH, Grid, Record, axis_ticks, number, render, styled
 
 NEAR = (
     (3.0, BLUE, "o", "less than 3× beyond"),
@@ -94,16 +94,10 @@ def _coverage(ax: Axes, bins: Sequence[Record], level: float) -> None:
 
 def specification_figure(tasks: Sequence[Named], level: str) -> bytes:
     """A panel per (title, forecast): its alternatives in ascending order, beside the forecast and its interval."""
-    across = min(ACROSS, len(tasks))
-    down = math.ceil(len(tasks) / across)
-    height = down * ROW + MARGIN
+    grid = Grid(min(ACROSS, len(tasks)), ROW, MARGIN, left=0.04, gap=0.052, below=0.14, around=0.36)
     with styled():
-        canvas = Figure(figsize=(WIDTH, height))
-        for index, (title, forecast) in enumerate(tasks):
-            row, column = divmod(index, across)
-            box = (column / across + 0.04, 1 - (MARGIN + (row + 1) * ROW - 0.14) / height)
-            ax = canvas.add_axes((*box, 1 / across - 0.052, (ROW - 0.36) / height))
-            ax.set_autoscale_on(False)
+        canvas, axes, height = grid.draw(len(tasks))
+        for ax, (title, forecast) in zip(axes, tasks, strict=True):
             _curve(ax, forecast)
             ax.set_title(title, loc="left", fontsize=6.2, pad=2)
         canvas.legend(handles=_legend(level), loc="upper center", bbox_to_anchor=(0.5, 1 - 0.02 / height), ncols=4)

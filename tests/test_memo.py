@@ -126,7 +126,8 @@ def test_limits_leave_the_older_checkpoints_for_the_next_run(whole: Path, tmp_pa
     import os
     import time
 
-    from pipeline.scoring.run import Limits, score
+    from pipeline.scoring.limits import Limits
+    from pipeline.scoring.run import score
 
     tiny_models.write_task(tmp_path / "tasks", "plain", QUESTIONS[:5])
     asked = settings(checkpoints=(str(whole / "runs" / "*"),))

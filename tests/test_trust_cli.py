@@ -210,6 +210,17 @@ def test_what_is_not_the_planned_run_does_not_settle_it(planned: tuple[records.R
     two_ways = pd.concat([truth, truth.assign(num_fewshot=5.0)])
     with pytest.raises(InputError, match="measured in 2 ways"):
         settle([record], two_ways, {"big": "final"})
+    # Forecast as it is asked with five shots: the score without any is of another task.
+    shots = record.model_copy(
+        update={"forecasts": tuple(f.model_copy(update={"task": f"{f.task} (5-shot)", "members": {}})
+                                   for f in record.forecasts)}
+    )  # fmt: skip
+    with pytest.raises(InputError, match="no registered target has a score"):
+        settle([shots], truth.assign(num_fewshot=0.0), {"big": "final"})
+    assert {s.task for s in settle([shots], two_ways, {"big": "final"}).settled} == {
+        "recall (5-shot)",
+        "word_order (5-shot)",
+    }
     # Of two families with a forecast for the plan, the run settles its own.
     other = record.model_copy(
         update={"forecasts": (*record.forecasts, *(f.model_copy(update={"family": "other", "forecast": 0.1})

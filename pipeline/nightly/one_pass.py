@@ -327,6 +327,6 @@ def scoring(config: Config, base: Path) -> Any:
 
 def limits(settings: ReevaluateSettings, until: float | None) -> Any:
     """What one pass may score."""
-    from pipeline.scoring.run import Limits
+    from pipeline.scoring.limits import Limits
 
     return Limits(settings.max_checkpoints, until, newest_first=True)

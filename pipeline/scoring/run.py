@@ -32,6 +32,7 @@ from pipeline.scoring.cells import Setup
 from pipeline.scoring.checkpoints import CheckpointError
 from pipeline.scoring.discover import Checkpoint, Found
 from pipeline.scoring.executors import Lost, Seat, seats
+from pipeline.scoring.limits import Limits, chosen
 from pipeline.scoring.memo import Memo, listening
 from pipeline.scoring.progress import Progress
 from pipeline.scoring.record import Recorder
@@ -53,23 +54,6 @@ class Summary:
     failures: list[tuple[str, str, str]]
     waiting: list[str]
     left: int = 0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much one run may do: at most so many checkpoints, none begun ``until`` (on ``time.monotonic``'s clock).
-
-    What is left is for the next run. With ``newest_first`` the checkpoints whose files were written last come first.
-    """
-
-    checkpoints: int | None = None
-    until: float | None = None
-    newest_first: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether the time is up."""
-        return self.until is not None and time.monotonic() >= self.until
 
 
 @dataclass
@@ -172,15 +156,8 @@ def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | 
         unique = {c.digest: c for c in found.checkpoints}
         missing = Recorder(store, index, setup_of(settings)).missing(list(unique), asks, failed_too=False)
     names = _names(asks)
-    chosen, _ = _chosen([unique[digest] for digest in missing], limits or Limits())
-    return {c.source: [name for digest in missing[c.digest] for name in names[digest]] for c in chosen}
-
-
-def _chosen(lacking: list[Checkpoint], limits: Limits) -> tuple[list[Checkpoint], list[Checkpoint]]:
-    """As many of them as the limits allow, in the order in which to score them, and the rest."""
-    if limits.newest_first:
-        lacking = sorted(lacking, key=_written, reverse=True)
-    return lacking[: limits.checkpoints], lacking[len(lacking[: limits.checkpoints]) :]
+    wanted, _ = chosen([unique[digest] for digest in missing], limits or Limits())
+    return {c.source: [name for digest in missing[c.digest] for name in names[digest]] for c in wanted}
 
 
 def setup_of(settings: ScoreSettings) -> Setup:
@@ -285,9 +262,9 @@ class _Driver:
 
     def _within(self, lacking: list[Checkpoint]) -> deque[Checkpoint]:
         """As many of them as the limits allow, in the order in which to score them."""
-        chosen, rest = _chosen(lacking, self._limits)
+        now, rest = chosen(lacking, self._limits)
         self.left += sum(len(self._lacking[c.digest]) for c in rest)
-        return deque(chosen)
+        return deque(now)
 
     def _next(self, *, may_wait: bool) -> Turn | None:
         """The next checkpoint that no other run is at; the others come last, and are waited for."""
@@ -390,14 +367,6 @@ class _Driver:
         what = f": {asks[0].name}" if len(asks) == 1 else ""
         self._progress.line(f"error: {checkpoint.source}{what}: {reason}")
         self._progress.failed(len(asks))
-
-
-def _written(checkpoint: Checkpoint) -> float:
-    """When the weights were written last, seconds since 1970; 0 when they are gone."""
-    try:
-        return max((path.stat().st_mtime for path in checkpoint.files.weights), default=0.0)
-    except OSError:
-        return 0.0
 
 
 def _signature(checkpoint: Checkpoint) -> tuple[object, ...]:
