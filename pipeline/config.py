@@ -144,6 +144,10 @@ class AutoSettings(Strict):
     losses: int = Field(default=1, ge=0, description="validation losses tried, those that rank runs as accuracy does")
     fewest: int = Field(default=6, ge=4, description="runs below which nothing is fitted")
     cutoffs: int = Field(default=6, ge=1, description="cutoffs of the backtest at most")
+    wide: bool = Field(
+        default=False,
+        description="try more forms (robust, weighed, windows, a break): a wider fan, several times slower",
+    )
     refuse: bool = Field(default=True, description="print no forecast for a task of grade D")
 
 

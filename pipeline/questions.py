@@ -19,7 +19,7 @@ from pipeline.recipes.common import matching
 from pipeline.recipes.suite import Suite
 from pipeline.results import Forecast, Frozen
 from stages.design import shrinkage, spread_after
-from stages.forms import FIRST, fitted
+from stages.forms import first_laws
 from stages.scoring_rules import logit
 
 GRID = 40  # budgets tried per question
@@ -182,10 +182,7 @@ def expected_shrinkage(suite: Suite, task: str, grid: pd.DataFrame, targets: pd.
     ladder, middles = suite.ladders[task], suite.middles[task]
     shares = []
     for middle in middles:
-        rows = ladder.finals.dropna(subset=[middle, "accuracy"])
-        rows = rows[rows[middle] > 0]
-        laws = [law for make in FIRST.values() if (law := fitted(make(), rows, middle)) is not None]
-        shares += [shrinkage(law, grid, targets.tail(1)) for law in laws]
+        shares += [shrinkage(law, grid, targets.tail(1)) for law in first_laws(ladder.finals, middle).values()]
     rough = np.mean(shares, axis=0) if shares else np.zeros(len(grid))
     tried = np.argsort(-rough, kind="stable")[:TRIED]
     weights = suite.weights(task, list(targets["run"]))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stages.base import Law
+    from stages.broken_power import BrokenPower
     from stages.chain import Chain
     from stages.chinchilla import ChinchillaLoss
+    from stages.compute_sigmoid import FLOPsToAccuracy
     from stages.critical_batch import StepsLoss
     from stages.deepseek import DeepSeekLoss
     from stages.direct import DirectAccuracy
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from stages.kaplan import KaplanLoss
     from stages.linear import FLOPsToNLL
     from stages.overtrained import OvertrainedLoss
+    from stages.pure_power import PurePower
     from stages.sigmoid import NLLToAccuracy
     from stages.task_loss import TaskLoss
     from stages.trajectory import AnnealedLoss
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
     LAWS: tuple[type[Law], ...]
 
 _HOMES = {
+    "BrokenPower": "broken_power",
     "Chain": "chain",
     "ChinchillaLoss": "chinchilla",
+    "FLOPsToAccuracy": "compute_sigmoid",
     "StepsLoss": "critical_batch",
     "DeepSeekLoss": "deepseek",
     "DirectAccuracy": "direct",
@@ -36,6 +41,7 @@ _HOMES = {
     "KaplanLoss": "kaplan",
     "FLOPsToNLL": "linear",
     "OvertrainedLoss": "overtrained",
+    "PurePower": "pure_power",
     "NLLToAccuracy": "sigmoid",
     "TaskLoss": "task_loss",
     "AnnealedLoss": "trajectory",
@@ -47,7 +53,10 @@ _LAWS = (
     "LossToError",
     "TaskLoss",
     "DirectAccuracy",
+    "FLOPsToAccuracy",
     "FlooredPower",
+    "PurePower",
+    "BrokenPower",
     "ChinchillaLoss",
     "KaplanLoss",
     "DeepSeekLoss",
@@ -67,16 +76,19 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "LAWS",
     "AnnealedLoss",
+    "BrokenPower",
     "Chain",
     "ChinchillaLoss",
     "DeepSeekLoss",
     "DirectAccuracy",
+    "FLOPsToAccuracy",
     "FLOPsToNLL",
     "FlooredPower",
     "KaplanLoss",
     "LossToError",
     "NLLToAccuracy",
     "OvertrainedLoss",
+    "PurePower",
     "StepsLoss",
     "TaskLoss",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,7 @@ def _trial(
         return []
     cloud = ladder.checkpoints
     seen = None if cloud is None else cloud[cloud["run"].isin(finals["run"])]
-    part = Ladder(finals, ladder.chance, seen, ladder.common, ladder.shared)
+    part = replace(ladder, finals=finals, checkpoints=seen)
     said = predict(part, middles, beyond)
     rows = beyond[["run", "flops", "actual", "target"]].assign(task=task, cutoff=cutoff)
     return [

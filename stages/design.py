@@ -16,7 +16,7 @@ import pandas as pd
 
 from stages.base import Law
 from stages.fitting import Array
-from stages.forms import FIRST, Form, Ladder, Predictions, fitted, predict
+from stages.forms import Form, Ladder, Predictions, first_laws, predict
 
 
 def variance_after(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> tuple[float, Array]:
@@ -67,7 +67,7 @@ def spread_after(
     after = []
     for i in range(len(candidates)):
         longer = pd.concat([ladder.finals, expected.iloc[[i]]], ignore_index=True)
-        said = predict(Ladder(longer, ladder.chance, ladder.checkpoints), middles, targets)
+        said = predict(Ladder(longer, ladder.chance, ladder.checkpoints, wide=ladder.wide), middles, targets)
         after.append(_pooled(said, weights)[1])
     return now, np.array(after)
 
@@ -79,9 +79,7 @@ def _expected(
     rows = candidates[["params", "tokens", "flops", "token_multiplier"]].astype(float)
     rows = rows.assign(run=[f"candidate {i}" for i in range(len(rows))])
     for middle in middles:
-        known = ladder.finals.dropna(subset=[middle, "accuracy"])
-        known = known[known[middle] > 0]
-        laws = [law for make in FIRST.values() if (law := fitted(make(), known, middle)) is not None]
+        laws = list(first_laws(ladder.finals, middle).values())
         said = [np.log(np.maximum(law.predict(rows[list(law.columns)].to_numpy()), 1e-6)) for law in laws]
         rows[middle] = np.exp(np.mean(said, axis=0)) if laws else np.nan
     typical = {form: np.full(len(rows), np.mean(weight)) for form, weight in weights.items()}

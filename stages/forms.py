@@ -6,7 +6,7 @@ worst, on another the reverse. So none is chosen here; ``stages.selection`` weig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,29 +16,11 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from stages.base import Law
-from stages.direct import DirectAccuracy
-from stages.error import LossToError
+from stages.candidates import DIRECT, FIRST, FREE, SECOND, Step
 from stages.fitting import Array
-from stages.floored_power import FlooredPower
-from stages.linear import FLOPsToNLL
-from stages.overtrained import OvertrainedLoss
-from stages.sigmoid import NLLToAccuracy
-from stages.task_loss import TaskLoss
 
 ONE_STEP = "one step"
 CARRY = "largest carried forward"
-FREE = "free sigmoid"
-
-FIRST: dict[str, Callable[[], Law]] = {
-    "N and D": lambda: TaskLoss(huber=None),
-    "C and M": OvertrainedLoss,
-    "C": FlooredPower,
-}
-SECOND: dict[str, Callable[[float], Law]] = {
-    "sigmoid to 1": lambda chance: NLLToAccuracy((max(0.0, chance - 0.06), chance + 0.02), 1.0),
-    FREE: lambda chance: NLLToAccuracy((-1.0, 1.0), (0.0, 1.0)),
-    "exponential": lambda chance: LossToError(),
-}
 NODES = (np.arange(9) + 0.5) / 9  # equally likely quantiles of the middle quantity
 WIDEST = 0.25  # standard deviation of an accuracy that says nothing
 
@@ -84,6 +66,8 @@ class Ladder:
         Score of guessing.
     shared : dict
         First laws that other tasks may have fitted already; those of ``common`` middles are the same for every task.
+    wide : bool
+        Whether the ``wide`` candidates are tried too.
     """
 
     finals: pd.DataFrame
@@ -91,6 +75,7 @@ class Ladder:
     checkpoints: pd.DataFrame | None = None
     common: frozenset[str] = frozenset()
     shared: dict[Any, Any] = field(default_factory=dict)
+    wide: bool = False
 
 
 def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predictions:
@@ -101,63 +86,92 @@ def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predicti
     found: dict[Form, tuple[Array, Array]] = {}
     bound: dict[Form, bool] = {}
     for middle in middles:
-        rows = ladder.finals.dropna(subset=[middle, "accuracy"]) if middle in ladder.finals else ladder.finals[:0]
-        rows = rows[rows[middle] > 0] if len(rows) else rows
+        rows = _known(ladder.finals, middle)
         firsts = _first_laws(ladder, rows, middle)
         losses = {first: _losses_at(law, X) for first, law in firsts.items()}
-        for second, law, complement in _second_laws(ladder, rows, middle):
+        for second, law in _second_laws(ladder, rows, middle).items():
             for first, loss in losses.items():
+                if FIRST[first].wide and SECOND[second].wide:
+                    continue  # one departure at a time
                 form = Form(middle, first, second)
-                found[form] = _chained(loss, law, complement)
+                found[form] = _chained(loss, law, SECOND[second].error)
                 # A floor held near chance is what "sigmoid to 1" means.
                 bound[form] = "bound hit" in (firsts[first].status_, law.status_ if second == FREE else "")
-    found |= _one_step(ladder.finals, X)
+    found |= _one_step(ladder, X)
     forms = tuple(found)
     mean, stderr = (np.array([found[f][i] for f in forms]) for i in (0, 1))
     return Predictions(forms, mean, stderr, np.array([bound.get(f, False) for f in forms]))
+
+
+def first_laws(finals: pd.DataFrame, middle: str, wide: bool = False) -> dict[str, Law]:
+    """The laws to a middle quantity that could be fitted to a ladder's final rows, by name."""
+    rows = _known(finals, middle)
+    made = {name: _fitted(step, step.make(0.0), rows, middle) for name, step in FIRST.items() if wide or not step.wide}
+    return {name: law for name, law in made.items() if law is not None}
+
+
+def _known(finals: pd.DataFrame, middle: str) -> pd.DataFrame:
+    if middle not in finals:
+        return finals[:0]
+    rows = finals.dropna(subset=[middle, "accuracy"])
+    return rows[rows[middle] > 0]
 
 
 def _first_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> dict[str, Law]:
     key = (middle, *zip(rows["run"], rows[middle], strict=True)) if middle in ladder.common else None
     if key is not None and key in ladder.shared:
         return dict(ladder.shared[key])
-    laws = {name: fitted(make(), rows, middle) for name, make in FIRST.items()}
-    found = {name: law for name, law in laws.items() if law is not None}
+    found = first_laws(rows, middle, ladder.wide)
     if key is not None:
         ladder.shared[key] = found
     return found
 
 
-def _second_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> list[tuple[str, Law, bool]]:
+def _second_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> dict[str, Law]:
     cloud = ladder.checkpoints
+    ends = rows[["run", middle, "accuracy"]] if len(rows) else rows
     if cloud is None or middle not in cloud:
-        points = rows[["run", middle, "accuracy"]]
+        cloud, points = None, ends
     else:
         points = cloud[cloud["run"].isin(rows["run"])].dropna(subset=[middle, "accuracy"])
-    found = []
-    for name, make in SECOND.items():
-        law = make(ladder.chance)
-        complement = isinstance(law, LossToError)
-        if len(rows) <= len(law.parameters):
+    found = {}
+    for name, step in SECOND.items():
+        if (step.wide and not ladder.wide) or (step.ends and cloud is None):
             continue
-        y = 1 - points["accuracy"] if complement else points["accuracy"]
-        groups = points["run"] if len(points) > len(rows) else None
-        made = _quiet_fit(law, points[[middle]].to_numpy(), y.to_numpy(), groups)
+        law = step.make(ladder.chance)
+        part = ends if step.ends else points
+        runs = rows
+        if step.largest < 1:
+            runs = step.window(rows)
+            part = part[part["run"].isin(runs["run"])]
+        if len(runs) <= len(law.parameters):
+            continue
+        y = part["accuracy"].to_numpy(dtype=float)
+        weight = None
+        if step.weights != "equal":
+            weight = step.weigh(part["run"].map(rows.set_index("run")["flops"]).to_numpy(dtype=float), y)
+        groups = part["run"].to_numpy() if len(part) > len(runs) else None
+        made = _quiet_fit(law, part[[middle]].to_numpy(), 1 - y if step.error else y, groups, weight)
         if made is not None:
-            found.append((name, made, complement))
+            found[name] = made
     return found
 
 
-def fitted(law: Law, rows: pd.DataFrame, column: str) -> Law | None:
+def _fitted(step: Step, law: Law, rows: pd.DataFrame, column: str) -> Law | None:
     """The law fitted to a column of a ladder; None with too few rows, or where it cannot be fitted."""
-    if len(rows) <= len(law.parameters) + 1:
+    part = step.window(rows)
+    if len(part) <= len(law.parameters) + 1:
         return None
-    return _quiet_fit(law, rows[list(law.columns)].to_numpy(dtype=float), rows[column].to_numpy(dtype=float), None)
+    y = part[column].to_numpy(dtype=float)
+    weight = None
+    if step.weights != "equal":
+        weight = step.weigh(part["flops"].to_numpy(dtype=float), part["accuracy"].to_numpy(dtype=float))
+    return _quiet_fit(law, part[list(law.columns)].to_numpy(dtype=float), 1 - y if step.error else y, None, weight)
 
 
-def _quiet_fit(law: Law, X: Array, y: Array, groups: pd.Series | None) -> Law | None:
+def _quiet_fit(law: Law, X: Array, y: Array, groups: NDArray[np.generic] | None, weight: Array | None) -> Law | None:
     try:
-        law.fit(X, y, groups=None if groups is None else groups.to_numpy())
+        law.fit(X, y, sample_weight=weight, groups=groups)
     except ValueError:
         return None
     return None if law.status_ == "abnormal" else law
@@ -201,19 +215,26 @@ def _chained(losses: _Losses, second: Law, complement: bool) -> tuple[Array, Arr
     return mean, stderr
 
 
-def _one_step(finals: pd.DataFrame, X: pd.DataFrame) -> dict[Form, tuple[Array, Array]]:
-    """The direct law, a line in log C through the larger half, and no change at all."""
-    rows = finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
-    top = rows.tail(max(5, len(rows) // 2))
-    found = {}
-    for name, law, part in (("direct law", DirectAccuracy(), rows), ("line in log C", FLOPsToNLL(), top)):
-        made = fitted(law, part, "accuracy")
-        if made is not None:
-            inputs = X[list(made.columns)].to_numpy(dtype=float)
-            spread = made.spread(inputs)
-            error = np.minimum(np.nan_to_num(spread.total, nan=WIDEST, posinf=WIDEST), WIDEST)
-            found[Form(ONE_STEP, name)] = (np.clip(made.predict(inputs), 0.0, 1.0), error)
-    if len(rows):
-        carried = np.full(len(X), float(rows["accuracy"].iloc[-1]))
-        found[Form(ONE_STEP, CARRY)] = (carried, np.zeros(len(X)))
+def _one_step(ladder: Ladder, X: pd.DataFrame) -> dict[Form, tuple[Array, Array]]:
+    """The laws without a middle quantity, and no change at all."""
+    rows = ladder.finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
+    found: dict[Form, tuple[Array, Array]] = {}
+    if not len(rows):
+        return found
+    floor = min(ladder.chance, max(0.0, float(rows["accuracy"].min()) - 0.005))
+    for name, step in DIRECT.items():
+        made = None if step.wide and not ladder.wide else _fitted(step, step.make(floor), rows, "accuracy")
+        if made is None:
+            continue
+        inputs = X[list(made.columns)].to_numpy(dtype=float)
+        known = np.isfinite(inputs).all(axis=1)
+        mean, error = np.full(len(X), np.nan), np.full(len(X), np.nan)
+        if known.any():
+            curve = made.predict(inputs[known])
+            mean[known] = np.clip(1 - curve if step.error else curve, 0.0, 1.0)
+            total = made.spread(inputs[known]).total
+            error[known] = np.minimum(np.nan_to_num(total, nan=WIDEST, posinf=WIDEST), WIDEST)
+        found[Form(ONE_STEP, name)] = (mean, error)
+    carried = np.full(len(X), float(rows["accuracy"].iloc[-1]))
+    found[Form(ONE_STEP, CARRY)] = (carried, np.zeros(len(X)))
     return found

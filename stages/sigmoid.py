@@ -21,6 +21,8 @@ class NLLToAccuracy(Law):
     floor, ceiling : float or (low, high)
         A number fixes it; a pair bounds it. Chance is the natural floor, but small models can sit below nominal
         chance, so a pair around it is safer.
+    huber : float or None
+        Huber threshold on accuracy; None for least squares.
 
     References
     ----------
@@ -37,9 +39,10 @@ class NLLToAccuracy(Law):
     y_unit = "accuracy"
     linear = (0, 1)
 
-    def __init__(self, floor: Range = (0.0, 1.0), ceiling: Range = (0.0, 1.0)) -> None:
+    def __init__(self, floor: Range = (0.0, 1.0), ceiling: Range = (0.0, 1.0), huber: float | None = None) -> None:
         self.floor = floor
         self.ceiling = ceiling
+        self.huber = huber
 
     def _curve(self, theta: Array, x: Array) -> Array:
         floor, ceiling, k, middle = theta

@@ -1,0 +1,63 @@
+"""Training FLOPs straight to accuracy, between a floor and 1: a sigmoid in log C."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, logit
+
+from stages.base import Law, Parameter, columns_of, counts
+from stages.fitting import Array
+
+LN10 = np.log(10.0)
+
+
+class FLOPsToAccuracy(Law):
+    r"""Accuracy as a sigmoid of the logarithm of compute.
+
+    .. math:: \mathrm{Acc}(C) = f + \frac{1 - f}{1 + \exp(-(a + k \log_{10} C))}
+
+    with C in FLOPs and Acc a fraction; a + k log10 C are log-odds.
+
+    Parameters
+    ----------
+    floor : float
+        What the smallest models score: chance, or a little below it.
+
+    References
+    ----------
+    Owen, How predictable is language model benchmark performance?, arXiv 2401.04757 (benchmark scores follow an S-curve
+    in compute).
+    """
+
+    columns = ("flops",)
+    parameters = (Parameter("a", "log-odds"), Parameter("k", "log-odds per decade"))
+    formula = 'op("Acc")(C) = f + (1 - f) / (1 + exp(-(a + k log_10 C)))'
+    source = "Sigmoid in log C (arXiv 2401.04757)"
+    x_unit = "FLOPs"
+    y_unit = "accuracy"
+
+    def __init__(self, floor: float = 0.0) -> None:
+        self.floor = floor
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        return np.asarray(self.floor + (1 - self.floor) * expit(theta[0] + theta[1] * counts(x[:, 0]) / LN10))
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        decades = counts(x[:, 0]) / LN10
+        rise = expit(theta[0] + theta[1] * decades)
+        slope = (1 - self.floor) * rise * (1 - rise)
+        return columns_of(slope, slope * decades)
+
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        return np.array([-1e3, -50.0]), np.array([1e3, 50.0])
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Lines through the log-odds, with scores at the floor or the ceiling taken a little inside."""
+        share = (y - self.floor) / (1 - self.floor)
+        seeds = []
+        for inside in (0.005, 0.02, 0.05):
+            clipped = np.clip(share, inside, 1 - inside)
+            root = np.sqrt(weight * clipped * (1 - clipped))
+            design = np.column_stack([np.ones(len(y)), counts(x[:, 0]) / LN10])
+            seeds.append(np.linalg.lstsq(design * root[:, None], logit(clipped) * root, rcond=None)[0])
+        return np.array(seeds)
