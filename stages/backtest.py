@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from stages.fitting import Array
-from stages.forms import Form, Ladder, predict
+from stages.forms import Case, Form, Ladder, predict_all
 from stages.rolling_origin import SAME, RollingOrigin
 
 Trial = tuple[pd.DataFrame, dict[Form, tuple[Array, Array, Array]]]
@@ -98,45 +98,52 @@ def _trials(
     fewest: int,
 ) -> dict[str, list[Trial]]:
     """Every trial of some tasks, by task."""
-    found: dict[str, list[Trial]] = {}
-    for task, ladder in ladders.items():
-        finals = ladder.finals.dropna(subset=["accuracy"])
-        found[task] = []
-        whole = float(finals["flops"].max()) if len(finals) else np.nan
-        # A task that was measured on few of the runs has its own largest one below a cutoff.
-        ends = {float(finals["flops"][finals["flops"] <= c * SAME].max()) for c in cutoffs}
-        reached = sorted(end for end in ends if end < whole)
-        for cutoff in reached:
-            beyond = finals[finals["flops"] > cutoff * SAME].assign(target=False)
-            beyond = beyond.assign(actual=beyond["accuracy"])
-            found[task] += _trial(task, ladder, middles[task], cutoff, beyond, fewest)
-        if reached:
-            # What was said of the targets before the largest runs were there: shows how much those decide.
-            found[task] += _trial(task, ladder, middles[task], reached[-1], targets[task].assign(target=True), fewest)
-        found[task] += _trial(task, ladder, middles[task], whole, targets[task].assign(target=True), 2)
+    questions = [
+        (task, cutoff, beyond)
+        for task, ladder in ladders.items()
+        for cutoff, beyond in _questions(ladder.finals, targets[task], cutoffs, fewest)
+    ]
+    cases = [Case(_known_at(ladders[task], cutoff), middles[task], beyond) for task, cutoff, beyond in questions]
+    found: dict[str, list[Trial]] = {task: [] for task in ladders}
+    for (task, cutoff, beyond), said in zip(questions, predict_all(cases), strict=True):
+        rows = beyond[["run", "flops", "actual", "target"]].assign(task=task, cutoff=cutoff)
+        each = {
+            f: (said.mean[i], said.stderr[i], np.full(len(beyond), float(said.at_bound[i])))
+            for i, f in enumerate(said.forms)
+        }
+        found[task].append((rows[list(COLUMNS)], each))
     return found
 
 
-def _trial(
-    task: str, ladder: Ladder, middles: Sequence[str], cutoff: float, beyond: pd.DataFrame, fewest: int
-) -> list[Trial]:
+def _questions(
+    finals: pd.DataFrame, targets: pd.DataFrame, cutoffs: Sequence[float], fewest: int
+) -> Iterator[tuple[float, pd.DataFrame]]:
+    """Cutoffs of a task, and the runs to be forecast from there."""
+    finals = finals.dropna(subset=["accuracy"])
+    if finals.empty:
+        return
+    whole = float(finals["flops"].max())
+    targets = targets.assign(target=True)
+    # A task that was measured on few of the runs has its own largest one below a cutoff.
+    ends = {float(finals["flops"][finals["flops"] <= c * SAME].max()) for c in cutoffs}
+    reached = sorted(end for end in ends if end < whole)
+    for cutoff in reached:
+        beyond = finals[finals["flops"] > cutoff * SAME].assign(target=False)
+        if (finals["flops"] <= cutoff * SAME).sum() >= fewest:
+            yield cutoff, beyond.assign(actual=beyond["accuracy"])
+            if cutoff == reached[-1] and len(targets):
+                # What was said of the targets before the largest runs were there: shows how much those decide.
+                yield cutoff, targets
+    if len(finals) >= 2 and len(targets):
+        yield whole, targets
+
+
+def _known_at(ladder: Ladder, cutoff: float) -> Ladder:
     finals = ladder.finals[ladder.finals["flops"] <= cutoff * SAME]
-    if len(finals) < fewest or beyond.empty:
-        return []
     cloud = ladder.checkpoints
-    seen = None if cloud is None else cloud[cloud["run"].isin(finals["run"])]
-    part = replace(ladder, finals=finals, checkpoints=seen)
-    said = predict(part, middles, beyond)
-    rows = beyond[["run", "flops", "actual", "target"]].assign(task=task, cutoff=cutoff)
-    return [
-        (
-            rows[list(COLUMNS)],
-            {
-                f: (said.mean[i], said.stderr[i], np.full(len(beyond), float(said.at_bound[i])))
-                for i, f in enumerate(said.forms)
-            },
-        )
-    ]
+    return replace(
+        ladder, finals=finals, checkpoints=None if cloud is None else cloud[cloud["run"].isin(finals["run"])]
+    )
 
 
 def _assembled(parts: list[Trial]) -> Backtest:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,8 @@ from scipy.stats import t as student
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from stages.fitting import Array, Fit, Problem, fit
+from stages.estimates import Fit, fit
+from stages.fitting import Array, Problem
 from stages.resampling import Kind, Resamples, resample
 
 RETRIES = 2  # seeds that a resample is searched from again where its first searches leave a doubt
@@ -85,6 +85,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     log_link: bool = False  # residuals are differences of logarithms
     huber: float | None = None
     linear: ClassVar[tuple[int, ...]] = ()  # parameters that the curve is linear in
+    limits: ClassVar[tuple[str, ...]] = ()  # constructor arguments that set bounds and nothing else
 
     # A formula is written once for one set of parameters, theta (p,), and for k of them at once, theta (p, k, 1).
 
@@ -147,18 +148,9 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         ValueError
             For negative or non-finite inputs, or values outside the law's domain.
         """
-        x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-        x, target = self._inputs(x), target.astype(float)
-        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
-        used = weight > 0
-        if self.log_link and np.any(target[used] <= 0):
-            raise ValueError(f"{type(self).__name__} is fitted on logarithms: y must be positive.")
-        # Rows of weight zero must not matter, not even for where the search starts.
-        problem = self._problem(x[used], target[used], weight[used])
-        ids = None if groups is None else np.asarray(groups)[used]
+        problem, seeds, ids = self._prepared(X, y, sample_weight, groups)
         with np.errstate(all="ignore"):
-            found = fit(problem, self._seeds(x[used], target[used], weight[used]), ids)
-        self._keep(found, int(used.sum()))
+            self._keep(fit(problem, seeds, ids), len(problem.observed))
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> Array:
@@ -237,20 +229,37 @@ class Law(RegressorMixin, BaseEstimator, ABC):
             raise ValueError(f"Negative values in data passed to {type(self).__name__}: inputs are counts or losses.")
         return np.asarray(x[:, : len(self.columns)])
 
+    def _prepared(
+        self, X: ArrayLike | pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    ) -> tuple[Problem, Array, NDArray[np.generic] | None]:
+        """What is to be minimised, the seeds, and the groups; validated."""
+        x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        x, target = self._inputs(x), target.astype(float)
+        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        used = weight > 0
+        if self.log_link and np.any(target[used] <= 0):
+            raise ValueError(f"{type(self).__name__} is fitted on logarithms: y must be positive.")
+        # Rows of weight zero must not matter, not even for where the search starts.
+        x, target, weight = x[used], target[used], weight[used]
+        with np.errstate(all="ignore"):
+            seeds = self._seeds(x, target, weight)
+        return self._problem(x, target, weight), seeds, None if groups is None else np.asarray(groups)[used]
+
     def _problem(self, x: Array, y: Array, weight: Array) -> Problem:
         lower, upper = self._bounds(y)
         observed = np.log(y) if self.log_link else y
 
-        def value(theta: Array) -> Array:
+        def value(theta: Array, x: Array) -> Array:
             curve = self._curve(theta, x)
             return np.log(curve) if self.log_link else curve
 
-        def derive(theta: Array) -> tuple[Array, Array]:
+        def derive(theta: Array, x: Array) -> tuple[Array, Array]:
             curve, jac = self._derive(theta, x)
             return (np.log(curve), jac / curve[..., None]) if self.log_link else (curve, jac)
 
-        curvature = None if self._curvature is None else partial(self._curvature, x)
-        return Problem(value, derive, curvature, observed, weight, lower, upper, self.huber, self.log_link, self.linear)
+        return Problem(
+            value, derive, self._curvature, x, observed, weight, lower, upper, self.huber, self.log_link, self.linear
+        )
 
     def _keep(self, found: Fit, n: int) -> None:
         self.theta_ = found.theta

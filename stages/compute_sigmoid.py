@@ -30,26 +30,31 @@ class FLOPsToAccuracy(Law):
     """
 
     columns = ("flops",)
-    parameters = (Parameter("a", "log-odds"), Parameter("k", "log-odds per decade"))
+    parameters = (Parameter("floor", "accuracy"), Parameter("a", "log-odds"), Parameter("k", "log-odds per decade"))
     formula = 'op("Acc")(C) = f + (1 - f) / (1 + exp(-(a + k log_10 C)))'
     source = "Sigmoid in log C (arXiv 2401.04757)"
     x_unit = "FLOPs"
     y_unit = "accuracy"
+    linear = (0,)
+    limits = ("floor",)
 
     def __init__(self, floor: float = 0.0) -> None:
         self.floor = floor
 
     def _curve(self, theta: Array, x: Array) -> Array:
-        return np.asarray(self.floor + (1 - self.floor) * expit(theta[0] + theta[1] * counts(x[:, 0]) / LN10))
+        floor, a, k = theta
+        return np.asarray(floor + (1 - floor) * expit(a + k * counts(x[:, 0]) / LN10))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
+        floor, a, k = theta
         decades = counts(x[:, 0]) / LN10
-        rise = expit(theta[0] + theta[1] * decades)
-        slope = (1 - self.floor) * rise * (1 - rise)
-        return columns_of(slope, slope * decades)
+        rise = expit(a + k * decades)
+        slope = (1 - floor) * rise * (1 - rise)
+        return columns_of(1 - rise, slope, slope * decades)
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
-        return np.array([-1e3, -50.0]), np.array([1e3, 50.0])
+        # Equal bounds mean fixed; the search needs them a hair apart.
+        return np.array([self.floor, -1e3, -50.0]), np.array([self.floor + 1e-9, 1e3, 50.0])
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Lines through the log-odds, with scores at the floor or the ceiling taken a little inside."""
@@ -59,5 +64,6 @@ class FLOPsToAccuracy(Law):
             clipped = np.clip(share, inside, 1 - inside)
             root = np.sqrt(weight * clipped * (1 - clipped))
             design = np.column_stack([np.ones(len(y)), counts(x[:, 0]) / LN10])
-            seeds.append(np.linalg.lstsq(design * root[:, None], logit(clipped) * root, rcond=None)[0])
+            line = np.linalg.lstsq(design * root[:, None], logit(clipped) * root, rcond=None)[0]
+            seeds.append([self.floor, *line])
         return np.array(seeds)

@@ -1,4 +1,4 @@
-"""One fitting engine for every law: many starts at once, bounded Newton steps, covariance, and an honest status.
+"""One search for every law: many starts and many data sets at once, in bounded Newton steps.
 
 The objective is ``sum_i w_i * rho(r_i)`` with ``r`` the residual on the law's link scale and ``rho`` either
 ``r**2 / 2`` or Huber's function [1]_ with threshold ``delta``. All starts of a fit, and all resamples of a data set,
@@ -16,20 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Status = Literal["converged", "bound hit", "abnormal"]
 FIXED = 1e-8  # bounds closer than this mean a fixed parameter
-SEARCHED = 6  # at most this many seeds are searched from; the rest are only ranked
 STEPS = 200  # a search that needs more has lost its way
 AGREED = 3  # steps that are left to the others once half of a fit's searches have met at the lowest point so far
 CREEP, CREEPING = 15, 1e-6  # a search is given up that gained less than this share of its objective in so many steps
 PATIENCE = 2  # searches on different data end when others take this many times the steps that half of them took
+OWN = {"x": 3, "observed": 2, "weight": 2, "lower": 2, "upper": 2}  # dimensions where every search has its own
 DONE = 1e-15  # the step would lower the objective by less than this share of it
 SAME = 1e-6  # relative difference in the objective below which two searches ended at the same optimum
 
@@ -38,17 +36,19 @@ SAME = 1e-6  # relative difference in the objective below which two searches end
 class Problem:
     """n observations, p parameters; parameters come as (p, k, 1), so that a law's formula broadcasts to (k, n).
 
-    ``value`` gives (k, n) on the link scale, ``derive`` that and the Jacobian (k, n, p). ``curvature``, if the law has
-    it, takes the Jacobian and v (k, n) and gives sum_i v_i times the second derivatives of observation i, (k, p, p);
-    with ``log_link`` those of the curve f over f, to which (log f)'' = f''/f - (f'/f)(f'/f)' adds the rest. ``linear``
-    are the parameters that the curve is linear in: under least squares they are projected out (variable projection,
-    Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973)). ``observed`` and ``weight`` are (n,), or (k, n) where the
-    searches differ in their data.
+    ``value``, of parameters and ``x``, gives (k, n) on the link scale, ``derive`` that and the Jacobian (k, n, p).
+    ``curvature``, if the law has it, takes ``x``, the Jacobian and v (k, n) and gives sum_i v_i times the second
+    derivatives of observation i, (k, p, p); with ``log_link`` those of the curve f over f, to which
+    (log f)'' = f''/f - (f'/f)(f'/f)' adds the rest. ``linear`` are the parameters that the curve is linear in: under
+    least squares they are projected out (variable projection, Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973)).
+    ``x`` is (n, columns), ``observed`` and ``weight`` (n,), bounds (p,); where the searches differ in them they are
+    (k, columns, n), (k, n) and (k, p).
     """
 
-    value: Callable[[Array], Array]
-    derive: Callable[[Array], tuple[Array, Array]]
-    curvature: Callable[[Array, Array], Array] | None
+    value: Callable[[Array, Array], Array]
+    derive: Callable[[Array, Array], tuple[Array, Array]]
+    curvature: Callable[[Array, Array, Array], Array] | None
+    x: Array
     observed: Array
     weight: Array
     lower: Array
@@ -57,14 +57,19 @@ class Problem:
     log_link: bool = False
     linear: tuple[int, ...] = ()
 
+    @property
+    def own(self) -> list[str]:
+        """In what the searches differ."""
+        return [name for name, dimensions in OWN.items() if getattr(self, name).ndim == dimensions]
+
     def rows(self, keep: NDArray[np.generic]) -> Problem:
         """The searches ``keep`` only."""
-        data = {name: array[keep] for name in ("observed", "weight") if (array := getattr(self, name)).ndim == 2}
+        data = {name: getattr(self, name)[keep] for name in self.own}
         return replace(self, **data) if data else self
 
     def cost(self, theta: Array) -> Array:
         """The objective at ``theta`` (k, p), (k,); infinite where the law overflows."""
-        return self._total(self.value(_columns(theta)) - self.observed)
+        return self._total(self.value(columns(theta), self.x) - self.observed)
 
     def _total(self, r: Array) -> Array:
         if self.huber is None:
@@ -77,7 +82,7 @@ class Problem:
 
     def quadratic(self, theta: Array) -> Quadratic:
         """Objective (k,), gradient (k, p), Hessian and majorising Hessian (k, p, p) at ``theta`` (k, p)."""
-        value, jac = self.derive(_columns(theta))
+        value, jac = self.derive(columns(theta), self.x)
         r = value - self.observed
         weight = np.atleast_2d(self.weight)
         if self.huber is None:
@@ -90,7 +95,7 @@ class Problem:
         gradient = (score[:, None, :] @ jac)[:, 0]
         outer = _gram(jac, major)
         if self.curvature is not None:
-            hessian = _gram(jac, inside - score if self.log_link else inside) + self.curvature(jac, score)
+            hessian = _gram(jac, inside - score if self.log_link else inside) + self.curvature(self.x, jac, score)
         else:
             hessian = outer if self.huber is None else _gram(jac, inside)
         return Quadratic(self._total(r), gradient, hessian, outer)
@@ -120,60 +125,19 @@ class Ends:
     gradient: Array
     converged: Mask
 
+    def rows(self, keep: NDArray[np.generic]) -> Ends:
+        """The searches ``keep`` only."""
+        return Ends(self.theta[keep], self.cost[keep], self.gradient[keep], self.converged[keep])
 
-@dataclass(frozen=True)
-class Fit:
-    """Where the search ended.
 
-    ``covariance`` has zero rows for fixed parameters; it is NaN when there are no degrees of freedom left to estimate
-    the noise. ``residual_std`` is on the link scale. ``agreement`` is the share of the searches that ended at this
-    optimum, ``gradient`` the largest scaled gradient left at it (see ``scaled_gradient``), ``runner_up`` where the best
-    of the other searches ended (None if all agree) and ``runner_up_cost`` its objective.
+def search(problem: Problem, start: Array, owner: NDArray[np.int_] | None = None) -> Ends:
+    """Minimise from every row of ``start`` (k, p) at once, inside the bounds.
+
+    ``owner`` (k,) numbers the fit that each search belongs to: those of one fit have the same data, and end when they
+    have met. None: all belong to one fit or, where the problem has rows for every search, each to one of its own.
     """
-
-    theta: Array
-    covariance: Array
-    residual_std: float
-    dof: float
-    cost: float
-    at_bound: Mask
-    agreement: float
-    gradient: float
-    runner_up: Array | None
-    runner_up_cost: float
-    status: Status
-
-
-def fit(problem: Problem, seeds: Array, groups: NDArray[np.generic] | None = None) -> Fit:
-    """Search from the best of ``seeds`` (k, p) and describe the best optimum found.
-
-    ``groups`` (n,) marks observations that are not independent, such as checkpoints of one training run: the
-    covariance is then clustered by group and the degrees of freedom are those of the groups.
-    """
-    seeds = np.clip(seeds, problem.lower, problem.upper)
-    with np.errstate(all="ignore"):
-        order = np.argsort(problem.cost(seeds), kind="stable")
-        ends = search(problem, seeds[order[:SEARCHED]])
-    best = int(np.argmin(ends.cost))
-    theta, lowest = ends.theta[best], float(ends.cost[best])
-    same = ends.cost <= lowest * (1 + SAME) + 1e-18
-    others = np.flatnonzero(~same & np.isfinite(ends.cost))
-    second = int(others[np.argmin(ends.cost[others])]) if len(others) else None
-    at_bound = _at_bound(theta, problem)
-    covariance, std, dof = _uncertainty(problem, theta, groups)
-    status: Status = "converged"
-    if not np.isfinite(lowest) or not np.all(np.isfinite(covariance)) or not ends.converged[best]:
-        status = "abnormal"
-    elif at_bound.any():
-        status = "bound hit"
-    return Fit(
-        theta, covariance, std, dof, lowest, at_bound, float(np.mean(same)), float(ends.gradient[best]),
-        None if second is None else ends.theta[second], np.nan if second is None else float(ends.cost[second]), status,
-    )  # fmt: skip
-
-
-def search(problem: Problem, start: Array) -> Ends:
-    """Minimise from every row of ``start`` (k, p) at once, inside the bounds."""
+    if owner is None and not problem.own:
+        owner = np.zeros(len(start), dtype=int)
     theta = np.clip(start, problem.lower, problem.upper)
     with np.errstate(all="ignore"):
         now = problem.quadratic(theta)
@@ -181,21 +145,16 @@ def search(problem: Problem, start: Array) -> Ends:
         converged = np.zeros(len(theta), dtype=bool)
         live = np.flatnonzero(np.isfinite(now.cost))
         noise = 1e-28 * np.sum(problem.weight * problem.observed**2, axis=-1)
-        last = STEPS
-        shared = problem.observed.ndim == 1 and problem.weight.ndim == 1
+        deadline = _Deadline(owner, len(theta))
         before = now.cost.copy()
         for count in range(STEPS):
-            if not len(live) or count > last:
+            live = live[deadline.reached(count, converged, now.cost)[live] >= count]
+            if not len(live):
                 break
-            if last == STEPS and len(theta) > 2 and 2 * converged.sum() >= len(theta):
-                if not shared:
-                    last = PATIENCE * count + 5
-                elif 2 * np.sum(converged & (now.cost <= now.cost.min() * (1 + SAME))) >= len(theta):
-                    last = count + AGREED
-            part = Quadratic(now.cost[live], now.gradient[live], now.hessian[live], now.major[live])
-            step, gain = _step(problem, theta[live], part, damping[live])
-            trial = np.clip(theta[live] + step, problem.lower, problem.upper)
             here = problem.rows(live)
+            part = Quadratic(now.cost[live], now.gradient[live], now.hessian[live], now.major[live])
+            step, gain = _step(here, theta[live], part, damping[live])
+            trial = np.clip(theta[live] + step, here.lower, here.upper)
             new = here.quadratic(trial)
             if problem.linear and problem.huber is None and not problem.log_link:
                 trial, new = _project(here, trial, new)
@@ -209,12 +168,34 @@ def search(problem: Problem, start: Array) -> Ends:
             settled = (np.abs(gain) <= DONE * part.cost) & (damping[live] < 1e-2) | (now.cost[live] <= floor)
             converged[live[settled]] = True
             live = live[~settled & (damping[live] < 1e10)]
-            if shared and count % CREEP == CREEP - 1:
+            if owner is not None and count % CREEP == CREEP - 1:
                 # A valley without a floor (a sigmoid through points at chance) would take all steps and end nowhere.
                 live = live[before[live] - now.cost[live] > CREEPING * now.cost[live]]
                 before = now.cost.copy()
         gradient = scaled_gradient(problem, theta, now)
     return Ends(theta, now.cost, gradient, converged | (gradient < 1e-6))
+
+
+class _Deadline:
+    """The step after which a search is given up, because the others of its fit have met, or are long done."""
+
+    def __init__(self, owner: NDArray[np.int_] | None, k: int) -> None:
+        self.fits = None if owner is None else np.unique(owner, return_inverse=True)[1]
+        self.searches = np.array([k]) if self.fits is None else np.bincount(self.fits)
+        self.last = np.full(len(self.searches), STEPS)
+
+    def reached(self, count: int, converged: Mask, cost: Array) -> NDArray[np.int_]:
+        """The last step of every search, (k,), as known at step ``count``."""
+        if self.fits is None:
+            if self.last[0] == STEPS and self.searches[0] > 2 and 2 * converged.sum() >= self.searches[0]:
+                self.last[0] = PATIENCE * count + 5
+            return np.broadcast_to(self.last, len(cost))
+        lowest = np.full(len(self.searches), np.inf)
+        np.minimum.at(lowest, self.fits, cost)
+        met = np.bincount(self.fits, converged & (cost <= lowest[self.fits] * (1 + SAME)), len(lowest))
+        agreed = (self.last == STEPS) & (self.searches > 2) & (2 * met >= self.searches)
+        self.last[agreed] = count + AGREED
+        return self.last[self.fits]
 
 
 def _project(problem: Problem, theta: Array, at: Quadratic) -> tuple[Array, Quadratic]:
@@ -227,8 +208,9 @@ def _project(problem: Problem, theta: Array, at: Quadratic) -> tuple[Array, Quad
     size = np.sqrt(np.maximum(np.einsum("kqq->kq", matrix), 1e-300))
     matrix = matrix / (size[:, :, None] * size[:, None, :]) + np.eye(len(part)) * np.where(free, 1e-14, 1.0)[:, None]
     right = np.where(free, -at.gradient[:, part] / size, 0.0)
-    if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
-        return theta, at
+    sound = np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(right).all(axis=1)
+    if not sound.all():
+        matrix, right = np.where(sound[:, None, None], matrix, np.eye(len(part))), np.where(sound[:, None], right, 0.0)
     moved = theta.copy()
     moved[:, part] += _solve(matrix, right) / size
     moved = np.clip(moved, problem.lower, problem.upper)
@@ -265,10 +247,11 @@ def _step(problem: Problem, theta: Array, at: Quadratic, damping: Array) -> tupl
         )
         hessian += eye * ~free[:, None, :]
     matrix = hessian + damping[:, None, None] * (major + eye) + 1e-14 * eye
-    if not (np.isfinite(matrix).all() and np.isfinite(gradient).all()):
+    wild = ~(np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(gradient).all(axis=1))
+    if wild.any():
         # A start where the law overflows: its search may fail, the others must not.
-        matrix = np.nan_to_num(matrix, posinf=1e150, neginf=-1e150) + eye
-        gradient = np.nan_to_num(gradient, posinf=1e150, neginf=-1e150)
+        matrix[wild] = np.nan_to_num(matrix[wild], posinf=1e150, neginf=-1e150) + eye
+        gradient[wild] = np.nan_to_num(gradient[wild], posinf=1e150, neginf=-1e150)
     step = _solve(matrix, -gradient)
     climbs = (step * gradient).sum(axis=1) > 0
     if np.any(climbs):  # the Hessian is indefinite there: the majoriser never is
@@ -280,13 +263,19 @@ def _step(problem: Problem, theta: Array, at: Quadratic, damping: Array) -> tupl
 
 
 def _solve(matrix: Array, right: Array) -> Array:
-    """Solutions (k, p) of k systems (k, p, p); where one is singular, all are taken a little away from it."""
+    """Solutions (k, p) of k systems (k, p, p); a singular one is taken a little away from where it is."""
     try:
         return np.asarray(np.linalg.solve(matrix, right[:, :, None])[:, :, 0])
     except np.linalg.LinAlgError:
-        size = np.max(np.abs(matrix), axis=(1, 2))[:, None, None] + 1e-300
-        shifted = matrix / size + 1e-7 * np.diag(1 + np.arange(matrix.shape[1]))
-        return np.asarray((np.linalg.pinv(shifted) @ right[:, :, None] / size)[:, :, 0])
+        return np.array([_solve_one(m, r) for m, r in zip(matrix, right, strict=True)])
+
+
+def _solve_one(matrix: Array, right: Array) -> Array:
+    try:
+        return np.asarray(np.linalg.solve(matrix, right))
+    except np.linalg.LinAlgError:
+        size = np.max(np.abs(matrix)) + 1e-300
+        return np.asarray(np.linalg.pinv(matrix / size + 1e-7 * np.diag(1 + np.arange(len(matrix)))) @ right / size)
 
 
 def _damp(damping: Array, ratio: Array, better: Mask) -> Array:
@@ -303,7 +292,7 @@ def _held(problem: Problem, theta: Array, gradient: Array) -> Mask:
     return np.asarray(fixed | low | high)
 
 
-def _columns(theta: Array) -> Array:
+def columns(theta: Array) -> Array:
     """(k, p) to (p, k, 1): what a law's formula broadcasts."""
     return theta.T[:, :, None]
 
@@ -312,50 +301,3 @@ def _gram(jac: Array, weight: Array) -> Array:
     """J' diag(w) J for every search, (k, p, p)."""
     transposed = np.swapaxes(jac, 1, 2)
     return np.asarray((transposed * weight[:, None, :]) @ jac)
-
-
-def _at_bound(theta: Array, problem: Problem) -> Mask:
-    # A fixed parameter (equal bounds) is not "hit": it was never free.
-    free = problem.upper - problem.lower > FIXED
-    low = np.abs(theta - problem.lower) <= 1e-6 * np.maximum(1.0, np.abs(theta))
-    high = np.abs(theta - problem.upper) <= 1e-6 * np.maximum(1.0, np.abs(theta))
-    return np.asarray(free & (low | high))
-
-
-def _uncertainty(problem: Problem, theta: Array, groups: NDArray[np.generic] | None) -> tuple[Array, float, float]:
-    """Covariance of the parameters, residual standard deviation and degrees of freedom.
-
-    Finite bounds count as what they are, knowledge that the parameter lies between them: a prior as wide as the range
-    (the estimate may be at one end and the truth at the other) enters the information. So a parameter that the data
-    leave open, or push against a bound, widens the interval by what its range allows, instead of being taken for known.
-    """
-    with np.errstate(all="ignore"):
-        value, every = problem.derive(_columns(theta[None]))
-    used = problem.weight > 0
-    r, jac, w = (value[0] - problem.observed)[used], every[0][used], problem.weight[used]
-    width = problem.upper - problem.lower
-    free = width > FIXED
-    n, p = len(r), int(free.sum())
-    covariance = np.zeros((len(theta), len(theta)))
-    ids = np.arange(n) if groups is None else np.unique(np.asarray(groups)[used], return_inverse=True)[1]
-    clusters = int(ids.max()) + 1 if n else 0
-    # Only the pattern of the weights matters for the noise level: scale them to mean one.
-    scaled = w * n / w.sum() if w.sum() > 0 else w
-    dof = float(clusters - p)
-    if dof <= 0 or not np.all(np.isfinite(jac)):
-        return np.full_like(covariance, np.nan), float("nan"), max(dof, 0.0)
-    std = float(np.sqrt(np.sum(scaled * r**2) / max(n - p, 1)))
-    # Columns differ by many orders of magnitude: invert the scaled normal matrix.
-    j = jac[:, free]
-    size = np.maximum(np.sqrt(np.sum(scaled[:, None] * j**2, axis=0)), 1e-300)
-    prior = np.diag((std / (width[free] * size)) ** 2)
-    inverse = np.linalg.pinv((j / size).T @ (scaled[:, None] * (j / size)) + prior, rcond=1e-13, hermitian=True)
-    if clusters < n:
-        scores = np.zeros((clusters, p))
-        np.add.at(scores, ids, scaled[:, None] * (j / size) * r[:, None])
-        correction = clusters / (clusters - 1) * (n - 1) / max(n - p, 1)
-        middle = inverse @ (scores.T @ scores * correction + prior * std**2) @ inverse
-    else:
-        middle = inverse * std**2
-    covariance[np.ix_(free, free)] = middle / np.outer(size, size)
-    return covariance, std, dof

@@ -6,8 +6,8 @@ worst, on another the reverse. So none is chosen here; ``stages.selection`` weig
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from scipy.stats import t as student
 from stages.base import Law
 from stages.candidates import DIRECT, FIRST, FREE, SECOND, Step
 from stages.fitting import Array
+from stages.together import Request, fit_all
 
+Name = tuple[str, str, str]  # of a fit: step, middle quantity, candidate
 ONE_STEP = "one step"
 CARRY = "largest carried forward"
 NODES = (np.arange(9) + 0.5) / 9  # equally likely quantiles of the middle quantity
@@ -64,8 +66,6 @@ class Ladder:
         More (middle, accuracy) points of the same runs for the second step.
     chance : float
         Score of guessing.
-    shared : dict
-        First laws that other tasks may have fitted already; those of ``common`` middles are the same for every task.
     wide : bool
         Whether the ``wide`` candidates are tried too.
     """
@@ -73,9 +73,16 @@ class Ladder:
     finals: pd.DataFrame
     chance: float = 0.0
     checkpoints: pd.DataFrame | None = None
-    common: frozenset[str] = frozenset()
-    shared: dict[Any, Any] = field(default_factory=dict)
     wide: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question to a ladder: the accuracy at ``X`` (m rows, with the columns of all first laws)."""
+
+    ladder: Ladder
+    middles: Sequence[str]
+    X: pd.DataFrame
 
 
 def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predictions:
@@ -83,13 +90,47 @@ def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predicti
 
     A form whose law has no degree of freedom left, or could not be fitted, is left out.
     """
+    return predict_all([Case(ladder, middles, X)])[0]
+
+
+def predict_all(cases: Sequence[Case]) -> list[Predictions]:
+    """Answer many questions, with the fits of all of them made together: the same answers in less time."""
+    wanted = [_requests(case.ladder, case.middles) for case in cases]
+    # Tasks share what is not their own, such as a validation loss.
+    unique: dict[Any, Request] = {}
+    keys = [{name: (name[0], name[2], *_content(r)) for name, r in requests.items()} for requests in wanted]
+    for requests, named in zip(wanted, keys, strict=True):
+        for name, key in named.items():
+            unique.setdefault(key, requests[name])
+    done = fit_all(list(unique.values()))
+    laws = {
+        key: r.law for (key, r), good in zip(unique.items(), done, strict=True) if good and r.law.status_ != "abnormal"
+    }
+    fitted = [{name: laws[key] for name, key in named.items() if key in laws} for named in keys]
+    return [_predictions(case, mine) for case, mine in zip(cases, fitted, strict=True)]
+
+
+def first_laws(finals: pd.DataFrame, middle: str) -> dict[str, Law]:
+    """The laws to a middle quantity that could be fitted to a ladder's final rows, by name."""
+    rows = _known(finals, middle)
+    wanted = {name: r for name, step in FIRST.items() if not step.wide and (r := _request(step, 0.0, rows, middle))}
+    done = fit_all(list(wanted.values()))
+    return {n: r.law for (n, r), ok in zip(wanted.items(), done, strict=True) if ok and r.law.status_ != "abnormal"}
+
+
+def _content(request: Request) -> tuple[bytes, ...]:
+    arrays = (request.X, request.y, request.sample_weight)
+    return tuple(b"" if a is None else np.ascontiguousarray(a).tobytes() for a in arrays)
+
+
+def _predictions(case: Case, laws: Mapping[Name, Law]) -> Predictions:
     found: dict[Form, tuple[Array, Array]] = {}
     bound: dict[Form, bool] = {}
-    for middle in middles:
-        rows = _known(ladder.finals, middle)
-        firsts = _first_laws(ladder, rows, middle)
-        losses = {first: _losses_at(law, X) for first, law in firsts.items()}
-        for second, law in _second_laws(ladder, rows, middle).items():
+    for middle in case.middles:
+        firsts = {name: law for (step, of, name), law in laws.items() if step == "first" and of == middle}
+        seconds = {name: law for (step, of, name), law in laws.items() if step == "second" and of == middle}
+        losses = {name: _losses_at(law, case.X) for name, law in firsts.items()}
+        for second, law in seconds.items():
             for first, loss in losses.items():
                 if FIRST[first].wide and SECOND[second].wide:
                     continue  # one departure at a time
@@ -97,17 +138,15 @@ def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predicti
                 found[form] = _chained(loss, law, SECOND[second].error)
                 # A floor held near chance is what "sigmoid to 1" means.
                 bound[form] = "bound hit" in (firsts[first].status_, law.status_ if second == FREE else "")
-    found |= _one_step(ladder, X)
+    found |= {Form(ONE_STEP, name): _direct(law, case.X, DIRECT[name].error)
+              for (step, _, name), law in laws.items() if step == "direct"}  # fmt: skip
+    rows = _scored(case.ladder)
+    if len(rows):
+        carried = np.full(len(case.X), float(rows["accuracy"].iloc[-1]))
+        found[Form(ONE_STEP, CARRY)] = (carried, np.zeros(len(case.X)))
     forms = tuple(found)
     mean, stderr = (np.array([found[f][i] for f in forms]) for i in (0, 1))
     return Predictions(forms, mean, stderr, np.array([bound.get(f, False) for f in forms]))
-
-
-def first_laws(finals: pd.DataFrame, middle: str, wide: bool = False) -> dict[str, Law]:
-    """The laws to a middle quantity that could be fitted to a ladder's final rows, by name."""
-    rows = _known(finals, middle)
-    made = {name: _fitted(step, step.make(0.0), rows, middle) for name, step in FIRST.items() if wide or not step.wide}
-    return {name: law for name, law in made.items() if law is not None}
 
 
 def _known(finals: pd.DataFrame, middle: str) -> pd.DataFrame:
@@ -117,64 +156,72 @@ def _known(finals: pd.DataFrame, middle: str) -> pd.DataFrame:
     return rows[rows[middle] > 0]
 
 
-def _first_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> dict[str, Law]:
-    key = (middle, *zip(rows["run"], rows[middle], strict=True)) if middle in ladder.common else None
-    if key is not None and key in ladder.shared:
-        return dict(ladder.shared[key])
-    found = first_laws(rows, middle, ladder.wide)
-    if key is not None:
-        ladder.shared[key] = found
-    return found
+def _scored(ladder: Ladder) -> pd.DataFrame:
+    return ladder.finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
 
 
-def _second_laws(ladder: Ladder, rows: pd.DataFrame, middle: str) -> dict[str, Law]:
-    cloud = ladder.checkpoints
-    ends = rows[["run", middle, "accuracy"]] if len(rows) else rows
-    if cloud is None or middle not in cloud:
-        cloud, points = None, ends
-    else:
-        points = cloud[cloud["run"].isin(rows["run"])].dropna(subset=[middle, "accuracy"])
-    found = {}
-    for name, step in SECOND.items():
-        if (step.wide and not ladder.wide) or (step.ends and cloud is None):
-            continue
-        law = step.make(ladder.chance)
-        part = ends if step.ends else points
-        runs = rows
-        if step.largest < 1:
-            runs = step.window(rows)
-            part = part[part["run"].isin(runs["run"])]
-        if len(runs) <= len(law.parameters):
-            continue
-        y = part["accuracy"].to_numpy(dtype=float)
-        weight = None
-        if step.weights != "equal":
-            weight = step.weigh(part["run"].map(rows.set_index("run")["flops"]).to_numpy(dtype=float), y)
-        groups = part["run"].to_numpy() if len(part) > len(runs) else None
-        made = _quiet_fit(law, part[[middle]].to_numpy(), 1 - y if step.error else y, groups, weight)
-        if made is not None:
-            found[name] = made
-    return found
+def _requests(ladder: Ladder, middles: Sequence[str]) -> dict[Name, Request]:
+    """The fits that the forms need, those that the data can carry."""
+    found: dict[Name, Request | None] = {}
+    for middle in middles:
+        rows = _known(ladder.finals, middle)
+        for name, step in FIRST.items():
+            if ladder.wide or not step.wide:
+                found["first", middle, name] = _request(step, 0.0, rows, middle)
+        for name, step in SECOND.items():
+            if ladder.wide or not step.wide:
+                found["second", middle, name] = _second_request(step, ladder, rows, middle)
+    rows = _scored(ladder)
+    if len(rows):
+        floor = min(ladder.chance, max(0.0, float(rows["accuracy"].min()) - 0.005))
+        for name, step in DIRECT.items():
+            if ladder.wide or not step.wide:
+                found["direct", "", name] = _request(step, floor, rows, "accuracy")
+    return {name: r for name, r in found.items() if r is not None}
 
 
-def _fitted(step: Step, law: Law, rows: pd.DataFrame, column: str) -> Law | None:
-    """The law fitted to a column of a ladder; None with too few rows, or where it cannot be fitted."""
-    part = step.window(rows)
+def _request(step: Step, floor: float, rows: pd.DataFrame, column: str) -> Request | None:
+    """A law of the runs' budgets, to a column of a ladder; None with too few runs."""
+    law, part = step.make(floor), step.window(rows)
     if len(part) <= len(law.parameters) + 1:
         return None
     y = part[column].to_numpy(dtype=float)
+    weight = step.weigh(part["flops"].to_numpy(dtype=float), part["accuracy"].to_numpy(dtype=float))
+    return Request(law, part[list(law.columns)].to_numpy(dtype=float), 1 - y if step.error else y, weight)
+
+
+def _second_request(step: Step, ladder: Ladder, rows: pd.DataFrame, middle: str) -> Request | None:
+    """A law of the middle quantity, to accuracy, from the checkpoints where there are any."""
+    law, runs, cloud = step.make(ladder.chance), step.window(rows), ladder.checkpoints
+    if len(runs) <= len(law.parameters):
+        return None
+    has_cloud = cloud is not None and middle in cloud
+    if step.ends and not has_cloud:
+        return None
+    part = rows
+    if cloud is not None and has_cloud and not step.ends:
+        part = cloud.dropna(subset=[middle, "accuracy"])
+    if part is not runs:
+        part = part[part["run"].isin(runs["run"])]
+    y = part["accuracy"].to_numpy(dtype=float)
     weight = None
     if step.weights != "equal":
-        weight = step.weigh(part["flops"].to_numpy(dtype=float), part["accuracy"].to_numpy(dtype=float))
-    return _quiet_fit(law, part[list(law.columns)].to_numpy(dtype=float), 1 - y if step.error else y, None, weight)
+        weight = step.weigh(part["run"].map(rows.set_index("run")["flops"]).to_numpy(dtype=float), y)
+    groups = part["run"].to_numpy() if len(part) > len(runs) else None
+    return Request(law, part[[middle]].to_numpy(dtype=float), 1 - y if step.error else y, weight, groups)
 
 
-def _quiet_fit(law: Law, X: Array, y: Array, groups: NDArray[np.generic] | None, weight: Array | None) -> Law | None:
-    try:
-        law.fit(X, y, sample_weight=weight, groups=groups)
-    except ValueError:
-        return None
-    return None if law.status_ == "abnormal" else law
+def _direct(law: Law, X: pd.DataFrame, complement: bool) -> tuple[Array, Array]:
+    """A one-step law's forecast and standard error; NaN where its inputs are not known."""
+    inputs = X[list(law.columns)].to_numpy(dtype=float)
+    known = np.isfinite(inputs).all(axis=1)
+    mean, stderr = np.full(len(X), np.nan), np.full(len(X), np.nan)
+    if known.any():
+        curve = law.predict(inputs[known])
+        mean[known] = np.clip(1 - curve if complement else curve, 0.0, 1.0)
+        total = law.spread(inputs[known]).total
+        stderr[known] = np.minimum(np.nan_to_num(total, nan=WIDEST, posinf=WIDEST), WIDEST)
+    return mean, stderr
 
 
 @dataclass(frozen=True)
@@ -213,28 +260,3 @@ def _chained(losses: _Losses, second: Law, complement: bool) -> tuple[Array, Arr
         mean[known] = 1 - curve[:, 0] if complement else curve[:, 0]
         stderr[known] = np.minimum(np.sqrt(variance), WIDEST)
     return mean, stderr
-
-
-def _one_step(ladder: Ladder, X: pd.DataFrame) -> dict[Form, tuple[Array, Array]]:
-    """The laws without a middle quantity, and no change at all."""
-    rows = ladder.finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
-    found: dict[Form, tuple[Array, Array]] = {}
-    if not len(rows):
-        return found
-    floor = min(ladder.chance, max(0.0, float(rows["accuracy"].min()) - 0.005))
-    for name, step in DIRECT.items():
-        made = None if step.wide and not ladder.wide else _fitted(step, step.make(floor), rows, "accuracy")
-        if made is None:
-            continue
-        inputs = X[list(made.columns)].to_numpy(dtype=float)
-        known = np.isfinite(inputs).all(axis=1)
-        mean, error = np.full(len(X), np.nan), np.full(len(X), np.nan)
-        if known.any():
-            curve = made.predict(inputs[known])
-            mean[known] = np.clip(1 - curve if step.error else curve, 0.0, 1.0)
-            total = made.spread(inputs[known]).total
-            error[known] = np.minimum(np.nan_to_num(total, nan=WIDEST, posinf=WIDEST), WIDEST)
-        found[Form(ONE_STEP, name)] = (mean, error)
-    carried = np.full(len(X), float(rows["accuracy"].iloc[-1]))
-    found[Form(ONE_STEP, CARRY)] = (carried, np.zeros(len(X)))
-    return found

@@ -131,6 +131,6 @@ def _draw(units: NDArray[np.generic], k: int, rng: np.random.Generator) -> Array
 
 def _wild(problem: Problem, theta: Array, ids: NDArray[np.generic], k: int, rng: np.random.Generator) -> Problem:
     """The fitted values plus the residuals, the signs of each run's drawn at random."""
-    fitted = problem.value(theta[:, None, None])[0]
+    fitted = problem.value(theta[:, None, None], problem.x)[0]
     signs = rng.choice([-1.0, 1.0], (k, int(ids.max()) + 1))[:, ids]
     return replace(problem, observed=fitted + signs * (problem.observed - fitted))

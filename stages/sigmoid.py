@@ -38,6 +38,7 @@ class NLLToAccuracy(Law):
     x_unit = "loss"
     y_unit = "accuracy"
     linear = (0, 1)
+    limits = ("floor", "ceiling")
 
     def __init__(self, floor: Range = (0.0, 1.0), ceiling: Range = (0.0, 1.0), huber: float | None = None) -> None:
         self.floor = floor

@@ -9,7 +9,8 @@ from conftest import published
 from scipy.optimize import approx_fprime, least_squares, minimize
 
 from stages import ChinchillaLoss, FLOPsToNLL, LossToError, OvertrainedLoss
-from stages.fitting import fit, search
+from stages.estimates import fit
+from stages.fitting import search
 from stages.seeding import linear_part
 
 
@@ -72,16 +73,16 @@ def test_the_runner_up_basin_is_reported() -> None:
     """A least-squares problem with two known minima, at -1 and at 2 (the lower)."""
     from stages.fitting import Problem
 
-    def value(theta: np.ndarray) -> np.ndarray:
+    def value(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         t = theta[0]
         return np.broadcast_to(np.stack([(t + 1) * (t - 2), 0.1 * (t - 2)], axis=-1)[..., 0, :], (t.shape[0], 2))
 
-    def derive(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def derive(theta: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         t = theta[0]
         slope = np.stack([2 * t - 1, np.full_like(t, 0.1)], axis=-1)[..., 0, :]
-        return value(theta), slope[..., None]
+        return value(theta, x), slope[..., None]
 
-    problem = Problem(value, derive, None, np.zeros(2), np.ones(2), np.array([-5.0]), np.array([5.0]))
+    problem = Problem(value, derive, None, np.zeros((2, 1)), np.zeros(2), np.ones(2), np.array([-5.0]), np.array([5.0]))
     found = fit(problem, np.array([[-4.0], [-0.5], [1.5], [4.0]]))
     assert found.theta[0] == pytest.approx(2.0, abs=1e-6)
     assert found.runner_up is not None

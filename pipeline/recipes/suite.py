@@ -95,7 +95,7 @@ def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
     losses = _best_losses(jobs, last, settings.losses, settings.fewest)
     by_task = {job.task: job for job in jobs}
     middles = {t: tuple(m for m in (*TASK_LOSSES, *losses) if m in j.rows) for t, j in by_task.items()}
-    start = Ladder(pd.DataFrame(), common=frozenset(losses), wide=settings.wide)
+    start = Ladder(pd.DataFrame(), wide=settings.wide)
     ladders = {t: _ladder(j, middles[t], last, start) for t, j in by_task.items()}
     targets = {t: _targets(j, last) for t, j in by_task.items()}
     trials = backtest(ladders, middles, targets, settings.fewest, settings.cutoffs, _workers(len(ladders)))
