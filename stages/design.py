@@ -10,13 +10,14 @@ again (a preanalysis with plug-in data): ``spread_after``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from stages.base import Law
 from stages.fitting import Array
-from stages.forms import Form, Ladder, Predictions, first_laws, predict
+from stages.forms import Case, Form, Ladder, Predictions, first_laws, predict, predict_all
 
 
 def variance_after(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> tuple[float, Array]:
@@ -62,13 +63,10 @@ def spread_after(
     candidates : DataFrame (k rows), targets : DataFrame (m rows)
         params, tokens, flops and token_multiplier.
     """
-    now = _pooled(predict(ladder, middles, targets), weights)[1]
     expected = _expected(ladder, middles, weights, candidates)
-    after = []
-    for i in range(len(candidates)):
-        longer = pd.concat([ladder.finals, expected.iloc[[i]]], ignore_index=True)
-        said = predict(Ladder(longer, ladder.chance, ladder.checkpoints, wide=ladder.wide), middles, targets)
-        after.append(_pooled(said, weights)[1])
+    longer = [pd.concat([ladder.finals, expected.iloc[[i]]], ignore_index=True) for i in range(len(candidates))]
+    cases = [Case(replace(ladder, finals=finals), middles, targets) for finals in (ladder.finals, *longer)]
+    now, *after = [_pooled(said, weights)[1] for said in predict_all(cases)]
     return now, np.array(after)
 
 

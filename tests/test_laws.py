@@ -10,7 +10,18 @@ from scipy.optimize import approx_fprime, curve_fit
 from scipy.stats import linregress
 from scipy.stats import t as student
 
-from stages import DirectAccuracy, FlooredPower, FLOPsToNLL, LossToError, NLLToAccuracy, OvertrainedLoss, TaskLoss
+from stages import (
+    BrokenPower,
+    DirectAccuracy,
+    FlooredPower,
+    FLOPsToAccuracy,
+    FLOPsToNLL,
+    LossToError,
+    NLLToAccuracy,
+    OvertrainedLoss,
+    PurePower,
+    TaskLoss,
+)
 
 FLOPS = np.geomspace(1e17, 1e21, 14)
 SIZES = np.repeat([1.9e8, 3.7e8, 7.6e8, 1.3e9], 4)
@@ -26,6 +37,8 @@ CASES = {
     "TaskLoss": (TaskLoss(huber=None), [np.log(30.0), np.log(100.0), 0.23, 0.24, 0.45],
                  np.column_stack([SIZES, TOKENS])),
     "DirectAccuracy": (DirectAccuracy(), [np.log(60.0), 0.09], FLOPS[:, None]),
+    "PurePower": (PurePower(), [np.log(40.0), 0.07, 0.05], np.column_stack([SIZES, TOKENS])),
+    "BrokenPower": (BrokenPower(), [np.log(90.0), 0.09, -0.05, np.log(2e19)], FLOPS[:, None]),
     "FlooredPower": (FlooredPower(), [1.8, np.log(300.0), 0.13], FLOPS[:, None]),
 }  # fmt: skip
 
@@ -147,3 +160,45 @@ def test_negative_inputs_and_nonpositive_losses_are_errors() -> None:
         FLOPsToNLL().fit([[-1.0], [2.0], [3.0]], [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="positive"):
         TaskLoss().fit(np.column_stack([SIZES, TOKENS]), np.zeros(16))
+
+
+def test_a_pure_power_is_a_plane_through_logarithms() -> None:
+    """Estimates and standard errors against scikit-learn's regression and the textbook formula."""
+    from sklearn.linear_model import LinearRegression
+
+    rng = np.random.default_rng(2)
+    X = np.column_stack([SIZES, TOKENS])
+    loss = 40 * SIZES**-0.07 * TOKENS**-0.05 * np.exp(rng.normal(0, 0.01, len(SIZES)))
+    law = PurePower().fit(X, loss)
+    peer = LinearRegression().fit(np.log(X), np.log(loss))
+    assert -law.estimates_["alpha"] == pytest.approx(peer.coef_[0], rel=1e-8)
+    assert -law.estimates_["beta"] == pytest.approx(peer.coef_[1], rel=1e-8)
+    design = np.column_stack([np.ones(len(X)), np.log(X)])
+    left = np.log(loss) - peer.predict(np.log(X))
+    covariance = left @ left / (len(X) - 3) * np.linalg.inv(design.T @ design)
+    assert law.stderrs_["alpha"] == pytest.approx(np.sqrt(covariance[1, 1]), rel=1e-6)
+
+
+def test_a_broken_power_has_its_two_exponents_far_from_the_break() -> None:
+    theta = np.array([0.0, 0.1, -0.06, np.log(1e18)])
+    far = np.array([[1e8], [1e9], [1e27], [1e28]])
+    log_loss = np.log10(BrokenPower()._curve(theta, far))
+    assert log_loss[1] - log_loss[0] == pytest.approx(-0.1, abs=1e-6)
+    assert log_loss[3] - log_loss[2] == pytest.approx(-0.04, abs=1e-6)
+
+
+def test_a_sigmoid_in_log_c_agrees_with_scipy_and_never_leaves_its_range() -> None:
+    rng = np.random.default_rng(5)
+    decades = np.log10(FLOPS)
+    score = 0.25 + 0.75 / (1 + np.exp(-0.9 * (decades - 19.5))) + rng.normal(0, 0.01, len(FLOPS))
+    law = FLOPsToAccuracy(0.25).fit(FLOPS[:, None], score)
+
+    def curve(x: np.ndarray, a: float, k: float) -> np.ndarray:
+        return 0.25 + 0.75 / (1 + np.exp(-(a + k * x)))
+
+    found, covariance = curve_fit(curve, decades, score, p0=[-17, 0.9])
+    assert law.estimates_["k"] == pytest.approx(found[1], rel=1e-5)
+    assert law.stderrs_["k"] == pytest.approx(np.sqrt(covariance[1, 1]), rel=1e-3)
+    ends = law.predict([[1.0], [1e40]])
+    assert 0.25 - 1e-6 <= ends[0] < 0.26
+    assert 0.999 < ends[1] <= 1
