@@ -1,15 +1,20 @@
 """Does ``benchcast suggest`` pick well? Simulated on published ladders: every candidate was really trained.
 
-    python benchmarks/suggest.py --testbeds DIR [olmo_ladder gadre2024 demo]
+    python benchmarks/suggest.py --testbeds DIR [--simulated] [olmo_ladder gadre2024 demo]
 
 Of the runs in a band of equal cost (within a factor of 2.5) all are taken out of the ladder and ranked as ``suggest``
 ranks them; then each is put back alone, everything is fitted again, and the width of the target's interval is compared
 with that of the median candidate. A share above one half is better than a coin.
+
+A band has a handful of runs, each with its own luck. ``--simulated`` averages the luck out: candidates of exactly equal
+cost but different shape, whose losses and scores are drawn DRAWS times around what the fits to the whole ladder expect,
+with the scatter of the ladder's own runs; everything is fitted again to each draw.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +26,9 @@ from pipeline.config import AutoSettings, Config, RunsSettings, load
 from pipeline.questions import expected_shrinkage
 from pipeline.recipes import suite as suites
 from pipeline.recipes.common import Job
+from stages import DirectAccuracy
+from stages.design import expected_scores, pooled_spread
+from stages.forms import Case, Form, Ladder, first_laws, predict_all
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TARGETS = {
@@ -29,6 +37,7 @@ TARGETS = {
 TASKS = 12  # of each suite, those with the strongest trend: the others have no interval worth shrinking
 BAND, FEWEST = 2.5, 3
 SETTINGS = AutoSettings(cutoffs=3)
+SHAPES, DRAWS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0), 20
 
 
 def jobs_of(suite: str, testbeds: Path) -> dict[str, list[Job]]:
@@ -91,26 +100,84 @@ def trial(jobs: list[Job], part: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def shapes(finals: pd.DataFrame) -> pd.DataFrame:
+    """Runs that cost as much as the ladder's dearest, of different tokens per parameter, no smaller than its models."""
+    flops, multiplier = float(finals["flops"].max()), np.array(SHAPES)
+    params = np.sqrt(flops / (6 * multiplier))
+    grid = pd.DataFrame({"params": params, "tokens": params * multiplier, "token_multiplier": multiplier})
+    return grid[grid["params"] >= finals["params"].min()].assign(flops=flops).reset_index(drop=True)
+
+
+def simulated(jobs: list[Job]) -> pd.DataFrame:
+    """A row per (task, target): mean spread over draws after the first choice, in units of the median candidate's."""
+    suite, rng, rows = suites.build(jobs, SETTINGS), np.random.default_rng(0), []
+    for task, ladder in suite.ladders.items():
+        targets = suite.targets[task].dropna(subset=["params", "tokens"])
+        grid = shapes(ladder.finals)
+        if len(grid) < FEWEST or targets.empty:
+            continue
+        middles, weights = suite.middles[task], suite.weights(task, list(targets["run"]))
+        shrinks = expected_shrinkage(suite, task, grid, targets)
+        after = drawn(ladder, middles, weights, grid, targets, rng)
+        for j, run in enumerate(targets["run"]):
+            first = int(np.argmax(shrinks[:, j]))
+            rows.append({"task": task, "target": run, "first": f"M={grid['token_multiplier'][first]:g}",
+                         "spread": after[first, j] / float(np.median(after[:, j]))})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def drawn(
+    ladder: Ladder, middles: Sequence[str], weights: Mapping[Form, np.ndarray], grid: pd.DataFrame,
+    targets: pd.DataFrame, rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """Spread of the pooled forecast after each candidate, (k, m), averaged over draws of its scores."""
+    expected = expected_scores(ladder, middles, weights, grid)
+    noise = {m: min(law.residual_std_ for law in first_laws(ladder.finals, m).values() if law.log_link)
+             for m in middles}  # fmt: skip
+    direct = DirectAccuracy().fit(ladder.finals[["flops"]].to_numpy(), ladder.finals["accuracy"].to_numpy())
+    cases = []
+    for _ in range(DRAWS):
+        for i in range(len(grid)):
+            row = expected.iloc[[i]].copy()
+            for middle in middles:
+                row[middle] *= np.exp(rng.normal(0, noise[middle]))
+            row["accuracy"] = np.clip(row["accuracy"] + rng.normal(0, direct.residual_std_), 0, 1)
+            longer = pd.concat([ladder.finals, row], ignore_index=True)
+            cases.append(Case(replace(ladder, finals=longer), middles, targets))
+    spread = np.array([pooled_spread(said, weights)[1] for said in predict_all(cases)])
+    return np.asarray(spread.reshape(DRAWS, len(grid), len(targets)).mean(axis=0))
+
+
+def show(found: pd.DataFrame, kind: str) -> None:
+    ratio = found[kind].to_numpy()
+    print(
+        f"  {kind}: first choice over median candidate {np.exp(np.mean(np.log(ratio))):.3f}; "
+        f"narrower in {np.mean(ratio < 1):.2f}, equal in {np.mean(ratio == 1):.2f} of {len(ratio)}",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", default=list(TARGETS))
     parser.add_argument("--testbeds", type=Path, required=True)
+    parser.add_argument("--simulated", action="store_true", help="equal costs, and luck averaged out")
     args = parser.parse_args()
     for suite in args.suites:
         for family, jobs in jobs_of(suite, args.testbeds).items():
+            if args.simulated:
+                found = simulated(jobs)
+                print(f"{suite} {family}, candidates that cost as much as the dearest run")
+                show(found, "spread")
+                print(f"  chosen: {found['first'].value_counts().to_dict()}", flush=True)
+                continue
             for part in bands(jobs):
                 found = trial(jobs, part)
                 print(
                     f"{suite} {family}, {len(part)} runs of {part['flops'].min():.2g}–{part['flops'].max():.2g} FLOPs"
                 )
-                for kind in ("width", "spread"):
-                    ratio = found[kind].to_numpy()
-                    mean = np.exp(np.mean(np.log(ratio)))
-                    print(
-                        f"  {kind}: first choice over median candidate {mean:.3f}; "
-                        f"narrower in {np.mean(ratio < 1):.2f}, equal in {np.mean(ratio == 1):.2f} of {len(ratio)}",
-                        flush=True,
-                    )
+                show(found, "width")
+                show(found, "spread")
                 print(f"  chosen: {found['first'].value_counts().to_dict()}", flush=True)
 
 

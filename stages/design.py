@@ -63,17 +63,17 @@ def spread_after(
     candidates : DataFrame (k rows), targets : DataFrame (m rows)
         params, tokens, flops and token_multiplier.
     """
-    expected = _expected(ladder, middles, weights, candidates)
+    expected = expected_scores(ladder, middles, weights, candidates)
     longer = [pd.concat([ladder.finals, expected.iloc[[i]]], ignore_index=True) for i in range(len(candidates))]
     cases = [Case(replace(ladder, finals=finals), middles, targets) for finals in (ladder.finals, *longer)]
-    now, *after = [_pooled(said, weights)[1] for said in predict_all(cases)]
+    now, *after = [pooled_spread(said, weights)[1] for said in predict_all(cases)]
     return now, np.array(after)
 
 
-def _expected(
+def expected_scores(
     ladder: Ladder, middles: Sequence[str], weights: Mapping[Form, Array], candidates: pd.DataFrame
 ) -> pd.DataFrame:
-    """The candidates with the losses and the accuracy that the present fits expect of them."""
+    """The candidates (k rows) with the losses and the accuracy that the present fits expect of them."""
     rows = candidates[["params", "tokens", "flops", "token_multiplier"]].astype(float)
     rows = rows.assign(run=[f"candidate {i}" for i in range(len(rows))])
     for middle in middles:
@@ -81,10 +81,10 @@ def _expected(
         said = [np.log(np.maximum(law.predict(rows[list(law.columns)].to_numpy()), 1e-6)) for law in laws]
         rows[middle] = np.exp(np.mean(said, axis=0)) if laws else np.nan
     typical = {form: np.full(len(rows), np.mean(weight)) for form, weight in weights.items()}
-    return rows.assign(accuracy=_pooled(predict(ladder, middles, rows), typical)[0])
+    return rows.assign(accuracy=pooled_spread(predict(ladder, middles, rows), typical)[0])
 
 
-def _pooled(said: Predictions, weights: Mapping[Form, Array]) -> tuple[Array, Array]:
+def pooled_spread(said: Predictions, weights: Mapping[Form, Array]) -> tuple[Array, Array]:
     """Mean and standard deviation of the pool, (m,) each; forms without a weight do not count."""
     m = said.mean.shape[1]
     weight = np.array([weights.get(form, np.zeros(m)) for form in said.forms]) + 1e-12
