@@ -1,6 +1,6 @@
 """How far ``auto`` may be trusted: error on held-out targets against every fixed recipe and baseline, coverage, grades.
 
-    python benchmarks/trust.py --testbeds DIR [gadre2024 olmo_ladder demo]
+    python benchmarks/trust.py --testbeds DIR [--selection | --candidates] [gadre2024 olmo_ladder demo]
 
 Targets are looked at here and nowhere else: nothing in the package was fitted to them. A refused task counts with its
 baseline (the largest ladder score carried forward).
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,10 @@ from pipeline import forecast, ingest
 from pipeline.config import AutoSettings, Config, RunsSettings, load
 from pipeline.recipes import suite as suites
 from pipeline.results import Result
+from stages.backtest import Backtest
+from stages.candidates import DIRECT, FIRST, SECOND
+from stages.forms import CARRY, ONE_STEP
+from stages.selection import pool
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 EIGHT = ("mmlu_test", "hellaswag_val", "arc_challenge_test", "socialiqa_val")
@@ -91,24 +96,63 @@ def backtests(result: Result) -> None:
             )
 
 
-def selection(suite: str, testbeds: Path) -> None:
-    """Averaging against picking the winner and against equal weights, on the ladders' own backtests."""
-    settings = load(CONFIGS / f"{suite}.yaml", Config)
-    plain = settings.model_dump() | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]}
-    config = Config.model_validate(plain).model_copy(update={"runs": RunsSettings()})
+def ladders(suite: str, testbeds: Path, settings: AutoSettings) -> Iterator[tuple[str, Backtest]]:
+    """The backtest of every family of a suite, all its runs but the targets; nothing here sees a target."""
+    plain = load(CONFIGS / f"{suite}.yaml", Config).model_dump()
+    config = Config.model_validate(plain | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]})
+    config = config.model_copy(update={"runs": RunsSettings()})
     table = ingest.read(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
     jobs = list(forecast.build_jobs(config, table, forecast.assign_roles(config, table)))
     for family in dict.fromkeys(job.family for job in jobs):
-        made = suites.build([job for job in jobs if job.family == family], AutoSettings())
-        rows, said, weights = made.trials.rows, made.trials.mean, made.pooled.weights
-        known = (~rows["target"] & (rows["cutoff"] > rows["cutoff"].min())).to_numpy() & rows[
-            "actual"
-        ].notna().to_numpy()
-        actual = rows["actual"].to_numpy(dtype=float)[known]
-        heaviest = said[np.arange(len(said)), np.argmax(np.where(np.isfinite(said), weights, -1), axis=1)]
-        every = {"averaged": made.pooled.mean, "the heaviest": heaviest, "equal weights": np.nanmean(said, axis=1)}
-        miss = {name: 100 * float(np.mean(np.abs(value[known] - actual))) for name, value in every.items()}
-        print(f"  {suite} {family}:", ", ".join(f"{name} {value:.2f}" for name, value in miss.items()), flush=True)
+        yield f"{suite} {family}", suites.build([job for job in jobs if job.family == family], settings).trials
+
+
+def scored(trials: Backtest) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the backtest after its first cutoff whose truth is known, and that truth."""
+    rows = trials.rows
+    known = (~rows["target"] & (rows["cutoff"] > rows["cutoff"].min()) & rows["actual"].notna()).to_numpy()
+    return known, rows["actual"].to_numpy(dtype=float)[known]
+
+
+def selection(suite: str, testbeds: Path) -> None:
+    """Averaging against picking the winner and against equal weights, on the ladders' own backtests."""
+    for name, trials in ladders(suite, testbeds, AutoSettings()):
+        said, pooled = trials.mean, pool(trials)
+        known, actual = scored(trials)
+        heaviest = said[np.arange(len(said)), np.argmax(np.where(np.isfinite(said), pooled.weights, -1), axis=1)]
+        every = {"averaged": pooled.mean, "the heaviest": heaviest, "equal weights": np.nanmean(said, axis=1)}
+        miss = {way: 100 * float(np.mean(np.abs(value[known] - actual))) for way, value in every.items()}
+        print(f"  {name}:", ", ".join(f"{way} {value:.2f}" for way, value in miss.items()), flush=True)
+
+
+def candidates(names: list[str], testbeds: Path) -> None:
+    """Mean miss in the ladders' own backtests without each candidate of the default, and with each of the wide ones."""
+    every = {name: t for suite in names for name, t in ladders(suite, testbeds, AutoSettings(wide=True))}
+    steps = {("to a loss", n): s.wide for n, s in FIRST.items()} | {
+        ("to accuracy", n): s.wide for n, s in SECOND.items()
+    }
+    steps |= {("one step", n): s.wide for n, s in DIRECT.items()}
+    default = {key for key, wide in steps.items() if not wide} | {("one step", CARRY)}
+    print("|", " | ".join(["pool", *every]), "|")
+    print("|---|" + "---|" * len(every))
+    print("| default |", " | ".join(missed(t, default) for t in every.values()), "|")
+    for key, wide in steps.items():
+        line = f"| {'with' if wide else 'without'} {key[1]}, {key[0]} |"
+        print(line, " | ".join(missed(t, default ^ {key}) for t in every.values()), "|", flush=True)
+    print("| everything |", " | ".join(missed(t, default | set(steps)) for t in every.values()), "|")
+
+
+def missed(trials: Backtest, kept: set[tuple[str, str]]) -> str:
+    """Mean miss in points of a pool of the forms made of ``kept`` candidates."""
+    use = [
+        i for i, f in enumerate(trials.forms)
+        if (("one step", f.first) in kept if f.middle == ONE_STEP
+            else ("to a loss", f.first) in kept and ("to accuracy", f.second) in kept)
+    ]  # fmt: skip
+    part = Backtest(trials.rows, tuple(trials.forms[i] for i in use),
+                    trials.mean[:, use], trials.stderr[:, use], trials.at_bound[:, use])  # fmt: skip
+    known, actual = scored(part)
+    return f"{100 * np.mean(np.abs(pool(part).mean[known] - actual)):.2f}"
 
 
 def main() -> None:
@@ -116,10 +160,13 @@ def main() -> None:
     parser.add_argument("suites", nargs="*", default=list(TARGETS))
     parser.add_argument("--testbeds", type=Path, required=True)
     parser.add_argument("--selection", action="store_true", help="only compare ways to choose among the forms")
+    parser.add_argument("--candidates", action="store_true", help="only what each candidate adds to the pool")
     args = parser.parse_args()
+    if args.candidates:
+        candidates(args.suites, args.testbeds)
     for suite in args.suites if args.selection else ():
         selection(suite, args.testbeds)
-    for suite in () if args.selection else args.suites:
+    for suite in () if args.selection or args.candidates else args.suites:
         for published in (False, True) if suite == "olmo_ladder" else (False,):
             start = time.perf_counter()
             result = result_of(suite, args.testbeds, published)
