@@ -20,7 +20,7 @@ from pipeline.errors import InputError
 from pipeline.ingest import Data
 from pipeline.recipes import RECIPES, Found, Job
 from pipeline.recipes.common import TargetRun, matching
-from pipeline.results import LadderRun, Provenance, Result, Scores
+from pipeline.results import Forecast, LadderRun, Provenance, Result, Scores
 from pipeline.schema import LOSSES
 from pipeline.sweep import scores, sweeps
 from stages.aggregate import MEAN
@@ -91,7 +91,7 @@ def run(
     return Result(
         schema="benchcast.run/1",
         title=config.title,
-        forecasts=tuple(found.forecasts),
+        forecasts=_with_ways(found.forecasts, loaded.table),
         laws=tuple(found.laws),
         figures=tuple(found.figures),
         ladder=tuple(_ladder(loaded.table, roles)),
@@ -218,6 +218,20 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
                 rows[want] = rows[want].fillna(other) if want in rows else other
         rows = rows.reset_index().sort_values(where, kind="stable")
         yield label, metric, rows.assign(token_multiplier=rows["tokens"] / rows["params"])
+
+
+def _with_ways(forecasts: Sequence[Forecast], table: pd.DataFrame) -> tuple[Forecast, ...]:
+    """Forecasts that say how their tasks were asked: the label alone does not where there is one way only."""
+    ways = table.loc[table["metric"].isin(ACCURACIES), ["task", "num_fewshot", "prompt"]].drop_duplicates()
+    count = ways.groupby("task").size()
+    full: dict[str, str] = {}
+    for task, shots, prompt in ways.itertuples(index=False):
+        if np.isfinite(shots):
+            label = asked(task, shots, prompt)
+            full[label if count[task] > 1 else task] = label
+    return tuple(
+        f.model_copy(update={"asked": {t: full[t] for t in f.members or (f.task,) if t in full}}) for f in forecasts
+    )
 
 
 def asked(task: str, shots: float, prompt: str) -> str:

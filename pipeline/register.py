@@ -51,13 +51,19 @@ def register(result: Result, path: Path, now: datetime | None = None) -> Record:
     FaultsError
         When the register was edited: nothing is appended to a broken chain.
     BenchcastError
-        When it cannot be written, or another process holds it.
+        When it cannot be written, another process holds it, or the clock is behind its last record.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path.with_name(path.name + ".lock"), timeout=WAIT):
             before = read(path) if path.exists() else ()
-            record = _record(result, before[-1].hash if before else START, now or datetime.now(UTC))
+            now = now or datetime.now(UTC)
+            if before and now < datetime.fromisoformat(before[-1].time):
+                raise BenchcastError(
+                    f"{path}: the clock says {now.isoformat(timespec='seconds')}, the last record is of "
+                    f"{before[-1].time}; set the clock right: a register whose times run backwards proves nothing"
+                )
+            record = _record(result, before[-1].hash if before else START, now)
             text = path.read_text(encoding="utf-8") if before else ""
             store.write_text(text + record.model_dump_json() + "\n", path)
     except Timeout:

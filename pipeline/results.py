@@ -65,6 +65,7 @@ class Forecast(Frozen):
     metric: str = Field(default="", description="acc or acc_norm; empty: not known")
     last: int = Field(default=1, description="a score is the mean of a run's last so many checkpoints")
     members: dict[str, float] = Field(default={}, description="of an average: weight by task")
+    asked: dict[str, str] = Field(default={}, description="task (or members) with shots and prompt, where known")
     stderr: float | None = Field(description="standard error of the forecast of a new observation")
     status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
     notes: tuple[str, ...]

@@ -74,6 +74,7 @@ class Truth:
 
     scores: dict[tuple[str, str, str], Array]  # (run, task, metric) to the scores of its checkpoints, in order
     ways: dict[tuple[str, str, str], int]  # how many ways (shots, prompts) a run was asked a task
+    stated: dict[tuple[str, str], list[str]]  # (run, task) to its labels with shots and prompt, where they are known
     runs: pd.DataFrame  # by run: family, params, tokens, flops of the last checkpoint
 
 
@@ -82,14 +83,20 @@ def truths(table: pd.DataFrame) -> Truth:
     rows = table[table["metric"].isin(["acc", "acc_norm"])].sort_values("tokens", kind="stable")
     scores: dict[tuple[str, str, str], Array] = {}
     ways: dict[tuple[str, str, str], int] = {}
+    stated: dict[tuple[str, str], list[str]] = {}
     keys = ["run", "task", "metric", "num_fewshot", "prompt"]
     for (run, task, metric, shots, prompt), part in rows.groupby(keys, sort=False, dropna=False):
         plain = (str(run), str(task), str(metric))
         ways[plain] = ways.get(plain, 0) + 1
         values = part["value"].to_numpy(dtype=float)
         scores[plain] = values
-        scores[str(run), asked(str(task), shots, prompt), str(metric)] = values
-    return Truth(scores, ways, table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run"))
+        label = asked(str(task), shots, prompt)
+        scores[str(run), label, str(metric)] = values
+        if np.isfinite(shots):
+            stated.setdefault((str(run), str(task)), []).append(label)
+    return Truth(
+        scores, ways, stated, table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run")
+    )
 
 
 def settle(
@@ -173,6 +180,11 @@ def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Trut
         share = float(row[name]) / float(getattr(f, name))
         if abs(share - 1) > SAME_PLAN:
             return f"{run} has {share:.2g} times the {name} of {f.target!r} as forecast: it does not settle it"
+    for task in f.members or (f.task,):
+        then, now = f.asked.get(task), truth.stated.get((run, task))
+        if then and now and then not in now:
+            has = ", ".join(dict.fromkeys(now))
+            return f"{run}: {then} was forecast, the table has {has}: another question does not settle it"
     return None
 
 
@@ -180,14 +192,16 @@ def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) 
     """The truth of a task; of an average, from its members."""
     parts = f.members or {f.task: 1.0}
     wanted = (f.metric or metric) if metric == "auto" else metric
-    found = [(w, _score(truth, run, task, wanted, last or f.last)) for task, w in parts.items()]
+    found = [(w, _score(truth, run, f.asked.get(task), task, wanted, last or f.last)) for task, w in parts.items()]
     values = [w * value for w, value in found if value is not None]
     return sum(values) if len(values) == len(found) else None
 
 
-def _score(truth: Truth, run: str, task: str, metric: str, last: int) -> float | None:
-    """The label as it was forecast: a task asked with other shots or another prompt is another task."""
+def _score(truth: Truth, run: str, full: str | None, task: str, metric: str, last: int) -> float | None:
+    """The score of the task as it was asked (``full``), or of its label where that is not known on both sides."""
     for each in ("acc_norm", "acc") if metric == "auto" else (metric,):
+        if full is not None and (run, full, each) in truth.scores:
+            return float(np.mean(truth.scores[run, full, each][-last:]))
         key = (run, task, each)
         if key in truth.scores:
             if truth.ways.get(key, 1) > 1:

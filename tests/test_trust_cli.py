@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline import questions, run, store
 from pipeline import register as records
 from pipeline.config import Config, load
 from pipeline.digest import object_digest
-from pipeline.errors import FaultsError, InputError
+from pipeline.errors import BenchcastError, FaultsError, InputError
 from pipeline.ingest import read
 from pipeline.settle import settle
 
@@ -208,11 +209,21 @@ def test_what_is_not_the_planned_run_does_not_settle_it(planned: tuple[records.R
     with pytest.raises(InputError, match="the register is empty"):
         settle([], truth, {})
     two_ways = pd.concat([truth, truth.assign(num_fewshot=5.0)])
+    # The record says that it was asked without shots: that way settles it, another does not.
+    other_way = truth.assign(value=truth["value"] / 2, num_fewshot=5.0)
+    mixed = settle([record], pd.concat([truth, other_way]), {"big": "final"})
+    assert mixed.settled == settle([record], truth, {"big": "final"}).settled
+    with pytest.raises(InputError, match=r"recall \(0-shot\) was forecast, the table has recall \(5-shot\)"):
+        settle([record], other_way[other_way["task"].eq("recall")], {"big": "final"})
+    # A record that does not say how it was asked cannot tell two ways apart.
+    silent = record.model_copy(
+        update={"forecasts": tuple(f.model_copy(update={"asked": {}}) for f in record.forecasts)}
+    )
     with pytest.raises(InputError, match="measured in 2 ways"):
-        settle([record], two_ways, {"big": "final"})
+        settle([silent], two_ways, {"big": "final"})
     # Forecast as it is asked with five shots: the score without any is of another task.
     shots = record.model_copy(
-        update={"forecasts": tuple(f.model_copy(update={"task": f"{f.task} (5-shot)", "members": {}})
+        update={"forecasts": tuple(f.model_copy(update={"task": f"{f.task} (5-shot)", "members": {}, "asked": {}})
                                    for f in record.forecasts)}
     )  # fmt: skip
     with pytest.raises(InputError, match="no registered target has a score"):
@@ -270,3 +281,18 @@ def test_the_report_says_what_the_register_holds(small: Path, tmp_path: Path) ->
     changed = ["report", str(tmp_path / "changed.json"), "--out", str(tmp_path / "again")]
     benchcast(*changed, "--register", str(tmp_path / "r.jsonl"))
     assert json.loads((tmp_path / "again" / "result.json").read_text())["registered"]["count"] == count - 1
+
+
+def test_a_register_does_not_run_backwards(tmp_path: Path, planned: tuple[records.Record, pd.DataFrame]) -> None:
+    """A record dated before the one it follows would claim to be older than it is."""
+    result = run({"data": {"source": "demo"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"],
+                  "tasks": ["recall"]})  # fmt: skip
+    path = tmp_path / "r.jsonl"
+    today = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    records.register(result, path, today)
+    before = path.read_bytes()
+    with pytest.raises(BenchcastError, match="the clock says 2026-03-01"):
+        records.register(result, path, today - timedelta(days=1))
+    assert path.read_bytes() == before
+    records.register(result, path, today)
+    assert len(records.read(path)) == 2
