@@ -174,3 +174,22 @@ def test_the_doctor_finds_what_would_fail(config: Path) -> None:
     assert set(failed) == {"reevaluate.folder", "notify.command", "notify.urls"}
     world.edit(config, reevaluate={"folder": "nightly", "notify": {"urls": ["nosuch://x"]}})
     assert "number 1" in doctor(config)[1]["FAIL notify.urls"]
+
+
+def test_the_doctor_looks_whether_cron_runs(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where the pass is in the crontab; processes are read as Linux shows them."""
+    from pipeline.nightly import doctor as checks
+
+    shown = tmp_path / "proc"
+    for number, name in (("1", "init"), ("27", "cronolog")):
+        (shown / number).mkdir(parents=True)
+        (shown / number / "comm").write_text(name + "\n")
+    monkeypatch.setattr(checks, "PROCESSES", shown)
+    assert "cron daemon" not in {c.what for c in checks.run(config)}
+    assert cron("cron", "install", str(config)).returncode == 0
+    [check] = [c for c in checks.run(config) if c.what == "cron daemon"]
+    assert not check.ok
+    assert "nothing would start the pass" in check.says
+    (shown / "27" / "comm").write_text("cron\n")
+    [check] = [c for c in checks.run(config) if c.what == "cron daemon"]
+    assert (check.ok, check.says) == (True, "cron")

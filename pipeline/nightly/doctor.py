@@ -22,6 +22,8 @@ from pipeline.nightly.one_pass import SLACK, settings_of
 from pipeline.nightly.state import State, stamp
 
 ENOUGH = 1 << 30  # bytes
+DAEMONS = {"cron", "crond", "fcron", "dcron", "cronie", "bcron-sched"}
+PROCESSES = Path("/proc")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 # In a process of its own: whether a network may be used is decided when the libraries are imported.
 BUILD = """
@@ -69,7 +71,7 @@ def run(path: Path) -> Iterator[Check]:
         yield from _scoring(config, path.resolve())
     yield from _notifiers(settings.notify, base)
     yield from _clock(base / settings.folder)
-    yield _installed(path)
+    yield from _installed(path)
 
 
 def _folders(config: Config, settings: ReevaluateSettings, base: Path) -> Iterator[Check]:
@@ -186,9 +188,25 @@ def _clock(folder: Path) -> Iterator[Check]:
         yield Check("clock of the disk", apart < SLACK.total_seconds(), f"{apart:.0f} s apart from this machine's")
 
 
-def _installed(path: Path) -> Check:
-    found = []
-    for systemd in (False, True):
+def _installed(path: Path) -> Iterator[Check]:
+    """Whether the pass is installed, and whether there is anybody to start it."""
+    found: dict[bool, list[str]] = {False: [], True: []}
+    for systemd, lines in found.items():
         with contextlib.suppress(BenchcastError):
-            found += install.of(path, systemd=systemd).show()
-    return Check("installed", True, found[0].splitlines()[0] if found else f"not yet: benchcast cron install {path}")
+            lines += install.of(path, systemd=systemd).show()
+    every = [line for lines in found.values() for line in lines]
+    yield Check("installed", True, every[0].splitlines()[0] if every else f"not yet: benchcast cron install {path}")
+    if found[False] and PROCESSES.is_dir():
+        running = sorted(DAEMONS & set(_processes()))
+        yield Check(
+            "cron daemon",
+            bool(running),
+            ", ".join(running) or "none is seen running here: nothing would start the pass",
+        )
+
+
+def _processes() -> Iterator[str]:
+    """Names of the processes that can be seen."""
+    for name in PROCESSES.glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            yield name.read_text(errors="replace").strip()
