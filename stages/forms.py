@@ -96,9 +96,9 @@ def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predicti
 def predict_all(cases: Sequence[Case]) -> list[Predictions]:
     """Answer many questions, with the fits of all of them made together: the same answers in less time."""
     wanted = [_requests(case.ladder, case.middles) for case in cases]
-    # Tasks share what is not their own, such as a validation loss.
+    # Tasks share what is not their own, such as a law of a validation loss; two questions to one ladder share all.
     unique: dict[Any, Request] = {}
-    keys = [{name: (name[0], name[2], *_content(r)) for name, r in requests.items()} for requests in wanted]
+    keys = [{name: _content(r) for name, r in requests.items()} for requests in wanted]
     for requests, named in zip(wanted, keys, strict=True):
         for name, key in named.items():
             unique.setdefault(key, requests[name])
@@ -118,9 +118,11 @@ def first_laws(finals: pd.DataFrame, middle: str) -> dict[str, Law]:
     return {n: r.law for (n, r), ok in zip(wanted.items(), done, strict=True) if ok and r.law.status_ != "abnormal"}
 
 
-def _content(request: Request) -> tuple[bytes, ...]:
-    arrays = (request.X, request.y, request.sample_weight)
-    return tuple(b"" if a is None else np.ascontiguousarray(a).tobytes() for a in arrays)
+def _content(request: Request) -> tuple[object, ...]:
+    """All that a fit depends on."""
+    arrays = (b"" if a is None else a.tobytes() for a in (request.X, request.y, request.sample_weight))
+    groups = None if request.groups is None else tuple(request.groups)
+    return (type(request.law), repr(request.law.get_params()), groups, *arrays)
 
 
 def _predictions(case: Case, laws: Mapping[Name, Law]) -> Predictions:

@@ -132,3 +132,26 @@ def test_a_one_step_form_of_the_error_says_one_minus_it() -> None:
     at = said.forms.index(Form(ONE_STEP, "error in C"))
     law = FlooredPower().fit(rows[:-2][["flops"]].to_numpy(), 1 - rows[:-2]["accuracy"].to_numpy())
     assert said.mean[at] == pytest.approx(1 - law.predict(rows[-2:][["flops"]].to_numpy()), rel=1e-6)
+
+
+def test_tasks_with_the_same_scores_and_another_chance_are_two_tasks() -> None:
+    rows = ladder(0)
+    cases = [Case(of(0, chance=c), ("bits_per_byte",), rows[-2:]) for c in (0.0, 0.25)]
+    for case, said in zip(cases, predict_all(cases), strict=True):
+        np.testing.assert_allclose(said.mean, predict(case.ladder, case.middles, case.X).mean, rtol=1e-6)
+    first, second = predict_all(cases)
+    at = first.forms.index(Form("bits_per_byte", "N and D", "sigmoid, chance to 1"))
+    assert np.all(np.abs(first.mean[at] - second.mean[at]) > 1e-4)
+
+
+@pytest.mark.parametrize("step", [*FIRST.values(), *SECOND.values(), *DIRECT.values()])
+def test_a_formula_takes_a_row_of_inputs_for_every_search(step: Step) -> None:
+    """Inputs (k, columns, n) give (k, n): row i as if it stood alone."""
+    law = step.make(0.25)
+    x = np.stack([RNG.uniform(0.5, 2, (3, 9)) * 1e9 ** (law.columns != ("loss",)) for _ in range(len(law.columns))], 1)
+    theta = np.full((len(law.parameters), 3, 1), 0.3)
+    together = law._curve(theta, x)
+    assert together.shape == (3, 9)
+    for i in range(3):
+        np.testing.assert_allclose(together[i], law._curve(theta[:, i, 0], x[i].T), rtol=1e-12)
+        np.testing.assert_allclose(law._jacobian(theta, x)[i], law._jacobian(theta[:, i, 0], x[i].T), rtol=1e-12)
