@@ -91,7 +91,7 @@ def run(
     return Result(
         schema="benchcast.run/1",
         title=config.title,
-        forecasts=_with_ways(found.forecasts, loaded.table),
+        forecasts=_with_ways(found.forecasts, config, loaded.table),
         laws=tuple(found.laws),
         figures=tuple(found.figures),
         ladder=tuple(_ladder(loaded.table, roles)),
@@ -199,11 +199,11 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
     validation = {
         t: part.set_index(where)["value"] for t, part in table[table["metric"].eq("val_loss")].groupby("task")
     }
-    accuracies = table[table["metric"].isin([m for m in ACCURACIES if config.metric in ("auto", m)])]
+    accuracies = _accuracies(config, table)
     losses = {str(task): part for task, part in table[table["metric"].isin(LOSSES)].groupby("task")}
-    ways = accuracies[keys].drop_duplicates().groupby("task").size()
+    several = accuracies[keys].drop_duplicates().groupby("task").size() > 1
     for (task, shots, prompt), part in accuracies.groupby(keys, sort=False, dropna=False):
-        label = asked(str(task), shots, prompt) if ways[task] > 1 else str(task)
+        label = asked(str(task), shots, prompt) if several[task] else str(task)
         if not matching([label, str(task)], config.tasks):
             continue
         metric = _metric(part, fit_runs)
@@ -220,15 +220,16 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
         yield label, metric, rows.assign(token_multiplier=rows["tokens"] / rows["params"])
 
 
-def _with_ways(forecasts: Sequence[Forecast], table: pd.DataFrame) -> tuple[Forecast, ...]:
+def _accuracies(config: Config, table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["metric"].isin([m for m in ACCURACIES if config.metric in ("auto", m)])]
+
+
+def _with_ways(forecasts: Sequence[Forecast], config: Config, table: pd.DataFrame) -> tuple[Forecast, ...]:
     """Forecasts that say how their tasks were asked: the label alone does not where there is one way only."""
-    ways = table.loc[table["metric"].isin(ACCURACIES), ["task", "num_fewshot", "prompt"]].drop_duplicates()
-    count = ways.groupby("task").size()
-    full: dict[str, str] = {}
-    for task, shots, prompt in ways.itertuples(index=False):
-        if np.isfinite(shots):
-            label = asked(task, shots, prompt)
-            full[label if count[task] > 1 else task] = label
+    ways = _accuracies(config, table)[["task", "num_fewshot", "prompt"]].drop_duplicates()
+    several = ways.groupby("task").size() > 1
+    full = {asked(*way) if several[way[0]] else way[0]: asked(*way)
+            for way in ways.itertuples(index=False) if np.isfinite(way[1])}  # fmt: skip
     return tuple(
         f.model_copy(update={"asked": {t: full[t] for t in f.members or (f.task,) if t in full}}) for f in forecasts
     )

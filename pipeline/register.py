@@ -61,7 +61,8 @@ def register(result: Result, path: Path, now: datetime | None = None) -> Record:
             if before and now < datetime.fromisoformat(before[-1].time):
                 raise BenchcastError(
                     f"{path}: the clock says {now.isoformat(timespec='seconds')}, the last record is of "
-                    f"{before[-1].time}; set the clock right: a register whose times run backwards proves nothing"
+                    f"{before[-1].time}; set the clock right, or begin another register if that record was made "
+                    "by a wrong one: times that run backwards prove nothing"
                 )
             record = _record(result, before[-1].hash if before else START, now)
             text = path.read_text(encoding="utf-8") if before else ""

@@ -74,7 +74,7 @@ class Truth:
 
     scores: dict[tuple[str, str, str], Array]  # (run, task, metric) to the scores of its checkpoints, in order
     ways: dict[tuple[str, str, str], int]  # how many ways (shots, prompts) a run was asked a task
-    stated: dict[tuple[str, str], list[str]]  # (run, task) to its labels with shots and prompt, where they are known
+    stated: dict[tuple[str, str, str], list[str]]  # the same, to labels with shots and prompt, where they are known
     runs: pd.DataFrame  # by run: family, params, tokens, flops of the last checkpoint
 
 
@@ -83,7 +83,7 @@ def truths(table: pd.DataFrame) -> Truth:
     rows = table[table["metric"].isin(["acc", "acc_norm"])].sort_values("tokens", kind="stable")
     scores: dict[tuple[str, str, str], Array] = {}
     ways: dict[tuple[str, str, str], int] = {}
-    stated: dict[tuple[str, str], list[str]] = {}
+    stated: dict[tuple[str, str, str], list[str]] = {}
     keys = ["run", "task", "metric", "num_fewshot", "prompt"]
     for (run, task, metric, shots, prompt), part in rows.groupby(keys, sort=False, dropna=False):
         plain = (str(run), str(task), str(metric))
@@ -93,7 +93,7 @@ def truths(table: pd.DataFrame) -> Truth:
         label = asked(str(task), shots, prompt)
         scores[str(run), label, str(metric)] = values
         if np.isfinite(shots):
-            stated.setdefault((str(run), str(task)), []).append(label)
+            stated.setdefault(plain, []).append(label)
     return Truth(
         scores, ways, stated, table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run")
     )
@@ -137,13 +137,11 @@ def settle(
             seen.add(claim)
             run = alias.get(forecast.target, forecast.target)
             why = _no_truth(forecast, run, families, truth)
-            if why is None:
-                actual = _actual(truth, run, forecast, metric, last)
-                if actual is not None:
-                    found.append(_settled(record, forecast, actual))
-                    continue
-            elif why:
-                notes.append(why)
+            actual = _actual(truth, run, forecast, metric, last) if why is None else why
+            if isinstance(actual, float):
+                found.append(_settled(record, forecast, actual))
+                continue
+            notes += [actual] if actual else []
             waiting += 1
     if not found:
         runs = ", ".join(map(str, truth.runs.index[:6]))
@@ -180,34 +178,44 @@ def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Trut
         share = float(row[name]) / float(getattr(f, name))
         if abs(share - 1) > SAME_PLAN:
             return f"{run} has {share:.2g} times the {name} of {f.target!r} as forecast: it does not settle it"
-    for task in f.members or (f.task,):
-        then, now = f.asked.get(task), truth.stated.get((run, task))
-        if then and now and then not in now:
-            has = ", ".join(dict.fromkeys(now))
-            return f"{run}: {then} was forecast, the table has {has}: another question does not settle it"
     return None
 
 
-def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | None:
-    """The truth of a task; of an average, from its members."""
+def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | str | None:
+    """The truth of a task; of an average, from its members. None: not measured; words: measured otherwise."""
     parts = f.members or {f.task: 1.0}
     wanted = (f.metric or metric) if metric == "auto" else metric
-    found = [(w, _score(truth, run, f.asked.get(task), task, wanted, last or f.last)) for task, w in parts.items()]
-    values = [w * value for w, value in found if value is not None]
+    metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
+    found = [_score(truth, run, f.asked.get(task), task, metrics, last or f.last) for task in parts]
+    for value in found:
+        if isinstance(value, str):
+            return value
+    values = [w * value for w, value in zip(parts.values(), found, strict=True) if isinstance(value, float)]
     return sum(values) if len(values) == len(found) else None
 
 
-def _score(truth: Truth, run: str, full: str | None, task: str, metric: str, last: int) -> float | None:
+def _score(
+    truth: Truth, run: str, full: str | None, task: str, metrics: Sequence[str], last: int
+) -> float | str | None:
     """The score of the task as it was asked (``full``), or of its label where that is not known on both sides."""
-    for each in ("acc_norm", "acc") if metric == "auto" else (metric,):
+    for each in metrics:
         if full is not None and (run, full, each) in truth.scores:
             return float(np.mean(truth.scores[run, full, each][-last:]))
+    otherwise: list[str] = []
+    for each in metrics:
         key = (run, task, each)
-        if key in truth.scores:
-            if truth.ways.get(key, 1) > 1:
-                raise InputError(f"{run}: {task} was measured in {truth.ways[key]} ways (shots, prompts); "
-                                 "keep the one that was forecast")  # fmt: skip
-            return float(np.mean(truth.scores[key][-last:]))
+        if key not in truth.scores:
+            continue
+        if full is not None and key in truth.stated:
+            otherwise += truth.stated[key]
+            continue
+        if truth.ways.get(key, 1) > 1:
+            raise InputError(f"{run}: {task} was measured in {truth.ways[key]} ways (shots, prompts); "
+                             "keep the one that was forecast")  # fmt: skip
+        return float(np.mean(truth.scores[key][-last:]))
+    if otherwise:
+        has = ", ".join(dict.fromkeys(otherwise))
+        return f"{run}: {full} was forecast, the table has {has}: another question does not settle it"
     return None
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from stages.base import Law
-from stages.candidates import DIRECT, FIRST, FREE, SECOND, Step
+from stages.candidates import DIRECT, FIRST, SECOND, Step
 from stages.fitting import Array
 from stages.together import Request, fit_all
 
@@ -138,10 +138,10 @@ def _predictions(case: Case, laws: Mapping[Name, Law]) -> Predictions:
                     continue  # one departure at a time
                 form = Form(middle, first, second)
                 found[form] = _chained(loss, law, SECOND[second].error)
-                # A floor held near chance is what "sigmoid to 1" means.
-                bound[form] = "bound hit" in (firsts[first].status_, law.status_ if second == FREE else "")
-    found |= {Form(ONE_STEP, name): _direct(law, case.X, DIRECT[name].error)
-              for (step, _, name), law in laws.items() if step == "direct"}  # fmt: skip
+                bound[form] = _warns(FIRST[first], firsts[first]) or _warns(SECOND[second], law)
+    for name, law in ((name, law) for (step, _, name), law in laws.items() if step == "direct"):
+        form = Form(ONE_STEP, name)
+        found[form], bound[form] = _direct(law, case.X, DIRECT[name].error), _warns(DIRECT[name], law)
     rows = _scored(case.ladder)
     if len(rows):
         carried = np.full(len(case.X), float(rows["accuracy"].iloc[-1]))
@@ -149,6 +149,10 @@ def _predictions(case: Case, laws: Mapping[Name, Law]) -> Predictions:
     forms = tuple(found)
     mean, stderr = (np.array([found[f][i] for f in forms]) for i in (0, 1))
     return Predictions(forms, mean, stderr, np.array([bound.get(f, False) for f in forms]))
+
+
+def _warns(step: Step, law: Law) -> bool:
+    return law.status_ == "bound hit" and not step.pinned
 
 
 def _known(finals: pd.DataFrame, middle: str) -> pd.DataFrame:
@@ -197,14 +201,12 @@ def _second_request(step: Step, ladder: Ladder, rows: pd.DataFrame, middle: str)
     law, runs, cloud = step.make(ladder.chance), step.window(rows), ladder.checkpoints
     if len(runs) <= len(law.parameters):
         return None
-    has_cloud = cloud is not None and middle in cloud
-    if step.ends and not has_cloud:
-        return None
-    part = rows
-    if cloud is not None and has_cloud and not step.ends:
-        part = cloud.dropna(subset=[middle, "accuracy"])
-    if part is not runs:
-        part = part[part["run"].isin(runs["run"])]
+    if cloud is None or middle not in cloud:
+        if step.ends:
+            return None  # there is nothing else
+        cloud = rows
+    points = rows if step.ends else cloud
+    part = points[points["run"].isin(runs["run"])].dropna(subset=[middle, "accuracy"])
     y = part["accuracy"].to_numpy(dtype=float)
     weight = None
     if step.weights != "equal":
@@ -213,14 +215,14 @@ def _second_request(step: Step, ladder: Ladder, rows: pd.DataFrame, middle: str)
     return Request(law, part[[middle]].to_numpy(dtype=float), 1 - y if step.error else y, weight, groups)
 
 
-def _direct(law: Law, X: pd.DataFrame, complement: bool) -> tuple[Array, Array]:
+def _direct(law: Law, X: pd.DataFrame, error: bool) -> tuple[Array, Array]:
     """A one-step law's forecast and standard error; NaN where its inputs are not known."""
     inputs = X[list(law.columns)].to_numpy(dtype=float)
     known = np.isfinite(inputs).all(axis=1)
     mean, stderr = np.full(len(X), np.nan), np.full(len(X), np.nan)
     if known.any():
         curve = law.predict(inputs[known])
-        mean[known] = np.clip(1 - curve if complement else curve, 0.0, 1.0)
+        mean[known] = np.clip(1 - curve if error else curve, 0.0, 1.0)
         total = law.spread(inputs[known]).total
         stderr[known] = np.minimum(np.nan_to_num(total, nan=WIDEST, posinf=WIDEST), WIDEST)
     return mean, stderr
@@ -249,7 +251,7 @@ def _losses_at(first: Law, X: pd.DataFrame) -> _Losses:
     return _Losses(plain, likely, known)
 
 
-def _chained(losses: _Losses, second: Law, complement: bool) -> tuple[Array, Array]:
+def _chained(losses: _Losses, second: Law, error: bool) -> tuple[Array, Array]:
     """Plug-in forecast and standard error: the second law over equally likely losses of the first; NaN: unknown."""
     known = losses.known
     mean, stderr = np.full(len(known), np.nan), np.full(len(known), np.nan)
@@ -259,6 +261,6 @@ def _chained(losses: _Losses, second: Law, complement: bool) -> tuple[Array, Arr
         curve = np.clip(spread.mean.reshape(len(likely), -1), 0.0, 1.0)
         noise = np.minimum(np.nan_to_num(spread.total, nan=WIDEST, posinf=WIDEST), WIDEST).reshape(curve.shape)
         variance = np.mean(noise[:, 1:] ** 2, axis=1) + np.var(curve[:, 1:], axis=1)
-        mean[known] = 1 - curve[:, 0] if complement else curve[:, 0]
+        mean[known] = 1 - curve[:, 0] if error else curve[:, 0]
         stderr[known] = np.minimum(np.sqrt(variance), WIDEST)
     return mean, stderr

@@ -19,14 +19,14 @@ class PurePower(Law):
 
     References
     ----------
-    Kaplan et al., Scaling Laws for Neural Language Models, arXiv 2001.08361, equations 1.1 to 1.3 for each of N, D and
-    C alone; the product is their joint form for the case that neither N nor D is what holds the model back.
+    Kaplan et al., Scaling Laws for Neural Language Models, arXiv 2001.08361, equations 1.1 to 1.3, for each of N, D and
+    C alone. The product is ours: on a logarithmic scale the tangent plane of any smooth law, theirs among them.
     """
 
     columns = ("params", "tokens")
     parameters = (Parameter("A", "loss", log=True), Parameter("alpha", "1"), Parameter("beta", "1"))
     formula = "L(N, D) = A N^(-alpha) D^(-beta)"
-    source = "Power laws without a floor (arXiv 2001.08361), equations 1.1 to 1.3"
+    source = "Power laws without a floor, after arXiv 2001.08361, equations 1.1 to 1.3; their product"
     x_unit = "parameters, tokens"
     y_unit = "nats/token"
     log_link = True

@@ -33,24 +33,39 @@ def fit_all(requests: Sequence[Request]) -> list[bool]:
     What comes out is what every law's own ``fit`` gives, up to rounding.
     """
     done = [False] * len(requests)
-    together: dict[Any, list[tuple[int, Problem, Array, NDArray[np.generic] | None]]] = {}
+    together: dict[Any, list[int]] = {}
+    ready: dict[int, tuple[Problem, Array, NDArray[np.generic] | None]] = {}
     for i, r in enumerate(requests):
         try:
-            problem, seeds, ids = r.law._prepared(r.X, r.y, r.sample_weight, r.groups)
+            ready[i] = r.law._prepared(r.X, r.y, r.sample_weight, r.groups)
         except ValueError:
             continue
-        fixed = {name: v for name, v in r.law.get_params().items() if name not in r.law.limits}
-        # Second derivatives are written for one x.
-        x = None if r.law._curvature is None else problem.x.tobytes()
-        key = (type(r.law), repr(fixed), problem.x.shape, x)
-        together.setdefault(key, []).append((i, problem, seeds, ids))
-    for group in together.values():
-        size = max(1, BLOCK // (len(group[0][1].observed) * SEARCHED))
-        for first in range(0, len(group), size):
-            places, problems, seeds_, groups = zip(*group[first : first + size], strict=True)
-            with np.errstate(all="ignore"):
-                found = fit_together(problems, seeds_, groups)
-            for i, one in zip(places, found, strict=True):
-                requests[i].law._keep(one, len(problems[0].observed))
-                done[i] = True
+        together.setdefault(_alike(r.law, ready[i][0]), []).append(i)
+    for places in together.values():
+        size = max(1, BLOCK // (len(ready[places[0]][0].observed) * SEARCHED))
+        for first in range(0, len(places), size):
+            part = places[first : first + size]
+            for i, good in zip(part, _fitted([(requests[i].law, *ready[i]) for i in part]), strict=True):
+                done[i] = good
     return done
+
+
+def _alike(law: Law, problem: Problem) -> object:
+    """What fits must have in common to be searched together."""
+    formula = {name: v for name, v in law.get_params().items() if name not in law.limits}
+    # Second derivatives are written for one x.
+    x = None if law._curvature is None else problem.x.tobytes()
+    return (type(law), repr(formula), problem.x.shape, x)
+
+
+def _fitted(fits: Sequence[tuple[Law, Problem, Array, NDArray[np.generic] | None]]) -> list[bool]:
+    """Fit the laws; where linear algebra gives up on one, each by itself."""
+    laws, problems, seeds, groups = zip(*fits, strict=True)
+    try:
+        with np.errstate(all="ignore"):
+            found = fit_together(problems, seeds, groups)
+    except ValueError:  # numpy's LinAlgError is one
+        return [False] if len(fits) == 1 else [_fitted([one])[0] for one in fits]
+    for law, problem, one in zip(laws, problems, found, strict=True):
+        law._keep(one, len(problem.observed))
+    return [True] * len(fits)

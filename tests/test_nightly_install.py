@@ -181,15 +181,16 @@ def test_the_doctor_looks_whether_cron_runs(config: Path, tmp_path: Path, monkey
     from pipeline.nightly import doctor as checks
 
     shown = tmp_path / "proc"
-    for number, name in (("1", "init"), ("27", "cronolog")):
+    for number, command in (("1", "/sbin/init"), ("27", "/usr/bin/cronolog\0--help\0")):
         (shown / number).mkdir(parents=True)
-        (shown / number / "comm").write_text(name + "\n")
+        (shown / number / "cmdline").write_text(command)
     monkeypatch.setattr(checks, "PROCESSES", shown)
     assert "cron daemon" not in {c.what for c in checks.run(config)}
     assert cron("cron", "install", str(config)).returncode == 0
     [check] = [c for c in checks.run(config) if c.what == "cron daemon"]
     assert not check.ok
-    assert "nothing would start the pass" in check.says
-    (shown / "27" / "comm").write_text("cron\n")
-    [check] = [c for c in checks.run(config) if c.what == "cron daemon"]
-    assert (check.ok, check.says) == (True, "cron")
+    assert "nothing will start the pass" in check.says
+    for command, name in (("/usr/sbin/cron\0-f\0", "cron"), ("/bin/busybox\0crond\0-b\0", "crond")):
+        (shown / "27" / "cmdline").write_text(command)
+        [check] = [c for c in checks.run(config) if c.what == "cron daemon"]
+        assert (check.ok, check.says) == (True, name)

@@ -215,12 +215,25 @@ def test_what_is_not_the_planned_run_does_not_settle_it(planned: tuple[records.R
     assert mixed.settled == settle([record], truth, {"big": "final"}).settled
     with pytest.raises(InputError, match=r"recall \(0-shot\) was forecast, the table has recall \(5-shot\)"):
         settle([record], other_way[other_way["task"].eq("recall")], {"big": "final"})
+    # Nor does another way that was measured by another metric only.
+    scored = truth["metric"].isin(["acc", "acc_norm"])
+    by_metric = pd.concat(
+        [truth[truth["metric"].ne("acc")], truth[scored & truth["metric"].eq("acc")].assign(num_fewshot=5.0)]
+    )
+    with pytest.raises(InputError, match=r"was forecast, the table has .* \(5-shot\)"):
+        settle([record], by_metric, {"big": "final"})
     # A record that does not say how it was asked cannot tell two ways apart.
     silent = record.model_copy(
         update={"forecasts": tuple(f.model_copy(update={"asked": {}}) for f in record.forecasts)}
     )
     with pytest.raises(InputError, match="measured in 2 ways"):
         settle([silent], two_ways, {"big": "final"})
+    any_metric = record.model_copy(
+        update={"forecasts": tuple(f.model_copy(update={"metric": ""}) for f in record.forecasts)}
+    )
+    otherwise = truth.assign(num_fewshot=truth["num_fewshot"].mask(truth["metric"].eq("acc_norm"), 5.0))
+    by = {s.task: s.actual for s in settle([any_metric], otherwise, {"big": "final"}).settled}
+    assert by == {s.task: s.actual for s in settle([record], truth, {"big": "final"}).settled}
     # Forecast as it is asked with five shots: the score without any is of another task.
     shots = record.model_copy(
         update={"forecasts": tuple(f.model_copy(update={"task": f"{f.task} (5-shot)", "members": {}, "asked": {}})
@@ -296,3 +309,13 @@ def test_a_register_does_not_run_backwards(tmp_path: Path, planned: tuple[record
     assert path.read_bytes() == before
     records.register(result, path, today)
     assert len(records.read(path)) == 2
+
+
+def test_a_forecast_says_how_its_task_was_asked(table: pd.DataFrame) -> None:
+    """Also where another metric was asked otherwise, which makes the label no longer; and where nothing is known."""
+    mixed = table.assign(num_fewshot=table["num_fewshot"].mask(table["metric"].eq("acc_norm"), 5.0))
+    for data, asked in ((mixed, {"recall": "recall (0-shot)"}), (table.assign(num_fewshot=np.nan), {})):
+        made = run({"data": {"source": "table"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"],
+                    "tasks": ["recall"], "metric": "acc"}, data=data)  # fmt: skip
+        assert [f.asked for f in made.forecasts] == [asked]
+        assert [f.task for f in made.forecasts] == ["recall"]

@@ -22,7 +22,8 @@ from pipeline.nightly.one_pass import SLACK, settings_of
 from pipeline.nightly.state import State, stamp
 
 ENOUGH = 1 << 30  # bytes
-DAEMONS = {"cron", "crond", "fcron", "dcron", "cronie", "bcron-sched"}
+DAEMONS = {"cron", "crond", "fcron", "bcron-sched"}
+NO_DAEMON = "none is seen here: unless something else reads crontabs, nothing will start the pass"
 PROCESSES = Path("/proc")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 # In a process of its own: whether a network may be used is decided when the libraries are imported.
@@ -201,12 +202,13 @@ def _installed(path: Path) -> Iterator[Check]:
         yield Check(
             "cron daemon",
             bool(running),
-            ", ".join(running) or "none is seen running here: nothing would start the pass",
+            ", ".join(running) or NO_DAEMON,
         )
 
 
 def _processes() -> Iterator[str]:
-    """Names of the processes that can be seen."""
-    for name in PROCESSES.glob("[0-9]*/comm"):
+    """First words of the commands that can be seen running; of ``busybox crond`` both."""
+    for place in PROCESSES.glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it ended meanwhile
-            yield name.read_text(errors="replace").strip()
+            words = place.read_text(errors="replace").split("\0")
+            yield from (Path(word).name for word in words[:2])

@@ -95,8 +95,7 @@ def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
     losses = _best_losses(jobs, last, settings.losses, settings.fewest)
     by_task = {job.task: job for job in jobs}
     middles = {t: tuple(m for m in (*TASK_LOSSES, *losses) if m in j.rows) for t, j in by_task.items()}
-    start = Ladder(pd.DataFrame(), wide=settings.wide)
-    ladders = {t: _ladder(j, middles[t], last, start) for t, j in by_task.items()}
+    ladders = {t: _ladder(j, middles[t], last, settings.wide) for t, j in by_task.items()}
     targets = {t: _targets(j, last) for t, j in by_task.items()}
     trials = backtest(ladders, middles, targets, settings.fewest, settings.cutoffs, _workers(len(ladders)))
     pooled = pool(trials)
@@ -136,14 +135,14 @@ def _best_losses(jobs: Sequence[Job], last: int, most: int, fewest: int) -> tupl
     return tuple(name for _, name in sorted(found)[:most])
 
 
-def _ladder(job: Job, middles: Sequence[str], last: int, start: Ladder) -> Ladder:
-    """A row per run: the accuracy, and each middle quantity where it is known; ``start`` is what tasks share."""
+def _ladder(job: Job, middles: Sequence[str], last: int, wide: bool) -> Ladder:
+    """A row per run: the accuracy, and each middle quantity where it is known."""
     rows = job.rows[job.rows["run"].isin(job.fit_runs)]
     ends = finals(rows, last, ["accuracy"])
     for middle in middles:
         known = finals(rows, last, [middle, "accuracy"]).set_index("run")[middle]
         ends[middle] = ends["run"].map(known)
-    return replace(start, finals=ends, chance=job.chance or 0.0, checkpoints=_checkpoints(rows, middles))
+    return Ladder(ends, job.chance or 0.0, _checkpoints(rows, middles), wide)
 
 
 def _checkpoints(rows: pd.DataFrame, middles: Sequence[str]) -> pd.DataFrame | None:
