@@ -132,7 +132,8 @@ def drawn(
 ) -> np.ndarray:  # fmt: skip
     """Spread of the pooled forecast after each candidate, (k, m), averaged over draws of its scores."""
     expected = expected_scores(ladder, middles, weights, grid)
-    noise = {m: min(law.residual_std_ for law in first_laws(ladder.finals, m).values() if law.log_link)
+    # Of the closest law: what is left is scatter, not the law's own misfit.
+    noise = {m: min((law.residual_std_ for law in first_laws(ladder.finals, m).values() if law.log_link), default=0.01)
              for m in middles}  # fmt: skip
     direct = DirectAccuracy().fit(ladder.finals[["flops"]].to_numpy(), ladder.finals["accuracy"].to_numpy())
     cases = []
