@@ -18,9 +18,11 @@ from pipeline.recipes import suite as suites
 from pipeline.recipes.common import matching
 from pipeline.recipes.suite import Suite
 from pipeline.results import Forecast, Frozen
+from stages.backtest import sampling_error
 from stages.design import shrinkage, spread_after
 from stages.forms import first_laws
 from stages.scoring_rules import logit
+from stages.selection import OWN_SAMPLE
 
 GRID = 40  # budgets tried per question
 TRIED = 12  # candidates per task that are put in and fitted
@@ -187,6 +189,9 @@ def expected_shrinkage(suite: Suite, task: str, grid: pd.DataFrame, targets: pd.
     tried = np.argsort(-rough, kind="stable")[:TRIED]
     weights = suite.weights(task, list(targets["run"]))
     now, after = spread_after(ladder, middles, weights, grid.iloc[tried], targets)
+    # No run of the ladder takes off the sampling error of the score to come.
+    left = OWN_SAMPLE * np.nan_to_num(sampling_error(ladder.finals)) ** 2
+    now, after = np.sqrt(now**2 + left), np.sqrt(after**2 + left)
     found = np.zeros((len(grid), len(targets)))
     found[tried] = np.maximum(1 - after / np.maximum(now, 1e-12), 0.0)
     return found

@@ -17,6 +17,7 @@ from stages.rolling_origin import SAME, RollingOrigin
 
 Trial = tuple[pd.DataFrame, dict[Form, tuple[Array, Array, Array]]]
 COLUMNS = ("task", "cutoff", "run", "flops", "actual", "target")
+SAMPLING = "sampling"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Backtest:
     ----------
     rows : DataFrame (n rows)
         task, cutoff (FLOPs of the largest run that was fitted), run, flops, actual (fraction; NaN where unknown) and
-        whether the run is a target. A target is forecast from the whole ladder.
+        whether the run is a target. A target is forecast from the whole ladder. Where the scores' sampling errors are
+        known, also sampling: that of a score of the task (fraction; NaN: not known).
     forms : tuple of Form, k of them
     mean, stderr : ndarray (n, k)
         NaN where a form could not be fitted.
@@ -105,13 +107,14 @@ def _trials(
     ]
     cases = [Case(_known_at(ladders[task], cutoff), middles[task], beyond) for task, cutoff, beyond in questions]
     found: dict[str, list[Trial]] = {task: [] for task in ladders}
-    for (task, cutoff, beyond), said in zip(questions, predict_all(cases), strict=True):
+    for (task, cutoff, beyond), case, said in zip(questions, cases, predict_all(cases), strict=True):
         rows = beyond[["run", "flops", "actual", "target"]].assign(task=task, cutoff=cutoff)
+        rows[SAMPLING] = sampling_error(case.ladder.finals)
         each = {
             f: (said.mean[i], said.stderr[i], np.full(len(beyond), float(said.at_bound[i])))
             for i, f in enumerate(said.forms)
         }
-        found[task].append((rows[list(COLUMNS)], each))
+        found[task].append((rows[[*COLUMNS, SAMPLING]], each))
     return found
 
 
@@ -136,6 +139,12 @@ def _questions(
                 yield cutoff, targets
     if len(finals) >= 2 and len(targets):
         yield whole, targets
+
+
+def sampling_error(finals: pd.DataFrame) -> float:
+    """Median sampling error of a task's scores, a fraction; NaN where none is known."""
+    known = finals["stderr"].dropna() if "stderr" in finals else pd.Series(dtype=float)
+    return float(known.median()) if len(known) else float("nan")
 
 
 def _known_at(ladder: Ladder, cutoff: float) -> Ladder:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.backtest import Backtest
+from stages.backtest import SAMPLING, Backtest
 from stages.fitting import Array
 from stages.forms import CARRY, ONE_STEP
 
@@ -26,6 +26,7 @@ SHRINK = 10.0  # cutoffs' worth of evidence that the suite's record counts again
 HALF_LIFE = 0.25  # decades of compute after which an old cutoff counts half
 UNSURE = 0.25  # share of a form's own variance that counts as error
 UNTESTED = 0.05  # accuracy: error assumed of every form before anything was tested
+OWN_SAMPLE = 0.5  # share of a score's sampling variance that is not common to runs asked the same questions
 CARRIED = 0.25  # weight of the forecast "no change" beside another form
 
 
@@ -33,7 +34,8 @@ CARRIED = 0.25  # weight of the forecast "no change" beside another form
 class Pooled:
     """The combined forecast of every row of a backtest: weights (n, k), mean (n,) and spread (n,) of the pool.
 
-    ``spread`` is the standard deviation of the pool: what the forms say of their own error, and how they disagree.
+    ``spread`` is the standard deviation of the pool: what the forms say of their own error, how they disagree, and the
+    sampling error of the score to come.
     """
 
     weights: Array
@@ -61,6 +63,8 @@ def pool(trials: Backtest) -> Pooled:
     said = np.nan_to_num(trials.mean)
     mean = np.sum(weights * said, axis=1)
     variance = np.sum(weights * (np.nan_to_num(trials.stderr) ** 2 + (said - mean[:, None]) ** 2), axis=1)
+    if SAMPLING in trials.rows:
+        variance += OWN_SAMPLE * np.nan_to_num(trials.rows[SAMPLING].to_numpy(dtype=float)) ** 2
     return Pooled(weights, mean, np.sqrt(variance))
 
 

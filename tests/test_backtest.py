@@ -211,3 +211,18 @@ def test_shapes_are_named() -> None:
     valley = signal(rows.assign(accuracy=0.4 + 0.02 * (x - x.mean()) ** 2), None)
     assert "u-shaped" in valley.codes()
     assert not {"u-shaped", "inverse-scaling", "no-trend"} & set(signal(rows, 0.25).codes())
+
+
+def test_the_sampling_error_of_the_score_to_come_is_in_the_spread() -> None:
+    """Half of its variance: runs that are asked the same questions share the rest. Known scores only, no peeking."""
+    rows = ladder(1)
+    targets = {"t": rows[-2:].assign(actual=rows["accuracy"])}
+    made = {}
+    for name, stderr in (("none", np.nan), ("few", 0.05), ("later", np.where(rows.index < 8, 0.0, 0.05))):
+        finals = rows.assign(stderr=stderr)[:-2]
+        made[name] = backtest({"t": Ladder(finals, 0.25)}, {"t": ("bits_per_byte",)}, targets)
+    plain, few, later = (pool(t) for t in made.values())
+    np.testing.assert_allclose(few.mean, plain.mean)
+    np.testing.assert_allclose(few.spread**2 - plain.spread**2, 0.05**2 / 2)
+    early = made["later"].rows["cutoff"].to_numpy() <= rows["flops"][7]
+    np.testing.assert_allclose(later.spread[early], plain.spread[early])
