@@ -1,4 +1,4 @@
-"""Does ``benchcast suggest`` pick well? Simulated on published ladders: every candidate was really trained.
+"""Does ``benchcast suggest`` pick well? Tried on published ladders, with runs that were really trained, or simulated.
 
     python benchmarks/suggest.py --testbeds DIR [--simulated] [olmo_ladder gadre2024 demo]
 

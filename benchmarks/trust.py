@@ -128,10 +128,8 @@ def selection(suite: str, testbeds: Path) -> None:
 def candidates(names: list[str], testbeds: Path) -> None:
     """Mean miss in the ladders' own backtests without each candidate of the default, and with each of the wide ones."""
     every = {name: t for suite in names for name, t in ladders(suite, testbeds, AutoSettings(wide=True))}
-    steps = {("to a loss", n): s.wide for n, s in FIRST.items()} | {
-        ("to accuracy", n): s.wide for n, s in SECOND.items()
-    }
-    steps |= {("one step", n): s.wide for n, s in DIRECT.items()}
+    kinds = {"to a loss": FIRST, "to accuracy": SECOND, "one step": DIRECT}
+    steps = {(kind, name): step.wide for kind, named in kinds.items() for name, step in named.items()}
     default = {key for key, wide in steps.items() if not wide} | {("one step", CARRY)}
     print("|", " | ".join(["pool", *every]), "|")
     print("|---|" + "---|" * len(every))
@@ -159,8 +157,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", default=list(TARGETS))
     parser.add_argument("--testbeds", type=Path, required=True)
-    parser.add_argument("--selection", action="store_true", help="only compare ways to choose among the forms")
-    parser.add_argument("--candidates", action="store_true", help="only what each candidate adds to the pool")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--selection", action="store_true", help="only compare ways to choose among the forms")
+    only.add_argument("--candidates", action="store_true", help="only what each candidate adds to the pool")
     args = parser.parse_args()
     if args.candidates:
         candidates(args.suites, args.testbeds)

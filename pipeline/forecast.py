@@ -27,6 +27,7 @@ from stages.aggregate import MEAN
 from stages.flops import Budget
 
 ACCURACIES = ("acc_norm", "acc")
+WAY = ["task", "num_fewshot", "prompt"]
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "typst")
 Progress = Callable[[str, int, int], None]
 
@@ -195,14 +196,13 @@ def _counted(table: pd.DataFrame) -> pd.DataFrame:
 def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Task name, accuracy metric, and a row per checkpoint with the accuracy and every loss beside it."""
     where = ["run", "tokens"]
-    keys = ["task", "num_fewshot", "prompt"]
     validation = {
         t: part.set_index(where)["value"] for t, part in table[table["metric"].eq("val_loss")].groupby("task")
     }
     accuracies = _accuracies(config, table)
     losses = {str(task): part for task, part in table[table["metric"].isin(LOSSES)].groupby("task")}
-    several = accuracies[keys].drop_duplicates().groupby("task").size() > 1
-    for (task, shots, prompt), part in accuracies.groupby(keys, sort=False, dropna=False):
+    several = _several(accuracies)
+    for (task, shots, prompt), part in accuracies.groupby(WAY, sort=False, dropna=False):
         label = asked(str(task), shots, prompt) if several[task] else str(task)
         if not matching([label, str(task)], config.tasks):
             continue
@@ -224,12 +224,17 @@ def _accuracies(config: Config, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["metric"].isin([m for m in ACCURACIES if config.metric in ("auto", m)])]
 
 
+def _several(accuracies: pd.DataFrame) -> pd.Series:
+    """Task to whether it was asked in more ways than one."""
+    return accuracies[WAY].drop_duplicates().groupby("task").size() > 1
+
+
 def _with_ways(forecasts: Sequence[Forecast], config: Config, table: pd.DataFrame) -> tuple[Forecast, ...]:
     """Forecasts that say how their tasks were asked: the label alone does not where there is one way only."""
-    ways = _accuracies(config, table)[["task", "num_fewshot", "prompt"]].drop_duplicates()
-    several = ways.groupby("task").size() > 1
+    accuracies = _accuracies(config, table)
+    several = _several(accuracies)
     full = {asked(*way) if several[way[0]] else way[0]: asked(*way)
-            for way in ways.itertuples(index=False) if np.isfinite(way[1])}  # fmt: skip
+            for way in accuracies[WAY].drop_duplicates().itertuples(index=False) if np.isfinite(way[1])}  # fmt: skip
     return tuple(
         f.model_copy(update={"asked": {t: full[t] for t in f.members or (f.task,) if t in full}}) for f in forecasts
     )

@@ -199,11 +199,7 @@ def _installed(path: Path) -> Iterator[Check]:
     yield Check("installed", True, every[0].splitlines()[0] if every else f"not yet: benchcast cron install {path}")
     if found[False] and PROCESSES.is_dir():
         running = sorted(DAEMONS & set(_processes()))
-        yield Check(
-            "cron daemon",
-            bool(running),
-            ", ".join(running) or NO_DAEMON,
-        )
+        yield Check("cron daemon", bool(running), ", ".join(running) or NO_DAEMON)
 
 
 def _processes() -> Iterator[str]:
