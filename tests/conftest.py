@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTBEDS = Path(os.environ.get("BENCHCAST_TESTBEDS", ROOT.parent / "shared" / "testbeds"))
@@ -48,3 +50,10 @@ def ladder_csv(tmp_path: Path) -> Path:
     path = tmp_path / "ladder.csv"
     make_ladder(noise=0.003).to_csv(path, index=False)
     return path
+
+
+@pytest.fixture
+def only_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One Ray at a time: two that start together may take each other's ports, and one then waits for ever."""
+    with FileLock(tmp_path_factory.getbasetemp().parent / "ray.lock", timeout=500):
+        yield

@@ -104,7 +104,7 @@ def test_a_device_that_is_not_there_is_an_input_error() -> None:
 
 
 @pytest.fixture
-def cluster() -> Iterator[object]:
+def cluster(only_ray: None) -> Iterator[object]:
     """A Ray cluster on this machine: a head without CPUs, and two nodes of one each."""
     pytest.importorskip("ray")
     import ray

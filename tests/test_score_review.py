@@ -167,6 +167,7 @@ def test_mistakes_in_the_config_are_not_the_checkpoints_failures(world: Path, ch
     assert failures == {}
 
 
+@pytest.mark.usefixtures("only_ray")
 def test_a_worker_that_no_cluster_can_place_is_told(world: Path) -> None:
     pytest.importorskip("ray")
     with (
