@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import cli_ingest, cli_init, cli_nightly, cli_plan, cli_score, cli_trust
-from pipeline.errors import BenchcastError
+from pipeline.errors import BenchcastError, first_line, plain
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -183,11 +183,15 @@ def _run(
     from pipeline.config import Config, load
     from pipeline.terminal import progress
 
-    settings = load(path, Config)
+    settings, base = load(path, Config), path.resolve().parent
     with progress("forecasting") as step:
         if planned is not None:
-            return settings, pipeline.run_planned(settings, planned, path.resolve().parent, data, step)
-        return settings, pipeline.run(settings, path.resolve().parent, data, step, sweeping)
+            result = pipeline.run_planned(settings, planned, base, data, step)
+        else:
+            result = pipeline.run(settings, base, data, step, sweeping)
+    for line in result.provenance.account.told():
+        typer.echo(f"data: {plain(line)}", err=True)
+    return settings, result
 
 
 def _looked_up(result: Result, path: Path | None) -> Result:
@@ -229,7 +233,7 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        typer.echo(f"error: {type(error).__name__}: {error} (run with --debug to see where)", err=True)
+        typer.echo(f"error: {first_line(error)} (run with --debug to see where)", err=True)
         sys.exit(1)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, plain
 
 SOURCES = "table, lm_eval, every_eval_ever, trainer, wandb, overtraining, model_ladder or demo"
 
@@ -47,9 +47,10 @@ def ingest(
     except ValidationError:
         raise InputError(f"{source!r} is no known source ({SOURCES.replace(' or ', ', ')})") from None
     loaded = reader.read(settings, Path(), from_)
-    table = loaded.table
+    table, account = loaded.table, loaded.account
     if add is not None:
-        table = reader.merged(reader.read(DataSettings(source="table"), Path(), add).table, table)
+        loaded = reader.merged(reader.read(DataSettings(source="table"), Path(), add), loaded)
+        table, account = loaded.table, loaded.account
     if records is not None:
         import time
 
@@ -62,3 +63,5 @@ def ingest(
         typer.echo(f"{out}: {len(table)} rows, {table['run'].nunique()} runs, {table['task'].nunique()} tasks")
     for line in loaded.about:
         typer.echo(f"  {line}")
+    for line in account.lines():
+        typer.echo(f"  {plain(line)}", err=True)

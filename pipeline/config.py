@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline import reading
 from pipeline.errors import Fault, FaultsError
 from stages.architecture import CONVENTIONS as FLOP_CONVENTIONS
 from stages.flops import Budget, budget
@@ -312,9 +312,8 @@ def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
         With every fault and its YAML path.
     """
     try:
-        raw = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        what = " ".join(str(error).split())
+        raw = reading.yaml_of(reading.text(path))
+    except reading.Unreadable as what:
         raise FaultsError([Fault(str(path), f"cannot be read: {what}", "give a YAML config; see configs/")]) from None
     if not isinstance(raw, dict):
         raise FaultsError([Fault(str(path), "is not a mapping", "start from one of configs/*.yaml")])

@@ -18,6 +18,15 @@ class InputError(BenchcastError):
     exit_code = 2
 
 
+MOST_FAULTS = 20
+MOST_LETTERS = 1000
+
+
+def plain(text: str) -> str:
+    """Text that a terminal shows as it is: control characters, which could move the cursor or colour, are spelled."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that is wrong: where (file, row or config key), what, and what to do about it."""
@@ -27,18 +36,22 @@ class Fault:
     fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({self.fix})" if self.fix else "")
+        line = plain(f"{self.where}: {self.what}" + (f" ({self.fix})" if self.fix else ""))
+        return line if len(line) <= MOST_LETTERS else line[:MOST_LETTERS] + " …"
 
 
 class FaultsError(InputError):
-    """Every fault of one input, reported together."""
+    """Every fault of one input, reported together: the first twenty, then a count; ``faults`` has them all."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(map(str, self.faults)))
+        lines = [str(fault) for fault in self.faults[:MOST_FAULTS]]
+        if more := len(self.faults) - len(lines):
+            lines.append(f"and {more} more faults of the same input")
+        super().__init__("\n".join(lines))
 
 
 def first_line(error: BaseException) -> str:
     """An exception as one line that says what it is."""
-    text = " ".join(str(error).split())
+    text = plain(" ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

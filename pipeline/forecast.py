@@ -317,6 +317,7 @@ def _provenance(config: Config, data: Data) -> Provenance:
         data_digest=table_digest(data.table),
         rows=len(data.table),
         about=data.about,
+        account=data.account,
     )
 
 

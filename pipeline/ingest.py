@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline import schema
+from pipeline.account import Account, Record
 from pipeline.config import DataSettings
 from pipeline.errors import InputError
 
@@ -35,6 +36,7 @@ class Data:
     table: pd.DataFrame
     label: str
     about: tuple[str, ...] = ()
+    account: Record = field(default_factory=Record)
 
 
 def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | None = None) -> Data:
@@ -52,8 +54,9 @@ def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame
     InputError
         When a path is needed and missing, or the data has faults.
     """
+    account = Account()
     if isinstance(override, pd.DataFrame):
-        return Data(schema.validate(override, "table"), "table in memory")
+        return _counted(schema.validate(override, "table"), "table in memory", account)
     path = Path(override) if override is not None else (base / settings.path if settings.path else None)
     if settings.source == "demo" and override is None:
         return demo()
@@ -64,20 +67,26 @@ def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame
 
             path = fetch(settings.source)
         table = schema.validate(module.read(path), str(path))
-        return Data(table, f"{settings.source}: {path.name}", module.ABOUT)
+        return _counted(table, f"{settings.source}: {path.name}", account, module.ABOUT)
     if path is None:
         raise InputError(f"data.path: is missing (source {settings.source!r} needs a file or folder; or give --data)")
     if not path.exists():
         raise InputError(f"{path}: does not exist (data.path of the config, or --data)")
     if settings.source in WRITTEN:
         reader = importlib.import_module(WRITTEN[settings.source])
-        table = reader.read(path)
-        about = [reader.without_nll(table)] if settings.source == "lm_eval" else []
-        return Data(table, f"{settings.source}: {path.name}", tuple(filter(None, about)))
-    return Data(schema.read(path), path.name)
+        return _counted(reader.read(path, account), f"{settings.source}: {path.name}", account)
+    return _counted(schema.read(path, account), path.name, account)
 
 
-def merged(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+def _counted(table: pd.DataFrame, label: str, account: Account, about: Sequence[str] = ()) -> Data:
+    """The table with the account of how it was read."""
+    account.taken("rows", len(table))
+    for column in ("run", "task"):
+        account.taken(f"{column}s", table[column].nunique())
+    return Data(table, label, tuple(about), account.record())
+
+
+def merged(first: Data, second: Data) -> Data:
     """Two ladder tables as one: scores of one tool beside losses of another, for the same runs.
 
     Where one does not tell a checkpoint's step and the other has one of the same run and tokens, it is that step.
@@ -87,11 +96,15 @@ def merged(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     InputError
         When they repeat or contradict each other.
     """
-    both = pd.concat([first, second], ignore_index=True)
+    account = Account()
+    for part in (first, second):
+        account.add(part.account)
+    both = pd.concat([first.table, second.table], ignore_index=True)
     where = ["run", "tokens"]
     steps = both.dropna(subset=["step"]).drop_duplicates(where).set_index(where)["step"]
     told = pd.Series(steps.reindex(pd.MultiIndex.from_frame(both[where])).to_numpy(), index=both.index)
-    return schema.validate(both.assign(step=both["step"].fillna(told)), "both tables together")
+    table = schema.validate(both.assign(step=both["step"].fillna(told)), "both tables together")
+    return _counted(table, f"{second.label} with {first.label}", account, (*first.about, *second.about))
 
 
 def demo() -> Data:
@@ -100,4 +113,4 @@ def demo() -> Data:
     with as_file(folder / "ladder.csv") as path:
         table = schema.read(path)
     about: Sequence[str] = json.loads((folder / "provenance.json").read_text())["about"]
-    return Data(table, "demo ladder (package data)", tuple(about))
+    return _counted(table, "demo ladder (package data)", Account(), about)

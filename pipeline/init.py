@@ -92,7 +92,7 @@ def _from_results(folder: Path, out: Path, token_multiplier: float | None, token
         to_do.append(f"{ladder}: {what} of {len(places)} models")
     table = None
     try:
-        table = lm_eval.read(folder, places)
+        table = lm_eval.read(folder, placed=places)
     except FaultsError as error:
         if places is None:
             to_do += [str(fault) for fault in error.faults]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.account import Record
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -240,6 +242,7 @@ class Provenance(Frozen):
     data_digest: str
     rows: int
     about: tuple[str, ...] = Field(default=(), description="what is known about the data, in sentences")
+    account: Record = Field(default=Record(), description="what the reader read, took and left out, and why")
 
 
 class Result(Shown, Frozen):

@@ -35,6 +35,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.account import Account
 from pipeline.errors import Fault, FaultsError
 
 TEXT = ("run", "family", "flops_convention", "task", "prompt", "metric", "source", "digest", "lm_eval", "task_version")
@@ -75,7 +76,7 @@ LOSSES = ("nll", "bits_per_byte", "nll_choice")  # of a task's own documents
 RESERVED = ("accuracy", "stderr", "chance", "params", "flops", "step", "tokens", "token_multiplier", "run", *METRICS)
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     """Read and validate a CSV, Parquet or JSON (a list of rows) file in this schema.
 
     Raises

@@ -223,7 +223,8 @@ def test_what_a_logged_name_means(name: str, meant: Any) -> None:
 
 def test_a_step_that_one_table_does_not_tell_is_the_others(table: pd.DataFrame) -> None:
     scores, losses = (table[table["metric"].eq("val_loss").eq(lossy)] for lossy in (False, True))
-    assert_frame_equal(ingest.merged(scores.assign(step=float("nan")), losses), ingest.merged(scores, losses))
+    unstepped, told, other = (ingest.Data(t, "t") for t in (scores.assign(step=float("nan")), scores, losses))
+    assert_frame_equal(ingest.merged(unstepped, other).table, ingest.merged(told, other).table)
 
 
 def test_losses_of_one_tool_join_the_scores_of_another(table: pd.DataFrame, tmp_path: Path) -> None:

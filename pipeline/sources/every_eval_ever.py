@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import schema, store
+from pipeline.account import Account
 from pipeline.errors import Fault, FaultsError
 from pipeline.sources.lm_eval import LADDER, Place, places_of
 
@@ -27,7 +28,7 @@ ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention
 NUMBERS = ("step", "params", "tokens", "flops")
 
 
-def read(folder: Path) -> pd.DataFrame:
+def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
     """Every record below a folder (or one file) as a ladder table.
 
     Raises
@@ -35,6 +36,7 @@ def read(folder: Path) -> pd.DataFrame:
     FaultsError
         With every file that is no record, and every model that nothing places.
     """
+    account = account or Account()
     faults: list[Fault] = []
     places = places_of(folder, faults) if folder.is_dir() else {}
     rows: list[dict[str, Any]] = []

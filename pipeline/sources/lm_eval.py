@@ -30,6 +30,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from pipeline import document_metrics, schema
+from pipeline.account import Account
 from pipeline.config import Strict
 from pipeline.document_metrics import Document, Mean
 from pipeline.errors import Fault, FaultsError
@@ -67,7 +68,7 @@ class ResultFile:
     digest: str
 
 
-def read(folder: Path, placed: dict[str, Any] | None = None) -> pd.DataFrame:
+def read(folder: Path, account: Account | None = None, placed: dict[str, Any] | None = None) -> pd.DataFrame:
     """The folder's results as a ladder table; ``placed`` is what to take for the content of its ``ladder.yaml``.
 
     Raises
@@ -76,6 +77,7 @@ def read(folder: Path, placed: dict[str, Any] | None = None) -> pd.DataFrame:
         With every file that cannot be read, every model that ``ladder.yaml`` does not place, and every fault of the
         resulting table.
     """
+    account = account or Account()
     faults: list[Fault] = []
     files = _result_files(folder, faults)
     places = places_of(folder, faults) if placed is None else _validated(folder / LADDER, placed, faults)
@@ -103,7 +105,10 @@ def read(folder: Path, placed: dict[str, Any] | None = None) -> pd.DataFrame:
     if faults:
         raise FaultsError(list(dict.fromkeys(faults)))
     table = pd.DataFrame([row for found in rows.values() for row in found])
-    return schema.validate(table, str(folder))
+    valid = schema.validate(table, str(folder))
+    if told := without_nll(valid):
+        account.note(told)
+    return valid
 
 
 def models(folder: Path) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import schema
+from pipeline.account import Account
 from pipeline.errors import Fault, FaultsError
 from pipeline.sources import run_places
 from stages.architecture import Architecture
@@ -26,7 +27,7 @@ STATE = "trainer_state.json"
 LOSS = re.compile(r"eval_(?:(.+)_)?loss")
 
 
-def read(folder: Path) -> pd.DataFrame:
+def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
     """The logged evaluation losses as a ladder table.
 
     Raises
@@ -34,6 +35,7 @@ def read(folder: Path) -> pd.DataFrame:
     FaultsError
         With every state that cannot be read, and every run whose size or tokens nothing tells.
     """
+    account = account or Account()
     places = run_places.read(folder)
     faults: list[Fault] = []
     rows: list[dict[str, Any]] = []

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import schema
+from pipeline.account import Account
 from pipeline.errors import Fault, FaultsError
 from pipeline.sources import run_places
 
@@ -27,7 +28,7 @@ STEPS = ("Step", "_step", "trainer/global_step", "train/global_step")
 Cell = tuple[str, float | None, str, float]  # run, step, metric's name as logged, value
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     """A CSV file, or every one in a folder, as a ladder table.
 
     Raises
@@ -35,6 +36,7 @@ def read(path: Path) -> pd.DataFrame:
     FaultsError
         With every file that is no export, and every run whose size or tokens nothing tells.
     """
+    account = account or Account()
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     places = run_places.read(path if path.is_dir() else path.parent)
     faults: list[Fault] = []

@@ -1,0 +1,184 @@
+"""Reading a file that somebody else wrote: bounded, UTF-8, regular files only, no key twice.
+
+A FIFO, a device or a folder is refused before it is opened (a reader must not hang), a file larger than its kind can
+be is refused before it is loaded, and what is wrong is one short line that the caller puts the file's name before.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import stat
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MOST_CONFIG = 8 << 20  # bytes of a config, ladder.yaml, or a trainer's or model's JSON beside it
+MOST_RESULT = 64 << 20  # of one result file
+MOST_TABLE = 4 << 30  # of a table or samples, unpacked
+
+
+class Unreadable(ValueError):
+    """A file that cannot be read; the message says why, in one line without the file's name."""
+
+
+def check(path: Path, most: int = MOST_TABLE) -> None:
+    """Refuse what is no regular file, or larger than ``most`` bytes, before it is opened.
+
+    Raises
+    ------
+    Unreadable
+        Saying what it is instead.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        raise Unreadable(getattr(error, "strerror", None) or str(error)) from None
+    if not stat.S_ISREG(found.st_mode):
+        kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
+        raise Unreadable("is " + next((name for test, name in kinds if test(found.st_mode)), "a device") + ", no file")
+    if found.st_size > most:
+        raise Unreadable(
+            f"has {found.st_size / 2**20:.0f} MiB, more than the {most / 2**20:.0f} MiB such a file may have"
+        )
+
+
+def data(path: Path, most: int = MOST_RESULT) -> bytes:
+    """The bytes of a regular file.
+
+    Raises
+    ------
+    Unreadable
+        For anything else, or a file over ``most`` bytes.
+    """
+    check(path, most)
+    try:
+        with path.open("rb") as file:
+            found = file.read(most + 1)
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from None
+    if len(found) > most:
+        raise Unreadable(f"has more than {most / 2**20:.0f} MiB")
+    return found
+
+
+def unpacked(path: Path, most: int = MOST_TABLE) -> bytes:
+    """The bytes of a file, of a ``.gz`` the unpacked ones; no more than ``most`` of them are ever made.
+
+    Raises
+    ------
+    Unreadable
+        As ``data`` does, and for a broken or too large archive.
+    """
+    if path.suffix != ".gz":
+        return data(path, most)
+    check(path, most)
+    parts, size = [], 0
+    try:
+        with gzip.open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                size += len(part)
+                if size > most:
+                    raise Unreadable(f"unpacks to more than {most / 2**20:.0f} MiB")
+                parts.append(part)
+    except (OSError, EOFError) as error:
+        raise Unreadable(f"is no whole gzip file ({error})") from None
+    return b"".join(parts)
+
+
+def decoded(found: bytes) -> str:
+    """Bytes as UTF-8 text, with or without a byte order mark.
+
+    Raises
+    ------
+    Unreadable
+        Naming the encoding it looks like.
+    """
+    if found[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Unreadable("is UTF-16; save it as UTF-8")
+    try:
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = found.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"line {line} is not UTF-8 (byte 0x{found[error.start]:02x}); save it as UTF-8") from None
+
+
+def text(path: Path, most: int = MOST_CONFIG) -> str:
+    """A regular UTF-8 file as text; raises as ``data`` and ``decoded`` do."""
+    return decoded(data(path, most))
+
+
+def json_of(found: bytes | str) -> Any:
+    """JSON, in which no object may have a key twice; NaN and Infinity, which lm-eval writes, are read.
+
+    Raises
+    ------
+    Unreadable
+        Saying where it is no JSON, or which key is there twice.
+    """
+    try:
+        return json.loads(decoded(found) if isinstance(found, bytes) else found, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise Unreadable("is no JSON that can be read: it is nested too deep") from None
+    except ValueError as error:
+        raise error if isinstance(error, Unreadable) else Unreadable(f"is no JSON: {error}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise Unreadable(f"has the key {twice!r} twice in one object")
+    return found
+
+
+class _Loader(yaml.SafeLoader):
+    """``yaml.safe_load`` that refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping whose own keys are all different; what ``<<`` merges in may be overridden."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise Unreadable(f"line {key_node.start_mark.line + 1}: a key must be text or a number")
+            if key in seen:
+                raise Unreadable(f"line {key_node.start_mark.line + 1}: the key {key!r} is there twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def yaml_of(found: str) -> Any:
+    """YAML as ``yaml.safe_load`` reads it, but a key given twice is an error.
+
+    Raises
+    ------
+    Unreadable
+        With the line.
+    """
+    try:
+        return yaml.load(found, Loader=_Loader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise Unreadable(" ".join(str(error).split())[:300]) from None
+    except RecursionError:
+        raise Unreadable("is nested too deep") from None
+    except ValueError as error:  # such as a date that does not exist
+        raise error if isinstance(error, Unreadable) else Unreadable(str(error)) from None
+
+
+def number(value: Any) -> float:
+    """A finite number as JSON or a table gives it; NaN for anything else, text and truth values included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
