@@ -21,6 +21,9 @@ chance           score of guessing, a fraction; empty when not applicable
 source, digest   the file or checkpoint it came from, and its SHA-256
 lm_eval          lm-eval version that measured it; empty for published numbers
 task_version     the task's version as lm-eval gives it
+tokenizer        what identifies it (a digest, or the vocabulary's size); empty when unknown
+chat_template    digest of the chat template the questions were put in; empty: none, or unknown
+dtype            precision and quantisation of the weights when scored; empty when unknown
 ===============  ========================================================================================
 """
 
@@ -38,11 +41,15 @@ import pandas as pd
 from pipeline.account import Account
 from pipeline.errors import Fault, FaultsError
 
-TEXT = ("run", "family", "flops_convention", "task", "prompt", "metric", "source", "digest", "lm_eval", "task_version")
+TEXT = (
+    "run", "family", "flops_convention", "task", "prompt", "metric", "source", "digest", "lm_eval", "task_version",
+    "tokenizer", "chat_template", "dtype",
+)  # fmt: skip
 NUMBERS = ("step", "params", "tokens", "flops", "num_fewshot", "value", "stderr", "n", "chance")
 COLUMNS = (
     "run", "family", "step", "params", "tokens", "flops", "flops_convention", "task", "num_fewshot", "prompt",
     "metric", "value", "stderr", "n", "chance", "source", "digest", "lm_eval", "task_version",
+    "tokenizer", "chat_template", "dtype",
 )  # fmt: skip
 REQUIRED = ("run", "family", "params", "tokens", "flops", "task", "metric", "value")
 KEY = ["run", "step", "task", "num_fewshot", "prompt", "metric"]
