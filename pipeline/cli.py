@@ -22,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config; see configs/ for examples")]
@@ -45,16 +46,22 @@ cli_trust.add_to(app)
 cli_nightly.add_to(app)
 
 
-@app.callback()
-def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
-    version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,
-) -> None:
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         from importlib.metadata import version as installed
 
         typer.echo(f"benchcast {installed('benchcast')}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
+    ] = False,
+) -> None:
+    """What holds for every command."""
 
 
 @app.command(epilog="Example: benchcast run configs/gadre2024.yaml --data exp_data --out out/gadre")

@@ -6,6 +6,9 @@ import html
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.account import listed
+from pipeline.errors import plain
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -81,15 +84,26 @@ def footnotes(result: Result) -> list[str]:
     if held:
         hit = sum(inside(f) is True for f in held)
         lines.append(f"{hit} of {len(held)} held-out scores are inside their interval; ! is outside")
-    return lines
+    return [*lines, *_metrics(result)]
+
+
+def _metrics(result: Result) -> list[str]:
+    """Which score each number is: one for all, or the tasks of each; nothing where no result says."""
+    tasks: dict[str, dict[str, None]] = {}
+    for f in result.forecasts:
+        if f.metric:
+            tasks.setdefault(f.metric, {})[f.task] = None
+    if len(tasks) < 2:
+        return [f"metric: {metric}" for metric in tasks]
+    return ["metric: " + "; ".join(f"{metric} of {listed(names)}" for metric, names in tasks.items())]
 
 
 def as_text(result: Result) -> str:
     """The headline table as plain text, columns aligned."""
     head, rows = headline(result)
-    lines = [result.title, *_aligned(head, rows[:MOST_ROWS])]
+    lines = [plain(result.title), *_aligned(head, rows[:MOST_ROWS])]
     more = [f"… and {len(rows) - MOST_ROWS} more rows"] if len(rows) > MOST_ROWS else []
-    return "\n".join([*lines, *more, *footnotes(result)])
+    return "\n".join([*lines, *more, *map(plain, footnotes(result))])
 
 
 def as_html(result: Result) -> str:
@@ -109,7 +123,7 @@ def plan_rows(result: PlanResult) -> tuple[list[str], Rows]:
 
 def plan_text(result: PlanResult) -> str:
     """The plan's answers as plain text."""
-    return "\n".join([result.title, *_aligned(*plan_rows(result))])
+    return "\n".join([plain(result.title), *_aligned(*plan_rows(result))])
 
 
 def plan_html(result: PlanResult) -> str:
@@ -124,7 +138,7 @@ def _estimate(value: float | None, low: float | None, high: float | None) -> str
 
 
 def _aligned(head: Sequence[str], rows: Rows) -> list[str]:
-    table = [list(head), *rows]
+    table = [[plain(text) for text in row] for row in (head, *rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     lines = []
     for row in table:
@@ -133,12 +147,16 @@ def _aligned(head: Sequence[str], rows: Rows) -> list[str]:
     return lines
 
 
+def _escaped(text: str) -> str:
+    return html.escape(plain(text))
+
+
 def _html(title: str, head: Sequence[str], rows: Rows, notes: Iterable[str]) -> str:
     line = "".join
-    heads = line(f"<th>{html.escape(text)}</th>" for text in head)
-    body = line("<tr>" + line(f"<td><bdi>{html.escape(text)}</bdi></td>" for text in row) + "</tr>" for row in rows)
-    below = line(f"<div>{html.escape(text)}</div>" for text in notes)
-    caption = f"<caption>{html.escape(title)}</caption>"
+    heads = line(f"<th>{_escaped(text)}</th>" for text in head)
+    body = line("<tr>" + line(f"<td><bdi>{_escaped(text)}</bdi></td>" for text in row) + "</tr>" for row in rows)
+    below = line(f"<div>{_escaped(text)}</div>" for text in notes)
+    caption = f"<caption>{_escaped(title)}</caption>"
     return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{below}"
 
 

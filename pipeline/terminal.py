@@ -11,21 +11,28 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pipeline import show
+from pipeline.errors import plain
 from pipeline.results import Result
 
 MOST_ROWS = 40
 FILE_WIDTH = 140  # columns when the output is no terminal: a table in a log is not cut to 80
 
 
+def shown(text: object) -> str:
+    """Somebody else's text for a table or a line: control characters and markup are shown, never obeyed."""
+    return escape(plain(str(text)))
+
+
 def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=FILE_WIDTH)
+    # A task may be called ``:fire:``, which rich would replace by a picture.
+    console = Console(emoji=False)
+    return console if console.is_terminal else Console(width=FILE_WIDTH, emoji=False)
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar on stderr while it is a terminal; nothing otherwise (cron, pipes)."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     if not console.is_terminal:
         yield None
         return
@@ -35,7 +42,7 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
         task = bar.add_task("", total=None)
 
         def step(what: str, done: int, total: int) -> None:
-            bar.update(task, description=escape(what), completed=done, total=total)
+            bar.update(task, description=shown(what), completed=done, total=total)
 
         yield step
 
@@ -43,17 +50,17 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
 def headline(result: Result) -> None:
     """A row per task and target, a column per recipe with its interval, the baselines, the actual; in percent."""
     head, rows = show.headline(result)
-    table = Table(title=escape(result.title), title_justify="left")
+    table = Table(title=shown(result.title), title_justify="left")
     for i, name in enumerate(head):
-        table.add_column(name, justify="left" if i < 2 else "right")
+        table.add_column(shown(name), justify="left" if i < 2 else "right")
     for row in rows[:MOST_ROWS]:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(shown, row))
     console = _console()
     console.print(table)
     if (more := len(rows) - MOST_ROWS) > 0:
         console.print(f"… and {more} more rows in the report and in forecasts.csv")
     for line in show.footnotes(result):
-        console.print(line, highlight=False)
+        console.print(shown(line), highlight=False)
 
 
 def laws(result: Result) -> None:
@@ -66,5 +73,5 @@ def laws(result: Result) -> None:
             f"{name} {value:.4g}" + (f" ± {error:.2g}" if (error := law.stderrs[name]) is not None else "")
             for name, value in law.estimates.items()
         )
-        table.add_row(escape(law.family), escape(law.task), law.recipe, law.law, numbers, str(law.n), law.status)
+        table.add_row(shown(law.family), shown(law.task), law.recipe, law.law, numbers, str(law.n), law.status)
     _console().print(table)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.nightly.doctor import Check
+from pipeline.terminal import shown
 
 
 def show(series: Sequence[Mapping[str, Any]], passes: Sequence[Mapping[str, Any]]) -> None:
@@ -17,7 +17,7 @@ def show(series: Sequence[Mapping[str, Any]], passes: Sequence[Mapping[str, Any]
     console = _console()
     for each in series:
         title = f"{each['target']}: {each['task']} ({each['recipe']}, {each['family']})"
-        table = Table(title=escape(title), title_justify="left")
+        table = Table(title=shown(title), title_justify="left")
         for column in ("pass", "forecast of the end", "measured"):
             table.add_column(column)
         if each["registered"]:
@@ -28,7 +28,7 @@ def show(series: Sequence[Mapping[str, Any]], passes: Sequence[Mapping[str, Any]
         console.print(table)
     for entry in passes:
         for message in entry.get("messages", ()):
-            console.print(escape(f"{entry['time'][:16].replace('T', ' ')} {message}"), highlight=False)
+            console.print(shown(f"{entry['time'][:16].replace('T', ' ')} {message}"), highlight=False)
 
 
 def _interval(middle: float | None, low: float | None, high: float | None) -> str:
@@ -42,9 +42,9 @@ def checked(found: Sequence[Check]) -> None:
     console = _console()
     for each in found:
         mark = "[green]ok[/green]  " if each.ok else "[red]FAIL[/red]"
-        console.print(f"{mark} {escape(each.what)}: {escape(each.says)}", highlight=False)
+        console.print(f"{mark} {shown(each.what)}: {shown(each.says)}", highlight=False)
 
 
 def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    console = Console(emoji=False)
+    return console if console.is_terminal else Console(width=160, emoji=False)

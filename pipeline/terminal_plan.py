@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.plan_results import Estimate, PlanResult
-from pipeline.terminal import _console
+from pipeline.terminal import _console, shown
 
 
 def count(value: float | None) -> str:
@@ -50,12 +49,12 @@ def plan(result: PlanResult) -> None:
     console = _console()
     level = f"{100 * result.level:.0f} %"
     for flops in dict.fromkeys(a.flops for a in result.answers):
-        table = Table(title=escape(f"{result.title}: {flops:.3g} FLOPs"), title_justify="left")
+        table = Table(title=shown(f"{result.title}: {flops:.3g} FLOPs"), title_justify="left")
         for name in ("method", "parameters", "tokens", "tokens/param", "loss"):
             table.add_column(name, justify="left" if name == "method" else "right")
         for a in (a for a in result.answers if a.flops == flops):
             cells = (within(a.params, count), within(a.tokens, count), within(a.token_multiplier), within(a.loss, loss))
-            table.add_row(escape(a.method), *cells)
+            table.add_row(shown(a.method), *cells)
         console.print(table)
         _hypers(result, flops)
         _costs(result, flops)
@@ -63,13 +62,13 @@ def plan(result: PlanResult) -> None:
     _curves(result)
     _specifications(result)
     first = result.answers[0]
-    console.print(f"first row: the plan ({escape(first.source)})", highlight=False)
-    console.print(f"{level} intervals of the plan: {escape(first.interval)}; published laws: what their printed digits "
+    console.print(f"first row: the plan ({shown(first.source)})", highlight=False)
+    console.print(f"{level} intervals of the plan: {shown(first.interval)}; published laws: what their printed digits "
                   "leave open, where no covariance is known", highlight=False)  # fmt: skip
     if result.fit is not None:
         f = result.fit
         console.print(
-            escape(
+            shown(
                 f"fit: {f.n} runs, {f.status}, {100 * f.agreement:.0f} % of the searches agree, gradient "
                 f"{f.gradient:.1g}, "
                 f"{100 * f.resamples_at_optimum:.1f} % of the resamples at their optimum"
@@ -77,7 +76,7 @@ def plan(result: PlanResult) -> None:
             highlight=False,
         )
     for note in dict.fromkeys([*result.notes, *(result.isoflop.findings if result.isoflop else ())]):
-        console.print(f"note: {escape(note)}", highlight=False)
+        console.print(f"note: {shown(note)}", highlight=False)
 
 
 def _hypers(result: PlanResult, flops: float) -> None:
@@ -85,7 +84,7 @@ def _hypers(result: PlanResult, flops: float) -> None:
     for name in ("batch size and learning rate", "batch size, tokens", "peak learning rate", "regret, sizes held out"):
         table.add_column(name, justify="left" if name.startswith("batch size and") else "right")
     for h in (h for h in result.hyperparams if h.flops == flops):
-        table.add_row(escape(h.method), within(h.batch_size, count), within(h.lr), percent(h.regret))
+        table.add_row(shown(h.method), within(h.batch_size, count), within(h.lr), percent(h.regret))
     _console().print(table)
 
 
@@ -108,7 +107,7 @@ def _growth(result: PlanResult) -> None:
         table.add_column(name, justify="left" if name == "growth" else "right")
     for g in result.growth:
         cells = (within(e) for e in (g.params_exponent, g.tokens_exponent, g.params_10x, g.tokens_10x))
-        table.add_row(escape(g.method), *cells)
+        table.add_row(shown(g.method), *cells)
     _console().print(table)
 
 
@@ -122,11 +121,11 @@ def _curves(result: PlanResult) -> None:
             highlight=False,
         )
         for note in b.notes:
-            console.print(f"note: {escape(note)}", highlight=False)
+            console.print(f"note: {shown(note)}", highlight=False)
     if (s := result.schedules) is not None:
         for c in s.curves:
             kind = "held out" if c.held_out else "fitted"
-            console.print(f"schedule {escape(c.name)} ({kind}): mean error {c.error:.4f} nats/token", highlight=False)
+            console.print(f"schedule {shown(c.name)} ({kind}): mean error {c.error:.4f} nats/token", highlight=False)
 
 
 def _specifications(result: PlanResult) -> None:

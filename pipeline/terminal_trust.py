@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.questions import Compared, Needed, Suggested
 from pipeline.results import Tested
 from pipeline.settle import Settlement
 from pipeline.show import percent as _percent
-from pipeline.terminal import _console
+from pipeline.terminal import _console, shown
 
 MOST = 60
 
@@ -24,7 +23,7 @@ def tested(found: Sequence[Tested]) -> None:
         beyond = f"{t.ratio_low:g}–{t.ratio_high:g}x" if t.ratio_high else f"{t.ratio_low:g}x and more"
         beyond = "all" if t.ratio_high is None and t.ratio_low <= 1 else beyond
         table.add_row(
-            escape(t.family), escape(t.task) or "all tasks", beyond, str(t.n), _percent(t.error),
+            shown(t.family), shown(t.task) or "all tasks", beyond, str(t.n), _percent(t.error),
             _percent(t.carry_error), _percent(t.coverage), _percent(t.width), _percent(t.interval_score),
             _percent(t.delta_score),
         )  # fmt: skip
@@ -42,7 +41,7 @@ def needed(found: Sequence[Needed]) -> None:
     table = _table("Compute needed", "family", "task", "accuracy", "FLOPs", "interval", "N", "D", "grade")
     for n in found:
         table.add_row(
-            escape(n.family), escape(n.task), _percent(n.accuracy), _count(n.flops),
+            shown(n.family), shown(n.task), _percent(n.accuracy), _count(n.flops),
             f"{_count(n.low)} to {_count(n.high, 'beyond ' + _count(n.searched[1]))}", _count(n.params),
             _count(n.tokens), n.grade or "–",
         )  # fmt: skip
@@ -57,7 +56,7 @@ def compared(found: Sequence[Compared]) -> None:
             f"{_percent(v)} ({100 * low:.0f}–{100 * high:.0f})"
             for v, (low, high) in zip(c.forecast, c.interval, strict=True)
         ]
-        table.add_row(escape(c.task), *cells, f"{c.probability:.2f}", "/".join(g or "–" for g in c.grades))
+        table.add_row(shown(c.task), *cells, f"{c.probability:.2f}", "/".join(g or "–" for g in c.grades))
     _console().print(table)
 
 
@@ -65,7 +64,7 @@ def suggested(found: Sequence[Suggested]) -> None:
     """Runs to add."""
     table = _table("Runs to add", "family", "task", "target", "N", "D", "FLOPs", "takes off the standard error")
     for s in found[:MOST]:
-        table.add_row(escape(s.family), escape(s.task), escape(s.target), _count(s.params), _count(s.tokens),
+        table.add_row(shown(s.family), shown(s.task), shown(s.target), _count(s.params), _count(s.tokens),
                       _count(s.flops), f"{100 * s.shrinks:.0f} %")  # fmt: skip
     _console().print(table)
     _rest(len(found))
@@ -78,7 +77,7 @@ def settlement(found: Settlement) -> None:
     for s in found.settled[:MOST]:
         interval = "refused" if s.low is None or s.high is None else f"({100 * s.low:.0f}–{100 * s.high:.0f})"
         table.add_row(
-            s.time[:10], s.recipe, escape(s.task), escape(s.target), f"{_percent(s.forecast)} {interval}",
+            s.time[:10], s.recipe, shown(s.task), shown(s.target), f"{_percent(s.forecast)} {interval}",
             _percent(s.actual), f"{100 * s.error:+.1f}", {True: "yes", False: "no", None: "–"}[s.inside],
             _percent(s.crps),
         )  # fmt: skip
@@ -91,7 +90,7 @@ def settlement(found: Settlement) -> None:
         highlight=False,
     )
     for note in found.notes:
-        console.print(escape(note), highlight=False)
+        console.print(shown(note), highlight=False)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -156,8 +156,9 @@ def _tasks(path: Path) -> Check:
 def _notifiers(settings: NotifySettings, base: Path) -> Iterator[Check]:
     if settings.command:
         name = settings.command[0]
-        program = shutil.which(base / name if "/" in name else name)
-        yield Check("notify.command", program is not None, program or f"{settings.command[0]} is no program here")
+        # As the pass runs it: a name with a slash lies beside the config, another is looked up.
+        program = shutil.which(str(base / name) if "/" in name else name)
+        yield Check("notify.command", program is not None, program or f"{name!r} is no program here")
     if settings.urls and importlib.util.find_spec("apprise") is None:
         yield Check("notify.urls", False, "apprise is not installed: pip install 'benchcast[nightly]'")
     elif settings.urls:
