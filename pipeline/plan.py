@@ -86,7 +86,7 @@ def run(
         hyperparams=tuple(hypers),
         near_optimal=tuple(near),
         deviations=tuple(deviations),
-        growth=(*_growth(basis, config.level), *envelope, *_published_growth()),
+        growth=(*_growth(basis, config.level), *envelope, *_published_growth(config.level)),
         specifications=() if table is None else _specifications(config, table),
         fit=basis.fit,
         isoflop=None if sweep is None else sweep.report,
@@ -242,11 +242,11 @@ def _growth(basis: Basis, level: float) -> list[Growth]:
     return [growth(basis.method, float(exponent(basis.values)[0]), exponent(basis.draws), level, basis.source)]
 
 
-def _published_growth() -> list[Growth]:
+def _published_growth(level: float) -> list[Growth]:
     """What the papers' printed exponents say of ten times the compute; intervals are the rounding of the digits."""
     rng = np.random.default_rng(0)
     return [
-        growth(name, float(text), float(text) + published.rounding(text) * rng.uniform(-1, 1, 500), 0.9, source)
+        growth(name, float(text), float(text) + published.rounding(text) * rng.uniform(-1, 1, 500), level, source)
         for name, text, source in published.EXPONENTS
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
 from pipeline.plan_results import Estimate, FitReport, Growth
 from stages.allocation import Draws, between
@@ -39,6 +40,12 @@ def estimate(value: float, draws: Array, level: float) -> Estimate:
     return Estimate(
         **{k: float(v) if np.isfinite(v) else None for k, v in (("value", value), ("low", low), ("high", high))}
     )
+
+
+def with_error(value: float, error: float, level: float) -> Estimate:
+    """A value with the interval that its standard error gives, as of a normal distribution."""
+    half = float(norm.ppf(0.5 + level / 2)) * error
+    return estimate(value, np.array([value - half, value + half]), 1 - 1e-9)
 
 
 def growth(method: str, value: float, draws: Array, level: float, source: str) -> Growth:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline import plan_table
 from pipeline.errors import InputError
-from pipeline.plan_common import estimate
+from pipeline.plan_common import estimate, with_error
 from pipeline.plan_config import PlanConfig
 from pipeline.plan_results import BatchReport, CurveOverlay, Reach, ScheduleReport
 from stages.critical_batch import Unraveled, unravel
@@ -34,7 +34,7 @@ def batch_report(config: PlanConfig, base: Path) -> BatchReport | None:
         needed = ("params", "batch_size", "step", "loss")
         table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where)
     try:
-        found = unravel(table, seed=config.seed)
+        found = unravel(table, seed=config.seed, level=config.level)
     except ValueError as error:
         raise InputError(f"batches: {error}") from None
     level = config.level
@@ -45,7 +45,7 @@ def batch_report(config: PlanConfig, base: Path) -> BatchReport | None:
     return BatchReport(
         b_star=estimate(found.b_star, np.exp(found.draws[:, 0]), level),
         inverse_alpha_b=estimate(found.inverse_alpha_b, found.draws[:, 1], level),
-        exponents={k: estimate(v, np.array([v - 1.645 * e, v + 1.645 * e]), 1 - 1e-9) for k, (v, e) in spread.items()},
+        exponents={k: with_error(v, e, level) for k, (v, e) in spread.items()},
         loss=middle,
         critical_batch=estimate(float(found.critical_batch(middle)), np.array([low, high]), 1 - 1e-9),
         misfit=float(law.residual_std_),
@@ -124,10 +124,7 @@ def schedule_report(config: PlanConfig, base: Path) -> ScheduleReport | None:
         )
     law_ = found.law
     return ScheduleReport(
-        estimates={
-            k: estimate(v, np.array([v - 1.645 * law_.stderrs_[k], v + 1.645 * law_.stderrs_[k]]), 1 - 1e-9)
-            for k, v in law_.estimates_.items()
-        },
+        estimates={k: with_error(v, law_.stderrs_[k], config.level) for k, v in law_.estimates_.items()},
         memory=found.response.memory,
         gamma=found.response.gamma,
         curves=tuple(overlays),

@@ -42,9 +42,9 @@ def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: D
         return None
     if len(budgets) < LEAST:
         return None
-    found = isoflop(budgets, settings.curve, settings.draws, settings.noise, seed=config.seed)
+    found = isoflop(budgets, settings.curve, settings.draws, settings.noise, seed=config.seed, level=level)
     others = {
-        curve: isoflop(budgets, curve, settings.draws, settings.noise, seed=config.seed)
+        curve: isoflop(budgets, curve, settings.draws, settings.noise, seed=config.seed, level=level)
         for curve in CURVES if curve != settings.curve
     }  # fmt: skip
     bias = isoflop_bias.bias(

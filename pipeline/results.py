@@ -17,6 +17,7 @@ from pipeline.account import Record
 if TYPE_CHECKING:
     import pandas as pd
 
+Quantity = Literal["", "flops", "tokens", "params", "middle", "accuracy", "error"]
 RecipeName = Literal["llama3", "overtraining", "ladder", "auto"]
 
 
@@ -179,7 +180,9 @@ class Panel(Frozen):
     x_label: str
     y_label: str
     x_log: bool
-    y_is_accuracy: bool
+    y_is_accuracy: bool = Field(description="a fraction that is shown in percent: an accuracy or an error")
+    x_quantity: Quantity = Field(default="", description="which number of a forecast the axis shows")
+    y_quantity: Quantity = Field(default="", description="the same; empty: as the label says (results before 0.2)")
     points: tuple[Point, ...]
     curves: tuple[Curve, ...]
 

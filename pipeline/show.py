@@ -77,7 +77,7 @@ def headline(result: Result) -> tuple[list[str], Rows]:
 
 def footnotes(result: Result) -> list[str]:
     """How to read the table, and how the forecasts did where the score is known."""
-    level = f"{100 * result.forecasts[0].level:.0f} %" if result.forecasts else ""
+    level = f"{100 * result.forecasts[0].level:.3g} %" if result.forecasts else ""
     grades = "; grades A to D, D: no number is given" if any(f.grade for f in result.forecasts) else ""
     lines = [f"forecast in percent with its {level} interval{grades}; * has notes, see the report"]
     held = [f for f in result.forecasts if inside(f) is not None]

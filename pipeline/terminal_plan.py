@@ -47,7 +47,7 @@ def within(e: Estimate | None, show: Callable[[float | None], str] = plain) -> s
 def plan(result: PlanResult) -> None:
     """The answer of every method, hyperparameters, what a deviation costs, growth, and the specification curve."""
     console = _console()
-    level = f"{100 * result.level:.0f} %"
+    level = f"{100 * result.level:.3g} %"
     for flops in dict.fromkeys(a.flops for a in result.answers):
         table = Table(title=shown(f"{result.title}: {flops:.3g} FLOPs"), title_justify="left")
         for name in ("method", "parameters", "tokens", "tokens/param", "loss"):

@@ -247,10 +247,20 @@ def _draw_points(
         legend.add(*entry, line)
 
 
+def quantities(panel: Record) -> tuple[str, str]:
+    """What the axes show; results before 0.2 say it by their labels only."""
+    x, y = panel.get("x_quantity"), panel.get("y_quantity")
+    if not x or not y:
+        label = panel["y_label"].lower()
+        x = quantity(panel["x_label"])
+        y = "error" if label.startswith("top-1 error") else "accuracy" if panel["y_is_accuracy"] else "middle"
+    return x, y
+
+
 def quantity(label: str) -> str:
     """Which number of a forecast an axis shows: the label is read up to its unit, which may be nats per *token*."""
     name = label.lower().split("(")[0].strip()
-    if "flop" in label.lower():
+    if re.fullmatch(r"(training )?(flops|compute)", name):
         return "flops"
     if re.fullmatch(r"(training )?tokens|(parameters|params)", name):
         return "tokens" if name.endswith("tokens") else "params"
@@ -259,15 +269,14 @@ def quantity(label: str) -> str:
 
 def target_position(panel: Record, forecast: Record) -> tuple[float, float, float, float] | None:
     """Where a forecast lies on these axes: x, y, low, high, read off what the axes say they are."""
-    y_label = panel["y_label"].lower()
-    x_key = quantity(panel["x_label"])
+    x_key, y_key = quantities(panel)
     if not x_key:
         return None
     x = number(forecast[x_key])
     values = [number(forecast[key]) for key in ("forecast", "low", "high")]
-    if "error" in y_label:
+    if y_key == "error":
         y, high, low = (1 - value for value in values)
-    elif panel["y_is_accuracy"]:
+    elif y_key == "accuracy":
         y, low, high = values
     elif x_key == "middle":  # predicted against measured: a forecast has no place there
         return None
@@ -289,8 +298,9 @@ def _draw_forecasts(ax: Axes, panel: Record, forecasts: Sequence[Record], legend
         ax.plot([x, x], [low, high], color="black", lw=1.1, marker="_", ms=5, mew=1.1, zorder=7)
         ax.plot(x, y, color="black", marker="o", ms=3.2, zorder=7)
         legend.add(9, "forecast with interval", bar)
-    error = "error" in panel["y_label"].lower()
-    chances = {number(f.get("chance")) for f in forecasts} if panel["y_is_accuracy"] or error else set()
+    y_key = quantities(panel)[1]
+    error = y_key == "error"
+    chances = {number(f.get("chance")) for f in forecasts} if y_key in ("accuracy", "error") else set()
     scale = 100.0 if panel["y_is_accuracy"] else 1.0
     for chance in sorted(value for value in chances if math.isfinite(value)):
         line = ax.axhline(scale * (1 - chance if error else chance), color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
+from stages import checks
 from stages.fitting import Array
 
 Draws = Mapping[str, Array]  # parameters by the paper's name, each (k,)
@@ -37,7 +38,8 @@ class Split:
 
 
 def between(values: Array, level: float = 0.9) -> tuple[float, float]:
-    """Central interval of draws; NaN where they are not finite."""
+    """Central interval of draws; NaN where they are not finite. ValueError for a level that is not between 0 and 1."""
+    checks.level(level)
     finite = values[np.isfinite(values)]
     if not len(finite):
         return float("nan"), float("nan")

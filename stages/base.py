@@ -18,6 +18,7 @@ from scipy.stats import t as student
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from stages import checks
 from stages.estimates import Fit, fit
 from stages.fitting import Array, Problem
 from stages.resampling import Kind, Resamples, resample
@@ -114,6 +115,10 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         """Lower and upper bounds (p,) on the search scale; ``y`` for those that the data imply."""
 
+    def _check_parameters(self) -> None:
+        """What the constructor was given, checked at the fit as scikit-learn does; a law with more adds to it."""
+        checks.threshold(type(self).__name__, "huber", self.huber)
+
     def _more_notes(self) -> tuple[str, ...]:
         return ()
 
@@ -146,7 +151,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            For negative or non-finite inputs, or values outside the law's domain.
+            For wrong constructor arguments, negative or non-finite inputs, or values outside the law's domain.
         """
         problem, seeds, ids = self._prepared(X, y, sample_weight, groups)
         with np.errstate(all="ignore"):
@@ -178,6 +183,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         self, X: ArrayLike | pd.DataFrame, level: float = 0.9, new_observation: bool = True
     ) -> tuple[Array, Array]:
         """Central interval at ``X``: of a new observation, or of the curve itself; both (m,)."""
+        checks.level(level)
         spread = self.spread(X)
         half = student.ppf(0.5 + level / 2, spread.dof) * (spread.total if new_observation else spread.curve)
         low, high = spread.mean - half, spread.mean + half
@@ -200,6 +206,11 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         how often each row is drawn instead of drawing here.
         """
         check_is_fitted(self)
+        if kind not in ("pairs", "runs", "wild"):
+            raise ValueError(f"kind must be pairs, runs or wild; got {kind!r}")
+        if kind == "runs" and groups is None and counts is None:
+            raise ValueError("kind='runs' draws whole groups: give groups")
+        checks.count("n", n)
         x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, reset=False)
         target = target.astype(float)
         x, weight = self._inputs(x), _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
@@ -233,6 +244,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         self, X: ArrayLike | pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
     ) -> tuple[Problem, Array, NDArray[np.generic] | None]:
         """What is to be minimised, the seeds, and the groups; validated."""
+        self._check_parameters()
         x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         x, target = self._inputs(x), target.astype(float)
         weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln, stdtr
 from scipy.stats import t as student
 
+from stages import checks
 from stages.base import Law, Spread
 from stages.fitting import Array
 
@@ -57,7 +58,8 @@ class Chain:
     def forecast(
         self, X: ArrayLike, level: float = 0.9, quantiles: int = QUANTILES, steps: int = STEPS
     ) -> ChainForecast:
-        """Forecast with band and interval of nominal coverage ``level``."""
+        """Forecast with band and interval of nominal coverage ``level``, between 0 and 1; ValueError otherwise."""
+        checks.level(level)
         middle = self._middle(X)
         mean = self._score(self.second.predict(middle[:, None]))
         first = self.first.spread(X)

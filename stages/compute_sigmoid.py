@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, logit
 
+from stages import checks
 from stages.base import Law, Parameter, columns_of, counts
 from stages.fitting import Array
 
@@ -40,6 +41,11 @@ class FLOPsToAccuracy(Law):
 
     def __init__(self, floor: float = 0.0) -> None:
         self.floor = floor
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not checks.is_number(self.floor) or not 0 <= self.floor < 1:
+            raise ValueError(f"{type(self).__name__}: floor must be a fraction in [0, 1); got {self.floor!r}")
 
     def _curve(self, theta: Array, x: Array) -> Array:
         floor, a, k = theta

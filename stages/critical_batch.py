@@ -133,13 +133,15 @@ class Unraveled:
         return steps, steps * batch
 
 
-def unravel(table: pd.DataFrame, draws: int = 500, seed: int = 0) -> Unraveled:
+def unravel(table: pd.DataFrame, draws: int = 500, seed: int = 0, level: float = 0.9) -> Unraveled:
     """Estimate every constant, step by step.
 
     Parameters
     ----------
     table : DataFrame
         A row per (run, step): params, batch_size (tokens), step, loss (nats/token); constant learning rate.
+    level : float
+        Nominal coverage of the interval that the notes speak of.
 
     Raises
     ------
@@ -156,7 +158,7 @@ def unravel(table: pd.DataFrame, draws: int = 500, seed: int = 0) -> Unraveled:
     x, y = np.log(usable["loss"].to_numpy()), np.log(usable["b_crit"].to_numpy())
     slope, intercept = np.polyfit(x, y, 1)
     many = _resampled_lines(usable, draws, seed)
-    notes = _notes(contours, usable, -many[:, 1] if len(many) else np.array([]))
+    notes = _notes(contours, usable, -many[:, 1] if len(many) else np.array([]), level)
     law = StepsLoss()
     found = Unraveled(contours, float(np.exp(intercept)), float(-slope), many, law, notes)
     least = table["step"] / (1 + found.critical_batch(table["loss"].to_numpy()) / table["batch_size"])
@@ -211,7 +213,7 @@ def _resampled_lines(usable: pd.DataFrame, draws: int, seed: int) -> Array:
     return np.array(found)
 
 
-def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array) -> tuple[str, ...]:
+def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array, level: float) -> tuple[str, ...]:
     """What the batch-size part leaves open, in sentences."""
     notes = []
     if lost := len(contours) - len(usable):
@@ -225,9 +227,11 @@ def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array) -> tuple
             f"{len(contours)} "
             f"contours (at the smallest batch by up to {100 * worst:+.0f} %): it is not the law of these runs there"
         )
-    low, high = between(-slopes, 0.9)
+    low, high = between(-slopes, level)
     if not low > 0:
-        notes.append(f"1/alpha_B is not identified: its 90 % interval {low:.1f} to {high:.1f} contains zero")
+        notes.append(
+            f"1/alpha_B is not identified: its {100 * level:.3g} % interval {low:.1f} to {high:.1f} contains zero"
+        )
     return tuple(notes)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import Akima1DInterpolator, CubicSpline
 
+from stages import checks
 from stages.allocation import between
 from stages.fitting import Array
 
@@ -128,11 +129,21 @@ def isoflop(
     noise: float | None = None,
     shares: tuple[float, ...] = (0.001, 0.005),
     seed: int = 0,
+    level: float = 0.9,
 ) -> IsoFLOP:
-    """Minima, power laws and flatness of a sweep, with intervals from ``draws`` draws of the noise.
+    """Minima, power laws and flatness of a sweep, with intervals of nominal coverage ``level`` from noise draws.
 
     ``noise`` is the standard deviation of log loss; estimated from the smoothness of the sweep when left out.
+
+    Raises
+    ------
+    ValueError
+        For an unknown curve, draws that are no whole number above zero, or a noise that is not positive.
     """
+    if curve not in CURVES:
+        raise ValueError(f"curve must be one of {', '.join(CURVES)}; got {curve!r}")
+    checks.count("draws", draws)
+    checks.threshold("isoflop", "noise", noise)
     sigma = noise_level(budgets) if noise is None else noise
     rng = np.random.default_rng(seed)
     best, low, drawn, inside = [], [], [], []
@@ -160,7 +171,7 @@ def isoflop(
     return IsoFLOP(
         curve, budgets, np.exp(centre), np.exp(np.array(low)), np.exp(spread), np.array(inside), size, tokens,
         {share: np.exp(w[:, 0]) for share, w in widths.items()},
-        {share: _growth(log_c, w) for share, w in widths.items()}, sigma,
+        {share: _growth(log_c, w, level) for share, w in widths.items()}, sigma,
     )  # fmt: skip
 
 
@@ -196,11 +207,11 @@ def _range(grid: Array, values: Array, lowest: Array, room: float) -> Array:
     return np.stack([grid[first], grid[last]], axis=1)
 
 
-def _growth(log_c: Array, ranges: Array) -> tuple[float, float, float]:
-    """Exponent with which the width of the near-optimal range (a factor in N) grows with C, and its 90 % interval."""
+def _growth(log_c: Array, ranges: Array, level: float) -> tuple[float, float, float]:
+    """Exponent with which the width of the near-optimal range (a factor in N) grows with C, and its interval."""
     width = ranges[:, :, 1] - ranges[:, :, 0]
     line = _line(log_c, width[:, 0], width[:, 1:], np.ones(len(log_c)))
-    return line.slope, *between(line.slopes)
+    return line.slope, *between(line.slopes, level)
 
 
 def _scatter(x: Array, y: Array, variance: Array) -> float:

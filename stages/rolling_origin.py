@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
+from stages import checks
+
 SAME = 1.0001  # budgets within this factor are one budget
 
 
@@ -52,7 +54,15 @@ class RollingOrigin(BaseCrossValidator):
         return len(self.cutoffs(X, groups))
 
     def cutoffs(self, X: Any = None, groups: ArrayLike | None = None) -> list[float]:
-        """Compute cutoffs that leave enough runs below and at least one above."""
+        """Compute cutoffs that leave enough runs below and at least one above.
+
+        Raises
+        ------
+        ValueError
+            For a ``fewest`` or ``most`` that is no whole number above zero.
+        """
+        checks.count("fewest", self.fewest)
+        checks.count("most", self.most)
         _, ends = self._clock(X, groups)
         ids = np.arange(len(ends)) if groups is None else np.asarray(groups)
         budgets = np.sort([ends[ids == run][0] for run in np.unique(ids)])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
+from stages import checks
 from stages.fitting import Array
 
 EDGE = 0.005  # accuracies are moved this far from 0 and 1 before a logit is taken
@@ -24,8 +25,9 @@ def logit(accuracy: ArrayLike) -> Array:
 def interval_score(low: ArrayLike, high: ArrayLike, actual: ArrayLike, level: float = 0.9) -> Array:
     """Winkler's score of central intervals, (m,), in the unit of the accuracy: width plus a fine for each miss.
 
-    Gneiting and Raftery (2007), equation 43. Smaller is better.
+    Gneiting and Raftery (2007), equation 43. Smaller is better. ValueError for a level that is not between 0 and 1.
     """
+    checks.level(level)
     a, b, y = (np.asarray(v, dtype=float) for v in (low, high, actual))
     fine = 2 / (1 - level)
     return np.asarray(b - a + fine * np.maximum(a - y, 0) + fine * np.maximum(y - b, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from stages import checks
 from stages.base import Law, Parameter, columns_of
 from stages.fitting import Array
 
@@ -44,6 +45,12 @@ class NLLToAccuracy(Law):
         self.floor = floor
         self.ceiling = ceiling
         self.huber = huber
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        floor, ceiling = (checks.limits(type(self).__name__, n, getattr(self, n)) for n in ("floor", "ceiling"))
+        if floor[0] >= ceiling[1]:
+            raise ValueError(f"{type(self).__name__}: floor {self.floor!r} must lie below ceiling {self.ceiling!r}")
 
     def _curve(self, theta: Array, x: Array) -> Array:
         floor, ceiling, k, middle = theta

@@ -86,6 +86,8 @@ def _panels(recipe: str, shift: float, noise: random.Random) -> list[dict[str, A
         "y_label": "accuracy",
         "x_log": False,
         "y_is_accuracy": True,
+        "x_quantity": "middle",
+        "y_quantity": "accuracy",
         "points": loss_points,
         "curves": [_curve("sigmoid", span[::-1], [_acc(v, shift) for v in span[::-1]], 0.01, 0.03)],
     }
@@ -93,10 +95,10 @@ def _panels(recipe: str, shift: float, noise: random.Random) -> list[dict[str, A
         step_two = _as_error(step_two)
     return [
         {"x_label": "training FLOPs (6ND)", "y_label": "gold-answer NLL (nats/byte)", "x_log": True,
-         "y_is_accuracy": False, "points": flops_points, "curves": c_curves},
+         "y_is_accuracy": False, "x_quantity": "flops", "y_quantity": "middle", "points": flops_points, "curves": c_curves},
         step_two,
         {"x_label": "training FLOPs (6ND)", "y_label": "accuracy", "x_log": True, "y_is_accuracy": True,
-         "points": composed, "curves": [_curve("composed", grid, [_acc(v, shift) for v in losses], 0.014, 0.03)]},
+         "x_quantity": "flops", "y_quantity": "accuracy", "points": composed, "curves": [_curve("composed", grid, [_acc(v, shift) for v in losses], 0.014, 0.03)]},
     ][: 2 if recipe == "overtraining" else 3]  # fmt: skip
 
 
@@ -106,7 +108,13 @@ def _as_error(panel: dict[str, Any]) -> dict[str, Any]:
     curves = [{"label": "exponential", "x": c["x"], "y": flip(c["y"]), "low": flip(c["high"]), "high": flip(c["low"]),
                "curve_low": flip(c["curve_high"]), "curve_high": flip(c["curve_low"])} for c in panel["curves"]]  # fmt: skip
     points = [p | {"y": 1 - p["y"]} for p in panel["points"]]
-    return panel | {"y_label": "top-1 error", "y_is_accuracy": False, "points": points, "curves": curves}
+    return panel | {
+        "y_label": "top-1 error",
+        "y_is_accuracy": False,
+        "y_quantity": "error",
+        "points": points,
+        "curves": curves,
+    }
 
 
 def _forecast(recipe: str, family: str, task: str, target: str, shift: float, noise: random.Random) -> dict[str, Any]:
@@ -185,6 +193,7 @@ def provenance() -> dict[str, Any]:
                    "targets": [{"name": k, "params": v[0], "tokens": v[1]} for k, v in TARGETS.items()], "level": 0.9},
         "config_digest": "sha256:" + "3f" * 32, "data": "ladder.csv", "data_digest": "sha256:" + "a7" * 32, "rows": 1440,
         "about": ["12 runs of one data mix, 190M to 1.3B parameters.", "FLOPs are 6ND; N counts embeddings."],
+        "account": {"read": {}, "taken": {}, "left_out": [], "notes": []},
     }  # fmt: skip
 
 

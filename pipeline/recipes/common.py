@@ -22,6 +22,7 @@ from pipeline.results import (
     LawFit,
     Panel,
     Point,
+    Quantity,
     RecipeName,
     Tested,
     Trials,
@@ -282,11 +283,24 @@ def _curve(label: str, x: Array, *series: Array) -> Curve:
     return Curve(label=label, x=grid, y=mean, curve_low=band_low, curve_high=band_high, low=low, high=high)
 
 
-def panel(x_label: str, y_label: str, x_log: bool, marks: list[Point], curves: list[Curve]) -> Panel:
-    """One set of axes; the y axis is an accuracy when its label says so."""
-    accuracy = y_label.lower().startswith(("accuracy", "top-1"))
-    return Panel(x_label=x_label, y_label=y_label, x_log=x_log, y_is_accuracy=accuracy, points=tuple(marks),
-                 curves=tuple(curves))  # fmt: skip
+@dataclass(frozen=True)
+class Axis:
+    """What an axis shows, and what is written beside it: a loss may be called anything, ``error_web`` too."""
+
+    quantity: Quantity
+    label: str
+
+
+FLOPS, TOKENS = Axis("flops", "training FLOPs"), Axis("tokens", "training tokens")
+
+
+def panel(x: Axis, y: Axis, marks: list[Point], curves: list[Curve]) -> Panel:
+    """One set of axes; compute and tokens are logarithmic."""
+    return Panel(
+        x_label=x.label, y_label=y.label, x_log=x.quantity in ("flops", "tokens"), x_quantity=x.quantity,
+        y_quantity=y.quantity, y_is_accuracy=y.quantity in ("accuracy", "error"), points=tuple(marks),
+        curves=tuple(curves),
+    )  # fmt: skip
 
 
 def short(count: float) -> str:

@@ -10,6 +10,8 @@ import pandas as pd
 from pipeline.config import LadderSettings
 from pipeline.recipes.common import (
     GRID,
+    TOKENS,
+    Axis,
     Found,
     Job,
     chain_curves,
@@ -82,22 +84,22 @@ def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, s
     most = max([finals["tokens"].max(), *(t.budget.tokens or 0 for t in job.targets)])
     tokens = np.geomspace(finals["tokens"].min(), most, GRID)
     grids = {n: np.column_stack([np.full(GRID, n), tokens]) for n in sizes}
-    measured = cloud[cloud["run"] != "(anchor)"]
+    measured = cloud[cloud["params"].notna()]  # without the anchor
     low = min([measured[LOSS].min(), *(chain.first.predict(grids[n]).min() for n in sizes)])
     losses = np.linspace(low, measured[LOSS].max(), GRID)[:, None]
-    name = "gold answer (bits/byte)"
+    loss, accuracy = Axis("middle", "gold answer (bits/byte)"), Axis("accuracy", f"accuracy ({job.metric})")
     return Figure(
         recipe="ladder", family=job.family, task=job.task,
         panels=(
-            panel("training tokens", name, True,
+            panel(TOKENS, loss,
                   points(finals, "tokens", LOSS, "fit", "params")
                   + points(held[LOSS], "tokens", LOSS, "held out", "params"),
                   [law_curve(chain.first, x, tokens, job.level, short(n)) for n, x in grids.items()]),
-            panel(name, f"accuracy ({job.metric})", False,
+            panel(loss, accuracy,
                   points(measured, LOSS, "accuracy", "intermediate", "params")
                   + points(both, LOSS, "accuracy", "held out", "params"),
                   [law_curve(chain.second, losses, losses[:, 0], job.level, "sigmoid")]),
-            panel("training tokens", f"accuracy ({job.metric})", True,
+            panel(TOKENS, accuracy,
                   points(finals, "tokens", "accuracy", "fit", "params")
                   + points(held["accuracy"], "tokens", "accuracy", "held out", "params"),
                   chain_curves(chain, {short(n): x for n, x in grids.items()}, tokens, job.level)),

@@ -8,7 +8,9 @@ from scipy.stats import t as student
 
 from pipeline.config import Llama3Settings
 from pipeline.recipes.common import (
+    FLOPS,
     GRID,
+    Axis,
     Found,
     Job,
     chain_curves,
@@ -108,19 +110,20 @@ def _figure(
     flops = np.geomspace(finals["flops"].min(), max(t.budget.flops for t in job.targets), GRID)[:, None]
     reached = np.append(finals[middle], chain.first.predict(flops))
     losses = np.linspace(max(reached.min(), 0.0), reached.max(), GRID)[:, None]
-    name = f"{'NLL of the gold answer' if middle == 'nll' else middle} ({_unit(middle)})"
+    loss = Axis("middle", f"{'NLL of the gold answer' if middle == 'nll' else middle} ({_unit(middle)})")
+    accuracy = Axis("accuracy", f"accuracy ({job.metric})")
     return Figure(
         recipe="llama3", family=job.family, task=job.task,
         panels=(
-            panel("training FLOPs", name, True,
+            panel(FLOPS, loss,
                   points(optimal, "flops", middle, "fit", "params") + points(other, "flops", middle, "unused", "params")
                   + points(held, "flops", middle, "held out", "params"),
                   [law_curve(chain.first, flops, flops[:, 0], job.level, "linear in log C")]),
-            panel(name, f"accuracy ({job.metric})", False,
+            panel(loss, accuracy,
                   points(finals, middle, "accuracy", "fit", "params")
                   + points(both, middle, "accuracy", "held out", "params"),
                   [law_curve(chain.second, losses, losses[:, 0], job.level, "sigmoid")]),
-            panel("training FLOPs", f"accuracy ({job.metric})", True,
+            panel(FLOPS, accuracy,
                   points(finals, "flops", "accuracy", "fit", "params")
                   + points(scored, "flops", "accuracy", "held out", "params"),
                   chain_curves(chain, {"composed": flops}, flops[:, 0], job.level)),

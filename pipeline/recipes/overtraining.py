@@ -7,7 +7,9 @@ import pandas as pd
 
 from pipeline.config import OvertrainingSettings
 from pipeline.recipes.common import (
+    FLOPS,
     GRID,
+    Axis,
     Found,
     Job,
     chain_curves,
@@ -24,6 +26,7 @@ from pipeline.results import Figure
 from stages import Chain, LossToError, OvertrainedLoss
 
 MOST_MULTIPLIERS = 5
+ERROR = "1 - accuracy"  # a column beside the losses, of which one may be called error
 
 
 def run(job: Job, settings: OvertrainingSettings) -> Found:
@@ -78,20 +81,20 @@ def _figure(
     low = min(chain.first.predict(x).min() for x in grids.values())
     losses = np.linspace(low, error_runs[loss].max(), GRID)[:, None]
     for rows in (error_runs, both, unused):
-        rows["error"] = 1 - rows["accuracy"]
-    name = f"{loss} loss (nats/token)"
+        rows[ERROR] = 1 - rows["accuracy"]
+    middle, error = Axis("middle", f"{loss} loss (nats/token)"), Axis("error", f"top-1 error ({job.metric})")
     return Figure(
         recipe="overtraining", family=job.family, task=job.task,
         panels=(
-            panel("training FLOPs", name, True,
+            panel(FLOPS, middle,
                   points(loss_runs, "flops", loss, "fit", "params") + points(unused, "flops", loss, "unused", "params")
                   + points(held, "flops", loss, "held out", "params"),
                   [law_curve(chain.first, x, flops, job.level, f"M = {m:g}") for m, x in grids.items()]),
-            panel(name, f"top-1 error ({job.metric})", False,
-                  points(error_runs, loss, "error", "fit", "params") + points(unused, loss, "error", "unused", "params")
-                  + points(both, loss, "error", "held out", "params"),
+            panel(middle, error,
+                  points(error_runs, loss, ERROR, "fit", "params") + points(unused, loss, ERROR, "unused", "params")
+                  + points(both, loss, ERROR, "held out", "params"),
                   [law_curve(chain.second, losses, losses[:, 0], job.level, "exponential")]),
-            panel("training FLOPs", f"accuracy ({job.metric})", True,
+            panel(FLOPS, Axis("accuracy", f"accuracy ({job.metric})"),
                   points(error_runs, "flops", "accuracy", "fit", "params")
                   + points(both, "flops", "accuracy", "held out", "params"),
                   chain_curves(chain, {f"M = {m:g}": x for m, x in grids.items()}, flops, job.level)),
