@@ -82,7 +82,7 @@ def _from_results(folder: Path, out: Path, token_multiplier: float | None, token
     ladder = folder / lm_eval.LADDER
     places = None
     if not ladder.exists():
-        places = {name: _guess(name, token_multiplier, tokens_per_step) for name in lm_eval.models(folder)}
+        places = {m.name: _guess(m.name, token_multiplier, tokens_per_step) for m in lm_eval.models(folder)}
         places = dict(sorted(places.items(), key=lambda item: (item[1].get("params", 0), item[1].get("step", 0))))
         if token_multiplier:
             _spread_over_steps(places.values())

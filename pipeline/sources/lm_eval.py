@@ -34,6 +34,8 @@ from pipeline.account import Account
 from pipeline.config import Strict
 from pipeline.document_metrics import Document, Mean
 from pipeline.errors import Fault, FaultsError
+from pipeline.sources import lm_eval_files, lm_eval_models
+from pipeline.sources.lm_eval_models import Model
 
 ACCURACIES = ("acc", "acc_norm")
 LADDER = "ladder.yaml"
@@ -111,7 +113,7 @@ def read(folder: Path, account: Account | None = None, placed: dict[str, Any] | 
     return valid
 
 
-def models(folder: Path) -> list[str]:
+def models(folder: Path, account: Account | None = None) -> list[Model]:
     """The models of a folder's results, as ``ladder.yaml`` would name them.
 
     Raises
@@ -119,11 +121,15 @@ def models(folder: Path) -> list[str]:
     FaultsError
         With every file that cannot be read.
     """
+    account = account or Account()
     faults: list[Fault] = []
-    found = list(dict.fromkeys(file.names[0] for file in _result_files(folder, faults)))
+    files, others = lm_eval_files.result_files(folder, account, faults)
+    lm_eval_files.leave_others(others, account)
     if faults:
         raise FaultsError(faults)
-    return found
+    scored = {f.shown: any(m.partition(",")[0] in ACCURACIES for t in f.tasks for m in t.metrics) for f in files}
+    sampled = {f.shown: any(True for _ in f.path.parent.glob(f"*_{f.stamp}.jsonl")) for f in files}
+    return lm_eval_models.models(lm_eval_models.named(files), scored, sampled)
 
 
 def without_nll(table: pd.DataFrame) -> str:
