@@ -78,9 +78,11 @@ def placed(
         by_key.setdefault(key, {}).setdefault(one.file.identity.key, []).append(one)
     several = {key for key, models in by_key.items() if len(models) > 1}
     faults += (_several(key, [files[0] for files in by_key[key].values()], folder) for key in sorted(several))
-    for key in places:
+    for key, place in places.items():
         if key not in by_key:
             account.leave(f"models of {LADDER} that no result file is about", key)
+        elif place is None:
+            account.leave(f"models that {LADDER} leaves out (null)", key)
     return [(one, key) for one, key in chosen if key not in several and places[key] is not None]
 
 

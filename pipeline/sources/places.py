@@ -48,7 +48,7 @@ def places_of(folder: Path, faults: list[Fault]) -> dict[str, Place | None]:
 
 
 def validated(path: Path, content: Any, faults: list[Fault]) -> dict[str, Place | None]:
-    """Places by model name; None for one that is listed with faults."""
+    """Places by model name; None for one that is listed with faults, or as null: then it is left out."""
     places: dict[str, Place | None] = {}
     if not isinstance(content, dict):
         faults.append(Fault(str(path), "must map model names to {run, family, step, params, tokens, flops}"))
@@ -57,6 +57,9 @@ def validated(path: Path, content: Any, faults: list[Fault]) -> dict[str, Place 
         name = str(key)
         if name in places:
             faults.append(Fault(f"{path}: {name}", "is there twice (as text and as a number)", "keep one of them"))
+        if given is None:  # listed, and left out on purpose
+            places[name] = None
+            continue
         try:
             places[name] = Place.model_validate(given)
         except ValidationError as error:
