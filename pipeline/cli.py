@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -226,9 +227,22 @@ def _write_json(text: str, target: str) -> None:
     store.write_text(text + "\n", Path(target))
 
 
+def _warned(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as one line: where in whose source it was raised helps nobody who gave a table."""
+    line = f"warning: {plain(' '.join(str(message).split()))[:300]}"
+    if line not in _told:
+        _told.add(line)
+        typer.echo(line, err=True)
+
+
+_told: set[str] = set()
+
+
 def main() -> None:
     """Entry point: errors become one line each and an exit code."""
     debug = "--debug" in sys.argv
+    if not debug:
+        warnings.showwarning = _warned
     try:
         app()
     except BenchcastError as error:

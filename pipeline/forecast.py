@@ -208,7 +208,9 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
             continue
         metric = _metric(part, fit_runs)
         rows = part[part["metric"].eq(metric)].set_index(where).rename(columns={"value": "accuracy"})
-        rows["stderr"] = rows["stderr"].fillna(np.sqrt(rows["accuracy"] * (1 - rows["accuracy"]) / rows["n"]))
+        # A score of 0 or 1 has a sampling error too: that of one question answered otherwise.
+        rate = rows["accuracy"].clip(1 / rows["n"], 1 - 1 / rows["n"])
+        rows["stderr"] = rows["stderr"].where(rows["stderr"] > 0).fillna(np.sqrt(rate * (1 - rate) / rows["n"]))
         rows = rows[["step", "params", "flops", "accuracy", "stderr", "chance"]]
         columns = _losses(losses.get(str(task)), shots, prompt) | validation
         rows = rows.assign(**{m: values.reindex(rows.index) for m, values in columns.items()})

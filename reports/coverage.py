@@ -92,7 +92,8 @@ def _lines(ax: Axes) -> None:
         at = min(x1 * 0.93, y1 * 0.8 / ratio)
         if at > x0 * 1.3 and ratio * at > y0:
             ax.text(at, ratio * at, f"{ratio}", fontsize=5.5, color=GREY, ha="right", va="bottom")
-    first, last = math.ceil(math.log10(6 * x0 * y0)), math.floor(math.log10(6 * x1 * y1))
+    first = math.ceil(math.log10(6) + math.log10(x0) + math.log10(y0))
+    last = min(math.floor(math.log10(6) + math.log10(x1) + math.log10(y1)), 300)
     for exponent in range(first, last + 1, max(1, (last - first) // 5)):
         ax.plot(ends, 10.0**exponent / 6 / ends, color=GREY, lw=0.6, ls=(0, (1, 2)), zorder=1)
         # A line of equal FLOPs leaves the map at the bottom or at the right.

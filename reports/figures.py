@@ -10,7 +10,8 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -35,6 +36,7 @@ BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Ok
 CURVES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), ("#CC79A7", ":"), ("#56B4E9", (0, (5, 1, 1, 1, 1, 1))))
 MARKERS = "os^vDPXph<>8"
 OPEN_MARKERS = (("*", 8.5), ("D", 5.0), ("P", 6.5), ("X", 6.5))
+FURTHEST = 1e307  # of an axis
 MOST_INTERMEDIATE = 1500  # checkpoints drawn per panel: more only thickens the cloud and the file
 
 
@@ -73,9 +75,15 @@ def render(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def styled() -> Any:
-    """Our style over matplotlib's defaults, whatever the user's own matplotlibrc says."""
-    return mpl_style.context(["default", STYLE, {"font.family": ["DejaVu Sans", *fonts.current().families]}])
+@contextmanager
+def styled() -> Iterator[None]:
+    """Our style over matplotlib's defaults, whatever the user's own matplotlibrc says.
+
+    Where a target of 1e300 FLOPs is drawn, ticks and lines beyond all numbers are left out without numpy's warnings.
+    """
+    style = ["default", STYLE, {"font.family": ["DejaVu Sans", *fonts.current().families]}]
+    with mpl_style.context(style), np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        yield
 
 
 @dataclass(frozen=True)
@@ -361,8 +369,9 @@ def x_limits(ax: Axes, xs: np.ndarray[Any, np.dtype[np.float64]], log: bool) -> 
         pad = 0.04 * (high - low) or 0.05 * max(abs(high), 1e-9)
         axis_ticks(ax, low - pad, high + pad, "x")
         return
-    decades = math.log10(high / low)
-    pad = 10 ** max(0.04 * decades, 0.02)
+    decades = math.log10(high) - math.log10(low)
+    # Whatever is asked for, the ends of an axis are numbers.
+    pad = min(10 ** max(0.04 * decades, 0.02), FURTHEST / high, low * FURTHEST)
     ax.set_xlim(low / pad, high * pad)
     subs = (1.0,) if decades > 1.7 else (1.0, 2.0, 5.0) if decades > 0.6 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
     ticks = LogLocator(subs=subs, numticks=7).tick_values(low, high)

@@ -37,6 +37,10 @@ class Split:
         return {name: between(v, level) for name, v in values.items()}
 
 
+# Far from every run a term may be beyond all numbers, or none: the answer is then infinite or NaN, which is shown as none.
+quiet = np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore")
+
+
 def between(values: Array, level: float = 0.9) -> tuple[float, float]:
     """Central interval of draws; NaN where they are not finite. ValueError for a level that is not between 0 and 1."""
     checks.level(level)
@@ -47,11 +51,13 @@ def between(values: Array, level: float = 0.9) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@quiet
 def chinchilla_loss(p: Draws, size: Array, tokens: Array) -> Array:
     """L(N, D) = E + A / N^alpha + B / D^beta (arXiv 2203.15556, equation 2)."""
     return np.asarray(p["E"] + p["A"] * size ** -p["alpha"] + p["B"] * tokens ** -p["beta"])
 
 
+@quiet
 def chinchilla_split(p: Draws, flops: float, per_pair: float = 6.0) -> Split:
     """The least loss under C = per_pair N D, in closed form (arXiv 2203.15556, equation 4).
 
@@ -71,12 +77,14 @@ def chinchilla_exponents(p: Draws) -> tuple[Array, Array]:
     return a, 1 - a
 
 
+@quiet
 def kaplan_loss(p: Draws, size: Array, tokens: Array) -> Array:
     """L(N, D) of arXiv 2001.08361, equation 1.5."""
     inner = (p["N_c"] / size) ** (p["alpha_N"] / p["alpha_D"]) + p["D_c"] / tokens
     return np.asarray(inner ** p["alpha_D"])
 
 
+@quiet
 def kaplan_split(p: Draws, flops: float, per_pair: float = 6.0) -> Split:
     """The least loss of Kaplan's L(N, D) under C = 6 N D, in closed form.
 
@@ -99,12 +107,14 @@ def kaplan_frontier_exponent(alpha_n: Array, alpha_s: Array, alpha_b: Array) -> 
     return alpha_c / alpha_n, batch, steps, batch + steps
 
 
+@quiet
 def overtrained_loss(p: Draws, size: Array, tokens: Array) -> Array:
     """L(C, M) of arXiv 2403.08540, equation 4, at C = 6 N D and M = D / N."""
     flops, ratio = 6 * size * tokens, tokens / size
     return np.asarray(p["E"] + (p["a"] * ratio ** p["eta"] + p["b"] * ratio ** -p["eta"]) * flops ** -p["eta"])
 
 
+@quiet
 def overtrained_split(p: Draws, flops: float, per_pair: float = 6.0) -> Split:
     """The least loss of the over-training law: a M^eta + b M^-eta is least at M = (b/a)^(1/(2 eta)) for every C."""
     ratio = (p["b"] / p["a"]) ** (1 / (2 * p["eta"]))
@@ -116,6 +126,7 @@ LOSSES = {"chinchilla": chinchilla_loss, "kaplan": kaplan_loss, "overtrained": o
 SPLITS = {"chinchilla": chinchilla_split, "kaplan": kaplan_split, "overtrained": overtrained_split}
 
 
+@quiet
 def deviation(form: str, p: Draws, flops: float, factors: Array, per_pair: float = 6.0) -> tuple[Array, Array]:
     """What training a model ``factors`` (m,) times the optimal size costs at the same compute.
 
@@ -150,6 +161,7 @@ def _compute_for(form: str, p: Draws, loss: float, flops: float, per_pair: float
     return float(np.exp(brentq(gap, low, high))) if gap(low) > 0 else float(np.exp(low))
 
 
+@quiet
 def near_optimal(form: str, p: Draws, flops: float, share: float, per_pair: float = 6.0) -> tuple[Array, Array]:
     """Model sizes whose loss at ``flops`` is within ``share`` (0.001 for 0.1 %) of the minimum: low and high, (k,).
 

@@ -187,7 +187,8 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         spread = self.spread(X)
         half = student.ppf(0.5 + level / 2, spread.dof) * (spread.total if new_observation else spread.curve)
         low, high = spread.mean - half, spread.mean + half
-        return (np.exp(low), np.exp(high)) if self.log_link else (low, high)
+        with np.errstate(over="ignore"):  # an end beyond all numbers is infinite
+            return (np.exp(low), np.exp(high)) if self.log_link else (low, high)
 
     def resample(
         self,

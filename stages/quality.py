@@ -92,16 +92,26 @@ def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None
     varies = len(rows) > 2 and np.ptp(score) > 0 and rows["flops"].nunique() > 1
     top = rows["accuracy"].tail(3)
     error = max(noise, 1e-4) / np.sqrt(max(len(top), 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        documents = float(np.nanmedian(score * (1 - score) / stderr**2)) if len(stderr) else np.nan
     return Signal(
         signal_to_noise=float(np.ptp(score) / noise) if len(score) else 0.0,
         monotonicity=float(spearmanr(rows["flops"], score).statistic) if varies else 0.0,
         above_chance=np.nan if chance is None else float((top.mean() - chance) / error),
-        documents=documents,
+        documents=documents(score, stderr) if len(stderr) else np.nan,
         runs=len(rows),
         u_shaped=varies and _u_shaped(np.log10(rows["flops"].to_numpy(dtype=float)), score),
     )
+
+
+def documents(score: Array, stderr: Array) -> float:
+    """How many questions a task has, as the sampling errors (n,) of its scores (n,) imply; NaN where none does.
+
+    A score of 0 or 1 has the error of one question answered otherwise, 1/n.
+    """
+    known = np.isfinite(score) & np.isfinite(stderr) & (stderr > 0)
+    p, error = score[known], stderr[known]
+    inside = (p > 0) & (p < 1)
+    found = np.where(inside, p * (1 - p) / error**2, 1 / error)
+    return float(np.median(found)) if len(found) else float("nan")
 
 
 def _stderr(rows: pd.DataFrame) -> Array:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from pipeline.results import (
@@ -30,9 +31,11 @@ from pipeline.results import (
 from stages import Chain, DirectAccuracy
 from stages.base import Law
 from stages.flops import Budget
+from stages.quality import documents
 
 Array = NDArray[np.float64]
 GRID = 30
+EXACT = "no forecast: the scores leave no uncertainty, and their sampling error is not known (give n or stderr)"
 VALUES = ("forecast", "low", "high", "stderr", "middle")
 FIGURE = {"quantiles": 16, "steps": 11}  # a drawn band needs less precision than a printed number
 
@@ -163,6 +166,9 @@ def forecasts(
     known = X.notna().all(axis=1).to_numpy()
     values = _values(chain, X[known], job.level) if chain is not None and known.any() else None
     row = np.cumsum(known) - 1
+    fitted = job.rows[job.rows["run"].isin(job.fit_runs)]
+    asked = _questions(fitted)
+    same = bool(fitted["accuracy"].nunique() <= 1)
     found = []
     for i, target in enumerate(job.targets):
         flagged = [*warnings, *_about_target(job, target, largest), *gate]
@@ -175,8 +181,10 @@ def forecasts(
             )
         elif not np.isfinite(values[row[i]]).all():
             notes.append("no forecast: the laws have no uncertainty")
+        elif (said := at_least_sampled(values[row[i]], asked, job.level, same)) is None:
+            notes.append(EXACT)
         else:
-            value = dict(zip(VALUES, map(float, values[row[i]]), strict=True))
+            value = dict(zip(VALUES, map(float, said), strict=True))
             if value["middle"] == 0.0:
                 flagged.append("the first law reaches a loss of zero before the target: far outside its range")
             if value["forecast"] in (0.0, 1.0):
@@ -212,6 +220,27 @@ def _values(chain: Chain, X: pd.DataFrame, level: float) -> Array:
     result = chain.forecast(X.to_numpy(dtype=float), level)
     values = np.column_stack([result.mean, result.low, result.high, result.stderr, result.middle])
     return np.where("abnormal" in (chain.first.status_, chain.second.status_), np.nan, values)
+
+
+def _questions(rows: pd.DataFrame) -> float:
+    known = [rows[c].to_numpy(dtype=float) for c in ("accuracy", "stderr") if c in rows]
+    return documents(*known) if len(known) == 2 else math.nan
+
+
+def at_least_sampled(values: Array, asked: float, level: float, same: bool = False) -> Array | None:
+    """``VALUES`` with an interval no narrower than the sampling error of the score to come, of ``asked`` questions.
+
+    Runs that all score the same leave laws no residual, but the next score is still measured on so many questions only.
+    None where the interval has no width or all scores are the ``same``, and the number of questions is unknown (NaN).
+    """
+    score, low, high, stderr, middle = values
+    if not math.isfinite(asked):
+        return None if same or not high > low else values
+    rate = min(max(score, 1 / asked), 1 - 1 / asked) if asked > 1 else 0.5
+    error = math.sqrt(rate * (1 - rate) / asked)
+    half = float(norm.ppf(0.5 + level / 2)) * error
+    low, high = min(low, max(score - half, 0.0)), max(high, min(score + half, 1.0))
+    return np.array([score, low, high, max(stderr, error), middle])
 
 
 def _about_target(job: Job, target: TargetRun, largest: float) -> list[str]:
@@ -265,8 +294,9 @@ def law_curve(law: Law, X: Array, x: Array, level: float, label: str = "") -> Cu
     spread = law.spread(X)
     half = student.ppf(0.5 + level / 2, max(spread.dof, 1e-9))
     ends = [spread.mean + sign * half * scale for scale in (spread.curve, spread.total) for sign in (-1, 1)]
-    series = [spread.mean, *ends]
-    return _curve(label, x, *(np.exp(s) if law.log_link else s for s in series))
+    with np.errstate(over="ignore"):  # far outside the ladder an end may be no number: it is not drawn
+        series = [np.exp(s) if law.log_link else s for s in (spread.mean, *ends)]
+    return _curve(label, x, *series)
 
 
 def chain_curves(chain: Chain, grids: dict[str, Array], x: Array, level: float) -> list[Curve]:
