@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.account import Account
+from pipeline.errors import BenchcastError, InputError, plain
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,8 +32,8 @@ def init(
 ) -> None:
     """Write a commented config from what a folder holds, and say what is left to fill in.
 
-    For results of lm-eval it also writes ladder.yaml beside them, with what the models' names tell; never over one
-    that is there.
+    For results of lm-eval it also writes ladder.yaml beside them, with what the results state and the models' names
+    tell; never over one that is there: then it says which models that one lacks.
     """
     from pipeline import init as starting
     from pipeline import store
@@ -39,14 +41,28 @@ def init(
     for name, value in (("--token-multiplier", token_multiplier), ("--tokens-per-step", tokens_per_step)):
         if value is not None and not 0 < value < float("inf"):
             raise InputError(f"{name}: {value:g} must be positive and finite")
-    made = starting.draft(found, out, token_multiplier, tokens_per_step)
-    if out.exists() and not force:
+    if os.path.lexists(out) and not force:
         raise InputError(f"{out}: is there already (--force replaces it, --out names another)")
-    starting.check(made.files[out])
+    account = Account()
+    try:
+        made = starting.draft(found, out, token_multiplier, tokens_per_step, account)
+        starting.check(made.files[out])
+    except BenchcastError:
+        _tell(account)
+        raise
+    _tell(account)
     for path, text in made.files.items():
+        if path != out and os.path.lexists(path):
+            raise InputError(f"{path}: was written by somebody else meanwhile; run init again")
         store.write_text(text, path)
-        typer.echo(f"wrote {path}")
+        typer.echo(f"wrote {plain(str(path))}")
     for line in made.to_do:
-        typer.echo(f"next: {line}")
+        typer.echo(plain(line if line.startswith("  ") else f"next: {line}"))
     scores = "\nscore:" in made.files[out]
-    typer.echo(f"then: benchcast {'score' if scores else 'run'} {out}" + ("" if scores else " --html"))
+    typer.echo(f"then: benchcast {'score' if scores else 'run'} {plain(str(out))}" + ("" if scores else " --html"))
+
+
+def _tell(account: Account) -> None:
+    """What was left out and decided, for people."""
+    for line in account.record().told():
+        typer.echo(f"note: {plain(line)}", err=True)
