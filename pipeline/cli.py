@@ -248,7 +248,9 @@ def main() -> None:
     except BenchcastError as error:
         if debug:
             raise
-        for line in str(error).splitlines():
+        for line in getattr(error, "account", ()):
+            typer.echo(f"data: {plain(line)}", err=True)
+        for line in str(error).split("\n"):
             typer.echo(f"error: {line}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:

@@ -45,6 +45,7 @@ class FaultsError(InputError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
+        self.account: tuple[str, ...] = ()  # what the reader left out or decided before it stopped
         lines = [str(fault) for fault in self.faults[:MOST_FAULTS]]
         if more := len(self.faults) - len(lines):
             lines.append(f"and {more} more faults of the same input")

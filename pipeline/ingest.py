@@ -14,7 +14,7 @@ import pandas as pd
 from pipeline import schema
 from pipeline.account import Account, Record
 from pipeline.config import DataSettings
-from pipeline.errors import InputError
+from pipeline.errors import FaultsError, InputError
 
 # Published testbeds can be downloaded; the others need a path.
 PUBLISHED = {"overtraining": "pipeline.sources.overtraining", "model_ladder": "pipeline.sources.model_ladder"}
@@ -23,6 +23,7 @@ PUBLISHED = {"overtraining": "pipeline.sources.overtraining", "model_ladder": "p
 # What other tools wrote: module of the reader.
 WRITTEN = {
     "lm_eval": "pipeline.sources.lm_eval",
+    "lighteval": "pipeline.sources.lighteval",
     "every_eval_ever": "pipeline.sources.every_eval_ever",
     "trainer": "pipeline.sources.trainer",
     "wandb": "pipeline.sources.wandb_csv",
@@ -39,7 +40,7 @@ class Data:
     account: Record = field(default_factory=Record)
 
 
-def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | None = None) -> Data:
+def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | Data | None = None) -> Data:
     """Read and validate the table a config names.
 
     Parameters
@@ -47,16 +48,26 @@ def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame
     base : Path
         Folder that relative paths of the config start from.
     override : path or DataFrame, optional
-        ``--data`` of the command line; a frame is a ladder table and is only validated.
+        ``--data`` of the command line; a frame is a ladder table and is only validated, data that were read are taken.
 
     Raises
     ------
     InputError
         When a path is needed and missing, or the data has faults.
     """
+    if isinstance(override, Data):
+        return override
     account = Account()
+    try:
+        return _read(settings, base, override, account)
+    except FaultsError as error:
+        error.account = account.record().told()
+        raise
+
+
+def _read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | None, account: Account) -> Data:
     if isinstance(override, pd.DataFrame):
-        return _counted(schema.validate(override, "table"), "table in memory", account)
+        return _counted(schema.validate(override, "table", account), "table in memory", account)
     path = Path(override) if override is not None else (base / settings.path if settings.path else None)
     if settings.source == "demo" and override is None:
         return demo()
@@ -80,6 +91,8 @@ def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame
 
 def _counted(table: pd.DataFrame, label: str, account: Account, about: Sequence[str] = ()) -> Data:
     """The table with the account of how it was read."""
+    if apart := schema.unpaired(table):
+        account.note(apart)
     account.taken("rows", len(table))
     for column in ("run", "task"):
         account.taken(f"{column}s", table[column].nunique())
@@ -103,7 +116,7 @@ def merged(first: Data, second: Data) -> Data:
     where = ["run", "tokens"]
     steps = both.dropna(subset=["step"]).drop_duplicates(where).set_index(where)["step"]
     told = pd.Series(steps.reindex(pd.MultiIndex.from_frame(both[where])).to_numpy(), index=both.index)
-    table = schema.validate(both.assign(step=both["step"].fillna(told)), "both tables together")
+    table = schema.validate(both.assign(step=both["step"].fillna(told)), "both tables together", account)
     return _counted(table, f"{second.label} with {first.label}", account, (*first.about, *second.about))
 
 

@@ -30,16 +30,20 @@ dtype            precision and quantisation of the weights when scored; empty wh
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline.account import Account
+from pipeline import csv_files, reading, table_files, units
+from pipeline.account import Account, listed
+from pipeline.csv_files import LINE
 from pipeline.errors import Fault, FaultsError
+
+Lines = NDArray[np.int64]
 
 TEXT = (
     "run", "family", "flops_convention", "task", "prompt", "metric", "source", "digest", "lm_eval", "task_version",
@@ -77,6 +81,11 @@ METRICS = {
     "val_bpb": Metric("bits/byte", 0.0, 36.0, "give the mean per byte"),
 }
 
+ALIASES = {
+    "accuracy": "acc", "acc,none": "acc", "acc_norm,none": "acc_norm", "loss": "val_loss", "eval_loss": "val_loss",
+    "bpb": "bits_per_byte",
+}  # fmt: skip
+
 LOSSES = ("nll", "bits_per_byte", "nll_choice")  # of a task's own documents
 
 # Names the recipes use for other columns beside the validation losses.
@@ -89,99 +98,130 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     Raises
     ------
     FaultsError
-        With every fault of the file; CSV rows are numbered as an editor shows them (the header is row 1).
+        With every fault of the file; rows of a CSV file are its lines, as an editor shows them.
     """
     try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
-        elif path.suffix == ".json":
-            frame = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
-        else:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise FaultsError([Fault(str(path), f"cannot be read: {error}", "give a CSV, Parquet or JSON file")]) from error
-    return validate(frame, str(path))
+        frame = table_files.read(path, account)
+    except reading.Unreadable as what:
+        fault = Fault(str(path), f"cannot be read: {what}", "give a CSV, Parquet or JSON file")
+        raise FaultsError([fault]) from None
+    return validate(frame, str(path), account)
 
 
-def validate(frame: pd.DataFrame, file: str = "table") -> pd.DataFrame:
-    """Return the table with all of ``COLUMNS`` in order and proper types, or raise every fault at once."""
+def validate(frame: pd.DataFrame, file: str = "table", account: Account | None = None) -> pd.DataFrame:
+    """Return the table with all of ``COLUMNS`` in order and proper types, or raise every fault at once.
+
+    Rows that say the same twice count once, and of a part and the whole of a task's documents the whole counts; the
+    account is told.
+
+    Raises
+    ------
+    FaultsError
+        With every fault, each with its row.
+    """
+    lines = frame.index.to_numpy() if frame.index.name == LINE else np.arange(len(frame)) + 2
     faults = list(_column_faults(frame, file))
-    table = frame.reset_index(drop=True).reindex(columns=list(COLUMNS))
-    for column in TEXT:
-        # Few distinct values, many rows: work on the distinct ones.
-        codes, values = pd.factorize(table[column])
-        texts = np.array([*(str(v).strip() for v in values), ""], dtype=object)
-        table[column] = texts[codes]
-    for column in NUMBERS:
-        numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
-        bad = table[column].notna() & numbers.isna()
-        if table[column].dtype in (bool, object):
-            bad |= table[column].map(lambda v: isinstance(v, bool | np.bool_)).astype(bool)
-        faults += _rows(bad, table[column], file, column, "is not a number", "")
-        table[column] = numbers
+    if frame.columns.duplicated().any():
+        raise FaultsError(faults)
+    given = frame.reset_index(drop=True).reindex(columns=list(COLUMNS))
+    table = pd.DataFrame(index=given.index)
+    for column in COLUMNS:
+        if column in TEXT:
+            # Few distinct values, many rows: work on the distinct ones.
+            codes, values = pd.factorize(given[column])
+            table[column] = np.array([*(str(v).strip() for v in values), ""], dtype=object)[codes]
+        else:
+            table[column], bad = _numbers(given[column])
+            faults += _rows(bad, given[column], file, lines, column, "is not a number")
     for column in REQUIRED:
         if column in frame.columns:
-            given = frame[column].reset_index(drop=True).notna()
-            empty = table[column].isna() & ~given if column in NUMBERS else table[column].eq("")
-            faults += _rows(empty, table[column], file, column, "is empty", "every row needs it")
-    faults += _value_faults(table, file)
-    faults += _table_faults(table, file)
+            empty = given[column].isna() if column in NUMBERS else table[column].eq("")
+            faults += _rows(empty, table[column], file, lines, column, "is empty", "every row needs it")
+    faults += _value_faults(table, file, lines)
+    faults += _table_faults(table, file, lines)
+    kept = _once(table, file, lines, faults, account)
     if faults:
         raise FaultsError(sorted(faults, key=_position))
-    return table
+    return table if kept.all() else table[kept].reset_index(drop=True)
+
+
+def _numbers(given: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """A column as floats, and where what is given is no plain number."""
+    if isinstance(given.dtype, pd.CategoricalDtype):
+        numbers, bad = _numbers(pd.Series(given.cat.categories.to_numpy(dtype=object)))
+        codes = given.cat.codes.to_numpy()
+        values = np.append(numbers.to_numpy(), np.nan)[codes]
+        return pd.Series(values, index=given.index), pd.Series(np.append(bad.to_numpy(), False)[codes], given.index)
+    numbers = pd.to_numeric(given, errors="coerce").astype(float)
+    bad = given.notna() & numbers.isna()
+    if given.dtype in (bool, object):
+        truth = given.map(lambda v: isinstance(v, bool | np.bool_)).astype(bool)
+        spelled = given.map(lambda v: isinstance(v, str)).astype(bool) & ~np.isfinite(numbers)
+        bad |= truth | (given.notna() & spelled)
+    return numbers, bad
 
 
 def _column_faults(frame: pd.DataFrame, file: str) -> Iterator[Fault]:
-    for column in REQUIRED:
-        if column not in frame.columns:
-            yield Fault(file, f"column {column!r} is missing", f"columns are {', '.join(COLUMNS)}")
-    for column in frame.columns:
-        if column not in COLUMNS:
-            near = difflib.get_close_matches(str(column), COLUMNS, 1)
+    names = [str(column) for column in frame.columns]
+    lacking = [column for column in REQUIRED if column not in names]
+    if lacking:
+        fix = f"it has {listed(names, 12)}; columns are {', '.join(COLUMNS)}"
+        cased = {name.lower().strip(): name for name in names}
+        if spelled := [f"{cased[c]} as {c}" for c in lacking if c in cased]:
+            fix = f"write {', '.join(spelled)}"
+        verb = "column {} is missing" if len(lacking) == 1 else "columns {} are missing"
+        yield Fault(file, verb.format(", ".join(map(repr, lacking))), fix)
+    for column in dict.fromkeys(names):
+        if names.count(column) > 1:
+            yield Fault(file, f"column {column!r} is there twice", "keep one of them")
+        elif column not in COLUMNS and column.lower() not in lacking:
+            near = difflib.get_close_matches(column, COLUMNS, 1)
             yield Fault(file, f"column {column!r} is unknown", f"did you mean {near[0]!r}?" if near else "remove it")
     if frame.empty:
         yield Fault(file, "there are no rows")
 
 
-def _value_faults(table: pd.DataFrame, file: str) -> Iterator[Fault]:
+def _value_faults(table: pd.DataFrame, file: str, lines: Lines) -> Iterator[Fault]:
     for column in ("params", "tokens", "flops", "n"):
         bad = table[column].notna() & ~(np.isfinite(table[column]) & (table[column] > 0))
-        yield from _rows(bad, table[column], file, column, "must be positive and finite", "")
+        yield from _rows(bad, table[column], file, lines, column, "must be positive and finite")
     for column in ("stderr", "step", "num_fewshot"):
         bad = table[column].notna() & ~(np.isfinite(table[column]) & (table[column] >= 0))
-        yield from _rows(bad, table[column], file, column, "must be zero or more", "")
+        yield from _rows(bad, table[column], file, lines, column, "must be zero or more")
     bad = table["chance"].notna() & ~table["chance"].between(0, 1, inclusive="left")
-    yield from _rows(bad, table["chance"], file, "chance", "must be a fraction in [0, 1)", _PERCENT)
-    known = table["metric"].isin(list(METRICS))
-    yield from _rows(~known & table["metric"].ne(""), table["metric"], file, "metric", "is unknown",
-                     f"metrics are {', '.join(METRICS)}")  # fmt: skip
+    yield from _rows(bad, table["chance"], file, lines, "chance", "must be a fraction in [0, 1)", _PERCENT)
+    unknown = ~table["metric"].isin(list(METRICS)) & table["metric"].ne("")
+    for name in table.loc[unknown, "metric"].unique()[:10]:
+        meant = ALIASES.get(name.lower()) or next(iter(difflib.get_close_matches(name, METRICS, 1)), None)
+        fix = f"did you mean {meant!r}?" if meant else f"metrics are {', '.join(METRICS)}"
+        yield from _rows(table["metric"].eq(name), table["metric"], file, lines, "metric", "is unknown", fix)
     for name, metric in METRICS.items():
-        bad = table["metric"].eq(name) & table["value"].notna() & ~table["value"].between(metric.low, metric.high)
+        own = table["metric"].eq(name)
+        bad = own & table["value"].notna() & ~table["value"].between(metric.low, metric.high)
         what = f"is not a {name} in [{metric.low:g}, {metric.high:g}] {metric.unit}"
-        yield from _rows(bad, table["value"], file, "value", what, metric.hint)
+        yield from _rows(bad, table["value"], file, lines, "value", what, metric.hint)
+        if metric.unit == "fraction":  # a score in [0, 1] cannot scatter more
+            yield from _rows(own & table["stderr"].gt(0.5001), table["stderr"], file, lines, "stderr",
+                             "is larger than a fraction's can be", _PERCENT)  # fmt: skip
 
 
-def _table_faults(table: pd.DataFrame, file: str) -> Iterator[Fault]:
-    # ``step`` is empty for some published runs: only then do tokens tell their checkpoints apart.
-    keyed = table[KEY].assign(tokens=table["tokens"].where(table["step"].isna(), -1.0)).fillna(-1)
-    repeated = keyed[keyed.duplicated(keep=False)]
-    for _, rows in repeated.groupby(list(keyed.columns), sort=False).groups.items():
-        for i in rows[1:]:
-            where = f"{file}: row {int(i) + 2}"
-            yield Fault(where, f"repeats the run, step, task and metric of row {int(rows[0]) + 2}", "keep one of them")
+def _table_faults(table: pd.DataFrame, file: str, lines: Lines) -> Iterator[Fault]:
     six_nd = table["flops_convention"].str.upper().str.replace(" ", "").eq("6ND")
     off = (table["flops"] / (6 * table["params"] * table["tokens"]) - 1).abs() > 0.02
-    yield from _rows(six_nd & off, table["flops"], file, "flops", "is not 6·params·tokens",
+    yield from _rows(six_nd & off, table["flops"], file, lines, "flops", "is not 6·params·tokens",
                      "correct it, or name the convention in flops_convention")  # fmt: skip
     reserved = table["metric"].eq("val_loss") & table["task"].isin(RESERVED)
-    yield from _rows(reserved, table["task"], file, "task", "cannot name a validation loss", "rename it")
-    checkpoints = table[["run", "tokens", "step", "flops"]].drop_duplicates()
+    yield from _rows(reserved, table["task"], file, lines, "task", "cannot name a validation loss", "rename it")
+    places = table[["run", "family", "step", "params", "tokens", "flops", "flops_convention"]].drop_duplicates()
+    yield from _unit_faults(places, file, lines)
+    checkpoints = places[["run", "tokens", "step", "flops"]].drop_duplicates()
     for (run, tokens), rows in checkpoints[checkpoints.duplicated(["run", "tokens"], keep=False)].groupby(
         ["run", "tokens"]
     ):
         what = f"run {run!r} has several steps or FLOPs at {tokens:g} tokens"
-        yield Fault(f"{file}: row {int(rows.index[-1]) + 2}", what, "a checkpoint has one of each")
-    about = table[["run", "family", "params", "flops_convention"]].drop_duplicates()
+        yield Fault(f"{file}: row {lines[int(rows.index[-1])]}", what, "a checkpoint has one of each")
+    yield from _clock_faults(checkpoints, file, lines)
+    about = places[["run", "family", "params", "flops_convention"]].drop_duplicates()
     for family, rows in about.groupby("family"):
         if len(conventions := sorted(set(rows["flops_convention"]))) > 1:
             names = " and ".join(map(repr, conventions))
@@ -191,13 +231,105 @@ def _table_faults(table: pd.DataFrame, file: str) -> Iterator[Fault]:
             yield Fault(file, f"run {run!r} has several params or families", "one run is one model")
 
 
-def _rows(bad: pd.Series, values: pd.Series, file: str, column: str, what: str, fix: str) -> list[Fault]:
-    def show(value: object) -> str:
-        return "" if what == "is empty" else f"{value:g} " if isinstance(value, float) else f"{value!r} "
+def _unit_faults(places: pd.DataFrame, file: str, lines: Lines) -> Iterator[Fault]:
+    """Sizes that cannot be in plain counts, a line for every kind with the first row that shows it."""
+    positive = places[(places[["params", "tokens", "flops"]] > 0).all(axis=1) & np.isfinite(places["flops"])]
+    ratio = positive["tokens"] / positive["params"]
+    factor = positive["flops"] / (6 * positive["params"] * positive["tokens"])
+    odd = ~ratio.between(units.FEWEST_RATIO, units.MOST_RATIO) | ~positive["params"].between(
+        units.FEWEST_PARAMS, units.MOST_PARAMS
+    )
+    odd |= ~factor.between(1 / units.MOST_OFF, units.MOST_OFF)
+    for i, row in positive[odd].iterrows():
+        what = units.impossible(row["params"], row["tokens"])
+        what = what or units.impossible_flops(row["params"], row["tokens"], row["flops"])
+        if what:
+            yield Fault(f"{file}: row {lines[int(str(i))]}", f"run {row['run']!r}: {what}")
 
-    return [Fault(f"{file}: row {i + 2}", f"{column} {show(values[i])}{what}", fix) for i in np.flatnonzero(bad)]
+
+def _clock_faults(checkpoints: pd.DataFrame, file: str, lines: Lines) -> Iterator[Fault]:
+    """Tokens that fall, or stand still, while the steps of a run grow."""
+    known = checkpoints.dropna(subset=["step", "tokens"]).sort_values(["run", "step"], kind="stable")
+    same = known["run"].eq(known["run"].shift())
+    bad = same & (known["step"] > known["step"].shift()) & (known["tokens"] < known["tokens"].shift())
+    for i in np.flatnonzero(bad):
+        was, now = known.iloc[i - 1], known.iloc[i]
+        what = (f"run {now['run']!r} has {now['tokens']:g} tokens at step {now['step']:g}, "
+                f"fewer than {was['tokens']:g} at step {was['step']:g}")  # fmt: skip
+        yield Fault(f"{file}: row {lines[int(known.index[i])]}", what, "tokens grow with the steps")
+
+
+def _once(
+    table: pd.DataFrame, file: str, lines: Lines, faults: list[Fault], account: Account | None
+) -> NDArray[np.bool_]:
+    """Which rows count: equal statements of one cell are one, a whole one stands for a part; others are faults."""
+    # ``step`` is empty for some published runs: only then do tokens tell their checkpoints apart.
+    keyed = pd.DataFrame({c: pd.factorize(table[c])[0] if c in TEXT else table[c].fillna(-1) for c in KEY})
+    keyed["tokens"] = table["tokens"].where(table["step"].isna(), -1.0)
+    kept = np.ones(len(table), dtype=bool)
+    keys = list(keyed.columns)
+    several = keyed.duplicated(keep=False).to_numpy()
+    agreed = keyed[several].assign(value=table["value"]).groupby(keys, dropna=False)["value"].transform("nunique").eq(1)
+    kept[agreed.index[agreed]] = ~keyed.loc[agreed.index[agreed]].duplicated().to_numpy()
+    equal, partial = int((~kept).sum()), 0
+    for found in list(keyed.loc[agreed.index[~agreed]].groupby(keys, sort=False, dropna=False).groups.values())[:1000]:
+        best = table.loc[found, "n"].idxmax() if table.loc[found, "n"].notna().any() else found[0]
+        for i in (i for i in found if i != best):
+            kept[i] = False
+            if table.at[i, "value"] == table.at[best, "value"]:
+                equal += 1
+            elif table.at[i, "n"] < table.at[best, "n"]:
+                partial += 1
+            else:
+                first, second = sorted((int(i), int(best)))
+                what = (f"repeats the run, step, task and metric of row {lines[first]} with another value "
+                        f"({table.at[second, 'value']:g}, there {table.at[first, 'value']:g})")  # fmt: skip
+                faults.append(Fault(f"{file}: row {lines[second]}", what, "keep one of them"))
+    if account is not None and equal:
+        account.note(f"{equal} rows of {Path(file).name} repeat others, and count once")
+    if account is not None and partial:
+        account.note(
+            f"{partial} rows of {Path(file).name} are of fewer documents than others of the same cell (column n): the others count"
+        )
+    return kept
+
+
+def unpaired(table: pd.DataFrame) -> str:
+    """A line that says which runs' scores and losses lie at different tokens and so are no pairs; empty where none."""
+    accuracy = table["metric"].isin([name for name, m in METRICS.items() if m.unit == "fraction"])
+    scored, lossy = ({run: set(t) for run, t in table[rows].groupby("run")["tokens"]}
+                     for rows in (accuracy, table["metric"].eq("val_loss")))  # fmt: skip
+    both = [run for run in scored if run in lossy]
+    apart = [run for run in both if not scored[run] & lossy[run]]
+    if not apart:
+        return ""
+    run = min(apart, key=str)
+    one = max(scored[run])
+    near = min(lossy[run], key=lambda tokens: abs(tokens - one))
+    return (f"scores and losses of {len(apart)} of {len(both)} runs lie at different tokens and are not paired "
+            f"(run {run!r}: {one:.9g} and {near:.9g}); a law from loss to accuracy cannot use them")  # fmt: skip
+
+
+MOST_ROWS = 50
+
+
+def _rows(bad: pd.Series, values: pd.Series, file: str, lines: Lines, column: str, what: str,
+          fix: str = "") -> list[Fault]:  # fmt: skip
+    """A fault for each row that is bad; of very many, the first and a count."""
+    at = np.flatnonzero(bad)
+
+    def fault(i: int) -> Fault:
+        value = values.iloc[i]
+        shown = "" if what == "is empty" else f"{value:g} " if isinstance(value, float) else f"{value!r} "
+        hint = fix or (csv_files.unlike(value) if isinstance(value, str) else "")
+        return Fault(f"{file}: row {lines[i]}", f"{column} {shown}{what}", hint)
+
+    faults = [fault(int(i)) for i in at[:MOST_ROWS]]
+    if len(at) > MOST_ROWS:
+        faults.append(Fault(file, f"column {column!r}: {len(at) - MOST_ROWS} more rows: {what}", fix))
+    return faults
 
 
 def _position(fault: Fault) -> tuple[str, int]:
     file, _, row = fault.where.partition(": row ")
-    return file, int(row or 0)
+    return (file, int(row)) if row else (file, 0 if "more rows" not in fault.what else 1 << 60)

@@ -32,7 +32,7 @@ def test_negative_flops_a_percentage_and_a_duplicate_are_reported_together(tmp_p
     table = make_ladder()
     table.loc[3, "flops"] *= -1
     table.loc[6, "value"] = 61.2
-    table = pd.concat([table, table.iloc[[9]]], ignore_index=True)
+    table = pd.concat([table, table.iloc[[9]].assign(value=0.123)], ignore_index=True)
     faults = _faults(table, tmp_path)
     assert any("row 5: flops -1.2e+16" in f and "positive" in f for f in faults)
     assert any("row 8: value 61.2" in f and "percentage" in f for f in faults)
