@@ -9,7 +9,7 @@ import typer
 
 from pipeline.errors import InputError, plain
 
-SOURCES = "table, lm_eval, every_eval_ever, trainer, wandb, overtraining, model_ladder or demo"
+SOURCES = "table, lm_eval, lighteval, every_eval_ever, trainer, wandb, overtraining, model_ladder or demo"
 
 
 def add_to(app: typer.Typer) -> None:

@@ -58,7 +58,9 @@ Bounds = Annotated[float | tuple[float, float], AfterValidator(_bounds)]
 class DataSettings(Strict):
     """``data``: where the ladder table comes from."""
 
-    source: Literal["demo", "table", "lm_eval", "every_eval_ever", "trainer", "wandb", "overtraining", "model_ladder"]
+    source: Literal[
+        "demo", "table", "lm_eval", "lighteval", "every_eval_ever", "trainer", "wandb", "overtraining", "model_ladder"
+    ]
     path: Path | None = Field(default=None, description="file or folder; --data on the command line overrides it")
 
 

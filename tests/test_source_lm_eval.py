@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import tiny_models
 
+from pipeline.account import Account
 from pipeline.errors import FaultsError
 from pipeline.sources import lm_eval as source
 
@@ -106,7 +107,7 @@ def test_without_samples_there_are_accuracies_only(tmp_path: Path) -> None:
     table = source.read(tmp_path)
     assert set(table["metric"]) == {"acc", "acc_norm"}
     assert set(table["n"]) == {3}
-    assert table["chance"].isna().all()
+    assert table["chance"].isna().all()  # no well-known task
 
 
 def test_gold_answers_given_by_their_text(tmp_path: Path) -> None:
@@ -121,21 +122,20 @@ def test_gold_answers_that_are_unclear_give_no_losses(tmp_path: Path) -> None:
     place = modern(tmp_path)
     lines = [json.dumps(s) for s in samples(modern=True, targets=["1", "1", "0"])]
     next(place.glob("samples_*")).write_text("\n".join(lines))
-    with pytest.warns(UserWarning, match="do not tell the gold answers"):
-        table = source.read(tmp_path)
+    account = Account()
+    table = source.read(tmp_path, account)
     assert set(table["metric"]) == {"acc", "acc_norm"}
-
-
-def test_the_latest_result_counts(tmp_path: Path) -> None:
-    for stamp, acc in (("2026-03-01T00-00-00.0", 0.9), ("2026-01-01T00-00-00.0", 0.1), ("2026-02-01T00-00-00.0", 0.2)):
-        modern(tmp_path, stamp, results={"t": {"acc,none": acc}})
-    assert values(source.read(tmp_path))["acc"] == 0.9
+    assert "the samples do not tell the gold answers: t (org/a)" in "\n".join(account.record().lines())
 
 
 def test_groups_are_not_tasks(tmp_path: Path) -> None:
-    scores = {"t": {"acc,none": 0.5}, "all": {"acc,none": 0.4}}
-    modern(tmp_path, results=scores, group_subtasks={"all": ["t"], "t": []}, groups={"all": {}})
-    assert set(source.read(tmp_path)["task"]) == {"t"}
+    scores = {"t": {"acc,none": 2 / 3}, "both": {"acc,none": 0.4}, "sub": {"acc,none": 0.3}, "x_average": {"acc,none": 0}}
+    modern(tmp_path, results=scores, group_subtasks={"both": ["t"], "t": []}, groups={"sub": {}})
+    account = Account()
+    assert set(source.read(tmp_path, account)["task"]) == {"t"}
+    told = "\n".join(account.record().lines())
+    assert "left out 2: groups of tasks, whose members count: both, sub" in told
+    assert "left out 1: averages over tasks: x_average" in told
 
 
 def test_flops_default_to_six_n_d(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(FaultsError) as caught:
         source.read(tmp_path)
     said = str(caught.value)
-    for words in ("results_y.json: is not a result file", "org/c.params", "org/c.flop", "model 'org/b' is not in it",
+    for words in ("results_y.json: is not a result file that can be read", "org/c.params", "org/c.flop", "model 'org/b' is not in it",
                   "model 'org/a' is not in it (did you mean 'org/aa'?)"):  # fmt: skip
         assert words in said
 
@@ -231,7 +231,11 @@ def test_results_of_lm_eval_03_have_accuracies_and_no_nll(tmp_path: Path) -> Non
     table = source.read(tmp_path)
     assert table.set_index(["task", "metric"])["value"].to_dict() == {
         ("arc_easy", "acc"): 0.5, ("arc_easy", "acc_norm"): 0.4, ("lambada_openai", "acc"): 0.25,
+        ("lambada_openai", "val_loss"): pytest.approx(math.log(30)),  # nats per target word
     }  # fmt: skip
     assert set(table["lm_eval"]) == {"0.3"}
     assert set(table["num_fewshot"]) == {0}
+    chance = table.set_index(["task", "metric"])["chance"]
+    assert chance["arc_easy", "acc"] == 0.25
+    assert chance["lambada_openai", "acc"] == 0
     assert source.without_nll(table).startswith("2 of 2 cells have no NLL, since no samples were logged (arc_easy, l")

@@ -9,73 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline import reading
+
 MAIN = ("", "main", "master")
 MODEL_KEYS = ("peft", "delta", "pretrained", "model", "path", "engine")  # in lm-eval's order
 
 # Arguments that say how a model was run, not which model it was or what it was asked.
-RUNNING = frozenset(
-    [
-        "batch_size",
-        "max_batch_size",
-        "device",
-        "devices",
-        "device_map",
-        "device_map_option",
-        "parallelize",
-        "max_memory_per_gpu",
-        "max_cpu_memory",
-        "offload_folder",
-        "offload_state_dict",
-        "trust_remote_code",
-        "use_fast_tokenizer",
-        "use_fast",
-        "cache_dir",
-        "token",
-        "use_auth_token",
-        "low_cpu_mem_usage",
-        "attn_implementation",
-        "logits_cache",
-        "use_cache",
-        "no_cache",
-        "tensor_parallel_size",
-        "data_parallel_size",
-        "pipeline_parallel_size",
-        "gpu_memory_utilization",
-        "swap_space",
-        "seed",
-        "num_concurrent",
-        "max_retries",
-        "timeout",
-        "base_url",
-        "api_key",
-        "tokenized_requests",
-        "tokenizer_backend",
-        "verify_certificate",
-        "enforce_eager",
-        "distributed_executor_backend",
-        "disable_custom_all_reduce",
-        "disable_log_stats",
-        "download_dir",
-        "load_format",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "enable_prefix_caching",
-        "nnodes",
-        "node_rank",
-        "local_files_only",
-        "subprocess",
-        "gpus",
-        "mp_size",
-        "use_safetensors",
-        "progress_bar",
-        "eos_string",
-    ]
-)
+RUNNING = frozenset({
+    "batch_size", "max_batch_size", "device", "devices", "device_map", "device_map_option", "parallelize",
+    "max_memory_per_gpu", "max_cpu_memory", "offload_folder", "offload_state_dict", "trust_remote_code",
+    "use_fast_tokenizer", "use_fast", "cache_dir", "token", "use_auth_token", "low_cpu_mem_usage",
+    "attn_implementation", "logits_cache", "use_cache", "no_cache", "tensor_parallel_size", "data_parallel_size",
+    "pipeline_parallel_size", "gpu_memory_utilization", "swap_space", "seed", "num_concurrent", "max_retries",
+    "timeout", "base_url", "api_key", "tokenized_requests", "tokenizer_backend", "verify_certificate",
+    "enforce_eager", "distributed_executor_backend", "disable_custom_all_reduce", "disable_log_stats",
+    "download_dir", "load_format", "max_num_seqs", "max_num_batched_tokens", "enable_prefix_caching", "nnodes",
+    "node_rank", "local_files_only", "subprocess", "gpus", "mp_size", "use_safetensors", "progress_bar",
+})  # fmt: skip
 DTYPES = {"float": "float32", "fp32": "float32", "half": "float16", "fp16": "float16", "bf16": "bfloat16",
           "double": "float64", "auto": ""}  # fmt: skip
 UNSTATED = ("model_sha", "peft_sha", "delta_sha", "dtype")  # may be left unsaid without being another
@@ -124,7 +80,7 @@ def arguments(given: Any) -> dict[str, str]:
         except ValueError:
             return {}
     if isinstance(given, Mapping):
-        return {str(key): _text(value) for key, value in given.items()}
+        return {str(key): text(value) for key, value in given.items()}
     pairs = (part.partition("=") for part in str(given or "").split(","))
     return {key.strip(): value.strip() for key, _, value in pairs if key.strip()}
 
@@ -136,20 +92,28 @@ def identity_of(content: Mapping[str, Any]) -> Identity:
     args = arguments(config.get("model_args"))
     said = {key: args[key] for key in MODEL_KEYS if args.get(key)}
     base = next((said[key] for key in MODEL_KEYS[2:] if key in said), "")
-    name = _text(content.get("model_name")) or next(iter(said.values()), "")
-    revision = args.get("revision") or _text(config.get("model_revision"))
-    facts = {key: value for key, value in args.items()
-             if key not in RUNNING and key not in (*MODEL_KEYS, "revision", "dtype") and not _unset(value)}  # fmt: skip
-    facts |= {key: said[key] for key in ("peft", "delta") if key in said and said[key] != name}
-    facts["dtype"] = dtype(_text(config.get("model_dtype")) or args.get("dtype", ""))
-    facts |= {key: _text(config.get(key)) for key in ("model_sha", "peft_sha", "delta_sha")}
-    template = template_of(content)
-    facts["chat_template"] = template
+    name = text(content.get("model_name")) or next(iter(said.values()), "")
+    facts: dict[str, str] = {key: said[key] for key in ("peft", "delta") if key in said and said[key] != name}
+    facts |= {key: text(config.get(key)) for key in ("model_sha", "peft_sha", "delta_sha")}
+    facts["dtype"] = text(config.get("model_dtype")) or args.get("dtype", "")
+    return made(
+        name, base or name, args.get("revision") or text(config.get("model_revision")), facts, args,
+        tokenizer=_tokenizer(content, args), template=template_of(content), params=_params(config),
+    )  # fmt: skip
+
+
+def made(
+    name: str, base: str, revision: str, facts: Mapping[str, str], args: Mapping[str, str], *,
+    tokenizer: str, template: str, params: float | None = None,
+) -> Identity:  # fmt: skip
+    """An identity from what is stated of it; of the arguments only those count that make it another model."""
+    aside = RUNNING | {*MODEL_KEYS, "revision", "dtype"}
+    counted = {key: value for key, value in args.items() if key not in aside and not _unset(value)}
+    counted |= dict(facts) | {"dtype": dtype(facts.get("dtype", "")), "chat_template": template}
     return Identity(
-        name=name, base=base or name, revision="" if revision in MAIN else revision,
-        facts=tuple(sorted((key, value) for key, value in facts.items() if value)),
-        tokenizer=_tokenizer(content, args), template=template, params=_params(config),
-        args=tuple(sorted(args.items())),
+        name=name, base=base, revision="" if revision in MAIN else revision,
+        facts=tuple(sorted((key, value) for key, value in counted.items() if value)),
+        tokenizer=tokenizer, template=template, params=params, args=tuple(sorted(args.items())),
     )  # fmt: skip
 
 
@@ -162,12 +126,12 @@ def dtype(given: str) -> str:
 def template_of(content: Mapping[str, Any]) -> str:
     """A short digest of the chat template and system instruction that questions were put in; empty without them."""
     parts = []
-    if sha := _sha(content, "chat_template"):
+    if sha := sha_of(content, "chat_template"):
         turns = "+turns" if content.get("fewshot_as_multiturn") in (True, "True", "true") else ""
         parts.append(sha + turns)
     elif content.get("apply_chat_template") not in (None, False, "", "False", "false"):
         parts.append("applied")
-    if sha := _sha(content, "system_instruction"):
+    if sha := sha_of(content, "system_instruction"):
         parts.append(f"system:{sha}")
     return "+".join(parts)
 
@@ -241,7 +205,8 @@ def _short(value: str) -> str:
     return value[:12] if len(value) == 40 and all(c in "0123456789abcdef" for c in value) else value
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A stated value as text, the same for equal ones; empty for none."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True) if _deep(value) else str(value)
@@ -252,14 +217,14 @@ def _deep(value: Any) -> bool:
 
 
 def _unset(value: str) -> bool:
-    return value.strip().lower() in ("", "none", "false", "null")
+    return value.strip().lower() in ("", "none", "false", "null", "{}", "[]")
 
 
-def _sha(content: Mapping[str, Any], key: str) -> str:
+def sha_of(content: Mapping[str, Any], key: str) -> str:
     """The digest that lm-eval states of a text, or else the text's own: the same, SHA-256 of its UTF-8."""
-    stated, text = content.get(f"{key}_sha"), content.get(key)
-    if not stated and text:
-        stated = hashlib.sha256(_text(text).encode("utf-8", "surrogatepass")).hexdigest()
+    stated, full = content.get(f"{key}_sha"), content.get(key)
+    if not stated and full:
+        stated = hashlib.sha256(text(full).encode("utf-8", "surrogatepass")).hexdigest()
     return str(stated)[:12] if stated else ""
 
 
@@ -274,6 +239,5 @@ def _tokenizer(content: Mapping[str, Any], args: Mapping[str, str]) -> str:
 
 
 def _params(config: Mapping[str, Any]) -> float | None:
-    value = config.get("model_num_parameters")
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    return float(value) if usable else None
+    value = reading.number(config.get("model_num_parameters"))
+    return value if 0 < value < math.inf else None

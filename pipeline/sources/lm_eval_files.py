@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Task:
     output_type: str
     delimiter: str
     digest: str  # of the documents and prompts, where samples were logged
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ class ResultFile:
     def base(self) -> str:
         """What the name says before the date: lm-eval adds the date to a file that the user named."""
         return self.path.stem.removesuffix(f"_{self.stamp}") if self.stamp else self.path.stem
+
+
+Record = Callable[[Path, str, bytes, dict[str, Any]], ResultFile]
 
 
 def shown(path: Path, folder: Path | None = None) -> str:
@@ -84,36 +88,51 @@ def result_files(folder: Path, account: Account, faults: list[Fault]) -> tuple[l
     A file called ``results*.json`` that is cut short is a fault; everything else that cannot be read is left out with
     a line of the account.
     """
+    return records(folder, account, faults, (foreign.LM_EVAL,), _record)
+
+
+def records(
+    folder: Path, account: Account, faults: list[Fault], tools: Sequence[str], record: Record
+) -> tuple[list[ResultFile], dict[str, list[str]]]:
+    """The results of some tools below a folder, oldest first, and the other tools' files by tool."""
     found: list[ResultFile] = []
     others: dict[str, list[str]] = {}
     for path in json_files(folder, account):
         name = shown(path, folder)
-        named = path.stem == "results" or path.stem.startswith("results_")
-        try:
-            reading.check(path, reading.MOST_RESULT)
-        except reading.Unreadable as error:
-            account.leave(f"JSON files that cannot be results: one {error}", name)
+        content = _content(path, name, account, faults)
+        if content is None:
             continue
-        try:
-            data = reading.data(path)
-            content = _parsed(data, named)
-        except reading.Unreadable as error:
-            if named:
-                what = f"is not a result file of lm-eval: {error}"
-                faults.append(Fault(str(path), what, "it may have been cut short: copy it again or delete it"))
-            else:
-                account.leave("files called .json that cannot be read", f"{name} ({error})")
-            continue
-        tool = foreign.tool(content)
-        if tool != foreign.LM_EVAL:
+        data, parsed = content
+        tool = foreign.tool(parsed)
+        if tool not in tools:
             others.setdefault(tool, []).append(name)
             continue
         try:
-            found.append(_record(path, name, data, content))
+            found.append(record(path, name, data, parsed))
         except (ValueError, TypeError, AttributeError, KeyError) as error:
-            faults.append(Fault(str(path), f"is a result file of lm-eval that cannot be read: {error}"))
+            faults.append(Fault(str(path), f"is a result file of {tool} that cannot be read: {error}"))
     account.read("result files", len(found))
     return sorted(found, key=lambda f: (f.stamp, f.shown)), others
+
+
+def _content(path: Path, name: str, account: Account, faults: list[Fault]) -> tuple[bytes, Any] | None:
+    """A JSON file's bytes and content; None for one that cannot be read, which is said."""
+    named = path.stem == "results" or path.stem.startswith("results_")
+    try:
+        reading.check(path, reading.MOST_RESULT)
+    except reading.Unreadable as error:
+        account.leave(f"JSON files that cannot be results: one {error}", name)
+        return None
+    try:
+        data = reading.data(path)
+        return data, _parsed(data, named)
+    except reading.Unreadable as error:
+        if named:
+            what = f"is not a result file that can be read: {error}"
+            faults.append(Fault(str(path), what, "it may have been cut short: copy it again or delete it"))
+        else:
+            account.leave("files called .json that cannot be read", f"{name} ({error})")
+        return None
 
 
 def leave_others(others: Mapping[str, list[str]], account: Account) -> None:
@@ -138,7 +157,7 @@ def _record(path: Path, name: str, data: bytes, content: dict[str, Any]) -> Resu
     groups |= {str(g) for g in _mapping(content.get("groups"))}
     old = "configs" not in content and "n-shot" not in content and not content.get("lm_eval_version")
     return ResultFile(
-        path=path, shown=name, stamp=_stamp(path), digest=hashlib.sha256(data).hexdigest(),
+        path=path, shown=name, stamp=stamp_of(path), digest=hashlib.sha256(data).hexdigest(),
         identity=identity_of(content), version=str(content.get("lm_eval_version") or ("0.3" if old else "")),
         limit=config.get("limit"), date=_date(content), args_text=given if isinstance(given, str) else "",
         tasks=tuple(_task(content, str(task)) for task in content["results"] if str(task) not in groups),
@@ -165,10 +184,12 @@ def _task(content: dict[str, Any], task: str) -> Task:
     )  # fmt: skip
 
 
-def _stamp(path: Path) -> str:
+def stamp_of(path: Path) -> str:
     """The date in a file's name: ``results_<stamp>`` and ``<name>_<stamp>``; empty when there is none."""
-    before, _, after = path.stem.partition("_") if path.stem.startswith("results_") else path.stem.rpartition("_")
-    return after if before == "results" or (before and after[:4].isdigit() and "T" in after) else ""
+    before, _, after = path.stem.rpartition("_")
+    if before and after[:4].isdigit() and "T" in after:
+        return after
+    return path.stem.removeprefix("results_") if path.stem.startswith("results_") else ""
 
 
 def _date(content: Mapping[str, Any]) -> str:

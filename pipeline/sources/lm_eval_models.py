@@ -76,7 +76,7 @@ def placed(
     by_key: dict[str, dict[Any, list[Named]]] = {}
     for one, key in chosen:
         by_key.setdefault(key, {}).setdefault(one.file.identity.key, []).append(one)
-    several = {key for key, models in by_key.items() if len(models) > 1}
+    several = {key for key, models in by_key.items() if len(models) > 1 and places[key] is not None}
     faults += (_several(key, [files[0] for files in by_key[key].values()], folder) for key in sorted(several))
     for key, place in places.items():
         if key not in by_key:
