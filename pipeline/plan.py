@@ -65,6 +65,12 @@ def run(
         For faults in the tables.
     """
     config, base = given(config, PlanConfig, base)
+    # Runs that follow no law give draws beyond all numbers: estimates leave out what is not finite.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return _run(config, base, data)
+
+
+def _run(config: PlanConfig, base: Path, data: Path | None) -> PlanResult:
     table, label = _table(config, base, data)
     basis = _published(config) if table is None else _fitted(config, table)
     sweep = None if table is None else plan_sweeps.isoflop_report(config, table, basis.form, basis.values)

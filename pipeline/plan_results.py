@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from pipeline.results import Frozen, Provenance, Shown, typeset
+from pipeline.results import Frozen, Number, Provenance, Shown, typeset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +67,8 @@ class Deviation(Frozen):
 
     flops: float
     factor: float
-    params: float
-    tokens: float
+    params: Number
+    tokens: Number
     extra_loss: Estimate
     waste: Estimate = Field(description="share of the compute that a better split would have saved")
 
@@ -102,13 +102,13 @@ class FitReport(Frozen):
     source: str
     estimates: dict[str, Estimate]
     stderrs: dict[str, float | None] = Field(description="standard deviation over the resamples")
-    objective: float
-    gradient: float
-    agreement: float = Field(description="share of the searches that met at the optimum")
+    objective: Number
+    gradient: Number
+    agreement: Number = Field(description="share of the searches that met at the optimum")
     runner_up_objective: float | None
     status: Literal["converged", "bound hit", "abnormal"]
     n: int
-    resamples_at_optimum: float
+    resamples_at_optimum: Number
     notes: tuple[str, ...] = ()
 
 
@@ -116,10 +116,10 @@ class BudgetCurve(Frozen):
     """One isoFLOP budget: its runs, and the minimum with its interval."""
 
     flops: float
-    params: tuple[float, ...]
-    loss: tuple[float, ...]
+    params: tuple[Number, ...]
+    loss: tuple[Number, ...]
     minimum: Estimate
-    minimum_loss: float
+    minimum_loss: Number
     inside: bool
 
 
@@ -127,10 +127,10 @@ class IsoFLOPReport(Frozen):
     """The isoFLOP analysis: power law of the minima, flatness, what is wrong with the sweep."""
 
     curve: str
-    noise: float = Field(description="standard deviation of log loss that the intervals assume")
+    noise: Number = Field(description="standard deviation of log loss that the intervals assume")
     budgets: tuple[BudgetCurve, ...]
     exponent: Estimate
-    prefactor: float
+    prefactor: Number
     flatness: dict[str, Estimate] = Field(description="share: exponent of the near-optimal range's width in C")
     findings: tuple[str, ...]
     bias: float | None = Field(description="relative error in N* at the first budget on noise-free fitted losses")
@@ -140,25 +140,25 @@ class IsoFLOPReport(Frozen):
 class Contours(Frozen):
     """IsoLoss lines over (N, D) and the efficient frontier, of the plan's law."""
 
-    losses: tuple[float, ...]
-    params: tuple[float, ...]
+    losses: tuple[Number, ...]
+    params: tuple[Number, ...]
     tokens: tuple[tuple[float | None, ...], ...]
-    frontier_params: tuple[float, ...]
-    frontier_tokens: tuple[float, ...]
-    runs: tuple[tuple[float, float, float], ...] = Field(description="(params, tokens, loss) of the runs")
+    frontier_params: tuple[Number, ...]
+    frontier_tokens: tuple[Number, ...]
+    runs: tuple[tuple[Number, Number, Number], ...] = Field(description="(params, tokens, loss) of the runs")
 
 
 class HyperGroup(Frozen):
     """The surface of one (N, D): its optimum, what was measured around it, and the curve levels for a figure."""
 
-    params: float
-    tokens: float
-    lr: float
-    batch_size: float
-    points: tuple[tuple[float, float, float], ...]
-    grid_lr: tuple[float, ...]
-    grid_batch: tuple[float, ...]
-    grid_loss: tuple[tuple[float, ...], ...]
+    params: Number
+    tokens: Number
+    lr: Number
+    batch_size: Number
+    points: tuple[tuple[Number, Number, Number], ...]
+    grid_lr: tuple[Number, ...]
+    grid_batch: tuple[Number, ...]
+    grid_loss: tuple[tuple[Number, ...], ...]
 
 
 class CurveOverlay(Frozen):
@@ -166,9 +166,9 @@ class CurveOverlay(Frozen):
 
     name: str
     group: str
-    step: tuple[float, ...]
-    loss: tuple[float, ...]
-    law: tuple[float, ...]
+    step: tuple[Number, ...]
+    loss: tuple[Number, ...]
+    law: tuple[Number, ...]
     held_out: bool
     error: float | None
 
@@ -176,11 +176,11 @@ class CurveOverlay(Frozen):
 class Reach(Frozen):
     """Steps and tokens to a loss at one batch size (tokens)."""
 
-    params: float
-    loss: float
-    batch_size: float
-    steps: float
-    tokens: float
+    params: Number
+    loss: Number
+    batch_size: Number
+    steps: Number
+    tokens: Number
 
 
 class BatchReport(Frozen):
@@ -189,11 +189,11 @@ class BatchReport(Frozen):
     b_star: Estimate
     inverse_alpha_b: Estimate
     exponents: dict[str, Estimate]
-    loss: float
+    loss: Number
     critical_batch: Estimate = Field(description="tokens, at ``loss``")
-    misfit: float = Field(description="residual standard deviation of log loss about L(N, S)")
+    misfit: Number = Field(description="residual standard deviation of log loss about L(N, S)")
     contours: int
-    least_loss: dict[str, float] = Field(description="by model size: the loss of unlimited steps")
+    least_loss: dict[str, Number] = Field(description="by model size: the loss of unlimited steps")
     reaches: tuple[Reach, ...]
     curves: tuple[CurveOverlay, ...]
     notes: tuple[str, ...]
@@ -203,8 +203,8 @@ class ScheduleReport(Frozen):
     """The annealing law: estimates, how fast a drop acts (``memory`` in steps), and every curve."""
 
     estimates: dict[str, Estimate]
-    memory: float
-    gamma: float
+    memory: Number
+    gamma: Number
     curves: tuple[CurveOverlay, ...]
     notes: tuple[str, ...]
 

@@ -6,11 +6,12 @@ unit their ``y_unit`` names, FLOPs and tokens are plain counts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from pipeline.account import Record
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 Quantity = Literal["", "flops", "tokens", "params", "middle", "accuracy", "error"]
 RecipeName = Literal["llama3", "overtraining", "ladder", "auto"]
+
+
+def _null_is_nan(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+# NaN in Python and null in JSON, both ways: a number that an estimate could not give.
+Number = Annotated[float, BeforeValidator(_null_is_nan, json_schema_input_type=float | None)]
 
 
 class Frozen(BaseModel):
@@ -47,8 +56,8 @@ class Alternative(Frozen):
     """What one admissible form says, and how much it counts."""
 
     form: str
-    forecast: float
-    weight: float
+    forecast: Number
+    weight: Number
 
 
 class Forecast(Frozen):
@@ -69,6 +78,10 @@ class Forecast(Frozen):
     last: int = Field(default=1, description="a score is the mean of a run's last so many checkpoints")
     members: dict[str, float] = Field(default={}, description="of an average: weight by task")
     asked: dict[str, str] = Field(default={}, description="task (or members) with shots and prompt, where known")
+    documents: dict[str, float] = Field(
+        default={}, description="task (or members) to how many documents the ladder was measured on, where known"
+    )
+    versions: dict[str, str] = Field(default={}, description="task (or members) to its version, where known")
     stderr: float | None = Field(description="standard error of the forecast of a new observation")
     status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
     notes: tuple[str, ...]
@@ -91,15 +104,15 @@ class Tested(Frozen):
     recipe: RecipeName
     family: str
     task: str = Field(description="empty: over all tasks")
-    ratio_low: float = Field(description="extrapolation ratios from")
+    ratio_low: Number = Field(description="extrapolation ratios from")
     ratio_high: float | None = Field(description="to; null for no end")
     n: int
-    error: float = Field(description="mean absolute error")
-    carry_error: float = Field(description="mean absolute error of carrying the largest score forward")
-    coverage: float
-    width: float = Field(description="median width of the interval")
-    interval_score: float = Field(description="mean Winkler score; smaller is better")
-    delta_score: float = Field(description="the same of the heaviest form's delta-method interval")
+    error: Number = Field(description="mean absolute error")
+    carry_error: Number = Field(description="mean absolute error of carrying the largest score forward")
+    coverage: Number
+    width: Number = Field(description="median width of the interval")
+    interval_score: Number = Field(description="mean Winkler score; smaller is better")
+    delta_score: Number = Field(description="the same of the heaviest form's delta-method interval")
 
 
 class Trials(Frozen):
@@ -109,11 +122,11 @@ class Trials(Frozen):
     family: str
     task: str
     run: tuple[str, ...]
-    ratio: tuple[float, ...] = Field(description="FLOPs of the run over the largest FLOPs that were fitted")
-    forecast: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    actual: tuple[float, ...]
+    ratio: tuple[Number, ...] = Field(description="FLOPs of the run over the largest FLOPs that were fitted")
+    forecast: tuple[Number, ...]
+    low: tuple[Number, ...]
+    high: tuple[Number, ...]
+    actual: tuple[Number, ...]
 
 
 class Registered(Frozen):
@@ -128,8 +141,8 @@ class Diagnostic(Frozen):
     """How a run sits on a law it was fitted on."""
 
     run: str
-    residual: float = Field(description="in residual standard deviations, on the scale of the fit")
-    leverage: float = Field(description="variance of the curve there over that of the noise; 1: the law follows it")
+    residual: Number = Field(description="in residual standard deviations, on the scale of the fit")
+    leverage: Number = Field(description="variance of the curve there over that of the noise; 1: the law follows it")
 
 
 class LawFit(Frozen):
@@ -143,7 +156,7 @@ class LawFit(Frozen):
     source: str = Field(description="citation")
     x_unit: str
     y_unit: str
-    estimates: dict[str, float]
+    estimates: dict[str, Number]
     stderrs: dict[str, float | None]
     status: Literal["converged", "bound hit", "abnormal"]
     notes: tuple[str, ...]
@@ -231,6 +244,7 @@ class LadderRun(Frozen):
     flops: float
     checkpoints: int
     role: Literal["fit", "held out", "unused"]
+    lengths: tuple[float, ...] = Field(default=(), description="training tokens of every checkpoint")
 
 
 class Provenance(Frozen):

@@ -37,7 +37,7 @@ class Split:
         return {name: between(v, level) for name, v in values.items()}
 
 
-# Far from every run a term may be beyond all numbers, or none: the answer is then infinite or NaN, which is shown as none.
+# Far from every run a term may be beyond all numbers: the answer is then infinite or NaN, and shown as none.
 quiet = np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore")
 
 

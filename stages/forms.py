@@ -107,7 +107,8 @@ def predict_all(cases: Sequence[Case]) -> list[Predictions]:
         key: r.law for (key, r), good in zip(unique.items(), done, strict=True) if good and r.law.status_ != "abnormal"
     }
     fitted = [{name: laws[key] for name, key in named.items() if key in laws} for named in keys]
-    return [_predictions(case, mine) for case, mine in zip(cases, fitted, strict=True)]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what is not finite counts as not known
+        return [_predictions(case, mine) for case, mine in zip(cases, fitted, strict=True)]
 
 
 def first_laws(finals: pd.DataFrame, middle: str) -> dict[str, Law]:

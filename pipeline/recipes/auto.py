@@ -18,14 +18,14 @@ from scipy.stats import norm
 
 from pipeline.config import AutoSettings
 from pipeline.recipes import suite as suites
-from pipeline.recipes.common import EXACT, Found, Job, TargetRun, baselines
+from pipeline.recipes.common import ASSUMED, Found, Job, TargetRun, baselines
 from pipeline.recipes.suite import Suite
 from pipeline.recipes.trials import trials
 from pipeline.results import Alternative, Baselines, Forecast, Tested
 from stages.aggregate import MEAN
 from stages.backtest import sampling_error
 from stages.quality import CODES, Signal, grade, signal, typical_miss
-from stages.selection import OWN_SAMPLE
+from stages.selection import OWN_SAMPLE, UNTESTED
 
 RATIOS = (1.0, 3.0, 10.0, math.inf)  # bins of the extrapolation ratio
 
@@ -89,11 +89,8 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
     own, carry = _typical_misses(suite, job.task, decades)
     codes += ["no-skill"] if carry <= own else []
     mark, reasons = grade(heard, half, own, carry, decades, float(made.tested[at]))
-    if _known_exactly(suite, job.task, half):
-        return Forecast(**common, **empty, status="failed", notes=(EXACT,), grade="D", codes=_unique(codes))
     refused = mark == "D" and settings.refuse
-    # What is left of a score's sampling error between runs asked the same questions: no interval is narrower.
-    own_error = math.sqrt(OWN_SAMPLE) * np.nan_to_num(sampling_error(suite.ladders[job.task].finals))
+    own_error, assumed = _own_error(suite, job.task, half)
     mean, width = float(suite.pooled.mean[at]), _normal(job.level) * own_error
     value = empty if refused else {
         "forecast": mean, "low": float(min(made.low[at], max(mean - width, 0.0))),
@@ -101,6 +98,7 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
         "stderr": float(max(made.inflation[at] * suite.pooled.spread[at] / _normal(job.level), own_error)),
     }  # fmt: skip
     notes: tuple[str, ...] = tuple(f"{CODES[c]} ({c})" for c in _unique(codes))
+    notes += (ASSUMED,) if assumed and not refused else ()
     if refused:
         notes = (f"not forecastable from this ladder: {'; '.join(reasons)}", *notes)
     tested = float(made.tested[at])
@@ -112,11 +110,16 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
     )  # fmt: skip
 
 
-def _known_exactly(suite: Suite, task: str, half: float) -> bool:
-    """Whether nothing says how far the next score may lie off: all scores the same, their sampling error unknown."""
+def _own_error(suite: Suite, task: str, half: float) -> tuple[float, bool]:
+    """What no interval may be narrower than, and whether it is assumed because the ladder says nothing of it.
+
+    Of a score's sampling error that is what is left between runs that were asked the same questions.
+    """
     finals = suite.ladders[task].finals
-    unknown = not sampling_error(finals) > 0
-    return unknown and (finals["accuracy"].nunique() <= 1 or not half > 0)
+    if (known := sampling_error(finals)) > 0:
+        return math.sqrt(OWN_SAMPLE) * known, False
+    assumed = finals["accuracy"].nunique() <= 1 or not half > 0
+    return UNTESTED if assumed else 0.0, assumed
 
 
 def _unique(codes: list[str]) -> tuple[str, ...]:

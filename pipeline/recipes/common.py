@@ -32,10 +32,14 @@ from stages import Chain, DirectAccuracy
 from stages.base import Law
 from stages.flops import Budget
 from stages.quality import documents
+from stages.selection import UNTESTED
 
 Array = NDArray[np.float64]
 GRID = 30
-EXACT = "no forecast: the scores leave no uncertainty, and their sampling error is not known (give n or stderr)"
+ASSUMED = (
+    "the fitted scores leave no uncertainty and say nothing of their sampling error: "
+    f"one of {100 * UNTESTED:.0f} points is assumed (give n or stderr)"
+)
 VALUES = ("forecast", "low", "high", "stderr", "middle")
 FIGURE = {"quantiles": 16, "steps": 11}  # a drawn band needs less precision than a printed number
 
@@ -135,7 +139,7 @@ def describe(
     return LawFit(
         recipe=recipe, family=job.family, task=job.task if task is None else task, law=type(law).__name__,
         formula=law.formula, source=law.source, x_unit=law.x_unit, y_unit=y_unit or law.y_unit,
-        estimates={k: _plain(v) or 0.0 for k, v in law.estimates_.items()},
+        estimates={k: float(v) for k, v in law.estimates_.items()},
         stderrs={k: _plain(v) for k, v in law.stderrs_.items()},
         status=law.status_, notes=law.notes_, n=law.n_points_, residual_std=_plain(law.residual_std_),
         diagnostics=diagnostics if job.draw else (),
@@ -181,9 +185,9 @@ def forecasts(
             )
         elif not np.isfinite(values[row[i]]).all():
             notes.append("no forecast: the laws have no uncertainty")
-        elif (said := at_least_sampled(values[row[i]], asked, job.level, same)) is None:
-            notes.append(EXACT)
         else:
+            said, assumed = at_least_sampled(values[row[i]], asked, job.level, same)
+            flagged += [ASSUMED] if assumed else []
             value = dict(zip(VALUES, map(float, said), strict=True))
             if value["middle"] == 0.0:
                 flagged.append("the first law reaches a loss of zero before the target: far outside its range")
@@ -217,7 +221,8 @@ def forecasts(
 
 def _values(chain: Chain, X: pd.DataFrame, level: float) -> Array:
     """A row of ``VALUES`` per target; NaN where a law has no covariance."""
-    result = chain.forecast(X.to_numpy(dtype=float), level)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        result = chain.forecast(X.to_numpy(dtype=float), level)
     values = np.column_stack([result.mean, result.low, result.high, result.stderr, result.middle])
     return np.where("abnormal" in (chain.first.status_, chain.second.status_), np.nan, values)
 
@@ -227,20 +232,21 @@ def _questions(rows: pd.DataFrame) -> float:
     return documents(*known) if len(known) == 2 else math.nan
 
 
-def at_least_sampled(values: Array, asked: float, level: float, same: bool = False) -> Array | None:
+def at_least_sampled(values: Array, asked: float, level: float, same: bool = False) -> tuple[Array, bool]:
     """``VALUES`` with an interval no narrower than the sampling error of the score to come, of ``asked`` questions.
 
     Runs that all score the same leave laws no residual, but the next score is still measured on so many questions only.
-    None where the interval has no width or all scores are the ``same``, and the number of questions is unknown (NaN).
+    Where that is unknown (NaN), and the interval has no width or all scores are the ``same``, one is assumed: True.
     """
     score, low, high, stderr, middle = values
-    if not math.isfinite(asked):
-        return None if same or not high > low else values
+    assumed = not math.isfinite(asked)
+    if assumed and not same and high > low:
+        return values, False
     rate = min(max(score, 1 / asked), 1 - 1 / asked) if asked > 1 else 0.5
-    error = math.sqrt(rate * (1 - rate) / asked)
+    error = UNTESTED if assumed else math.sqrt(rate * (1 - rate) / asked)
     half = float(norm.ppf(0.5 + level / 2)) * error
     low, high = min(low, max(score - half, 0.0)), max(high, min(score + half, 1.0))
-    return np.array([score, low, high, max(stderr, error), middle])
+    return np.array([score, low, high, max(stderr, error), middle]), assumed
 
 
 def _about_target(job: Job, target: TargetRun, largest: float) -> list[str]:
@@ -301,7 +307,8 @@ def law_curve(law: Law, X: Array, x: Array, level: float, label: str = "") -> Cu
 
 def chain_curves(chain: Chain, grids: dict[str, Array], x: Array, level: float) -> list[Curve]:
     """A chain on one or more grids that share the x axis, labelled."""
-    result = chain.forecast(np.concatenate(list(grids.values())), level, **FIGURE)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        result = chain.forecast(np.concatenate(list(grids.values())), level, **FIGURE)
     series = [result.mean, result.curve_low, result.curve_high, result.low, result.high]
     parts = [s.reshape(len(grids), len(x)) for s in series]
     return [_curve(label, x, *(part[i] for part in parts)) for i, label in enumerate(grids)]
