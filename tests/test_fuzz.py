@@ -1,0 +1,44 @@
+"""A small share of the two fuzzers, with a fixed seed; ``benchmarks/fuzz.py`` runs as many as you like."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import fuzz
+import fuzz_semantic
+import fuzz_worlds
+
+SEED = 14
+SLOW = {"plan": 4}  # a fit each: a fourth of the others
+
+
+@pytest.mark.parametrize("reader", fuzz_worlds.WORLDS)
+def test_broken_files_give_a_table_or_an_error_that_helps(reader: str) -> None:
+    failures = fuzz.run("files", reader, 100 // SLOW.get(reader, 1), SEED)
+    assert not failures, "\n".join(map(str, failures[:20]))
+
+
+@pytest.mark.parametrize("reader", fuzz_semantic.READERS)
+def test_no_contradiction_is_taken_in_silence(reader: str) -> None:
+    failures = fuzz.run("semantic", reader, 60 // SLOW.get(reader, 1), SEED)
+    assert not failures, "\n".join(map(str, failures[:20]))
+
+
+def test_the_oracle_sees_what_it_is_there_for(tmp_path: Path) -> None:
+    """A value that changed without a word is a failure; with a word, or as it was, it is none."""
+    case = fuzz.Case(fuzz_worlds.table(), tmp_path)
+    rows = dict(case.base.rows)
+    key = next(iter(rows))
+    rows[key] = (9.9, *rows[key][1:])
+    changed = fuzz_worlds.Read(rows)
+    assert "ACCEPTED 1 rows" in fuzz.silent(case, changed, fuzz_semantic.same)
+    assert fuzz.silent(case, fuzz_worlds.Read(rows, ("left out 1: …",)), fuzz_semantic.same) == ""
+    assert fuzz.silent(case, case.base, fuzz_semantic.same) == ""
+    assert "nothing says" in fuzz.silent(case, case.base, fuzz_semantic.nothing)
+    assert "22 lines" in fuzz.unreadable("x\n" * 21)
+    assert "control characters" in fuzz.unreadable("\x1b[31m")
