@@ -81,7 +81,7 @@ def placed(
     for key, place in places.items():
         if key not in by_key:
             account.leave(f"models of {LADDER} that no result file is about", key)
-        elif place is None:
+        elif place is None and not faults:  # one with faults is None as well
             account.leave(f"models that {LADDER} leaves out (null)", key)
     return [(one, key) for one, key in chosen if key not in several and places[key] is not None]
 
