@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 def init(
     found: Annotated[
-        Path, typer.Argument(metavar="PATH", help="folder of lm-eval results or of checkpoints, or a ladder table")
+        Path, typer.Argument(metavar="PATH", help="folder of results or of checkpoints, or a ladder table")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="config to write")] = Path("benchcast.yaml"),
     token_multiplier: Annotated[
@@ -32,7 +32,7 @@ def init(
 ) -> None:
     """Write a commented config from what a folder holds, and say what is left to fill in.
 
-    For results of lm-eval it also writes ladder.yaml beside them, with what the results state and the models' names
+    For results it also writes ladder.yaml beside them, with what the results state and the models' names
     tell; never over one that is there: then it says which models that one lacks.
     """
     from pipeline import init as starting

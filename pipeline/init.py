@@ -1,4 +1,4 @@
-"""A first config from what lies in a folder: results of lm-eval, checkpoints, or a ladder table.
+"""A first config from what lies in a folder: results of lm-eval or lighteval, checkpoints, or a ladder table.
 
 What the files tell is filled in; what they do not is left as a comment that says so. Nothing is guessed into a number
 that a law would be fitted on without a person having seen it: every number is written with the text it came from.
@@ -20,12 +20,15 @@ from pipeline.account import Account, listed
 from pipeline.config import Config, DataSettings, ScoreConfig
 from pipeline.errors import BenchcastError, Fault, FaultsError, InputError
 from pipeline.init_config import Held
-from pipeline.init_ladder import Known, Ladder
+from pipeline.init_entry import FAMILY, Known
+from pipeline.init_ladder import Ladder
 from pipeline.init_text import relative
-from pipeline.sources import foreign, lm_eval, lm_eval_files, lm_eval_models
+from pipeline.sources import foreign, lighteval, lm_eval, lm_eval_files, lm_eval_models
 from pipeline.sources.lm_eval_models import Named
 from pipeline.sources.places import LADDER, places_of
 
+RESULTS: dict[str, Any] = {"lm_eval": lm_eval_files, "lighteval": lighteval}  # by source, modules with result_files
+READERS: dict[str, Any] = {"lm_eval": lm_eval, "lighteval": lighteval}  # and with read
 MOST_LINES = 20  # lines to add that are printed
 FEWEST_KINDS = 2
 
@@ -56,8 +59,9 @@ class Options:
 
 @dataclass(frozen=True)
 class _Results:
-    """A folder of lm-eval results: its models, and what becomes of it."""
+    """A folder of results of lm-eval or lighteval: its models, and what becomes of it."""
 
+    source: str  # its name in a config
     folder: Path
     out: Path
     named: Sequence[Named]
@@ -78,7 +82,7 @@ def draft(
     Parameters
     ----------
     found : Path
-        A ladder table, or a folder of lm-eval results or of checkpoints.
+        A ladder table, or a folder of results of lm-eval or lighteval, or of checkpoints.
     out : Path
         The config; paths in it are relative to its folder.
     token_multiplier, tokens_per_step : float, optional
@@ -98,15 +102,18 @@ def draft(
     _nameable(found, out)
     if not found.is_dir():
         return _from_file(found, out, options, account)
-    faults: list[Fault] = []
-    searched = Account()  # the reader says it all again when it reads the results
-    files, others = lm_eval_files.result_files(found, searched, faults)
+    for source, reader in RESULTS.items():
+        faults: list[Fault] = []
+        searched = Account()  # the reader says it all again when it reads the results
+        files, others = reader.result_files(found, searched, faults)
+        if files and not faults:
+            return _from_results(_Results(source, found, out, lm_eval_models.named(files), options, account))
+        if faults:
+            lm_eval_files.leave_others(others, searched)
+            account.add(searched.record())
+            raise FaultsError(faults)
     lm_eval_files.leave_others(others, searched)
-    if files and not faults:
-        return _from_results(_Results(found, out, lm_eval_models.named(files), options, account))
     account.add(searched.record())
-    if faults:
-        raise FaultsError(faults)
     if checkpoints := init_folders.checkpoints(found, account):
         options.unused(account, "checkpoints are scored first", per_step=False)
         text = checkpoints.config(out, tokens_per_step)
@@ -141,8 +148,8 @@ def _from_file(found: Path, out: Path, options: Options, account: Account) -> Dr
         raise FaultsError([Fault(str(found), f"is a result file of {tool}", f"give its folder, {found.parent}")])
     table = schema.read(found, account)
     options.unused(account, "a ladder table states its tokens")
-    held = Held(table)
-    return Draft({out: init_config.forecast("table", found, out, held)}, init_config.needs(held))
+    held = Held(table, "table")
+    return Draft({out: init_config.forecast(found, out, held)}, init_config.needs(held))
 
 
 def _tool(path: Path) -> str:
@@ -152,7 +159,7 @@ def _tool(path: Path) -> str:
         return ""
 
 
-# ---- results of lm-eval ----
+# ---- results of lm-eval or lighteval ----
 
 
 def _from_results(results: _Results) -> Draft:
@@ -166,7 +173,7 @@ def _from_results(results: _Results) -> Draft:
         held = _held(results, made.places(), {entry.name for entry in made.lacking()})
         _advise(results, made, ladder)
     results.to_do.extend(init_config.needs(held))
-    files[results.out] = init_config.forecast("lm_eval", results.folder, results.out, held)
+    files[results.out] = init_config.forecast(results.folder, results.out, held)
     return Draft(files, tuple(results.to_do))
 
 
@@ -186,7 +193,7 @@ def _advise(results: _Results, made: Ladder, ladder: Path) -> None:
     kinds = init_ladder.series(made.entries)
     if len(kinds) >= FEWEST_KINDS:
         results.to_do.append(
-            f"{ladder}: every family is {init_ladder.FAMILY}, but the names begin in {len(kinds)} ways "
+            f"{ladder}: every family is {FAMILY}, but the names begin in {len(kinds)} ways "
             f"({listed(kinds)}): give models of another data mix or recipe a family of their own"
         )
 
@@ -225,13 +232,14 @@ def _held(results: _Results, places: Mapping[str, Any], lacking: set[str]) -> He
         When the results cannot be read, wherever their models stand.
     """
     waiting = {name for name in lacking if places.get(name, "") is not None}
-    account = Account()
+    read, account = READERS[results.source].read, Account()
     try:
-        table = lm_eval.read(results.folder, account, dict(places) | _stand_ins(waiting))
-        held = Held(table, placed=not waiting)
+        table = read(results.folder, account, dict(places) | _stand_ins(waiting))
+        held = Held(table, results.source, placed=not waiting)
     except FaultsError as error:
         account = Account()
-        held = Held(lm_eval.read(results.folder, account, _stand_ins({one.model for one in results.named})), False)
+        table = read(results.folder, account, _stand_ins({one.model for one in results.named}))
+        held = Held(table, results.source, placed=False)
         results.to_do.extend(str(fault) for fault in error.faults[:MOST_LINES])
         if len(error.faults) > MOST_LINES:
             results.to_do.append(f"and {len(error.faults) - MOST_LINES} more such faults")
@@ -269,8 +277,8 @@ def _from_others(
             ]) from None  # fmt: skip
         account.add(loaded.account)
         options.unused(account, f"the {reader} reader tells the tokens")
-        held = Held(loaded.table)
-        return Draft({out: init_config.forecast(reader, found, out, held)}, init_config.needs(held))
+        held = Held(loaded.table, reader)
+        return Draft({out: init_config.forecast(found, out, held)}, init_config.needs(held))
     known = [f"results of {tool}: benchcast ingest {reader} --from {found}" for tool, reader in readers.items()]
     hints = list(dict.fromkeys([*known, *init_folders.elsewhere(found)]))
     unread = [tool for tool in others if tool and tool not in readers]

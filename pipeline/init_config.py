@@ -16,6 +16,7 @@ from pipeline.sources.lm_eval_files import shown
 FEWEST_TO_TEST = 9
 FEWEST_TO_HOLD_OUT = 6  # with fewer runs every one is needed for the fit
 FEWEST_FOR_AUTO = 7  # runs to fit on, below which auto refuses to forecast
+RESULTS = ("lm_eval", "lighteval")  # sources whose only val_loss is LAMBADA's perplexity
 SCHEMA_LINE = "# yaml-language-server: $schema=config.schema.json  (benchcast schema config > config.schema.json)"
 PLANNED = "planned"
 
@@ -25,6 +26,7 @@ class Held:
     """What a source holds: its table, and whether the runs in it stand where they will (else only tasks are told)."""
 
     table: pd.DataFrame
+    source: str  # its name in a config
     placed: bool = True
 
     @property
@@ -40,7 +42,8 @@ class Held:
     @property
     def accuracies_only(self) -> bool:
         """Whether no loss says more than the accuracies do: only ``auto`` can forecast from them."""
-        return not {"nll", "bits_per_byte", "val_loss"} & set(self.table["metric"])
+        losses = {"nll", "bits_per_byte"} | ({"val_loss"} if self.source not in RESULTS else set())
+        return not losses & set(self.table["metric"])
 
     @property
     def holds_out(self) -> bool:
@@ -48,16 +51,16 @@ class Held:
         return self.placed and self.runs >= (FEWEST_FOR_AUTO + 1 if self.accuracies_only else FEWEST_TO_HOLD_OUT)
 
 
-def forecast(source: str, found: Path, out: Path, held: Held) -> str:
+def forecast(found: Path, out: Path, held: Held) -> str:
     """A config that forecasts from a source with the recipes it has the metrics for."""
     about = _counted(held.table) if held.placed else "models to be placed in ladder.yaml"
-    hint = "   # its ladder.yaml says where each model stands" if source == "lm_eval" else ""
+    hint = "   # its ladder.yaml says where each model stands" if held.source in RESULTS else ""
     return f"""\
 # Written by benchcast init from {comment(relative(found, out.parent))}: {about}.
 #   benchcast run {comment(out.name)} --html
 {SCHEMA_LINE}
 title: {scalar(f"Forecast from {shown(Path(found.resolve().name))}")}
-data: {{source: {source}, path: {scalar(relative(found, out.parent))}}}{hint}
+data: {{source: {held.source}, path: {scalar(relative(found, out.parent))}}}{hint}
 targets:
 {_targets(held)}
 recipes:
@@ -73,9 +76,10 @@ def needs(held: Held) -> tuple[str, ...]:
     """What the recipes need before they can forecast anything."""
     if not held.accuracies_only or held.runs >= FEWEST_FOR_AUTO:
         return ()
+    more = "" if held.source == "lighteval" else ", or run lm_eval again with --log_samples (llama3 needs 4 runs)"
     return (
         f"auto, the one recipe for accuracies without losses, needs {FEWEST_FOR_AUTO} runs and these results have "
-        f"{held.runs}: score more runs, or run lm_eval again with --log_samples (llama3 needs 4 runs with losses)",
+        f"{held.runs}: score more runs{more}",
     )
 
 
@@ -114,8 +118,15 @@ def _recipes(held: Held) -> str:
     lines: list[str] = []
     for name, need in (("llama3", {"nll"}), ("ladder", {"nll", "bits_per_byte"})):
         ready = bool(need & metrics)
-        lines.append(f"  - {name}" if ready else f"  # - {name}   # needs the samples: lm_eval --log_samples")
-    if losses:
+        how = (
+            "losses, which are not read from lighteval"
+            if held.source == "lighteval"
+            else "the samples: lm_eval --log_samples"
+        )
+        lines.append(f"  - {name}" if ready else f"  # - {name}   # needs {how}")
+    if losses and held.source in RESULTS:
+        lines.append(f"  # - {{name: overtraining, loss: {scalar(losses[0])}}}   # its loss: LAMBADA's perplexity")
+    elif losses:
         lines.append(f"  - {{name: overtraining, loss: {scalar(losses[0])}}}")
     else:
         lines.append("  # - {name: overtraining, loss: validation}   # needs a validation loss (metric val_loss)")

@@ -182,6 +182,34 @@ def test_accuracies_alone_get_a_config_with_auto_that_forecasts(tmp_path: Path) 
     assert held["low"] <= held["actual"] <= held["high"]
 
 
+def test_lambadas_perplexity_does_not_hide_auto(tmp_path: Path) -> None:
+    for i, size in enumerate(FAMILY):
+        scores = {"acc,none": PIQA[size], "acc_stderr,none": 0.01, "perplexity,none": 60.0 / (i + 1)}
+        result(tmp_path / "results", f"org/p-{size}", "step143000", task="lambada_openai", scores=scores)
+    done = benchcast("init", "results", "--tokens-per-step", str(PER_STEP), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [r.name for r in load(tmp_path / "benchcast.yaml", Config).recipes] == ["auto"]
+
+
+def test_results_of_lighteval_get_a_ladder_and_a_config(tmp_path: Path) -> None:
+    for size in FAMILY:
+        place = tmp_path / "results" / "org" / f"p-{size}"
+        place.mkdir(parents=True)
+        (place / "results_2026-01-01T00-00-00.000000.json").write_text(json.dumps({
+            "config_general": {"lighteval_sha": "0123456789", "max_samples": None,
+                               "model_config": {"model_name": f"org/p-{size}", "revision": "step143000"}},
+            "results": {"piqa|0": {"acc": PIQA[size], "acc_stderr": 0.01}, "all": {"acc": 0.1, "acc_stderr": 0.01}},
+            "versions": {}, "config_tasks": {}, "summary_tasks": {}, "summary_general": {},
+        }))  # fmt: skip
+    done = benchcast("init", "results", "--tokens-per-step", str(PER_STEP), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    config = load(tmp_path / "benchcast.yaml", Config)
+    assert config.data.source == "lighteval"
+    assert [r.name for r in config.recipes] == ["auto"]
+    assert len(ladder_of(tmp_path / "results")) == 8
+    assert benchcast("forecast", "benchcast.yaml", cwd=tmp_path).returncode == 0
+
+
 def test_a_public_familys_accuracies_are_forecast(tmp_path: Path) -> None:
     source = CASES / "01-init-accuracy-only-results" / "results"
     if not source.is_dir():
@@ -315,6 +343,22 @@ def test_earlier_steps_saw_their_share(tmp_path: Path) -> None:
     assert "its last step in these results was taken for it" in done.stderr
 
 
+def test_tokens_per_step_in_another_unit_is_a_fault(tmp_path: Path) -> None:
+    result(tmp_path / "results", "org/p-1b", "step1000")
+    done = benchcast("init", "results", "--tokens-per-step", "2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "are the tokens in millions? (correct --tokens-per-step)" in done.stderr
+    assert not list(tmp_path.rglob("*.yaml"))
+
+
+def test_tokens_that_do_not_grow_with_the_steps_are_left_to_add(tmp_path: Path) -> None:
+    for revision in ("step1000-tokens4B", "step2000-tokens2B"):
+        result(tmp_path / "results", "org/p-1b", revision)
+    assert benchcast("init", "results", cwd=tmp_path).returncode == 0
+    assert all("tokens" not in place for place in ladder_of(tmp_path / "results").values())
+    assert "tokens do not grow with the run's steps" in (tmp_path / "results" / "ladder.yaml").read_text()
+
+
 def test_a_checkpoint_at_step_zero_is_left_out_and_the_rest_runs(tmp_path: Path) -> None:
     write_family(tmp_path / "results")
     result(tmp_path / "results", "org/p-70m", "step0", acc=0.5)
@@ -404,7 +448,7 @@ def test_a_folder_with_odd_things_in_it_neither_hangs_nor_fails(tmp_path: Path) 
     (results / "org__p-70m").rename(results / os.fsdecode(b"org-\xff"))
     os.mkfifo(results / "results_pipe.json")
     os.mkfifo(results / "config.json")
-    result(results, "org/p-\x1b[0m-33m", "step1000")
+    result(results, "org/\x1b[31mp-33m", "step1000")
     done = benchcast("init", "results", "--tokens-per-step", str(PER_STEP), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
