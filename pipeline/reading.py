@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 import stat
 from collections.abc import Hashable
 from pathlib import Path
@@ -57,7 +58,8 @@ def data(path: Path, most: int = MOST_RESULT) -> bytes:
     check(path, most)
     try:
         with path.open("rb") as file:
-            found = file.read(most + 1)
+            # Not read(most + 1), which would set that much memory aside; a file that grows meanwhile is cut off.
+            found = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from None
     if len(found) > most:

@@ -30,7 +30,7 @@ dtype            precision and quantisation of the weights when scored; empty wh
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,7 @@ from pipeline.account import Account, listed
 from pipeline.csv_files import LINE
 from pipeline.errors import Fault, FaultsError
 
-Lines = NDArray[np.int64]
+Lines = Callable[[int], str]  # where a row stands: file and line
 
 TEXT = (
     "run", "family", "flops_convention", "task", "prompt", "metric", "source", "digest", "lm_eval", "task_version",
@@ -108,18 +108,29 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     return validate(frame, str(path), account)
 
 
-def validate(frame: pd.DataFrame, file: str = "table", account: Account | None = None) -> pd.DataFrame:
+def validate(
+    frame: pd.DataFrame, file: str = "table", account: Account | None = None, names: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return the table with all of ``COLUMNS`` in order and proper types, or raise every fault at once.
 
     Rows that say the same twice count once, and of a part and the whole of a task's documents the whole counts; the
     account is told.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Where each row comes from, for whoever cannot see the rows: file, run, task and metric.
 
     Raises
     ------
     FaultsError
         With every fault, each with its row.
     """
-    lines = frame.index.to_numpy() if frame.index.name == LINE else np.arange(len(frame)) + 2
+    numbered = frame.index.to_numpy() if frame.index.name == LINE else np.arange(len(frame)) + 2
+
+    def lines(i: int) -> str:
+        return names[i] if names else f"{file}: row {numbered[i]}"
+
     faults = list(_column_faults(frame, file))
     if frame.columns.duplicated().any():
         raise FaultsError(faults)
@@ -219,8 +230,9 @@ def _table_faults(table: pd.DataFrame, file: str, lines: Lines) -> Iterator[Faul
         ["run", "tokens"]
     ):
         what = f"run {run!r} has several steps or FLOPs at {tokens:g} tokens"
-        yield Fault(f"{file}: row {lines[int(rows.index[-1])]}", what, "a checkpoint has one of each")
+        yield Fault(lines(int(rows.index[-1])), what, "a checkpoint has one of each")
     yield from _clock_faults(checkpoints, file, lines)
+    yield from _statement_faults(table, file, lines)
     about = places[["run", "family", "params", "flops_convention"]].drop_duplicates()
     for family, rows in about.groupby("family"):
         if len(conventions := sorted(set(rows["flops_convention"]))) > 1:
@@ -229,6 +241,29 @@ def _table_faults(table: pd.DataFrame, file: str, lines: Lines) -> Iterator[Faul
     for run, rows in about.groupby("run"):
         if rows["params"].nunique() > 1 or rows["family"].nunique() > 1:
             yield Fault(file, f"run {run!r} has several params or families", "one run is one model")
+
+
+def _statement_faults(table: pd.DataFrame, file: str, lines: Lines) -> Iterator[Fault]:
+    """Two statements of one fact that do not agree: scatter and documents, both units of a loss, the chance level."""
+    fraction = table["metric"].isin([name for name, m in METRICS.items() if m.unit == "fraction"])
+    most = 2 * 0.5 / np.sqrt((table["n"] - 1).clip(lower=1))  # twice what right and wrong answers can
+    yield from _rows(fraction & table["n"].ge(2) & table["stderr"].gt(most), table["stderr"], file, lines, "stderr",
+                     "is more than so many documents (n) can scatter", "correct stderr or n")  # fmt: skip
+    losses = table[table["metric"].isin(["nll", "bits_per_byte"])]
+    if losses["metric"].nunique() > 1:
+        key = [*(c for c in KEY if c != "metric"), "tokens", "n"]
+        wide = losses.assign(**losses[key].fillna(-1)).pivot_table("value", key, "metric", aggfunc="first")
+        wide = wide.reindex(columns=["nll", "bits_per_byte"]).dropna()
+        off = (wide["bits_per_byte"] * np.log(2) / wide["nll"] - 1).abs() > 0.02
+        for found in list(wide.index[off & wide["nll"].gt(0)])[:MOST_ROWS]:
+            about = dict(zip(key, found, strict=True))
+            bits, nats = wide.loc[found, "bits_per_byte"], wide.loc[found, "nll"]
+            what = f"run {about['run']!r}, task {about['task']!r}: bits_per_byte {bits:g} is not nll {nats:g} / ln 2"
+            yield Fault(file, what, "they are one number in two units: correct one")
+    levels = table.dropna(subset=["chance"]).groupby(["task", "prompt"])["chance"].agg(["min", "max"])
+    for (task, _), row in levels[levels["max"] - levels["min"] > 0.02].iterrows():
+        what = f"task {task!r} has a chance of {row['min']:g} in some rows and {row['max']:g} in others"
+        yield Fault(file, what, "a task has one level of guessing")
 
 
 def _unit_faults(places: pd.DataFrame, file: str, lines: Lines) -> Iterator[Fault]:
@@ -244,7 +279,7 @@ def _unit_faults(places: pd.DataFrame, file: str, lines: Lines) -> Iterator[Faul
         what = units.impossible(row["params"], row["tokens"])
         what = what or units.impossible_flops(row["params"], row["tokens"], row["flops"])
         if what:
-            yield Fault(f"{file}: row {lines[int(str(i))]}", f"run {row['run']!r}: {what}")
+            yield Fault(lines(int(str(i))), f"run {row['run']!r}: {what}")
 
 
 def _clock_faults(checkpoints: pd.DataFrame, file: str, lines: Lines) -> Iterator[Fault]:
@@ -256,7 +291,7 @@ def _clock_faults(checkpoints: pd.DataFrame, file: str, lines: Lines) -> Iterato
         was, now = known.iloc[i - 1], known.iloc[i]
         what = (f"run {now['run']!r} has {now['tokens']:g} tokens at step {now['step']:g}, "
                 f"fewer than {was['tokens']:g} at step {was['step']:g}")  # fmt: skip
-        yield Fault(f"{file}: row {lines[int(known.index[i])]}", what, "tokens grow with the steps")
+        yield Fault(lines(int(known.index[i])), what, "tokens grow with the steps")
 
 
 def _once(
@@ -269,10 +304,14 @@ def _once(
     kept = np.ones(len(table), dtype=bool)
     keys = list(keyed.columns)
     several = keyed.duplicated(keep=False).to_numpy()
-    agreed = keyed[several].assign(value=table["value"]).groupby(keys, dropna=False)["value"].transform("nunique").eq(1)
-    kept[agreed.index[agreed]] = ~keyed.loc[agreed.index[agreed]].duplicated().to_numpy()
+    if not several.any():
+        return kept
+    cells = keyed[several].groupby(keys, sort=False).ngroup()
+    values = table.loc[several, "value"].groupby(cells)
+    agreed = values.transform("min").eq(values.transform("max"))
+    kept[cells.index[agreed]] = ~cells[agreed].duplicated().to_numpy()
     equal, partial = int((~kept).sum()), 0
-    for found in list(keyed.loc[agreed.index[~agreed]].groupby(keys, sort=False, dropna=False).groups.values())[:1000]:
+    for found in list(cells[~agreed].groupby(cells[~agreed]).groups.values())[:1000]:
         best = table.loc[found, "n"].idxmax() if table.loc[found, "n"].notna().any() else found[0]
         for i in (i for i in found if i != best):
             kept[i] = False
@@ -282,14 +321,15 @@ def _once(
                 partial += 1
             else:
                 first, second = sorted((int(i), int(best)))
-                what = (f"repeats the run, step, task and metric of row {lines[first]} with another value "
-                        f"({table.at[second, 'value']:g}, there {table.at[first, 'value']:g})")  # fmt: skip
-                faults.append(Fault(f"{file}: row {lines[second]}", what, "keep one of them"))
+                one, other = lines(first).removeprefix(f"{file}: "), table.at[second, "value"]
+                what = f"repeats the run, step, task and metric of {one} with another value"
+                what += f" ({other:g}, there {table.at[first, 'value']:g})"
+                faults.append(Fault(lines(second), what, "keep one of them"))
     if account is not None and equal:
         account.note(f"{equal} rows of {Path(file).name} repeat others, and count once")
     if account is not None and partial:
         account.note(
-            f"{partial} rows of {Path(file).name} are of fewer documents than others of the same cell (column n): the others count"
+            f"{partial} rows of {Path(file).name} are of fewer documents (n) than another of their cell: that one counts"
         )
     return kept
 
@@ -322,7 +362,7 @@ def _rows(bad: pd.Series, values: pd.Series, file: str, lines: Lines, column: st
         value = values.iloc[i]
         shown = "" if what == "is empty" else f"{value:g} " if isinstance(value, float) else f"{value!r} "
         hint = fix or (csv_files.unlike(value) if isinstance(value, str) else "")
-        return Fault(f"{file}: row {lines[i]}", f"{column} {shown}{what}", hint)
+        return Fault(lines(i), f"{column} {shown}{what}", hint)
 
     faults = [fault(int(i)) for i in at[:MOST_ROWS]]
     if len(at) > MOST_ROWS:

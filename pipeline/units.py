@@ -7,7 +7,7 @@ from __future__ import annotations
 
 FEWEST_PARAMS = 1e3  # the smallest language models of published ladders have some ten thousand
 MOST_PARAMS = 1e14
-# Tokens per parameter of published runs lie between 0.05 (first checkpoints) and some 30,000 (small models on all data).
+# Tokens per parameter of published runs: from 0.05 (first checkpoints) to some 30,000 (small models, all data).
 FEWEST_RATIO = 1e-3
 MOST_RATIO = 1e6
 SCALES = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
