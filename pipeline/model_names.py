@@ -273,7 +273,8 @@ class _Gathered:
         """What a part tells of a quantity that no part before it told, or left in doubt."""
         if quantity in self.read or quantity in self.unsure:
             return
-        told = {read.value: read for read in part.read.get(quantity, [])}
+        zero = quantity in ("step", "tokens")  # only these can be none
+        told = {read.value: read for read in part.read.get(quantity, []) if read.value or zero}
         if len(told) > 1:
             self.unsure[quantity] = f"{' and '.join(read.text for read in told.values())} cannot both be right"
         elif quantity in part.unsure:
