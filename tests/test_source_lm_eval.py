@@ -129,7 +129,12 @@ def test_gold_answers_that_are_unclear_give_no_losses(tmp_path: Path) -> None:
 
 
 def test_groups_are_not_tasks(tmp_path: Path) -> None:
-    scores = {"t": {"acc,none": 2 / 3}, "both": {"acc,none": 0.4}, "sub": {"acc,none": 0.3}, "x_average": {"acc,none": 0}}
+    scores = {
+        "t": {"acc,none": 2 / 3},
+        "both": {"acc,none": 0.4},
+        "sub": {"acc,none": 0.3},
+        "x_average": {"acc,none": 0},
+    }
     modern(tmp_path, results=scores, group_subtasks={"both": ["t"], "t": []}, groups={"sub": {}})
     account = Account()
     assert set(source.read(tmp_path, account)["task"]) == {"t"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,20 +59,19 @@ class Score:
         step = self.place.step if self.place.step is not None else f"{self.place.tokens:g} tokens"
         return self.place.run or self.key, step, self.task, None if math.isnan(self.shots) else self.shots, self.prompt
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
         """The ladder table's rows."""
         about = self.place.columns(self.key) | {
             "task": self.task, "num_fewshot": self.shots, "prompt": self.prompt, "n": self.documents,
             "source": self.source, "digest": self.digest, "lm_eval": self.tool, "task_version": self.version,
             "tokenizer": self.identity.tokenizer, "chat_template": self.identity.template,
-            "dtype": self.identity.dtype,
+            "dtype": self.identity.dtype, "chance": self.chance,
         }  # fmt: skip
-        return [
-            about | {"metric": metric, "value": mean.value, "stderr": mean.stderr}
-            | {"chance": math.nan if metric == "val_loss" else self.chance}
-            | ({"task": loss_name(self.task, self.shots)} if metric == "val_loss" else {})
-            for metric, mean in self.means.items()
-        ]  # fmt: skip
+        for metric, mean in self.means.items():
+            row = about | {"metric": metric, "value": mean.value, "stderr": mean.stderr}
+            if metric == "val_loss":
+                row |= {"task": loss_name(self.task, self.shots), "chance": math.nan}
+            yield row
 
 
 def loss_name(task: str, shots: float) -> str:
@@ -139,6 +138,10 @@ def _apart(a: Score, b: Score) -> str:
         told.append(f"{metric} {a.means[metric].value:.6g} and {b.means[metric].value:.6g}")
     told += [f"{k} {v or 'not stated'} and {w or 'not stated'}"
              for k, (v, w) in identity.differences([a.identity, b.identity])]  # fmt: skip
+    if a.identity.key == b.identity.key:
+        args, more = dict(a.identity.args), dict(b.identity.args)
+        told += [f"{key} (model_args) {_show(args.get(key, ''))} and {_show(more.get(key, ''))}"
+                 for key in sorted(args.keys() | more.keys()) if args.get(key) != more.get(key)]  # fmt: skip
     pairs = (("documents", a.documents, b.documents), ("limit", a.limit, b.limit), ("lm-eval", a.tool, b.tool),
              ("task version", a.version, b.version), ("date", a.date, b.date))  # fmt: skip
     for what, x, y in pairs:
@@ -198,22 +201,28 @@ def table(scores: Sequence[Score], folder: Path) -> pd.DataFrame:
     FaultsError
         With faults that name the file, model, task and metric, not a row of a table that nobody has.
     """
-    rows = [row for score in scores for row in score.rows()]
-    models = [score.model for score in scores for _ in score.means]
-    if not rows:
+    columns: dict[str, list[Any]] = {}
+    models: list[str] = []
+    for score in scores:
+        for row in score.rows():
+            models.append(score.model)
+            for column, value in row.items():
+                columns.setdefault(column, []).append(value)
+    if not models:
         raise FaultsError([Fault(str(folder), "nothing of its results can be used", "see what was left out")])
+    frame = pd.DataFrame(columns)
     try:
-        return schema.validate(pd.DataFrame(rows), str(folder))
+        return schema.validate(frame, str(folder))
     except FaultsError as error:
-        raise FaultsError([_translated(fault, rows, models, folder) for fault in error.faults]) from None
+        raise FaultsError([_translated(fault, frame, models, folder) for fault in error.faults]) from None
 
 
-def _translated(fault: Fault, rows: Sequence[dict[str, Any]], models: Sequence[str], folder: Path) -> Fault:
+def _translated(fault: Fault, frame: pd.DataFrame, models: Sequence[str], folder: Path) -> Fault:
     def named(match: re.Match[str]) -> str:
         i = int(match[1]) - 2
-        if not 0 <= i < len(rows):
+        if not 0 <= i < len(frame):
             return match[0]
-        row = rows[i]
+        row = frame.iloc[i]
         return f"{row['source']}: model {models[i]}, task {row['task']}, {row['metric']}"
 
     prefix = f"{folder}: "

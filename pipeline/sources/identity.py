@@ -82,7 +82,7 @@ def arguments(given: Any) -> dict[str, str]:
     if isinstance(given, Mapping):
         return {str(key): text(value) for key, value in given.items()}
     pairs = (part.partition("=") for part in str(given or "").split(","))
-    return {key.strip(): value.strip() for key, _, value in pairs if key.strip()}
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs if key.strip()}
 
 
 def identity_of(content: Mapping[str, Any]) -> Identity:
@@ -92,7 +92,8 @@ def identity_of(content: Mapping[str, Any]) -> Identity:
     args = arguments(config.get("model_args"))
     said = {key: args[key] for key in MODEL_KEYS if args.get(key)}
     base = next((said[key] for key in MODEL_KEYS[2:] if key in said), "")
-    name = text(content.get("model_name")) or next(iter(said.values()), "")
+    named = text(config.get("model"))  # a backend such as hf, or the path of a model that was given as an object
+    name = text(content.get("model_name")) or next(iter(said.values()), named if "/" in named else "")
     facts: dict[str, str] = {key: said[key] for key in ("peft", "delta") if key in said and said[key] != name}
     facts |= {key: text(config.get(key)) for key in ("model_sha", "peft_sha", "delta_sha")}
     facts["dtype"] = text(config.get("model_dtype")) or args.get("dtype", "")

@@ -102,7 +102,9 @@ def models(folder: Path, account: Account | None = None, tool: Tool = HARNESS) -
     if faults:
         raise FaultsError(faults)
     scored = {one.file.shown: bool(tasks) for one, tasks in found}
-    sampled = {one.file.shown: any(_sampled(one.file, task) for task, _ in tasks) for one, tasks in found}
+    sampled = {
+        one.file.shown: any(lm_eval_samples.there(one.file, task.name) for task, _ in tasks) for one, tasks in found
+    }
     return lm_eval_models.models((one for one, _ in found), scored, sampled)
 
 
@@ -110,8 +112,8 @@ def without_nll(table: pd.DataFrame) -> str:
     """How many cells have accuracies only, because their samples were not logged; empty when none."""
     cell = ["run", "step", "task", "num_fewshot"]
     told = table[table["metric"].ne("val_loss")].fillna({"step": -1, "num_fewshot": -1})
-    metrics = told.groupby(cell)["metric"].agg(set)
-    lacking = metrics[["nll" not in found for found in metrics]]
+    metrics = told["metric"].eq("nll").groupby([told[column] for column in cell]).any()
+    lacking = metrics[~metrics]
     if lacking.empty:
         return ""
     tasks = sorted(set(lacking.index.get_level_values("task")))
@@ -135,7 +137,8 @@ def _found(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> F
     without: dict[str, tuple[str, ...]] = {}
     counted = len(faults)
     for one in lm_eval_models.named(files):
-        found.append((one, []))
+        kept: list[tuple[Task, Numbers]] = []
+        found.append((dataclasses.replace(one, file=dataclasses.replace(one.file, tasks=())), kept))
         for group in one.file.groups:
             account.leave("groups of tasks, whose members count", group)
         for task in one.file.tasks:
@@ -152,7 +155,7 @@ def _found(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> F
                 numbers = dataclasses.replace(numbers, means=numbers.means | {"val_loss": loss}, others=spared)
             scores.leave(task.name, numbers, account)
             if numbers.means:
-                found[-1][1].append((task, numbers))
+                kept.append((dataclasses.replace(task, metrics={}), numbers))
             else:
                 without[task.name] = (*numbers.filtered, *numbers.others)
     _leave_samples(folder, files, account)
@@ -186,23 +189,17 @@ def _no_accuracy(folder: Path, without: Mapping[str, Sequence[str]]) -> Fault:
 def _score(one: Named, task: Task, numbers: Numbers, key: str, place: Place) -> Score:
     file = one.file
     shots = reading.number(int(task.shots) if isinstance(task.shots, str) and task.shots.isdecimal() else task.shots)
-    documents = reading.number(task.effective)
-    if math.isnan(documents):
-        documents = reading.number(task.metrics.get("sample_len"))
     return Score(
         source=file.shown, digest=file.digest, model=one.model, identity=file.identity, key=key, place=place,
-        task=task.name, shots=shots if shots >= 0 else math.nan, means=numbers.means, documents=documents,
-        of=reading.number(task.original), limit=_limit(file.limit), tool=file.version, version=task.version,
-        date=file.date, sampled=_sampled(file, task), prompt=task.prompt,
+        task=task.name, shots=shots if shots >= 0 else math.nan, means=numbers.means,
+        documents=reading.number(task.effective), of=reading.number(task.original), limit=_limit(file.limit),
+        tool=file.version, version=task.version, date=file.date,
+        sampled=lm_eval_samples.there(file, task.name), prompt=task.prompt,
     )  # fmt: skip
 
 
 def _limit(given: Any) -> str:
     return "" if given in (None, "", "None", -1) else str(given)
-
-
-def _sampled(file: ResultFile, task: Task) -> bool:
-    return os.path.lexists(lm_eval_samples.path_of(file, task.name))
 
 
 def _with_losses(score: Score, file: ResultFile, task: Task, account: Account, faults: list[Fault]) -> Score:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,13 +174,13 @@ def _task(content: dict[str, Any], task: str) -> Task:
     ran = _mapping(content.get("config"))
     counted = _mapping(_mapping(content.get("n-samples")).get(task))
     return Task(
-        name=task,
+        name=sys.intern(task),  # the same few texts in thousands of files
         shots=_mapping(content.get("n-shot")).get(task, config.get("num_fewshot", ran.get("num_fewshot"))),
-        version=str(_mapping(content.get("versions")).get(task, "")),
-        metrics={str(metric): value for metric, value in scores.items() if str(metric) not in ("alias", " ")},
-        effective=counted.get("effective"), original=counted.get("original"),
-        output_type=str(config.get("output_type", "multiple_choice")),
-        delimiter=str(config.get("target_delimiter", " ")),
+        version=sys.intern(str(_mapping(content.get("versions")).get(task, ""))),
+        metrics={sys.intern(str(metric)): value for metric, value in scores.items()},
+        effective=counted.get("effective", scores.get("sample_len")), original=counted.get("original"),
+        output_type=sys.intern(str(config.get("output_type", "multiple_choice"))),
+        delimiter=sys.intern(str(config.get("target_delimiter", " "))),
         digest=str(_mapping(content.get("task_hashes")).get(task, "")),
     )  # fmt: skip
 

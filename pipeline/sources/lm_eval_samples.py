@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,11 +41,20 @@ class Sample:
     scores: dict[str, float]  # accuracies recorded for the document
 
 
+def there(file: ResultFile, task: str) -> bool:
+    """Whether a task's samples were logged."""
+    return os.path.lexists(os.path.join(os.path.dirname(file.path), _name(file, task)))
+
+
 def path_of(file: ResultFile, task: str) -> Path:
     """Where lm-eval puts a task's samples beside its results."""
+    return file.path.parent / _name(file, task)
+
+
+def _name(file: ResultFile, task: str) -> str:
     if file.stamp:
-        return file.path.parent / f"samples_{task}_{file.stamp}.jsonl"
-    return file.path.parent / f"{re.sub('/|=', '__', file.args_text)}_{task}.jsonl"
+        return f"samples_{task}_{file.stamp}.jsonl"
+    return f"{re.sub('/|=', '__', file.args_text)}_{task}.jsonl"
 
 
 def read(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tuple[list[Document], int, str]:
@@ -148,7 +158,7 @@ def _check_mean(samples: Sequence[Sample], metric: str, stated: float) -> None:
     exact = abs(stated * len(values) - round(stated * len(values))) < 1e-6
     if abs(mean - stated) > (1e-6 if exact or decimals > 6 else 0.5001 * 10.0**-decimals):
         raise Contradiction(
-            f"the mean {metric} of its {len(values)} documents is {mean:.6g}, the results say {stated:.6g}"
+            f"the mean {metric} of their {len(values)} documents is {mean:.6g}, the results say {stated:.6g}"
         )
 
 

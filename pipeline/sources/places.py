@@ -75,5 +75,14 @@ def _fault(path: Path, name: str, fault: Any) -> Fault:
     if fault["type"] == "extra_forbidden":
         return Fault(where, "is no known key", f"keys are {', '.join(Place.model_fields)}")
     if fault["type"] == "model_type":
-        return Fault(where, f"{fault['input']!r} is no place", "write {run, family, step, params, tokens, flops}")
-    return Fault(where, f"{fault['input']!r}: {str(fault['msg']).removeprefix('Value error, ')}")
+        return Fault(
+            where, f"{_scalar(fault['input'])} is no place", "write {run, family, step, params, tokens, flops}"
+        )
+    return Fault(where, f"{_scalar(fault['input'])}: {str(fault['msg']).removeprefix('Value error, ')}")
+
+
+def _scalar(value: Any) -> str:
+    """A value as it was written; of a list or mapping, which may be endless by its aliases, only that it is one."""
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return repr(value)[:100]
