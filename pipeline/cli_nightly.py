@@ -62,18 +62,20 @@ def history(
     """Print (and plot) how the forecasts moved over time, what was registered, and what was measured."""
     from pipeline.nightly import history as past
     from pipeline.nightly.one_pass import settings_of
-    from pipeline.nightly.state import State
+    from pipeline.nightly.state import State, without_nan
 
     settings = settings_of(config)
     folder = config.resolve().parent / settings[1].folder
     if not folder.is_dir():
         raise InputError(f"{folder}: there was no pass yet; run benchcast reevaluate {config}")
     state = State(folder)
+    for number in state.bad_lines():
+        typer.echo(f"left out: line {number} of {folder / 'history.jsonl'} is no record of a pass", err=True)
     found = past.series(*settings, state, target, task)
     if plot is not None:
         past.plot(found, plot)
     if json:
-        typer.echo(json_module.dumps({"series": found, "passes": state.history()}, default=str))
+        typer.echo(json_module.dumps(without_nan({"series": found, "passes": state.history()}), default=str))
     else:
         from pipeline.terminal_nightly import show
 

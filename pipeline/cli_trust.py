@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, plain
 
 if TYPE_CHECKING:
+    from pipeline.account import Record
     from pipeline.config import Config
+    from pipeline.ingest import Data
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config; see configs/auto.yaml")]
 DataPath = Annotated[
@@ -48,6 +50,7 @@ def backtest(config: ConfigPath, data: DataPath = None, json: Json = False) -> N
     with progress("backtesting") as step:
         only = settings.model_copy(update={"recipes": auto, "figures": 0})
         result = pipeline.run(only, config.resolve().parent, data, step)
+    _tell(result.provenance.account)
     _show(result.backtests, json, tested)
 
 
@@ -63,7 +66,8 @@ def solve(
     from pipeline import questions
     from pipeline.terminal_trust import needed
 
-    found = questions.solve(_load(config), config.resolve().parent, data, task, accuracy, token_multiplier)
+    settings, base, read = _read(config, data)
+    found = questions.solve(settings, base, read, task, accuracy, token_multiplier)
     _show(found, json, needed)
 
 
@@ -81,10 +85,14 @@ def compare(
     The errors of the two are taken as independent; where they go together the winner is surer than it says.
     """
     from pipeline import questions
+    from pipeline.account import Account
     from pipeline.terminal_trust import compared
 
-    base = config.resolve().parent
-    _show(questions.compare(_load(config), base, data, first, second, flops, token_multiplier), json, compared)
+    settings, base, read = _read(config, data)
+    account = Account()
+    found = questions.compare(settings, base, read, first, second, flops, token_multiplier, account)
+    _tell(account.record())
+    _show(found, json, compared)
 
 
 def suggest(
@@ -99,9 +107,14 @@ def suggest(
     Of runs that buy the same within one percent the cheapest comes first.
     """
     from pipeline import questions
+    from pipeline.account import Account
     from pipeline.terminal_trust import suggested
 
-    _show(questions.suggest(_load(config), config.resolve().parent, data, budget, most), json, suggested)
+    settings, base, read = _read(config, data)
+    account = Account()
+    found = questions.suggest(settings, base, read, budget, most, account)
+    _tell(account.record())
+    _show(found, json, suggested)
 
 
 def register(
@@ -117,10 +130,10 @@ def register(
     from pipeline.terminal import progress
 
     settings = _load(config)
-    if register.exists():
-        records.read(register)  # a broken chain is told before the work, not after it
+    records.check(register)  # a broken chain, or what is no file, is told before the work, not after it
     with progress("forecasting") as step:
         result = pipeline.run(settings, config.resolve().parent, data, step)
+    _tell(result.provenance.account)
     record = records.register(result, register)
     if json:
         typer.echo(record.model_dump_json())
@@ -152,8 +165,9 @@ def settle(
     if wrong := [target for target, sign, run in pairs if not (sign and target and run)]:
         raise InputError(f"--as {wrong[0]!r}: give TARGET=RUN")
     known = records.read(register)
-    table = ingest.read(DataSettings(source="table"), Path(), truth).table
-    found = settling.settle(known, table, {target: run for target, _, run in pairs}, last=last)
+    read = ingest.read(DataSettings(source="table"), Path(), truth)
+    _tell(read.account)
+    found = settling.settle(known, read.table, {target: run for target, _, run in pairs}, last=last)
     if plot is not None:
         from reports.calibration import calibration_figure
 
@@ -171,6 +185,21 @@ def _load(path: Path) -> Config:
     from pipeline.config import Config, load
 
     return load(path, Config)
+
+
+def _read(path: Path, data: Path | None) -> tuple[Config, Path, Data]:
+    """A config, the folder of its paths, and its data, read once; what was left out or decided is told."""
+    from pipeline import ingest
+
+    settings, base = _load(path), path.resolve().parent
+    read = ingest.read(settings.data, base, data)
+    _tell(read.account)
+    return settings, base, read
+
+
+def _tell(account: Record) -> None:
+    for line in account.told():
+        typer.echo(f"data: {plain(line)}", err=True)
 
 
 def _show(found: Sequence[Any], as_json: bool, table: Any) -> None:

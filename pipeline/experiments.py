@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BenchcastError, InputError, first_line
+from pipeline.redact import redacted
 from pipeline.results import Result
 
 PACKAGES = {"mlflow": "mlflow-skinny", "wandb": "wandb"}
@@ -49,7 +50,7 @@ def log(result: Result, files: Mapping[str, Path], tracker: str) -> str:
     try:
         return _mlflow(module, result, files) if tracker == "mlflow" else _wandb(module, result, files)
     except Exception as error:  # each tracker has errors of its own
-        raise BenchcastError(f"--log {tracker}: {first_line(error)}") from error
+        raise BenchcastError(f"--log {tracker}: {redacted(first_line(error))}") from None  # it may name the server
 
 
 def metrics(result: Result) -> dict[str, float]:

@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 def run(
     config: Config | Mapping[str, Any] | str | Path,
     base: Path | None = None,
-    data: Path | str | pd.DataFrame | None = None,
+    data: Path | str | pd.DataFrame | Data | None = None,
     progress: Progress | None = None,
     sweeping: bool = False,
 ) -> Result:
@@ -108,7 +108,7 @@ def run_planned(
     config: Config | Mapping[str, Any] | str | Path,
     numbers: Mapping[str, float],
     base: Path | None = None,
-    data: Path | str | pd.DataFrame | None = None,
+    data: Path | str | pd.DataFrame | Data | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Forecast one planned run by the laws of a config, whose own targets stay held out but are not forecast.
@@ -235,11 +235,24 @@ def _with_ways(forecasts: Sequence[Forecast], config: Config, table: pd.DataFram
     """Forecasts that say how their tasks were asked: the label alone does not where there is one way only."""
     accuracies = _accuracies(config, table)
     several = _several(accuracies)
-    full = {asked(*way) if several[way[0]] else way[0]: asked(*way)
-            for way in accuracies[WAY].drop_duplicates().itertuples(index=False) if np.isfinite(way[1])}  # fmt: skip
-    return tuple(
-        f.model_copy(update={"asked": {t: full[t] for t in f.members or (f.task,) if t in full}}) for f in forecasts
-    )
+    full, documents, versions = dict[str, str](), dict[str, float](), dict[str, str]()
+    for (task, shots, prompt), rows in accuracies.groupby(WAY, sort=False, dropna=False):
+        label = asked(task, shots, prompt) if several[task] else str(task)
+        if np.isfinite(shots):
+            full[label] = asked(task, shots, prompt)
+        if rows["n"].notna().any():
+            documents[label] = float(rows["n"].max())
+        if known := sorted(set(rows["task_version"]) - {""}):
+            versions[label] = ", ".join(known)
+    found = []
+    for f in forecasts:
+        parts = f.members or (f.task,)
+        found.append(f.model_copy(update={
+            "asked": {t: full[t] for t in parts if t in full},
+            "documents": {t: documents[t] for t in parts if t in documents},
+            "versions": {t: versions[t] for t in parts if t in versions},
+        }))  # fmt: skip
+    return tuple(found)
 
 
 def asked(task: str, shots: float, prompt: str) -> str:
@@ -290,10 +303,11 @@ def _describe(target: Target, i: int) -> str:
 
 def _ladder(table: pd.DataFrame, roles: pd.Series) -> Iterator[LadderRun]:
     ends = table.sort_values("tokens").groupby("run").tail(1).sort_values(["family", "params", "tokens"])
-    count = table.groupby("run")["tokens"].nunique()
+    points = table[["run", "tokens"]].drop_duplicates().sort_values("tokens").groupby("run")["tokens"]
+    lengths = {str(run): tuple(map(float, tokens)) for run, tokens in points}
     for row in ends.itertuples():
         yield LadderRun(run=row.run, family=row.family, params=row.params, tokens=row.tokens, flops=row.flops,
-                        checkpoints=int(count[row.run]), role=roles[row.run])  # fmt: skip
+                        checkpoints=len(lengths[row.run]), role=roles[row.run], lengths=lengths[row.run])  # fmt: skip
 
 
 def _scores(jobs: Sequence[Job], forecast: Container[str]) -> Iterator[Scores]:

@@ -12,8 +12,10 @@ from scipy.stats import norm
 
 from pipeline import forecast as forecasting
 from pipeline import ingest
+from pipeline.account import Account
 from pipeline.config import AutoSettings, Config, Target
 from pipeline.errors import InputError
+from pipeline.ingest import Data
 from pipeline.recipes import suite as suites
 from pipeline.recipes.common import matching
 from pipeline.recipes.suite import Suite
@@ -70,16 +72,18 @@ class Suggested(Frozen):
     per_flop: float = Field(description="that share per budget")
 
 
-def solve(config: Config, base: Path, data: Path | None, task: str, accuracy: float, multiplier: float) -> list[Needed]:
+def solve(config: Config, base: Path, data: Path | Data | None, task: str, accuracy: float,
+          multiplier: float) -> list[Needed]:  # fmt: skip
     """FLOPs needed to reach ``accuracy`` (a fraction) on ``task``, at ``multiplier`` tokens per parameter."""
-    table = ingest.read(config.data, base, data).table
+    loaded = ingest.read(config.data, base, data)
+    table = loaded.table
     roles = forecasting.assign_roles(config, table)
     ladder = table[table["run"].map(roles).eq("fit")]
     low, high = float(ladder["flops"].min()), float(ladder["flops"].max()) * 1e5
     budgets = np.geomspace(low, high, GRID)
     targets = tuple(Target(name=f"solve {i}", flops=c, token_multiplier=multiplier) for i, c in enumerate(budgets))
     # All tasks, since each is judged by the record of all: the same numbers as ``benchcast run`` gives.
-    result = forecasting.run(_asking(config, targets), base, data)
+    result = forecasting.run(_asking(config, targets), base, loaded)
     labels = list(dict.fromkeys(f.task for f in result.forecasts))
     wanted = set(matching(labels, [task]))
     if not wanted:
@@ -117,9 +121,16 @@ def _crossing(own: list[Forecast], field: str, accuracy: float) -> float | None:
 
 
 def compare(
-    config: Config, base: Path, data: Path | None, first: str, second: str, flops: float, multiplier: float
-) -> list[Compared]:
-    """Probability, task by task, that family ``first`` beats ``second`` at a budget; errors taken as independent."""
+    config: Config, base: Path, data: Path | Data | None, first: str, second: str, flops: float, multiplier: float,
+    account: Account | None = None,
+) -> list[Compared]:  # fmt: skip
+    """Probability, task by task, that family ``first`` beats ``second`` at a budget; errors taken as independent.
+
+    Raises
+    ------
+    InputError
+        When one is no family, or no task has a forecast with an interval of both; ``account`` names single such tasks.
+    """
     asked = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),))
     result = forecasting.run(asked, base, data)
     by: dict[tuple[str, str], Forecast] = {(f.family, f.task): f for f in result.forecasts}
@@ -133,6 +144,12 @@ def compare(
         both = [f for f in pair if f is not None and None not in (f.forecast, f.low, f.high)]
         if len(both) == 2:
             found.append(_compared(task, both[0], both[1]))
+        elif account is not None:
+            account.leave(f"tasks without a forecast and interval of both {first!r} and {second!r}", task)
+    if not found:
+        raise InputError(
+            f"no task has a forecast with an interval of both {first!r} and {second!r}: nothing to compare"
+        )
     return found
 
 
@@ -149,8 +166,12 @@ def _compared(task: str, a: Forecast, b: Forecast) -> Compared:
     )  # fmt: skip
 
 
-def suggest(config: Config, base: Path, data: Path | None, budget: float, most: int = 5) -> list[Suggested]:
-    """The runs within ``budget`` FLOPs that would shrink each target's standard error most; ties by cost."""
+def suggest(config: Config, base: Path, data: Path | Data | None, budget: float, most: int = 5,
+            account: Account | None = None) -> list[Suggested]:  # fmt: skip
+    """The runs within ``budget`` FLOPs that would shrink each target's standard error most; ties by cost.
+
+    ``account`` names the tasks without an answer: their targets say no parameters and tokens.
+    """
     table = ingest.read(config.data, base, data).table
     jobs = list(forecasting.build_jobs(config, table, forecasting.assign_roles(config, table)))
     settings = next((r for r in config.recipes if isinstance(r, AutoSettings)), AutoSettings())
@@ -158,7 +179,10 @@ def suggest(config: Config, base: Path, data: Path | None, budget: float, most: 
     for family in dict.fromkeys(job.family for job in jobs):
         suite = suites.build([j for j in jobs if j.family == family], settings)
         for task in suite.jobs:
-            found += _suggested(suite, family, task, budget, most)
+            part = _suggested(suite, family, task, budget, most)
+            if not part and account is not None:
+                account.leave("tasks without a target of known parameters and tokens: nothing to suggest", task)
+            found += part
     if not found:
         raise InputError("targets: parameters and tokens of a target are needed to say which run tells most about it")
     return found

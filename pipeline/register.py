@@ -16,13 +16,21 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
-from pipeline import store
+from pipeline import reading, store
 from pipeline.digest import code_digest, object_digest
 from pipeline.errors import BenchcastError, Fault, FaultsError
-from pipeline.results import Forecast, Frozen, Registered, Result
+from pipeline.results import Forecast, Frozen, LadderRun, Registered, Result, Scores
+from reports import writing
 
 START = "0" * 64
 WAIT = 30  # seconds for another registration to end
+
+
+class Seen(Frozen):
+    """What the table held when its forecasts were registered: a score that was in it is no forecast's truth."""
+
+    runs: tuple[LadderRun, ...] = Field(description="every run of the table, fitted or not")
+    scores: tuple[Scores, ...] = Field(description="the last score of each, by task")
 
 
 class Record(Frozen):
@@ -35,6 +43,7 @@ class Record(Frozen):
     config_digest: str
     data_digest: str
     forecasts: tuple[Forecast, ...]
+    seen: Seen | None = Field(default=None, description="null: registered by a version that did not say")
     previous: str = Field(description="hash of the record before; zeros for the first")
     hash: str = ""
 
@@ -53,10 +62,11 @@ def register(result: Result, path: Path, now: datetime | None = None) -> Record:
     BenchcastError
         When it cannot be written, another process holds it, or the clock is behind its last record.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    target = _target(path)
     try:
-        with FileLock(path.with_name(path.name + ".lock"), timeout=WAIT):
-            before = read(path) if path.exists() else ()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(target.name + ".lock"), timeout=WAIT):
+            before = read(path) if target.exists() else ()
             now = now or datetime.now(UTC)
             if before and now < datetime.fromisoformat(before[-1].time):
                 raise BenchcastError(
@@ -65,11 +75,36 @@ def register(result: Result, path: Path, now: datetime | None = None) -> Record:
                     "by a wrong one: times that run backwards prove nothing"
                 )
             record = _record(result, before[-1].hash if before else START, now)
-            text = path.read_text(encoding="utf-8") if before else ""
-            store.write_text(text + record.model_dump_json() + "\n", path)
+            store.append_line(_line(record, path), target)
     except Timeout:
         raise BenchcastError(f"{path}: another registration has held it for {WAIT} s; try again") from None
+    except OSError as error:
+        raise BenchcastError(f"{path}: cannot be locked ({error.strerror or error})") from error
     return record
+
+
+def check(path: Path) -> None:
+    """That a register could be appended to: a regular file with a whole chain, a link to one, or none yet.
+
+    Raises
+    ------
+    FaultsError
+        Saying what is wrong with it.
+    """
+    if _target(path).exists():
+        read(path)
+
+
+def _target(path: Path) -> Path:
+    """The file itself: two links to one register are one register, with one lock."""
+    try:
+        where = writing.place(path)
+        if where.opened:
+            raise OSError("is a device or a FIFO, no file")
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise FaultsError([Fault(str(path), f"cannot be a register: {what}", "name a file")]) from None
+    return where.path
 
 
 def _record(result: Result, previous: str, now: datetime) -> Record:
@@ -77,9 +112,21 @@ def _record(result: Result, previous: str, now: datetime) -> Record:
     record = Record(
         time=now.isoformat(timespec="seconds"), title=result.title, benchcast=result.provenance.benchcast,
         code_digest=code_digest(), config_digest=result.provenance.config_digest,
-        data_digest=result.provenance.data_digest, forecasts=kept, previous=previous,
+        data_digest=result.provenance.data_digest, forecasts=kept,
+        seen=Seen(runs=result.ladder, scores=result.scores), previous=previous,
     )  # fmt: skip
     return record.model_copy(update={"hash": record.content_hash()})
+
+
+def _line(record: Record, path: Path) -> str:
+    """The record as it will stand there, if it can be read back: a number that is none would break the register."""
+    line = record.model_dump_json()
+    try:
+        Record.model_validate_json(line)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise BenchcastError(f"{path}: {where} is not a number: the forecast is not registered") from None
+    return line
 
 
 def read(path: Path) -> tuple[Record, ...]:
@@ -91,20 +138,22 @@ def read(path: Path) -> tuple[Record, ...]:
         With every line that is unreadable, edited, or out of place.
     """
     try:
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FaultsError([Fault(str(path), f"cannot be read: {error}")]) from None
-    lines = [] if lines == [""] else lines  # titles may hold what splitlines takes for an end of line
+        text = reading.text(path, reading.MOST_TABLE)
+    except reading.Unreadable as what:
+        raise FaultsError([Fault(str(path), f"cannot be read: {what}")]) from None
+    # Titles may hold what splitlines takes for an end of line; JSON has no newline of its own.
+    lines = text.removesuffix("\n").split("\n") if text else []
     faults, records = [], []
     previous = START
     for number, line in enumerate(lines, start=1):
         where = f"{path}: line {number}"
         try:
-            content = json.loads(line)
+            content = reading.json_of(line)
             record = Record.model_validate(content)
         except (ValueError, ValidationError) as error:
-            first = str(error).splitlines()[0]
-            faults.append(Fault(where, f"is no record ({first})", "restore the file from a copy"))
+            first = str(error).split("\n")[0]
+            cut = number == len(lines) and not text.endswith("\n")
+            faults.append(Fault(where, f"is no record ({first})", _remedy(line, cut=cut)))
             previous = ""
             continue
         # Of what stands there: read back, a record of an earlier version has fields more, with their defaults.
@@ -117,6 +166,16 @@ def read(path: Path) -> tuple[Record, ...]:
     if faults:
         raise FaultsError(faults)
     return tuple(records)
+
+
+def _remedy(line: str, *, cut: bool) -> str:
+    if not line.strip():
+        return "remove the empty line"
+    if "}{" in line:
+        return "two records stand on one line: put a newline between }{ where one ends and the other begins"
+    if cut:
+        return "its end is missing: remove this line, if a power failure cut it, or restore the file from a copy"
+    return "restore the file from a copy"
 
 
 def looked_up(result: Result, records: Sequence[Record]) -> Registered:

@@ -12,14 +12,17 @@ import pandas as pd
 from pydantic import Field
 from scipy.stats import norm
 
+from pipeline import known
+from pipeline.account import listed
 from pipeline.errors import InputError
 from pipeline.forecast import asked
 from pipeline.register import Record, said
-from pipeline.results import Forecast, Frozen, typeset
+from pipeline.results import Forecast, Frozen, Number, typeset
 from stages.fitting import Array
 from stages.scoring_rules import crps_logit_normal, interval_score, log_score_logit_normal, logit
 
 SAME_PLAN = 0.05  # of its planned parameters and tokens a run may be off and still be the run that was forecast
+WHOLE = 0.98  # of the documents that were forecast a score must be of
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
@@ -38,7 +41,7 @@ class Settled(Frozen):
     high: float | None
     level: float
     actual: float
-    error: float = Field(
+    error: Number = Field(
         description="forecast minus truth; a refused task counts with its largest score carried forward"
     )
     inside: bool | None
@@ -46,6 +49,7 @@ class Settled(Frozen):
     log_score: float | None
     crps: float | None
     known: bool = Field(default=False, description="whether the score was in the data when the forecast was registered")
+    fitted: bool = Field(default=False, description="whether the forecast was fitted on it: it counts nowhere")
 
 
 class Settlement(Frozen):
@@ -73,15 +77,22 @@ class Truth:
     """The measured runs: scores by checkpoint, and what every run is."""
 
     scores: dict[tuple[str, str, str], Array]  # (run, task, metric) to the scores of its checkpoints, in order
+    asked: dict[tuple[str, str, str], tuple[float, str]]  # the same, to documents and version of the last checkpoint
     ways: dict[tuple[str, str, str], int]  # how many ways (shots, prompts) a run was asked a task
     stated: dict[tuple[str, str, str], list[str]]  # the same, to labels with shots and prompt, where they are known
     runs: pd.DataFrame  # by run: family, params, tokens, flops of the last checkpoint
+
+    def measured(self, run: str) -> known.Measured:
+        """A run with its last scores."""
+        own = {(task, metric): float(v[-1]) for (name, task, metric), v in self.scores.items() if name == run}
+        return known.measured(run, self.runs.loc[run], own)
 
 
 def truths(table: pd.DataFrame) -> Truth:
     """What a ladder table says of its runs; a task is known by its name, and by its label with shots and prompt."""
     rows = table[table["metric"].isin(["acc", "acc_norm"])].sort_values("tokens", kind="stable")
     scores: dict[tuple[str, str, str], Array] = {}
+    about: dict[tuple[str, str, str], tuple[float, str]] = {}
     ways: dict[tuple[str, str, str], int] = {}
     stated: dict[tuple[str, str, str], list[str]] = {}
     keys = ["run", "task", "metric", "num_fewshot", "prompt"]
@@ -89,13 +100,14 @@ def truths(table: pd.DataFrame) -> Truth:
         plain = (str(run), str(task), str(metric))
         ways[plain] = ways.get(plain, 0) + 1
         values = part["value"].to_numpy(dtype=float)
-        scores[plain] = values
         label = asked(str(task), shots, prompt)
-        scores[str(run), label, str(metric)] = values
+        for key in (plain, (str(run), label, str(metric))):
+            scores[key] = values
+            about[key] = float(part["n"].iloc[-1]), str(part["task_version"].iloc[-1])
         if np.isfinite(shots):
             stated.setdefault(plain, []).append(label)
     return Truth(
-        scores, ways, stated, table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run")
+        scores, about, ways, stated, table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run")
     )
 
 
@@ -129,6 +141,7 @@ def settle(
     truth = truths(table)
     _check(alias, records, truth)
     found, waiting, notes, seen = [], 0, [], set()
+    peeked: dict[str, list[str]] = {}
     for record in records:
         families = {(f.target, f.family) for f in record.forecasts}
         for forecast in record.forecasts:
@@ -139,7 +152,10 @@ def settle(
             why = _no_truth(forecast, run, families, truth)
             actual = _actual(truth, run, forecast, metric, last) if why is None else why
             if isinstance(actual, float):
-                found.append(_settled(record, forecast, actual))
+                before = known.in_table(record, forecast, truth.measured(run))
+                if before is not None and forecast.actual is None:
+                    peeked.setdefault(_was_known(before.run, before.role, run), []).append(forecast.task)
+                found.append(_settled(record, forecast, actual, before.role if before else None))
                 continue
             notes += [actual] if actual else []
             waiting += 1
@@ -151,9 +167,22 @@ def settle(
             if records
             else "the register is empty: benchcast register puts forecasts in"
         )
-    if not any(not s.known for s in found):
+    notes += [f"{why} ({len(tasks)}: {listed(dict.fromkeys(tasks))})" for why, tasks in peeked.items()]
+    silent = {record.hash[:12] for record in records if record.seen is None}
+    if unsaid := sum(s.record in silent and not s.known for s in found):
+        notes.append(f"{unsaid} forecasts were registered by an earlier version, which did not record the table they "
+                     "were fitted on: whether their scores were known then cannot be checked")  # fmt: skip
+    if all(s.known for s in found) and not all(s.fitted for s in found):
         notes.append("every score was in the data when it was registered: this repeats the report, it proves nothing")
     return Settlement(settled=tuple(found), open=waiting, notes=tuple(dict.fromkeys(notes)), **_summary(found))
+
+
+def _was_known(name: str, role: str, run: str) -> str:
+    """Why a score is no test of its forecast."""
+    same = run if name == run else f"{run}, as {name},"
+    if role == "fit":
+        return f"{same} was in the table the forecast was fitted on: no forecast, not counted"
+    return f"{same} was in the data when the forecast was registered: its score was known"
 
 
 def _check(alias: Mapping[str, str], records: Sequence[Record], truth: Truth) -> None:
@@ -187,11 +216,27 @@ def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) 
     wanted = (f.metric or metric) if metric == "auto" else metric
     metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
     found = [_score(truth, run, f.asked.get(task), task, metrics, last or f.last) for task in parts]
-    for value in found:
+    for task, value in zip(parts, found, strict=True):
         if isinstance(value, str):
             return value
+        if value is not None and (otherwise := _measured_otherwise(truth, run, f, task, metrics)):
+            return otherwise
     values = [w * value for w, value in zip(parts.values(), found, strict=True) if isinstance(value, float)]
     return sum(values) if len(values) == len(found) else None
+
+
+def _measured_otherwise(truth: Truth, run: str, f: Forecast, task: str, metrics: Sequence[str]) -> str:
+    """Why a score is not of the documents that were forecast: only some of them, or another version of the task."""
+    keys = [(run, name, each) for name in (f.asked.get(task), task) for each in metrics if name is not None]
+    documents, version = next((truth.asked[key] for key in keys if key in truth.asked), (float("nan"), ""))
+    whole, wanted = f.documents.get(task), f.versions.get(task, "")
+    if whole is not None and documents < WHOLE * whole:
+        return (f"{run}: {task} was measured on {documents:g} documents, and forecast of {whole:g}: a part of them "
+                "does not settle it")  # fmt: skip
+    if wanted and version and version not in wanted.split(", "):
+        return (f"{run}: {task} is version {version} in the table, and was forecast as version {wanted}: another "
+                "version does not settle it")  # fmt: skip
+    return ""
 
 
 def _score(
@@ -219,7 +264,8 @@ def _score(
     return None
 
 
-def _settled(record: Record, f: Forecast, actual: float) -> Settled:
+def _settled(record: Record, f: Forecast, actual: float, before: str | None) -> Settled:
+    """A forecast beside its truth; ``before`` is the role that the run had in the record's table, if it was there."""
     value = f.forecast if f.forecast is not None else f.baselines.carry_forward
     scores: dict[str, Any] = dict.fromkeys(("inside", "interval_score", "log_score", "crps"))
     if f.forecast is not None and f.low is not None and f.high is not None:
@@ -233,7 +279,8 @@ def _settled(record: Record, f: Forecast, actual: float) -> Settled:
     return Settled(
         record=record.hash[:12], time=record.time, recipe=f.recipe, family=f.family, task=f.task, target=f.target,
         grade=f.grade, forecast=f.forecast, low=f.low, high=f.high, level=f.level, actual=actual,
-        error=float("nan") if value is None else value - actual, known=f.actual is not None, **scores,
+        error=float("nan") if value is None else value - actual, fitted=before == "fit",
+        known=f.actual is not None or before is not None, **scores,
     )  # fmt: skip
 
 
@@ -244,15 +291,15 @@ def _logit_normal(f: Forecast) -> tuple[float, float]:
 
 
 def _summary(found: Sequence[Settled]) -> dict[str, Any]:
-    known = sum(s.known for s in found)
-    found = [s for s in found if not s.known] or found
+    before = sum(s.known for s in found)
+    found = [s for s in found if not s.known] or [s for s in found if not s.fitted]
     error = np.array([s.error for s in found], dtype=float)
     stated = [s for s in found if s.inside is not None]
     z = np.array([_standardised(s) for s in stated])
     held = [(level, float(np.mean(z <= norm.ppf(0.5 + level / 2)))) for level in LEVELS] if len(z) else []
     return {
         "refused": len(found) - len(stated),
-        "known": known,
+        "known": before,
         "mean_error": float(np.nanmean(np.abs(error))) if np.isfinite(error).any() else None,
         "coverage": float(np.mean([bool(s.inside) for s in stated])) if stated else None,
         "interval_score": float(np.mean([s.interval_score or 0.0 for s in stated])) if stated else None,

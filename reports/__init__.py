@@ -1,5 +1,19 @@
 """The report: a result in, a PDF with its JSON and CSV out. Reads results only."""
 
-from reports.document import ReportError, write
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reports.document import ReportError, write
 
 __all__ = ["ReportError", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the typesetter when it is asked for: ``reports.writing`` is used without it."""
+    if name not in __all__:
+        raise AttributeError(f"module 'reports' has no attribute {name!r}")
+    from reports import document
+
+    return getattr(document, name)

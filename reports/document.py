@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import typst
 
-from reports import content, coverage, decision, diagnostics, fonts, multiples, news, trust, wording
+from reports import content, coverage, decision, diagnostics, fonts, multiples, news, trust, wording, writing
 from reports.content import Content
 from reports.figures import panel_figure
 from reports.forest import ONE_COLUMN, TALLEST, forest_figure
@@ -61,24 +60,8 @@ def write(
     }
     if html:
         made["html"] = out / f"{stem}.html", page_bytes(result, latest)
-    replace_all(dict(made.values()))
+    writing.write_all(dict(made.values()))
     return {kind: path for kind, (path, _) in made.items()}
-
-
-def replace_all(files: Mapping[Path, bytes]) -> None:
-    """Write every file beside its place, then move them all; on a failure remove what was not moved."""
-    staged = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
-    try:
-        for path, data in files.items():
-            with staged[path].open("wb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
-        for path, temporary in staged.items():
-            os.replace(temporary, path)
-    finally:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)
 
 
 def json_bytes(result: Mapping[str, Any]) -> bytes:

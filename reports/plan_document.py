@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from reports import document, fonts, plan_figures
-from reports.content import table
+from reports import document, fonts, plan_figures, writing
+from reports.content import table, told
 from reports.wording import clean, count, level, scientific
 
 Record = Mapping[str, Any]
@@ -26,7 +26,7 @@ def write(result: Record, out: Path) -> dict[str, Path]:
         out / "plan.pdf": pdf,
         out / "plan.json": document.json_bytes(result),
     }
-    document.replace_all(made)
+    writing.write_all(made)
     return dict(zip(("pdf", "json"), made, strict=True))
 
 
@@ -312,4 +312,5 @@ def _facts(result: Record) -> Any:
         ["Config digest", p["config_digest"]],
         ["Packages", ", ".join(f"{k} {v}" for k, v in p["packages"].items())],
     ]
+    rows += [["When read" if i == 0 else "", clean(line, 300)] for i, line in enumerate(told(p.get("account") or {}))]
     return table([("", "l", 1.0), ("", "l", 5.0)], rows)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reports import document, fonts
+from reports import document, fonts, writing
 from reports import wording as w
 from reports.calibration import calibration_figure
 from reports.content import NAME, Table, recipe_name, table
@@ -28,7 +28,7 @@ def write(settlement: Record, out: Path) -> dict[str, Path]:
         data, files = build(settlement)
         pdf = document.set_pages("settlement.typ", data, files)
     made = {out / "settlement.pdf": pdf, out / "settlement.json": document.json_bytes(settlement)}
-    document.replace_all(made)
+    writing.write_all(made)
     return dict(zip(("pdf", "json"), made, strict=True))
 
 
@@ -52,7 +52,11 @@ def build(settlement: Record) -> tuple[dict[str, Any], document.Files]:
 
 def summary(settlement: Record) -> list[str]:
     """The outcome in sentences, the first for a reader of one."""
-    rows = [s for s in settlement["settled"] if not s["known"]] or settlement["settled"]
+    every = settlement["settled"]
+    rows = [s for s in every if not s["known"]] or [s for s in every if not s.get("fitted")]
+    if not rows:
+        return ["No forecast has been settled: every score was in the table that its forecast was fitted on.",
+                *settlement["notes"]]  # fmt: skip
     stated = [s for s in rows if s["inside"] is not None]
     hit = sum(s["inside"] for s in stated)
     nominal = " / ".join(dict.fromkeys(w.level(s["level"]) for s in stated))
@@ -69,6 +73,7 @@ def summary(settlement: Record) -> list[str]:
 
 def _groups(rows: Sequence[Record]) -> Table:
     """Miss, coverage and score by recipe, and by grade where there are grades."""
+    rows = [s for s in rows if not s.get("fitted")]
     cells = [["all", *_numbers(rows)]]
     recipes = list(dict.fromkeys(s["recipe"] for s in rows))
     for recipe in recipes if len(recipes) > 1 else ():

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from reports import fonts
+from reports import fonts, writing
 from reports.figures import BLUE, GREY, VERMILLION, WIDTH, numbers, styled, x_limits
 
 Record = Mapping[str, Any]
@@ -30,8 +30,9 @@ def write(tracks: Sequence[Record], folder: Path) -> None:
     """
     if not tracks:
         return
-    (folder / "tracking.json").write_text(json.dumps(list(tracks), indent=1) + "\n", encoding="utf-8")
-    (folder / "tracking.pdf").write_bytes(pages([(track, task) for track in tracks for task in track["tasks"]], _panel))
+    drawn = pages([(track, task) for track in tracks for task in track["tasks"]], _panel)
+    text = json.dumps(list(tracks), indent=1) + "\n"
+    writing.write_all({folder / "tracking.json": text.encode(), folder / "tracking.pdf": drawn})
 
 
 def pages(items: Sequence[Any], draw: Any) -> bytes:

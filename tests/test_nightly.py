@@ -378,8 +378,14 @@ def test_the_forecast_cannot_be_made(config: Path) -> None:
 
 def test_the_history_was_cut(config: Path) -> None:
     path = config.parent / "nightly" / "history.jsonl"
-    path.write_text(path.read_text() + '{"seq": ')
-    says(config, "history.jsonl: line 3", "restore", code=2)
+    before = path.read_text()
+    path.write_text(before + '{"seq": ')
+    # One bad line does not stop the pass: it is named, set aside, and the pass goes on.
+    says(config, "history.jsonl: line 3", "set aside", "restore", code=1)
+    assert path.with_name("history.bad").read_text() == '{"seq": \n'
+    assert path.read_text().startswith(before)
+    cleared = world.here(config)
+    assert (cleared.returncode, cleared.stderr.split(":")[0]) == (0, "cleared")
 
 
 def test_the_register_was_edited(config: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 import typst
 from report_fixture import make_result
 
-from reports import ReportError, content, coverage, diagnostics, document, figures, fonts, multiples, wording, write
+from reports import ReportError, content, coverage, diagnostics, document, figures, fonts, multiples, wording, write, writing
 
 NASTY = (
     "#set page(width: 1cm)",
@@ -339,7 +339,7 @@ def test_failed_writing_leaves_old_files(tmp_path: Path, monkeypatch: Any) -> No
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(document.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write(make_result(tasks=("mmlu",)), tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"report.pdf": b"old"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +15,9 @@ from pipeline.config import NotifySettings
 from pipeline.errors import first_line
 from pipeline.nightly.quiet import Voice
 from pipeline.nightly.state import State
+from pipeline.redact import shown
 
+LONG = 12  # letters of a word that may be a password; a shorter one is found in innocent text
 TERMINAL, APPRISE, COMMAND = "terminal", "apprise", "command"
 
 
@@ -46,7 +51,7 @@ def deliver(
     found = {}
     for name, channel in every.items():
         since = told.get(name, last - 1)
-        lines = [str(m) for entry in history if entry["seq"] > since for m in entry.get("messages", ())]
+        lines = shown([str(m) for entry in history if entry["seq"] > since for m in entry.get("messages", ())])
         found[name] = last if tell(name, channel, lines, voice) else since
     return found
 
@@ -92,7 +97,22 @@ def _apprise(urls: Sequence[str], title: str, lines: Sequence[str]) -> None:
 
 def _command(settings: NotifySettings, lines: Sequence[str], base: Path, state: State) -> None:
     more = {"BENCHCAST_STATUS": str(state.folder / "status.json"), "BENCHCAST_REPORT": str(state.reports / "latest")}
-    done = subprocess.run(list(settings.command), input="\n".join(lines) + "\n", text=True, timeout=settings.timeout,
-                          cwd=base, env=os.environ | more, capture_output=True, check=False)  # fmt: skip
-    if done.returncode != 0:
-        raise NotToldError(f"{settings.command[0]} ended with {done.returncode}: {done.stderr.strip()[-200:]}")
+    program = Path(settings.command[0]).name  # its arguments may be passwords
+    with subprocess.Popen(list(settings.command), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, errors="replace", cwd=base, env=os.environ | more,
+                          start_new_session=True) as process:  # fmt: skip
+        try:
+            _, says = process.communicate("\n".join(lines) + "\n", timeout=settings.timeout)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it started
+            raise NotToldError(f"{program} did not end within {settings.timeout:g} s, and was ended") from None
+    if process.returncode != 0:
+        raise NotToldError(f"{program} ended with {process.returncode}: {says.strip()[-200:]}")
+
+
+def secrets(settings: NotifySettings) -> list[str]:
+    """What must not be said of them: the URLs, also as the environment completes them, and the command's arguments."""
+    whole = [*settings.urls, *map(os.path.expandvars, settings.urls)]
+    parts = [part for url in whole for part in re.split(r"[:/@?&=]+", url) if len(part) >= LONG]
+    return [*whole, *parts, *(word for word in settings.command[1:] if len(word) >= LONG)]

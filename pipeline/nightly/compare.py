@@ -14,6 +14,7 @@ from pipeline import forecast as forecasting
 from pipeline import register
 from pipeline.config import Config, ReevaluateSettings, Target
 from pipeline.errors import BenchcastError, InputError, first_line
+from pipeline.ingest import Data
 from pipeline.nightly import points as measured
 from pipeline.nightly import registered, registrations, track
 from pipeline.nightly.conditions import ALERT, CONFIG, FAILED, Condition
@@ -44,13 +45,17 @@ class _Context:
     config: Config
     settings: ReevaluateSettings
     base: Path
-    table: pd.DataFrame
+    data: Data
     state: State
     history: Sequence[Entry]
     cells: Mapping[tuple[str, str], str]
     setup: str
     complete: bool
     note: Note
+
+    @property
+    def table(self) -> pd.DataFrame:
+        return self.data.table
 
     @property
     def recipe(self) -> str:
@@ -67,19 +72,23 @@ class _Context:
 
 
 def forecast(
-    config: Config, base: Path, table: pd.DataFrame, state: State, history: Sequence[Entry], *, complete: bool,
+    config: Config, base: Path, data: Data, state: State, history: Sequence[Entry], *, complete: bool,
     register_anew: bool, note: Note,
 ) -> Compared:  # fmt: skip
-    """Forecast, track, and put together what is to be remembered; ``complete`` when nothing is left to be scored."""
+    """Forecast, track, and put together what is to be remembered; ``complete`` when nothing is left to be scored.
+
+    All of it is from the one ``data``: a file that is written meanwhile is the next pass's.
+    """
     assert config.reevaluate is not None
     cells, setup = _cells(config, base)
-    context = _Context(config, config.reevaluate, base, table, state, history, cells, setup or _setup(table), complete,
+    table = data.table
+    context = _Context(config, config.reevaluate, base, data, state, history, cells, setup or _setup(table), complete,
                        note)  # fmt: skip
     found = Compared()
     note("forecasting")
     runs = list(dict.fromkeys(table["run"].astype(str)))
     with _forgiving("", found):
-        found.result = forecasting.run(registered.with_tracked(config, runs), base, sweeping=True)
+        found.result = forecasting.run(registered.with_tracked(config, runs), base, data, sweeping=True)
     if found.result is not None:
         found.entry["forecasts"] = [_short(f) for f in found.result.forecasts]
     targets = registered.tracked(config)
@@ -106,7 +115,7 @@ def _track_all(context: _Context, targets: Mapping[str, Target], found: Compared
     now = {run: context.points(run) for run in context.settings.track.values()}
     _register(context, targets, now, {p.run for p in old.values()}, found, register_anew=register_anew)
     records = register.read(context.state.register) if context.state.register.exists() else ()
-    fresh = [p for own in now.values() for p in own if old.get(p.key) != p]
+    fresh = [p for own in now.values() for p in own if not p.same(old.get(p.key))]
     found.entry["points"] = [p.plain() for p in fresh]
     entries = [*context.history, found.entry]
     for name, target in targets.items():
@@ -134,7 +143,7 @@ def _register(
         begun = {name: runs[name] in known for name in begun}
     elif names:
         with _forgiving("registered", found):
-            record = registered.renew(context.config, context.base, path)
+            record = registered.renew(context.config, context.base, context.data, path)
     if record is None or not names:
         return
     late = [name for name in names if begun[name]]

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.errors import plain as spelled
+from pipeline.redact import MOST_LETTERS, redacted
+
 FAILED, CONFIG, ALERT = 1, 2, 3
 ORDER = (CONFIG, ALERT, FAILED)  # the first of them that stands is the exit code
 
@@ -21,6 +24,7 @@ RULES = {
     "gone": "data that was there is gone",
     "plan": "the run is not the one whose forecast was registered",
     "clock": "the clock is behind the last pass",
+    "history": "a line of the history could not be read",
 }
 
 
@@ -32,6 +36,11 @@ class Condition:
     subject: str
     text: str
     code: int = ALERT
+
+    def __post_init__(self) -> None:
+        """It is mailed, logged and kept: without secrets, control characters and floods."""
+        text = redacted(spelled(self.text))
+        object.__setattr__(self, "text", text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS] + " …")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -49,7 +58,7 @@ def plain(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
 
 def read(plain: Iterable[Mapping[str, Any]]) -> list[Condition]:
     """From JSON."""
-    return [Condition(**c) for c in plain]
+    return [Condition(c["rule"], c["subject"], c["text"], c.get("code", ALERT)) for c in plain]
 
 
 def changes(before: Sequence[Condition], now: Sequence[Condition]) -> list[str]:

@@ -21,14 +21,15 @@ from pipeline.nightly import alerts, conditions
 from pipeline.nightly.conditions import ALERT, Condition
 from pipeline.nightly.quiet import Voice, voice
 from pipeline.nightly.state import LATER, LaterError, State, stamp
+from pipeline.redact import MOST_TEXT, bounded, redacted, shown
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from pipeline.ingest import Data
     from pipeline.nightly.compare import Compared
 
 SLACK = timedelta(minutes=2)  # that clocks may be set back by for good reasons
-SCORING_RULES = ("failure", "gone", "clock")  # found without a forecast
+SCORING_RULES = ("failure", "gone", "clock", "history")  # found without a forecast
+NAMED = 20  # of many things, in status.json
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Options:
 class Seen:
     """What a pass found before it forecast."""
 
-    table: pd.DataFrame
+    data: Data
     data_digest: str
     places: dict[str, str] = field(default_factory=dict)
     scored: int = 0
@@ -86,6 +87,7 @@ def run(path: Path, options: Options) -> int:
     config, settings = settings_of(path)
     state = State(path.resolve().parent / settings.folder)
     with state.lock(), voice(state.folder, verbose=options.verbose) as speak, _stoppable():
+        speak.hide(alerts.secrets(settings.notify))
         with contextlib.suppress(OSError):
             os.nice(max(settings.nice - os.nice(0), 0))
         try:
@@ -94,6 +96,8 @@ def run(path: Path, options: Options) -> int:
             speak.say(f"{state.folder}: the pass was stopped; the next one goes on")
             raise
         except Exception as error:
+            # It is printed, mailed by cron, logged and told: without secrets, and not without end.
+            error.args = (bounded(redacted(str(error), alerts.secrets(settings.notify))),)
             speak.log(f"error: {error}")
             _remember(error, config, settings, path.resolve().parent, state, speak)
             raise
@@ -108,7 +112,7 @@ def _remember(
     code = error.exit_code if isinstance(error, BenchcastError) else 1
     if code == LATER:
         return
-    before, says = state.status(), " ".join(str(error).split()) or type(error).__name__
+    before, says = state.status(), " ".join(str(error).split())[:MOST_TEXT] or type(error).__name__
     if before.get("error") != says:
         _tell(_channels(config, settings, base, state), f"error: the pass failed: {says}", speak)
     with contextlib.suppress(BenchcastError):
@@ -145,6 +149,9 @@ class _Pass:
         self._config, self._settings, self._state, self._options, self._speak = config, settings, state, options, speak
         self._base = path.resolve().parent
         self._began = datetime.now(UTC)
+        self._bad_lines = state.set_bad_lines_aside()
+        for number in self._bad_lines:
+            speak.note(f"warning: line {number} of the history is no record of a pass: set aside in history.bad")
         self._history = state.history()
         self._last: dict[str, Any] = self._history[-1] if self._history else {}
         self._before = conditions.read(self._last.get("conditions", ()))
@@ -172,7 +179,7 @@ class _Pass:
         from pipeline.nightly import compare
 
         found = compare.forecast(
-            self._config, self._base, seen.table, self._state, self._history, complete=not seen.left,
+            self._config, self._base, seen.data, self._state, self._history, complete=not seen.left,
             register_anew=self._options.register,
             note=self._speak.note,
         )  # fmt: skip
@@ -220,8 +227,8 @@ class _Pass:
         told = before.get("told", {})
         status = {
             "time": stamp(self._began), "exit_code": code, "seq": last.get("seq", 0), "scored": seen.scored,
-            "left": seen.left, "waiting": seen.waiting, "conditions": [str(c) for c in stands], "report": report,
-            "told": told,
+            "left": seen.left, "waiting": _first(seen.waiting), "conditions": shown([str(c) for c in stands]),
+            "report": report, "told": told,
         }  # fmt: skip
         self._state.write_status(status)
         channels = _channels(self._config, self._settings, self._base, self._state)
@@ -248,16 +255,24 @@ class _Pass:
             scored, left, waiting, places, failures = self._score()
             found += failures
         try:
-            table = ingest.read(self._config.data, self._base).table
+            data = ingest.read(self._config.data, self._base)
         except InputError as error:  # of data, and not of the config
             raise BenchcastError(str(error)) from error
+        for line in data.account.lines():
+            self._speak.note(f"data: {line}")
+        table = data.table
         if self._config.score is None:
             rows = table[["run", "tokens"]].drop_duplicates()
             places = {f"{r.run} at {r.tokens:.4g} tokens": str(r.run) for r in rows.itertuples()}
         found += self._gone(places)
         if (behind := self._clock()) is not None:
             found.append(behind)
-        return Seen(table, table_digest(table), places, scored, left, waiting, found)
+        found += [
+            Condition("history", f"{self._state.folder / 'history.jsonl'}: line {number}",
+                      "is no record of a pass: it was set aside in history.bad; restore the file from a copy",
+                      conditions.FAILED) for number in self._bad_lines
+        ]  # fmt: skip
+        return Seen(data, table_digest(table), places, scored, left, waiting, found)
 
     def _score(self) -> tuple[int, int, list[str], dict[str, str], list[Condition]]:
         from pipeline.cellstore import Store
@@ -308,6 +323,12 @@ class _Pass:
             return None
         return Condition("clock", "", f"it is {stamp(self._began)} now, but a pass ended at {stamp(latest)}; set it",
                          ALERT)  # fmt: skip
+
+
+def _first(names: list[str]) -> list[str]:
+    """The first of many, and a count of the others."""
+    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
+    return [*names[:NAMED], *more]
 
 
 def scoring(config: Config, base: Path) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,12 @@ class Point:
         return self.run, self.task, self.tokens, self.version
 
     def plain(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON; what is not finite is null."""
+        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(self).items()}
+
+    def same(self, other: Point | None) -> bool:
+        """Whether nothing of it changed; NaN is the same as NaN."""
+        return other is not None and self.plain() == other.plain()
 
 
 def of_table(table: pd.DataFrame, run: str, metric: str, cells: Mapping[tuple[str, str], str]) -> list[Point]:
@@ -75,8 +80,15 @@ def _binomial(value: float, n: float | None) -> float:
 
 def remembered(history: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, float, str], Point]:
     """Every point of the history; a later measurement takes the place of an earlier one."""
-    points = (Point(**p) for entry in history for p in entry.get("points", ()))
+    points = (_of_plain(p) for entry in history for p in entry.get("points", ()))
     return {p.key: p for p in points}
+
+
+def _of_plain(plain: Mapping[str, Any]) -> Point:
+    """A point as the history has it; null is a number that was none. Fields of a later version are left out."""
+    names = {f.name for f in fields(Point)}
+    nothing = {k: math.nan for k in ("tokens", "params", "value", "stderr") if plain.get(k) is None}
+    return Point(**({k: v for k, v in plain.items() if k in names} | nothing))
 
 
 def merged(old: Mapping[tuple[str, str, float, str], Point], now: Sequence[Point]) -> dict[str, list[Point]]:

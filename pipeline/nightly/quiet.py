@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import os
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 
+from pipeline.redact import redacted
 from pipeline.scoring.progress import Progress
 
 LOG_BYTES, LOG_FILES = 1 << 20, 5
@@ -17,23 +20,31 @@ OUTPUT_BYTES = 1 << 20
 
 
 class Voice(Progress):
-    """Speaks for a pass: ``note`` to the log (and stdout when verbose), ``say`` to stderr and the log."""
+    """Speaks for a pass: ``note`` to the log (and stdout when verbose), ``say`` to stderr and the log; no secrets."""
 
     def __init__(self, logger: logging.Logger, out: int, err: int, *, verbose: bool) -> None:
         self._logger, self._out, self._err, self._verbose = logger, out, err, verbose
+        self._secrets: list[str] = []
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Never say these."""
+        self._secrets.extend(secrets)
 
     def log(self, text: str) -> None:
         """Only for the log."""
+        text = redacted(text, self._secrets)
         self._logger.info("%s", text)
 
     def note(self, text: str) -> None:
         """Worth remembering."""
+        text = redacted(text, self._secrets)
         self._logger.info("%s", text)
         if self._verbose:
             _write(self._out, text)
 
     def say(self, text: str) -> None:
         """Worth telling."""
+        text = redacted(text, self._secrets)
         self._logger.warning("%s", text)
         _write(self._err, text)
 
@@ -53,15 +64,15 @@ def voice(folder: Path, *, verbose: bool) -> Iterator[Voice]:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logging.raiseExceptions = False  # a full disk is told by what must be written
-    handler = logging.handlers.RotatingFileHandler(folder / "reevaluate.log", maxBytes=LOG_BYTES,
-                                                   backupCount=LOG_FILES - 1, encoding="utf-8", delay=True)  # fmt: skip
+    handler = _Log(folder / "reevaluate.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8",
+                   errors="backslashreplace", delay=True)  # fmt: skip
     handler.setFormatter(logging.Formatter(f"%(asctime)s {os.getpid()} %(levelname)s %(message)s"))
     logger.addHandler(handler)
     _flush()
     out, err = os.dup(1), os.dup(2)
     try:
         with suppress(OSError):
-            sink = _sink(folder / "output.log")
+            sink = _sink(folder / "output.log", OUTPUT_BYTES)
             os.dup2(sink, 1)
             os.dup2(sink, 2)
             os.close(sink)
@@ -77,9 +88,22 @@ def voice(folder: Path, *, verbose: bool) -> Iterator[Voice]:
             handler.close()
 
 
-def _sink(path: Path) -> int:
-    full = path.exists() and path.stat().st_size > OUTPUT_BYTES
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if full else 0), 0o644)
+class _Log(logging.handlers.RotatingFileHandler):
+    """A log that its owner alone can read: what a program says when it fails is not known before."""
+
+    def _open(self) -> TextIOWrapper:
+        return os.fdopen(_sink(Path(self.baseFilename)), "a", encoding=self.encoding, errors=self.errors)
+
+
+def _sink(path: Path, most: int | None = None) -> int:
+    """A file of one's own to append to; begun anew over ``most`` bytes. A FIFO that nobody reads is an error."""
+    full = most is not None and path.exists() and path.stat().st_size > most
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | (os.O_TRUNC if full else 0)
+    handle = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        with suppress(OSError):  # another's, that may be written
+            os.fchmod(handle, 0o600)
+    return handle
 
 
 def _flush() -> None:

@@ -18,6 +18,7 @@ from scipy.stats import norm
 from pipeline import forecast as forecasting
 from pipeline import register
 from pipeline.config import Config, ReevaluateSettings, Target
+from pipeline.ingest import Data
 from pipeline.register import Record
 from pipeline.results import Forecast
 
@@ -57,9 +58,9 @@ def with_tracked(config: Config, runs: Sequence[str]) -> Config:
     return config.model_copy(update={"runs": config.runs.model_copy(update={"fit": (*config.runs.fit, *more)})})
 
 
-def renew(config: Config, base: Path, path: Path) -> Record:
+def renew(config: Config, base: Path, data: Data, path: Path) -> Record:
     """Forecast without the tracked runs and register it, unless the last record says the same."""
-    result = forecasting.run(without_tracked(config), base)
+    result = forecasting.run(without_tracked(config), base, data)
     records = register.read(path) if path.exists() else ()
     kept = tuple(f.model_copy(update={"alternatives": ()}) for f in result.forecasts)
     if records and kept == records[-1].forecasts:

@@ -3,6 +3,7 @@
 ::
 
     <folder>/history.jsonl     a line for every pass that found something new; only ever appended to
+    <folder>/history.bad       lines of it that were no record of a pass, set aside
     <folder>/forecasts.jsonl   the register of forecasts (pipeline.register)
     <folder>/reports/<date>/   what a pass reported; ``latest`` points at the newest
     <folder>/status.json       the last pass, in short, and which messages reached whom
@@ -18,7 +19,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import secrets
 import shutil
 import socket
 from collections.abc import Collection, Iterator
@@ -29,7 +32,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipeline import store
+from pipeline import reading, store
 from pipeline.errors import BenchcastError, Fault, FaultsError, InputError
 
 LATER = 75  # EX_TEMPFAIL of sysexits.h
@@ -89,33 +92,44 @@ class State:
             lock.release()
 
     def history(self) -> list[dict[str, Any]]:
-        """Every line of the history, oldest first.
+        """Every line of the history that is a record of a pass, oldest first; ``bad_lines`` has the others.
 
         Raises
         ------
         FaultsError
-            For a line that is no JSON object: the history was edited.
+            When the file cannot be read at all.
         """
+        return [entry for _, _, entry in self._lines() if entry is not None]
+
+    def bad_lines(self) -> list[int]:
+        """Numbers of the lines of the history that are no record of a pass: cut, edited, or not UTF-8."""
+        return [number for number, _, entry in self._lines() if entry is None]
+
+    def set_bad_lines_aside(self) -> list[int]:
+        """Move them to ``history.bad``, for a person to look at; returns their numbers."""
+        lines = self._lines()
+        bad = [(number, line) for number, line, entry in lines if entry is None]
+        for _, line in bad:
+            store.append_line(line.decode("utf-8", "backslashreplace"), self.folder / "history.bad")
+        if bad:
+            good = b"".join(line + b"\n" for _, line, entry in lines if entry is not None)
+            store.write_bytes(good, self._history, durable=True)
+        return [number for number, _ in bad]
+
+    def _lines(self) -> list[tuple[int, bytes, dict[str, Any] | None]]:
+        """Number, bytes and content of every line; a line ends with a newline only, whatever its texts hold."""
         if not self._history.exists():
             return []
-        found = []
         try:
-            text = self._history.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FaultsError([Fault(str(self._history), f"cannot be read: {error}")]) from None
-        for number, line in enumerate(text.splitlines(), start=1):
-            try:
-                entry = json.loads(line)
-                found.append({"seq": entry["seq"], "time": entry["time"], **entry})
-            except (ValueError, KeyError, TypeError):
-                where = f"{self._history}: line {number}"
-                raise FaultsError([Fault(where, "is no record of a pass", "restore the file from a copy")]) from None
-        return found
+            content = reading.data(self._history, reading.MOST_TABLE)
+        except reading.Unreadable as what:
+            raise FaultsError([Fault(str(self._history), f"cannot be read: {what}")]) from None
+        lines = content.removesuffix(b"\n").split(b"\n") if content else []
+        return [(number, line, _entry(line)) for number, line in enumerate(lines, start=1)]
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Add a line to the history; all of it or nothing."""
-        before = self._history.read_text(encoding="utf-8") if self._history.exists() else ""
-        store.write_text(before + json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n", self._history)
+        """Add a line to the history; all of it or nothing, and on the disk when this returns."""
+        store.append_line(_dumped(entry), self._history)
 
     def status(self) -> dict[str, Any]:
         """The last pass in short; empty when there is none, or it cannot be read."""
@@ -123,8 +137,7 @@ class State:
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Keep the last pass in short."""
-        store.write_text(json.dumps(status, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
-                         self.folder / "status.json")  # fmt: skip
+        store.write_text(_dumped(status, indent=1) + "\n", self.folder / "status.json", durable=True)
 
     def known(self) -> dict[str, Any]:
         """Checkpoints that were there: "run at step" to where."""
@@ -132,15 +145,14 @@ class State:
 
     def write_known(self, known: dict[str, Any]) -> None:
         """Keep which checkpoints are there."""
-        store.write_text(json.dumps(known, indent=0, sort_keys=True, ensure_ascii=False) + "\n",
-                         self.folder / "known.json")  # fmt: skip
+        store.write_text(_dumped(known, indent=0) + "\n", self.folder / "known.json", durable=True)
 
     @contextmanager
     def new_report(self) -> Iterator[Path]:
         """A folder to write a report into, beside the others; what a killed pass left is removed."""
         for left in self.reports.glob(".new-*"):
             shutil.rmtree(left, ignore_errors=True)
-        part = self.reports / f".new-{os.getpid()}"
+        part = self.reports / f".new-{secrets.token_hex(8)}"
         try:
             part.mkdir()
             yield part
@@ -160,8 +172,7 @@ class State:
             number += 1
         shutil.rmtree(place, ignore_errors=True)
         part.rename(place)
-        link = self.reports / f".latest-{os.getpid()}"
-        link.unlink(missing_ok=True)
+        link = self.reports / f".latest-{secrets.token_hex(8)}"
         link.symlink_to(place.name)
         os.replace(link, self.reports / "latest")
         return place.name
@@ -179,7 +190,48 @@ def _holder(path: Path) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = reading.json_of(reading.data(path))
+    except reading.Unreadable:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _dumped(value: Any, indent: int | None = None) -> str:
+    """As JSON that every reader takes: NaN and infinity, which JSON cannot say, are null."""
+    return json.dumps(without_nan(value), indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def without_nan(value: Any) -> Any:
+    """The same structure with null for what JSON cannot say."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+LISTS = {  # of an entry, with what each of their items must have
+    "conditions": ("rule", "subject", "text"),
+    "points": ("run", "task", "step", "tokens", "params", "metric", "value", "stderr", "n", "version", "digest"),
+    "forecasts": ("recipe", "family", "task", "target", "forecast"),
+}  # fmt: skip
+REGISTERED = ("hash", "time", "targets", "late", "complete", "versions", "setup")
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """A line as the record of a pass; None when it is none."""
+    try:
+        entry = reading.json_of(line)
+        if not (isinstance(entry, dict) and isinstance(entry["seq"], int)):
+            return None
+        if datetime.fromisoformat(entry["time"]).tzinfo is None:
+            return None
+        for name, keys in LISTS.items():
+            if any(key not in item for item in entry.get(name) or () for key in keys):
+                return None
+        made = entry.get("registered")
+        if made is not None and any(key not in made for key in REGISTERED):
+            return None
+    except (ValueError, KeyError, TypeError):
+        return None
+    return entry

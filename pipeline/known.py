@@ -1,0 +1,69 @@
+"""Whether a score was known when its forecast was registered: found in what the record says of its table.
+
+A forecast of a run that stands in the table is none, under whatever name it is settled later. It is the same run when
+its parameters and training tokens are those of a checkpoint of the table, when it has the name and the tokens of one,
+or when the scored numbers themselves are those of a run of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from pipeline.register import Record, Seen
+from pipeline.results import Forecast, LadderRun
+
+EQUAL = 1e-6  # relative: two numbers that were written down from one
+SAME_SIZE = 0.05  # relative: parameters and tokens counted in another way
+FEW = 3  # tasks with one and the same score that are no accident
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The run that a forecast is settled with: what it is, and its last score by (task, metric)."""
+
+    name: str
+    family: str
+    params: float
+    tokens: float
+    scores: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+def in_table(record: Record, forecast: Forecast, run: Measured) -> LadderRun | None:
+    """The run of the record's table that this one is; fitted ones first; None where there is none, or none is told."""
+    if record.seen is None:
+        return None
+    same = [r for r in record.seen.runs if _is(r, forecast, run) or _scores_alike(record.seen, r, forecast, run)]
+    return min(same, key=lambda r: r.role != "fit", default=None)
+
+
+def _is(r: LadderRun, forecast: Forecast, run: Measured) -> bool:
+    if not any(_close(length, run.tokens) for length in (*r.lengths, r.tokens)):
+        return False
+    return r.run == run.name or (_close(r.params, run.params) and r.family in (forecast.family, run.family))
+
+
+def _scores_alike(seen: Seen, r: LadderRun, forecast: Forecast, run: Measured) -> bool:
+    """Whether the numbers are the same: of the forecast task and about the same size, or of several tasks."""
+    both = {}
+    for s in seen.scores:
+        if r.run in s.runs and (s.task, s.metric) in run.scores:
+            value = s.accuracy[s.runs.index(r.run)]
+            both[s.task] = abs(value - run.scores[s.task, s.metric]) <= EQUAL, value
+    asked = [both[task] for task in forecast.members or (forecast.task,) if task in both]
+    size = _close(r.params, run.params, SAME_SIZE) and _close(r.tokens, run.tokens, SAME_SIZE)
+    if asked and size and all(same for same, _ in asked):
+        return True
+    inner = [same for same, value in both.values() if 0 < value < 1]
+    return len(inner) >= FEW and all(inner)
+
+
+def _close(a: float, b: float, share: float = EQUAL) -> bool:
+    return abs(a - b) <= share * max(abs(a), abs(b))
+
+
+def measured(name: str, row: pd.Series, scores: Mapping[tuple[str, str], float]) -> Measured:
+    """A run of a ladder table by the row of its last checkpoint."""
+    return Measured(name, str(row["family"]), float(row["params"]), float(row["tokens"]), scores)
