@@ -1,17 +1,14 @@
 """Read evaluation losses that the Hugging Face trainer logged: ``trainer_state.json`` below a folder of runs.
 
 A run is the folder of its checkpoints (``<run>/checkpoint-500/trainer_state.json``, or ``<run>/trainer_state.json``);
-the state with the most steps holds the whole log. ``eval_loss`` becomes the validation loss ``validation``,
-``eval_<name>_loss`` the loss ``<name>``. Tokens are the trainer's own count where it kept one, else step times
-``tokens_per_step`` of ``ladder.yaml``; N is ``params`` there, else counted from ``config.json``.
+the state with the most steps holds the whole log, and the others must agree with it. ``eval_loss`` becomes the
+validation loss ``validation``, ``eval_<name>_loss`` the loss ``<name>``. Tokens are the trainer's own count where it
+kept one, else step times ``tokens_per_step`` of ``ladder.yaml``; N is ``params`` there, else counted from
+``config.json``. Where two of them state the same thing they are compared.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +17,14 @@ import pandas as pd
 from pipeline import schema
 from pipeline.account import Account
 from pipeline.errors import Fault, FaultsError
-from pipeline.sources import run_places
-from stages.architecture import Architecture
+from pipeline.sources import run_places, trainer_state
+from pipeline.sources.run_places import RunPlace
+from pipeline.sources.trainer_config import Size
+from pipeline.sources.trainer_state import Evaluation, State
 
-STATE = "trainer_state.json"
-LOSS = re.compile(r"eval_(?:(.+)_)?loss")
+STATE = trainer_state.STATE
+MOST_OFF = 0.2  # counted tokens against steps: padding is counted or not, but not more than this
+NOTED_OFF = 0.02
 
 
 def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
@@ -33,67 +33,91 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
     Raises
     ------
     FaultsError
-        With every state that cannot be read, and every run whose size or tokens nothing tells.
+        With every state that cannot be read or contradicts another of its run, every loss that is none, and every run
+        whose size or tokens nothing tells, or two sources tell differently.
     """
     account = account or Account()
     places = run_places.read(folder)
     faults: list[Fault] = []
-    rows: list[dict[str, Any]] = []
-    states = _newest(folder, faults)
-    if not states and not faults:
+    runs = trainer_state.runs(folder, account, faults)
+    if not runs and not faults:
         faults.append(Fault(str(folder), f"holds no {STATE}", "give the folder above the runs' checkpoints"))
-    for run, (path, state) in states.items():
-        place, params = run_places.of(run, places), _params(path.parent)
-        about = {"source": path.relative_to(folder).as_posix(), "digest": hashlib.sha256(path.read_bytes()).hexdigest()}
-        try:
-            rows += [
-                place.columns(run, step, tokens, params if place.params is None else None) | about | row
-                for step, tokens, row in _losses(state)
-            ]
-        except (ValueError, TypeError, KeyError) as error:
-            fix = f"write {{params, tokens_per_step}} for it into {folder / run_places.LADDER}"
-            faults.append(Fault(str(path), f"run {run!r}: {error}", fix))
-    if not rows and not faults:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for run, states in runs.items():
+        state, evaluations = trainer_state.evaluations(run, states, account, faults)
+        if evaluations:
+            rows[run] = _rows(run, state, evaluations, run_places.of(run, places), folder, account, faults)
+        elif not faults:
+            account.leave("runs whose state has no eval_loss", run)
+    if not any(rows.values()) and not faults:
         faults.append(Fault(str(folder), "no state has an eval_loss", "the trainer logs one with eval_strategy"))
+    faults += run_places.checked({run: found for run, found in rows.items() if found}, places, folder, account)
+    faults += _one_name(rows)
     if faults:
-        raise FaultsError(faults)
-    return schema.validate(pd.DataFrame(rows), str(folder))
+        raise FaultsError(list(dict.fromkeys(faults)))
+    return schema.validate(pd.DataFrame([row for found in rows.values() for row in found]), str(folder), account)
 
 
-def _newest(folder: Path, faults: list[Fault]) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """The state with the most steps of every run."""
-    found: dict[str, tuple[Path, dict[str, Any]]] = {}
-    for path in sorted(folder.rglob(STATE)):
-        place = path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent
-        run = place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
+def _rows(
+    run: str, state: State, evaluations: list[Evaluation], place: RunPlace, folder: Path, account: Account,
+    faults: list[Fault],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """A run's rows of the ladder table; none where something is missing, which is a fault then."""
+    size = Size.of(state.path.parent, folder)
+    params = size.beside(place.params, run, f"{state.path.parent}", account, faults)
+    faults += _counts(run, state, evaluations, place, account)
+    about = {"source": state.path.relative_to(folder).as_posix(), "digest": state.digest}
+    rows = []
+    for one in evaluations:
+        measured = {"task": one.task, "metric": "val_loss", "value": one.value}
         try:
-            state = json.loads(path.read_bytes())
-            if not isinstance(state["log_history"], list):
-                raise TypeError("log_history is no list")
-            steps = float(state["global_step"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            faults.append(Fault(str(path), f"is no state of the trainer: {type(error).__name__}: {error}"))
-            continue
-        if run not in found or steps > float(found[run][1]["global_step"]):
-            found[run] = path, state
-    return found
+            rows.append(place.columns(run, one.step, one.tokens, params) | about | measured)
+        except ValueError as error:
+            fix = f"write {{params, tokens_per_step}} for it into {folder / run_places.LADDER}"
+            why = f" ({size.why})" if size.why and "params" in str(error) else ""
+            faults.append(Fault(str(state.path), f"run {run!r}: {error}{why}", fix))
+            return []
+    return rows
 
 
-def _losses(state: dict[str, Any]) -> Iterator[tuple[float, float | None, dict[str, Any]]]:
-    """Step, tokens seen (None: not counted), and the loss, for every evaluation; a repeated step counts once."""
-    seen: dict[tuple[float, str], tuple[float | None, float]] = {}
-    for entry in state["log_history"]:
-        tokens = entry.get("num_input_tokens_seen") or None  # it writes 0 when it does not count
-        for key, value in entry.items():
-            if (match := LOSS.fullmatch(key)) and entry.get("step"):
-                seen[float(entry["step"]), match[1] or "validation"] = tokens, float(value)
-    for (step, name), (tokens, value) in seen.items():
-        yield step, tokens, {"task": name, "metric": "val_loss", "value": value}
+def _counts(run: str, state: State, evaluations: list[Evaluation], place: RunPlace, account: Account) -> list[Fault]:
+    """The trainer's count of tokens against the steps; a fault where they are far apart."""
+    counted = {one.step: one.tokens for one in evaluations if one.tokens is not None}
+    if not counted:
+        return []
+    steps = sorted(counted)
+    if place.tokens_per_step is None:
+        first, last = (counted[step] / step for step in (steps[0], steps[-1]))
+        if abs(last / first - 1) > NOTED_OFF:
+            account.note(
+                f"run {run!r} has {first:.6g} tokens a step up to step {steps[0]:g} and {last:.6g} up to "
+                f"step {steps[-1]:g}: the batch size changed, or the trainer began to count later"
+            )
+        return []
+    step = max(steps, key=lambda s: abs(counted[s] / (s * place.tokens_per_step) - 1) if place.tokens_per_step else 0)
+    expected = step * place.tokens_per_step
+    off = counted[step] / expected - 1
+    said = (f"the trainer counted {counted[step]:.9g} tokens by step {step:g}, tokens_per_step of {run_places.LADDER} "
+            f"gives {expected:.9g}")  # fmt: skip
+    if abs(off) > MOST_OFF:
+        fix = "correct tokens_per_step; if counting began at a resume, take num_input_tokens_seen out of the state"
+        return [Fault(str(state.path), f"run {run!r}: {said}", fix)]
+    if abs(off) > NOTED_OFF:
+        account.note(f"run {run!r}: {said}; the trainer's count is taken")
+    return []
 
 
-def _params(folder: Path) -> float | None:
-    """N from the architecture, embeddings counted; None where config.json does not tell it."""
-    try:
-        return float(Architecture.from_config(json.loads((folder / "config.json").read_bytes())).params())
-    except (OSError, ValueError):
-        return None
+def _one_name(rows: dict[str, list[dict[str, Any]]]) -> list[Fault]:
+    """Folders that ``ladder.yaml`` gives one name and that have a loss at the same step."""
+    seen: dict[tuple[Any, ...], str] = {}
+    clashes: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for run, found in rows.items():
+        for row in found:
+            key = row["run"], row["step"], row["task"]
+            if seen.setdefault(key, run) != run:
+                clashes.setdefault((seen[key], run), key)
+    return [
+        Fault(f"runs {one!r} and {two!r}", f"are both called {key[0]!r}, and both have {key[2]!r} at step {key[1]:g}",
+              f"give each its own run in {run_places.LADDER}")
+        for (one, two), key in clashes.items()
+    ]  # fmt: skip
