@@ -7,6 +7,7 @@ is left out, and no rule decides, without a person being able to see it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -56,7 +57,8 @@ class Account:
     def __init__(self) -> None:
         self._read: dict[str, int] = {}
         self._taken: dict[str, int] = {}
-        self._left: dict[str, list[str]] = {}
+        self._left: dict[str, dict[str, None]] = {}
+        self._more: dict[str, int] = {}  # left out by other readers, by reason, without their names
         self._notes: dict[str, None] = {}
 
     def read(self, kind: str, count: int = 1) -> None:
@@ -69,8 +71,7 @@ class Account:
 
     def leave(self, reason: str, *names: str) -> None:
         """These were left out for this reason; the same name and reason count once."""
-        seen = self._left.setdefault(reason, [])
-        seen.extend(name for name in dict.fromkeys(names) if name not in seen[-1000:])
+        self._left.setdefault(reason, {}).update(dict.fromkeys(names))
 
     def note(self, text: str) -> None:
         """A rule decided something, or two statements of one fact do not agree."""
@@ -81,13 +82,14 @@ class Account:
         for kind, count in other.read.items():
             self.read(kind, count)
         for left in other.left_out:
-            self._left.setdefault(left.reason, []).extend(left.examples)
+            self.leave(left.reason, *left.examples)
+            self._more[left.reason] = self._more.get(left.reason, 0) + left.count - len(left.examples)
         self._notes |= dict.fromkeys(other.notes)
 
     def record(self) -> Record:
         """The account as it stands."""
         left = tuple(
-            LeftOut(reason=reason, count=len(names), examples=tuple(names[:SHOWN]))
+            LeftOut(reason=reason, count=len(names) + self._more.get(reason, 0), examples=tuple(islice(names, SHOWN)))
             for reason, names in self._left.items()
         )
         return Record(read=self._read, taken=self._taken, left_out=left, notes=tuple(self._notes))
