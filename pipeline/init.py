@@ -170,7 +170,7 @@ def _from_results(results: _Results) -> Draft:
     else:
         made = _built(results, results.named)
         files[ladder] = made.text()
-        held = _held(results, made.places(), {entry.name for entry in made.lacking()})
+        held = _held(results, made.places(), {entry.name for entry in made.lacking()}, made.untrained)
         _advise(results, made, ladder)
     results.to_do.extend(init_config.needs(held))
     files[results.out] = init_config.forecast(results.folder, results.out, held)
@@ -221,8 +221,10 @@ def _listed(results: _Results, ladder: Path) -> Held:
     return _held(results, ({} if faults else given) | missing, waiting)
 
 
-def _held(results: _Results, places: Mapping[str, Any], lacking: set[str]) -> Held:
+def _held(results: _Results, places: Mapping[str, Any], lacking: set[str], said: Sequence[str] = ()) -> Held:
     """The table as it will be read, with stand-ins for the models whose place is not known yet.
+
+    ``said`` are models whose leaving out was said already.
 
     What is wrong with the results themselves is a fault at once. What is wrong with the places only is left to do.
 
@@ -243,7 +245,9 @@ def _held(results: _Results, places: Mapping[str, Any], lacking: set[str]) -> He
         results.to_do.extend(str(fault) for fault in error.faults[:MOST_LINES])
         if len(error.faults) > MOST_LINES:
             results.to_do.append(f"and {len(error.faults) - MOST_LINES} more such faults")
-    results.account.add(account.record())
+    record = account.record()
+    others = tuple(left for left in record.left_out if not set(left.examples) <= set(said))
+    results.account.add(record.model_copy(update={"left_out": others}))
     return held
 
 
