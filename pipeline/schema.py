@@ -329,7 +329,7 @@ def _once(
         account.note(f"{equal} rows of {Path(file).name} repeat others, and count once")
     if account is not None and partial:
         account.note(
-            f"{partial} rows of {Path(file).name} are of fewer documents (n) than another of their cell: that one counts"
+            f"{partial} rows of {Path(file).name} are of fewer documents (n) than another of their cell, which counts"
         )
     return kept
 
