@@ -161,8 +161,8 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(FaultsError) as caught:
         source.read(tmp_path)
     said = str(caught.value)
-    for words in ("results_y.json: is not a result file that can be read", "org/c.params", "org/c.flop", "model 'org/b' is not in it",
-                  "model 'org/a' is not in it (did you mean 'org/aa'?)"):  # fmt: skip
+    for words in ("results_y.json: is not a result file that can be read", "org/c.params", "org/c.flop",
+                  "model 'org/b' is not in it", "model 'org/a' is not in it (did you mean 'org/aa'?)"):  # fmt: skip
         assert words in said
 
 
