@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, plain
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,6 +57,8 @@ def plan(
     if data is not None:
         data = data.resolve()
     result = planner.run(settings, config.resolve().parent if config else Path(), data)
+    for line in result.provenance.account.told():
+        typer.echo(f"data: {plain(line)}", err=True)
     if json is not None:
         from pipeline.cli import _write_json
 

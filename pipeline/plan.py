@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import plan_curves, plan_sweeps, plan_table
+from pipeline import plan_curves, plan_runs, plan_sweeps
+from pipeline.account import Account
 from pipeline.config import given
 from pipeline.digest import file_digest, object_digest, table_digest
 from pipeline.errors import InputError
@@ -71,9 +72,10 @@ def run(
 
 
 def _run(config: PlanConfig, base: Path, data: Path | None) -> PlanResult:
-    table, label = _table(config, base, data)
+    account = Account()
+    table, label = plan_runs.read(config, base, data, account)
     basis = _published(config) if table is None else _fitted(config, table)
-    sweep = None if table is None else plan_sweeps.isoflop_report(config, table, basis.form, basis.values)
+    sweep = None if table is None else plan_sweeps.isoflop_report(config, table, basis.form, basis.values, account)
     answers, near, deviations = [], [], []
     for flops in config.flops:
         answers.append(_answer(basis, flops, config.level))
@@ -82,8 +84,8 @@ def _run(config: PlanConfig, base: Path, data: Path | None) -> PlanResult:
         answers += _literature(config, flops)
         near += _near(basis, flops, config.level)
         deviations += _deviations(basis, flops, config.level)
-    hypers, surfaces = plan_sweeps.hyperparams(config, base, basis, answers)
-    envelope = [] if table is None else plan_sweeps.envelope_growth(table, config)
+    hypers, surfaces = plan_sweeps.hyperparams(config, base, basis, answers, account)
+    envelope = [] if table is None else plan_sweeps.envelope_growth(table, config, account)
     return PlanResult(
         schema="benchcast.plan/1",
         title=config.title,
@@ -98,27 +100,11 @@ def _run(config: PlanConfig, base: Path, data: Path | None) -> PlanResult:
         isoflop=None if sweep is None else sweep.report,
         contours=_contours(basis, config.flops, table),
         surfaces=tuple(surfaces),
-        batches=plan_curves.batch_report(config, base),
-        schedules=plan_curves.schedule_report(config, base),
+        batches=plan_curves.batch_report(config, base, account),
+        schedules=plan_curves.schedule_report(config, base, account),
         notes=basis.notes,
-        provenance=_provenance(config, table, "; ".join([label, *_sweeps(config, base)])),
+        provenance=_provenance(config, table, "; ".join([label, *_sweeps(config, base)]), account),
     )
-
-
-def _table(config: PlanConfig, base: Path, data: Path | None) -> tuple[pd.DataFrame | None, str]:
-    """The runs to fit, FLOPs filled in as 6ND where the table has none."""
-    settings = config.data
-    path = data or (base / settings.path if settings and settings.path else None)
-    if path is None:
-        if settings is not None:
-            raise InputError("data.path: is missing (give the table here, or with --data)")
-        return None, "none: published constants"
-    columns, where = (settings.columns, settings.where) if settings else ({}, {})
-    table = plan_table.read(path, ("params", "tokens", "loss"), ("flops", "step", "flops_per_token"), columns, where)
-    table.attrs["given"] = "flops" in table
-    if "flops" not in table:
-        table["flops"] = 6 * table["params"] * table["tokens"]
-    return table, path.name
 
 
 def _published(config: PlanConfig) -> Basis:
@@ -134,6 +120,7 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
         raise InputError(f"data: the table has no column {missing.pop()!r}, which law {config.law!r} needs")
     if len(table) <= len(law.parameters) + 1:
         raise InputError(f"data: {len(table)} runs cannot fit the {len(law.parameters)} parameters of {config.law!r}")
+    plan_runs.check_spread(table)
     rows = table.assign(token_multiplier=table["tokens"] / table["params"])
     X, y = rows[list(law.columns)].to_numpy(), rows["loss"].to_numpy()
     # Checkpoints of one run are not independent: draw whole runs then.
@@ -160,6 +147,7 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
     if reach > 1:
         largest = table["flops"].max()
         notes = [f"the largest run has {largest:.2g} FLOPs: the plan reaches {reach:.3g} times beyond"]
+    notes += plan_runs.diverged(table, law.predict(X))
     if law.status_ == "abnormal":
         notes.insert(0, "the fit did not converge: these runs do not follow the law, do not plan by it")
     return Basis(FORMS[config.law], values, draws, type(law).__name__, law.source, how, report, (*notes, *law.notes_))
@@ -299,7 +287,7 @@ def _sweeps(config: PlanConfig, base: Path) -> list[str]:
     return found
 
 
-def _provenance(config: PlanConfig, table: pd.DataFrame | None, label: str) -> Provenance:
+def _provenance(config: PlanConfig, table: pd.DataFrame | None, label: str, account: Account) -> Provenance:
     plain = config.model_dump(mode="json", exclude={"out"}, exclude_none=True)
     if plain.get("data"):
         plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
@@ -310,4 +298,5 @@ def _provenance(config: PlanConfig, table: pd.DataFrame | None, label: str) -> P
         benchcast=_version("benchcast"), python=platform.python_version(),
         packages={name: _version(name) for name in PACKAGES}, config=plain, config_digest=object_digest(plain),
         data=label, data_digest="" if table is None else table_digest(table), rows=0 if table is None else len(table),
+        account=account.record(),
     )  # fmt: skip

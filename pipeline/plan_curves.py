@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import plan_table
+from pipeline.account import Account
 from pipeline.errors import InputError
 from pipeline.plan_common import estimate, with_error
 from pipeline.plan_config import PlanConfig
@@ -20,7 +21,7 @@ POINTS = 120  # of a curve in the result
 MULTIPLES = (0.25, 1.0, 4.0)  # batches at which the trade-off is told, in critical batches
 
 
-def batch_report(config: PlanConfig, base: Path) -> BatchReport | None:
+def batch_report(config: PlanConfig, base: Path, account: Account) -> BatchReport | None:
     """Unraveling's steps on curves of several batch sizes."""
     settings = config.batches
     if settings is None:
@@ -32,7 +33,7 @@ def batch_report(config: PlanConfig, base: Path) -> BatchReport | None:
         raise InputError("batches.path: is missing (give the table, or source: demo)")
     else:
         needed = ("params", "batch_size", "step", "loss")
-        table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where)
+        table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
     try:
         found = unravel(table, seed=config.seed, level=config.level)
     except ValueError as error:
@@ -85,13 +86,13 @@ def _overlays(found: Unraveled, table: pd.DataFrame) -> list[CurveOverlay]:
     return overlays
 
 
-def schedule_report(config: PlanConfig, base: Path) -> ScheduleReport | None:
+def schedule_report(config: PlanConfig, base: Path, account: Account) -> ScheduleReport | None:
     """The annealing law fitted on some schedules and checked on the others."""
     settings = config.schedules
     if settings is None:
         return None
     needed = ("step", "lr", "loss")
-    table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where)
+    table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
     if "run" not in table:
         raise InputError(f"schedules: {settings.path} has no column 'run' (name your schedule column with columns)")
     names = list(dict.fromkeys(table["run"]))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import plan_table
+from pipeline.account import Account
 from pipeline.errors import InputError
 from pipeline.plan_common import Basis, estimate, growth
 from pipeline.plan_config import PlanConfig
@@ -28,19 +29,24 @@ class Sweep:
 
     found: IsoFLOP
     report: IsoFLOPReport
+    per_pair: float = 6.0  # FLOPs of a parameter and a token, as the table counts them
 
 
-def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: Draws) -> Sweep | None:
-    """The isoFLOP analysis where the table is a sweep of finished runs, else None."""
+def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: Draws, account: Account) -> Sweep | None:
+    """The isoFLOP analysis where the table is a sweep of finished runs, else None; the account says why not."""
     if "run" in table and table["run"].duplicated().any():
+        account.note("no isoFLOP analysis: the table has several rows of a run, not finished runs only")
         return None
+    per_pair = table.attrs.get("per_pair", 6.0)
     c, n, y = (table[name].to_numpy() for name in ("flops", "params", "loss"))
     settings, level = config.isoflop, config.level
     try:
         budgets = sweep(c, n, y, settings.tolerance)
-    except ValueError:
+    except ValueError as error:
+        account.note(f"no isoFLOP analysis: {error}")
         return None
     if len(budgets) < LEAST:
+        account.note(f"no isoFLOP analysis: {len(budgets)} budgets have three or more model sizes, {LEAST} are needed")
         return None
     found = isoflop(budgets, settings.curve, settings.draws, settings.noise, seed=config.seed, level=level)
     others = {
@@ -50,8 +56,8 @@ def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: D
     bias = isoflop_bias.bias(
         budgets, settings.curve,
         lambda size, tokens: allocation.LOSSES[form](values, size, tokens),
-        lambda flops: float(allocation.SPLITS[form](values, flops).size[0]),
-        config.flops[0],
+        lambda flops: float(allocation.SPLITS[form](values, flops, per_pair).size[0]),
+        config.flops[0], per_pair,
     )  # fmt: skip
     rows = tuple(
         BudgetCurve(
@@ -68,40 +74,42 @@ def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: D
         findings=tuple(f.says for f in isoflop_bias.diagnose(found)), bias=bias if np.isfinite(bias) else None,
         other_curves={k: estimate(o.size.slope, o.size.slopes, level) for k, o in others.items()},
     )  # fmt: skip
-    return Sweep(found, report)
+    return Sweep(found, report, per_pair)
 
 
 def isoflop_answer(made: Sweep, flops: float, level: float) -> Answer:
     """N* and D* of the power law through the minima."""
     size, sizes = float(made.found.size.at(flops)), made.found.size.draws_at(flops)
+    pairs = flops / made.per_pair
     return Answer(
         method=f"isoFLOP ({made.report.curve})", kind="fitted", flops=flops,
-        params=estimate(size, sizes, level), tokens=estimate(flops / 6 / size, flops / 6 / sizes, level),
-        token_multiplier=estimate(flops / 6 / size**2, flops / 6 / sizes**2, level), loss=None,
+        params=estimate(size, sizes, level), tokens=estimate(pairs / size, pairs / sizes, level),
+        token_multiplier=estimate(pairs / size**2, pairs / sizes**2, level), loss=None,
         interval=f"{made.found.draws.shape[1]} draws of the noise and of the scatter about the power law",
         source="Chinchilla (arXiv 2203.15556), approach 2; Llama 3 (arXiv 2407.21783), section 3.2.1",
         notes=made.report.findings,
     )  # fmt: skip
 
 
-def envelope_growth(table: pd.DataFrame, config: PlanConfig) -> list[Growth]:
+def envelope_growth(table: pd.DataFrame, config: PlanConfig, account: Account) -> list[Growth]:
     """Approach 1, where the table has training curves."""
     if "run" not in table or table["run"].value_counts().gt(1).sum() < LEAST:
         return []
     run, n, c, y = (table[name].to_numpy() for name in ("run", "params", "flops", "loss"))
     try:
         found = envelope(run, n, c, y, level=config.level, seed=config.seed)
-    except ValueError:
+    except ValueError as error:
+        account.note(f"no envelope of the training curves: {error}")
         return []
     source = "Chinchilla (arXiv 2203.15556), approach 1"
     return [growth("envelope", found.exponent, np.array(found.interval), 1.0 - 1e-9, source)]
 
 
 def hyperparams(
-    config: PlanConfig, base: Path, basis: Basis, answers: list[Answer]
+    config: PlanConfig, base: Path, basis: Basis, answers: list[Answer], account: Account
 ) -> tuple[list[Hyper], list[HyperGroup]]:
     """Learning rate and batch size at every budget's optimum: fitted on a sweep where there is one, and published."""
-    table = _sweep_table(config, base)
+    table = _sweep_table(config, base, account)
     found, groups = [], []
     fitted = None
     if table is not None:
@@ -142,12 +150,12 @@ def hyperparams(
     return found, groups
 
 
-def _sweep_table(config: PlanConfig, base: Path) -> pd.DataFrame | None:
+def _sweep_table(config: PlanConfig, base: Path, account: Account) -> pd.DataFrame | None:
     settings = config.hyperparams
     if settings.path is None:
         return None
     needed = ("params", "tokens", "lr", "batch_size", "loss")
-    table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where)
+    table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
     return table.assign(batch_size=table["batch_size"] * settings.sequence_length)
 
 

@@ -369,13 +369,13 @@ def provenance(c: Content) -> dict[str, Any]:
     return {
         "facts": table([("", "l", 1.3), ("", "l", 6)], [[w.clean(cell) for cell in row] for row in rows]),
         "about": [w.clean(sentence) for sentence in p["about"]],
-        "account": [w.clean(line) for line in _account(p.get("account") or {})],
+        "account": [w.clean(line) for line in told(p.get("account") or {})],
         "config": yaml.dump(config, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96),
         "command": w.clean(command) if given else "benchcast run config.yaml",
     }
 
 
-def _account(account: Mapping[str, Any]) -> list[str]:
+def told(account: Mapping[str, Any]) -> list[str]:
     """What the reader left out and decided, a line each."""
     lines = []
     for left in account.get("left_out", ()):

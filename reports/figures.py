@@ -81,7 +81,11 @@ def styled() -> Iterator[None]:
 
     Where a target of 1e300 FLOPs is drawn, ticks and lines beyond all numbers are left out without numpy's warnings.
     """
-    style = ["default", STYLE, {"font.family": ["DejaVu Sans", *fonts.current().families]}]
+    style: list[str | Path | dict[str, Any]] = [
+        "default",
+        STYLE,
+        {"font.family": ["DejaVu Sans", *fonts.current().families]},
+    ]
     with mpl_style.context(style), np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         yield
 

@@ -113,13 +113,15 @@ def bias(
     loss: Callable[[Array, Array], Array],
     optimum: Callable[[float], float],
     flops: float,
+    per_pair: float = 6.0,
 ) -> float:
     """Relative error in N* at ``flops`` that the estimator makes on noise-free losses of a known surface.
 
-    ``loss`` is L(N, D) in nats, ``optimum`` its N*(C); the sweep keeps its own budgets and sizes, with C = 6ND.
+    ``loss`` is L(N, D) in nats, ``optimum`` its N*(C); the sweep keeps its own budgets and sizes, with
+    C = ``per_pair`` N D.
     """
     clean = tuple(
-        Budget(b.flops, b.log_n, np.log(loss(np.exp(b.log_n), b.flops / 6 / np.exp(b.log_n)))) for b in budgets
+        Budget(b.flops, b.log_n, np.log(loss(np.exp(b.log_n), b.flops / per_pair / np.exp(b.log_n)))) for b in budgets
     )
     found = isoflop(clean, curve, draws=20, noise=1e-6)
     return float(found.size.at(flops) / optimum(flops) - 1)

@@ -56,7 +56,9 @@ def specifications(
             except ValueError:
                 continue  # the runs are no isoFLOP sweep under this convention
             size = float(answer.size.at(target))
-            found.append(Specification("isoFLOP", {"curve": curve, "FLOPs": name}, size, target / 6 / size))
+            # Where FLOPs are not 6ND, what a parameter and token cost is read off the runs.
+            per_pair = 6.0 if name == "6ND" else float(np.median(given / params / tokens))
+            found.append(Specification("isoFLOP", {"curve": curve, "FLOPs": name}, size, target / per_pair / size))
     return found
 
 
