@@ -68,7 +68,7 @@ def test_what_cannot_be_right_is_named(text: str, says: str, tmp_path: Path) -> 
 
 def test_tokens_that_fall_while_steps_grow_are_a_fault(tmp_path: Path) -> None:
     places = '"*": {params: 1e8}\n'
-    with pytest.raises(FaultsError, match="at step 20, fewer than .* at step 10"):
+    with pytest.raises(FaultsError, match=r"at step 20, fewer than .* at step 10"):
         read(tmp_path, "Step,tokens,a - eval/loss\n10,5e8,4\n20,2e8,3\n", places=places)
 
 
