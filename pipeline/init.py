@@ -118,7 +118,8 @@ def draft(
         options.unused(account, "checkpoints are scored first", per_step=False)
         text = checkpoints.config(out, tokens_per_step)
         unless = "" if tokens_per_step else " tokens_per_step (unless the checkpoints tell their tokens),"
-        return Draft({out: text}, (f"{out}: set tasks,{unless} and the planned run",))
+        what = f"{out}: set tasks,{unless} and the planned run"
+        return Draft({out: text}, (what, *init_folders.trainer_losses(found)))
     return _from_others(found, out, options, others, account)
 
 

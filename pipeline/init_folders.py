@@ -86,6 +86,13 @@ def checkpoints(folder: Path, account: Account) -> Checkpoints | None:
     return Checkpoints(folder, trained, tuple(untrained)) if trained else None
 
 
+def trainer_losses(folder: Path) -> tuple[str, ...]:
+    """The command that reads the trainer's own evaluation losses, where its states lie in a folder."""
+    if not any("trainer_state.json" in names for _, names in _folders(folder)):
+        return ()
+    return (f"for the trainer's own evaluation losses: benchcast ingest trainer --from {_quoted(folder)}",)
+
+
 def elsewhere(folder: Path) -> list[str]:
     """What a folder holds that another command reads, with that command; empty when nothing is known."""
     found: dict[str, str] = {}

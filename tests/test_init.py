@@ -504,8 +504,10 @@ def test_checkpoints_at_step_zero_are_not_scored(tmp_path: Path) -> None:
         place.mkdir(parents=True)
         (place / "config.json").write_text(json.dumps(config))
         (place / "model.safetensors").write_bytes(b"")
+        (place / "trainer_state.json").write_text("{}")
     done = benchcast("init", "runs", "--tokens-per-step", "1000", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "evaluation losses: benchcast ingest trainer --from runs" in done.stdout
     assert "checkpoints at step 0, which have seen no tokens: tiny/step-0" in done.stderr
     score = load(tmp_path / "benchcast.yaml", ScoreConfig).score
     (pattern,) = score.checkpoints
@@ -542,6 +544,7 @@ def test_checkpoints_get_a_config_to_score(tmp_path: Path) -> None:
     done = benchcast("init", "runs", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "then: benchcast score benchcast.yaml" in done.stdout
+    assert "ingest trainer" not in done.stdout
     score = load(tmp_path / "benchcast.yaml", ScoreConfig).score
     assert score.checkpoints == ("runs/*/*",)
     assert score.pattern == "{run}/step-{step}"
