@@ -270,13 +270,16 @@ def _unit_faults(places: pd.DataFrame, file: str, lines: Lines) -> Iterator[Faul
     """Sizes that cannot be in plain counts, a line for every kind with the first row that shows it."""
     positive = places[(places[["params", "tokens", "flops"]] > 0).all(axis=1) & np.isfinite(places["flops"])]
     ratio = positive["tokens"] / positive["params"]
+    end = positive.groupby("run")["tokens"].transform("max")  # a run's first steps have seen next to nothing
+    early = positive["tokens"] >= units.FEWEST_EARLY
+    ratio = ratio.mask(early & (ratio < units.FEWEST_RATIO), end / positive["params"])
     factor = positive["flops"] / (6 * positive["params"] * positive["tokens"])
     odd = ~ratio.between(units.FEWEST_RATIO, units.MOST_RATIO) | ~positive["params"].between(
         units.FEWEST_PARAMS, units.MOST_PARAMS
     )
     odd |= ~factor.between(1 / units.MOST_OFF, units.MOST_OFF)
     for i, row in positive[odd].iterrows():
-        what = units.impossible(row["params"], row["tokens"])
+        what = units.impossible(row["params"], ratio[i] * row["params"])
         what = what or units.impossible_flops(row["params"], row["tokens"], row["flops"])
         if what:
             yield Fault(lines(int(str(i))), f"run {row['run']!r}: {what}")

@@ -10,6 +10,7 @@ MOST_PARAMS = 1e14
 # Tokens per parameter of published runs: from 0.05 (first checkpoints) to some 30,000 (small models, all data).
 FEWEST_RATIO = 1e-3
 MOST_RATIO = 1e6
+FEWEST_EARLY = 1e4  # tokens of one step: a checkpoint of so many may be the first of a run that goes on
 SCALES = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
 USUAL_RATIO = (1.0, 2000.0)
 MOST_OFF = 100.0  # FLOPs over 6·params·tokens, either way: no convention is so far off

@@ -351,6 +351,17 @@ def test_tokens_per_step_in_another_unit_is_a_fault(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.yaml"))
 
 
+def test_the_first_steps_of_large_models_are_no_other_unit(tmp_path: Path) -> None:
+    """2 million tokens for 12 billion parameters are few, but the run goes on."""
+    for size in FAMILY:
+        for step in (1, 2, 143000):
+            result(tmp_path / "results", f"org/p-{size}", f"step{step}", acc=PIQA[size] - 0.1 * (step < 3))
+    done = benchcast("init", "results", "--tokens-per-step", str(PER_STEP), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "cannot be" not in done.stdout
+    assert benchcast("forecast", "benchcast.yaml", cwd=tmp_path).returncode == 0
+
+
 def test_tokens_that_do_not_grow_with_the_steps_are_left_to_add(tmp_path: Path) -> None:
     for revision in ("step1000-tokens4B", "step2000-tokens2B"):
         result(tmp_path / "results", "org/p-1b", revision)
