@@ -126,6 +126,7 @@ def register(
     cutting records off the end shows as well.
     """
     from pipeline import forecast as pipeline
+    from pipeline import known
     from pipeline import register as records
     from pipeline.terminal import progress
 
@@ -134,6 +135,8 @@ def register(
     with progress("forecasting") as step:
         result = pipeline.run(settings, config.resolve().parent, data, step)
     _tell(result.provenance.account)
+    for line in known.already(result):
+        typer.echo(f"warning: {plain(line)}", err=True)
     record = records.register(result, register)
     if json:
         typer.echo(record.model_dump_json())
@@ -164,10 +167,10 @@ def settle(
     pairs = [text.partition("=") for text in as_ or []]
     if wrong := [target for target, sign, run in pairs if not (sign and target and run)]:
         raise InputError(f"--as {wrong[0]!r}: give TARGET=RUN")
-    known = records.read(register)
+    every = records.read(register)
     read = ingest.read(DataSettings(source="table"), Path(), truth)
     _tell(read.account)
-    found = settling.settle(known, read.table, {target: run for target, _, run in pairs}, last=last)
+    found = settling.settle(every, read.table, {target: run for target, _, run in pairs}, last=last)
     if plot is not None:
         from reports.calibration import calibration_figure
 

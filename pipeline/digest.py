@@ -17,6 +17,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def bytes_digest(data: bytes) -> str:
+    """SHA-256 of bytes, hex: of what was read, where reading the file again could read another."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def table_digest(table: pd.DataFrame) -> str:
     """SHA-256 of a table's values, independent of row order and of where the files lay."""
     import numpy as np

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from pipeline.register import Record, Seen
-from pipeline.results import Forecast, LadderRun
+from pipeline.results import Forecast, LadderRun, Result
 
 EQUAL = 1e-6  # relative: two numbers that were written down from one
 SAME_SIZE = 0.05  # relative: parameters and tokens counted in another way
@@ -37,6 +37,20 @@ def in_table(record: Record, forecast: Forecast, run: Measured) -> LadderRun | N
         return None
     same = [r for r in record.seen.runs if _is(r, forecast, run) or _scores_alike(record.seen, r, forecast, run)]
     return min(same, key=lambda r: r.role != "fit", default=None)
+
+
+def already(result: Result) -> list[str]:
+    """Planned targets of a result that its table has as a run: what to say before they are registered."""
+    found = {}
+    for f in result.forecasts:
+        if f.actual is None and f.params is not None and f.tokens is not None:
+            plan = Measured(f.target, f.family, f.params, f.tokens)
+            run = next((r for r in result.ladder if _is(r, f, plan)), None)
+            if run is not None:
+                fitted = "fitted" if run.role == "fit" else "in the table"
+                found[f.target] = (f"{f.target!r} has the parameters and tokens of {run.run}, which is {fitted}: "
+                                   "it is no forecast, and settle will not count it")  # fmt: skip
+    return list(found.values())
 
 
 def _is(r: LadderRun, forecast: Forecast, run: Measured) -> bool:

@@ -6,6 +6,7 @@ over the choices for each task (5-shot, ranked choices), and validation losses.
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.digest import file_digest
+from pipeline.digest import bytes_digest
 from pipeline.errors import Fault, FaultsError
 
 Array = NDArray[np.float64]
@@ -82,7 +83,8 @@ def read(folder: Path) -> pd.DataFrame:
 
 
 def _run(path: Path, size: str, family: str) -> pd.DataFrame:
-    data = pd.read_csv(path)
+    content = path.read_bytes()
+    data = pd.read_csv(io.BytesIO(content))
     if "throughput/total_tokens" in data:
         tokens = data["throughput/total_tokens"].astype(float)
     else:
@@ -105,7 +107,7 @@ def _run(path: Path, size: str, family: str) -> pd.DataFrame:
         prompt=np.where(is_task, "rc", ""),
         chance=np.where(is_accuracy, base.map(CHANCE).fillna(0.25), np.nan),
         source=path.name,
-        digest=file_digest(path),
+        digest=bytes_digest(content),
     )
     tall = columns.loc[columns.index.repeat(n)].reset_index(drop=True)
     tall["step"] = np.tile(step, len(columns))

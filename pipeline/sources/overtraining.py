@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.digest import file_digest
+from pipeline.digest import bytes_digest
 from pipeline.errors import Fault, FaultsError
 
 # eval_metadata.csv gives ARC-Challenge the size of ARC-Easy; its test split has 1,172 questions.
@@ -69,12 +69,13 @@ def _metadata(root: Path, faults: list[Fault]) -> pd.DataFrame:
 
 
 def _model(path: Path, root: Path, metadata: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    data = json.loads(path.read_text())
+    content = path.read_bytes()
+    data = json.loads(content)
     hyper = data["hyperparameters"]
     params, tokens = float(hyper["params"]), 20.0 * float(hyper["chinchilla_multiplier"]) * float(hyper["params"])
     common = {
         "run": data["name"], "family": data["dataset_name"], "params": params, "tokens": tokens,
-        "flops": 6 * params * tokens, "flops_convention": "6ND", "source": path.name, "digest": file_digest(path),
+        "flops": 6 * params * tokens, "flops_convention": "6ND", "source": path.name, "digest": bytes_digest(content),
     }  # fmt: skip
     for result in data["results"]:
         half = (result["loss_sequences_upper_95"] - result["loss_sequences_lower_95"]) / 2
@@ -83,8 +84,9 @@ def _model(path: Path, root: Path, metadata: pd.DataFrame) -> Iterator[dict[str,
         yield common | {"task": task, "metric": "val_loss", "value": result["loss"], "stderr": half / 1.96,
                         "n": result["sequences"]}  # fmt: skip
     scored = root / "evals" / f"evaluation_{path.stem}_heavy.json"
-    common |= {"source": scored.name, "digest": file_digest(scored)}
-    for task, accuracy in json.loads(scored.read_text())["eval_metrics"]["icl"].items():
+    content = scored.read_bytes()
+    common |= {"source": scored.name, "digest": bytes_digest(content)}
+    for task, accuracy in json.loads(content)["eval_metrics"]["icl"].items():
         row = metadata.loc[task] if task in metadata.index else None
         n = float(DOCUMENTS.get(task, row["#datapoints"])) if row is not None else np.nan
         yield common | {
