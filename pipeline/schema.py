@@ -340,13 +340,13 @@ def _once(
 def unpaired(table: pd.DataFrame) -> str:
     """A line that says which runs' scores and losses lie at different tokens and so are no pairs; empty where none."""
     accuracy = table["metric"].isin([name for name, m in METRICS.items() if m.unit == "fraction"])
-    scored, lossy = ({run: set(t) for run, t in table[rows].groupby("run")["tokens"]}
+    scored, lossy = ({run: set(t) for run, t in table[rows].groupby("run", sort=False)["tokens"]}
                      for rows in (accuracy, table["metric"].eq("val_loss")))  # fmt: skip
     both = [run for run in scored if run in lossy]
     apart = [run for run in both if not scored[run] & lossy[run]]
     if not apart:
         return ""
-    run = min(apart, key=str)
+    run = apart[0]
     one = max(scored[run])
     near = min(lossy[run], key=lambda tokens: abs(tokens - one))
     return (f"scores and losses of {len(apart)} of {len(both)} runs lie at different tokens and are not paired "
