@@ -3,29 +3,35 @@
 A record is one JSON file about one model. What the ladder needs and the schema has no field for stands as text in
 ``model_info.additional_details`` (run, family, step, params, tokens, flops, flops_convention) and
 ``generation_config.additional_details`` (num_fewshot, prompt), so that what is written reads back. Records of others
-are placed by ``ladder.yaml`` in the folder, by the model's id, as lm-eval's results are.
+are placed by ``ladder.yaml`` in the folder, by the model's id (or ``id@revision``), as lm-eval's results are.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline import schema, store
-from pipeline.account import Account
+from pipeline import csv_files, reading, schema, units
+from pipeline.account import Account, listed
+from pipeline.digest import bytes_digest
 from pipeline.errors import Fault, FaultsError
-from pipeline.sources.lm_eval import LADDER, Place, places_of
+from pipeline.sources import every_eval_ever_scores as scores
+from pipeline.sources import run_places
+from pipeline.sources.every_eval_ever_write import ABOUT, SCHEMA, write
+from pipeline.sources.places import LADDER, Place, places_of
 
-SCHEMA = "0.3.0"
-NAMES = {"acc": "acc", "accuracy": "acc", "acc_norm": "acc_norm", "exact_match": "acc"}
-ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
+__all__ = ["SCHEMA", "read", "write"]
+
 NUMBERS = ("step", "params", "tokens", "flops")
+# What else belongs to the identity of a model, where a record tells it of itself.
+IDENTITY = ("revision", "checkpoint", "dtype", "precision", "quantization", "quantisation", "adapter", "peft")
+ROUNDED = 0.02
+KEY = ("run", "step", "tokens", "task", "num_fewshot", "prompt", "metric")
+Row = dict[str, Any]
 
 
 def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
@@ -34,134 +40,183 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
     Raises
     ------
     FaultsError
-        With every file that is no record, and every model that nothing places.
+        With every record that is cut short or contradicts itself or another, every score whose unit is not clear, and
+        every model that nothing places.
     """
     account = account or Account()
     faults: list[Fault] = []
     places = places_of(folder, faults) if folder.is_dir() else {}
-    rows: list[dict[str, Any]] = []
-    paths = sorted(folder.rglob("*.json")) if folder.is_dir() else [folder]
-    for path in paths:
-        try:
-            data = path.read_bytes()
-            record = json.loads(data)
-            if not isinstance(record, dict) or "evaluation_results" not in record:
-                continue  # some other JSON file
-            about = _place(record, places) | {"source": path.name, "digest": hashlib.sha256(data).hexdigest()}
-            rows += [about | row for row in _rows(record)]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            faults.append(Fault(str(path), f"cannot be read: {type(error).__name__}: {error}"))
+    rows: dict[tuple[Any, ...], Row] = {}
+    for path in sorted(folder.rglob("*.json")) if folder.is_dir() else [folder]:
+        shown = path.relative_to(folder).as_posix() if folder.is_dir() else path.name
+        found = _record(path, shown, folder.is_dir(), account, faults)
+        if found is None:
+            continue
+        record, digest = found
+        account.read("records")
+        about = _placed(record, path, places, account, faults)
+        if about is None:
+            continue
+        about |= {"source": path.name, "digest": digest}
+        measured = scores.rows(record, str(path), shown, account, faults)
+        if not measured:
+            account.leave("records without an accuracy", shown)
+        for row in measured:
+            _enter(rows, about | row | {"where": str(path)}, account, faults)
+    faults += _clock(rows)
     if not rows and not faults:
         faults.append(Fault(str(folder), "holds no Every Eval Ever record with an accuracy"))
     if faults:
-        raise FaultsError(faults)
-    return schema.validate(pd.DataFrame(rows), str(folder))
+        raise FaultsError(list(dict.fromkeys(faults)))
+    table = pd.DataFrame(list(rows.values())).drop(columns=["where", "identity"])
+    return schema.validate(table, str(folder), account)
 
 
-def _place(record: Mapping[str, Any], places: Mapping[str, Place | None]) -> dict[str, Any]:
-    """Where the model stands: ``ladder.yaml``, else what the record says of itself."""
+def _record(
+    path: Path, shown: str, many: bool, account: Account, faults: list[Fault]
+) -> tuple[dict[str, Any], str] | None:
+    """A record and its digest; None for another file, which is left out, or a fault where one of many is no other."""
+    try:
+        data = reading.data(path)
+    except reading.Unreadable as error:
+        if many:
+            account.leave("files that cannot be read as a record", f"{shown} ({error})")
+        else:
+            faults.append(Fault(str(path), f"cannot be read: {error}"))
+        return None
+    try:
+        record = reading.json_of(data)
+    except reading.Unreadable as error:
+        if many and b'"evaluation_results"' not in data:
+            account.leave("JSON files that are no Every Eval Ever record", shown)
+        else:
+            faults.append(Fault(str(path), f"cannot be read: {error}"))
+        return None
+    if not isinstance(record, dict) or "evaluation_results" not in record:
+        account.leave("JSON files that are no Every Eval Ever record", shown)
+        return None
+    for key, kind in (("evaluation_results", list), ("model_info", dict)):
+        if not isinstance(record.get(key), kind):
+            name = "list" if kind is list else "mapping"
+            faults.append(Fault(str(path), f"cannot be read as a record: {key} is missing or no {name}"))
+            return None
+    if not isinstance(record["model_info"].get("id"), str):
+        faults.append(Fault(str(path), "cannot be read as a record: model_info.id is missing or no text"))
+        return None
+    version = str(record.get("schema_version", "unknown"))
+    if version.split(".")[:2] != SCHEMA.split(".")[:2]:
+        account.note(f"records of schema {version[:20]} are read as schema {SCHEMA}")
+    return record, bytes_digest(data)
+
+
+def _placed(
+    record: Mapping[str, Any], path: Path, places: Mapping[str, Place | None], account: Account, faults: list[Fault]
+) -> Row | None:
+    """The ladder's columns of the model: ``ladder.yaml``, else what the record says; None with a fault, or left out."""
     info = record["model_info"]
-    listed = places.get(info["id"])
-    if listed is not None:
-        return listed.columns(info["id"])
-    told = info.get("additional_details") or {}
-    found = {key: float(told[key]) if key in NUMBERS else told[key] for key in ABOUT if told.get(key)}
+    model, told = info["id"], info.get("additional_details") or {}
+    if not isinstance(told, dict):
+        faults.append(Fault(str(path), f"model {model!r}: model_info.additional_details is no mapping"))
+        return None
+    more = {key: str(told[key]) for key in IDENTITY if told.get(key) not in (None, "")}
+    name = f"{model}@{more['revision']}" if more.get("revision") else model
+    found, wrong = _said(told, f"{path}: model {model!r}", faults)
+    if wrong:
+        return None
+    listed_as = next((key for key in (name, model) if key in places), None)
+    if listed_as is not None:
+        place = places[listed_as]
+        if place is None:
+            account.leave(f"models that {LADDER} leaves out", name)
+            return None
+        columns = place.columns(model)
+        _disagreements(name, columns, found, account)
+        return columns | {"identity": more}
     if lacking := {"family", "params", "tokens"} - set(found):
-        raise ValueError(f"nothing tells {', '.join(sorted(lacking))} of {info['id']!r}; place it in {LADDER}")
+        what = f"nothing tells {', '.join(sorted(lacking))} of {model!r}"
+        faults.append(Fault(str(path), what, f"place it in {LADDER}"))
+        return None
+    if odd := units.impossible(found["params"], found["tokens"]):
+        faults.append(Fault(f"{path}: model {model!r}", odd))
+        return None
     given = "flops" in found
     found.setdefault("flops", 6 * found["params"] * found["tokens"])
     found.setdefault("flops_convention", "given" if given else "6ND")
-    return {"run": info["id"]} | found
+    if odd := _flops(found):
+        faults.append(Fault(f"{path}: model {model!r}", odd, "correct it, or name the convention"))
+        return None
+    return {"run": model} | found | {"identity": more}
 
 
-def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    library = record["eval_library"]
-    for result in record["evaluation_results"]:
-        config, score = result["metric_config"], result["score_details"]
-        told = config.get("metric_name") or config.get("metric_id") or config.get("evaluation_description") or ""
-        metric = told if told in schema.METRICS else NAMES.get(str(told).lower())
-        if metric is None:
+def _said(told: Mapping[str, Any], where: str, faults: list[Fault]) -> tuple[Row, bool]:
+    """What a record says of the model's place, numbers as numbers, and whether something of it is wrong."""
+    found: Row = {}
+    wrong = False
+    for key in ABOUT:
+        value = told.get(key)
+        if value in (None, ""):
             continue
-        share = 0.01 if config.get("metric_unit") == "percent" else 1.0
-        doubt = score.get("uncertainty") or {}
-        stderr = (doubt.get("standard_error") or {}).get("value")
-        asked = (result.get("generation_config") or {}).get("additional_details") or {}
-        details = score.get("details") or {}
-        yield {
-            "task": str(result["evaluation_name"]).removesuffix("/none"), "metric": metric,
-            "value": share * score["score"], "stderr": None if stderr is None else share * stderr,
-            "n": doubt.get("num_samples"), "num_fewshot": asked.get("num_fewshot"), "prompt": asked.get("prompt", ""),
-            "chance": details.get("chance"), "task_version": details.get("task_version", ""),
-            "lm_eval": library["version"] if library["name"] == "lm_eval" else "",
-        }  # fmt: skip
+        if key not in NUMBERS:
+            found[key] = str(value)
+            continue
+        number = scores.number(value)
+        if not math.isfinite(number) or number < 0 or (number == 0 and key != "step"):
+            fix = csv_files.unlike(value) if isinstance(value, str) else ""
+            faults.append(Fault(f"{where}, {key}", f"{value!r:.100} is no count", fix))
+            wrong = True
+        found[key] = number
+    return found, wrong
 
 
-def write(table: pd.DataFrame, folder: Path, now: int) -> list[Path]:
-    """Write a record for every checkpoint and evaluation library of a ladder table; their paths.
-
-    ``now`` is when, in Unix seconds. A file's name is made of digests: a run may be called anything.
-    """
-    paths = []
-    keys = ["run", "step", "tokens", "lm_eval"]
-    for _, rows in table.groupby(keys, sort=False, dropna=False):
-        record = _record(rows, now)
-        name = hashlib.sha256(json.dumps(record["evaluation_id"].rpartition("/")[0]).encode()).hexdigest()[:32]
-        path = folder / f"{name}.json"
-        store.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
-        paths.append(path)
-    return paths
+def _flops(found: Row) -> str:
+    """What is wrong with the FLOPs that a record states; empty where nothing is."""
+    expected = 6 * found["params"] * found["tokens"]
+    if what := units.impossible_flops(found["params"], found["tokens"], found["flops"]):
+        return what
+    if found["flops_convention"].upper().replace(" ", "") == "6ND" and abs(found["flops"] / expected - 1) > ROUNDED:
+        return f"flops {found['flops']:g} are not 6·params·tokens, {expected:g}"
+    return ""
 
 
-def _record(rows: pd.DataFrame, now: int) -> dict[str, Any]:
-    first = rows.iloc[0]
-    step = "" if math.isnan(first["step"]) else f"@{first['step']:g}"
-    model = f"{first['run']}{step or '@' + format(first['tokens'], 'g') + '-tokens'}"
-    about = {key: _text(first[key]) for key in ABOUT if _text(first[key])}
-    library = {"name": "lm_eval", "version": first["lm_eval"]} if first["lm_eval"] else {"name": "unknown"}
-    return {
-        "schema_version": SCHEMA,
-        "evaluation_id": f"benchcast/{model}/{library.get('version', 'unknown')}/{now}",
-        "retrieved_timestamp": str(now),
-        "source_metadata": {
-            "source_name": "Benchcast ladder table", "source_type": "evaluation_run",
-            "source_organization_name": first["family"], "evaluator_relationship": "first_party",
-        },
-        "eval_library": {"version": "unknown"} | library,
-        "model_info": {
-            "name": first["run"], "id": model,
-            "additional_details": about | {"deployment_type": "self_deployed", "model_availability": "unknown"},
-        },
-        "evaluation_results": [_result(row) for row in rows.to_dict("records")],
-    }  # fmt: skip
+def _disagreements(name: str, columns: Mapping[str, Any], found: Row, account: Account) -> None:
+    for key in ("params", "tokens", "step"):
+        own, said = columns.get(key), found.get(key)
+        if own and said and abs(said / own - 1) > ROUNDED:
+            account.note(f"{name}: {LADDER} says {key} {own:g}, its record {said:g}; {LADDER} is taken")
 
 
-def _result(row: Mapping[str, Any]) -> dict[str, Any]:
-    metric = schema.METRICS[row["metric"]]
-    accuracy = metric.unit == "fraction"
-    score: dict[str, Any] = {"score": row["value"]}
-    doubt: dict[str, Any] = {}
-    if not math.isnan(row["stderr"]):
-        doubt["standard_error"] = {"value": row["stderr"]}
-    if not math.isnan(row["n"]):
-        doubt["num_samples"] = int(row["n"])
-    details = {key: _text(row[key]) for key in ("chance", "task_version") if _text(row[key])}
-    score |= ({"uncertainty": doubt} if doubt else {}) | ({"details": details} if details else {})
-    asked = {key: _text(row[key]) for key in ("num_fewshot", "prompt") if _text(row[key])}
-    return {
-        "evaluation_name": row["task"],
-        "source_data": {"dataset_name": row["task"], "source_type": "other"},
-        "metric_config": {
-            "metric_name": row["metric"], "metric_unit": "proportion" if accuracy else metric.unit,
-            "lower_is_better": not accuracy, "score_type": "continuous", "min_score": metric.low,
-            "max_score": metric.high if accuracy else "Infinity",
-        },
-        "score_details": score,
-        **({"generation_config": {"additional_details": asked}} if asked else {}),
-    }  # fmt: skip
+def _enter(rows: dict[tuple[Any, ...], Row], row: Row, account: Account, faults: list[Fault]) -> None:
+    """A score into the table; a second one of the same cell must be equal, or of fewer documents than the other."""
+    key = tuple(_comparable(row.get(column)) for column in KEY)
+    there = rows.setdefault(key, row)
+    if there is row:
+        return
+    cell = f"{row['metric']} of {row['task']}, run {row['run']}"
+    differing = _differing(there["identity"], row["identity"])
+    counts = [_comparable(one.get("n")) for one in (there, row)]
+    if there["value"] == row["value"]:
+        account.leave("scores that are there again with the same value", cell)
+    elif None not in counts and counts[0] != counts[1] and not differing:
+        whole = max((there, row), key=lambda one: float(one["n"]))
+        part = row if whole is there else there
+        account.leave("scores of fewer documents than another of the same cell", f"{cell} (n {part['n']:g})")
+        rows[key] = whole
+    else:
+        what = f"{cell} is {row['value']:g}, in {there['where']} it is {there['value']:g}"
+        what += f"; they differ in {differing}" if differing else ""
+        faults.append(Fault(row["where"], what, f"keep one of them, or give each its own run in {LADDER}"))
 
 
-def _text(value: Any) -> str:
-    """A cell as the text that gives it back; empty for none."""
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(float(value))
-    return str(value)
+def _differing(one: Mapping[str, str], two: Mapping[str, str]) -> str:
+    keys = [key for key in IDENTITY if one.get(key) != two.get(key)]
+    return listed(f"{key} ({one.get(key, 'not told')} and {two.get(key, 'not told')})" for key in keys)
+
+
+def _comparable(value: Any) -> Any:
+    return None if value is None or value == "" or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def _clock(rows: Mapping[tuple[Any, ...], Row]) -> list[Fault]:
+    """Tokens that fall while the steps of a run grow."""
+    points = {(row["run"], row.get("step"), row["tokens"], row["where"]) for row in rows.values()}
+    return run_places.falling(points)
