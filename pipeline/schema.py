@@ -346,9 +346,8 @@ def unpaired(table: pd.DataFrame) -> str:
     apart = [run for run in both if not scored[run] & lossy[run]]
     if not apart:
         return ""
-    run = apart[0]
-    one = max(scored[run])
-    near = min(lossy[run], key=lambda tokens: abs(tokens - one))
+    pairs = [(run, one, min(lossy[run], key=lambda t: abs(t - one))) for run in apart for one in (max(scored[run]),)]
+    run, one, near = max(pairs, key=lambda pair: abs(pair[1] / pair[2] - 1))
     return (f"scores and losses of {len(apart)} of {len(both)} runs lie at different tokens and are not paired "
             f"(run {run!r}: {one:.9g} and {near:.9g}); a law from loss to accuracy cannot use them")  # fmt: skip
 
