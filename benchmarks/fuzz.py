@@ -235,7 +235,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=(*KINDS, "replay"))
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--reader", action="append", choices=(*WORLDS, "forecast"))
+    parser.add_argument("--reader", action="append", choices=tuple(WORLDS))
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--commands", type=int, default=10, help="of them also by the real command line")
     parser.add_argument("--seed", type=int, default=0)

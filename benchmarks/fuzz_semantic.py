@@ -23,7 +23,6 @@ from fuzz_worlds import (
     as_csv,
     as_json,
     as_yaml,
-    forecasts,
 )
 
 Rows = Mapping[tuple[Any, ...], tuple[Any, ...]]
@@ -67,7 +66,7 @@ def of(*readers: str) -> Callable[[Contradiction], Contradiction]:
 
 
 def worlds(reader: str) -> tuple[Callable[[], World], ...]:
-    return (forecasts,) if reader == "forecast" else WORLDS[reader]
+    return WORLDS[reader]
 
 
 class Unfit(Exception):
@@ -831,7 +830,7 @@ def plan_number_as_people_write_it(files: Files, rng: random.Random) -> Made:
     row, column = rng.choice(rows), rng.choice(("params", "tokens", "loss"))
     number = float(row[column])
     row[column] = rng.choice(
-        (f"{number:,.3f}", f"{number / 1e9}B", "nan", "inf", "", "-1", "0", f"{number}".replace(".", ",") + "x")
+        (f"{number:,.6f}" if number > 1000 else "2,5", f"{number / 1e9}B", "nan", "inf", "", "-1", "0", f"{number}".replace(".", ",") + "x")
     )
     return {"in/runs.csv": as_csv(rows)}, same
 

@@ -214,7 +214,7 @@ def lighteval() -> World:
             "summary_tasks": {}, "summary_general": {},
         }  # fmt: skip
         files[f"in/results/{name}/results_2025-01-01T10-00-00.000000.json"] = as_json(content)
-    return World(files, _ingested("lm_eval", "in"), _command("lm_eval", "in"))
+    return World(files, _ingested("lighteval", "in"), _command("lighteval", "in"))
 
 
 # ---- Weights & Biases, trainer ----
@@ -460,7 +460,8 @@ def initial() -> World:
     def read(folder: Path) -> Read:
         made = init.draft(folder / "in", folder / "out" / "c.yaml", 20)
         init.check(made.files[folder / "out" / "c.yaml"])
-        return Read({(path.name,): (text,) for path, text in made.files.items()}, tuple(made.to_do))
+        doubts = re.findall(r"# .*\bbut\b.*", "\n".join(made.files.values()))  # behind the line of a model
+        return Read({(path.name,): (text,) for path, text in made.files.items()}, (*made.to_do, *doubts))
 
     return World(files, read, ("init", "{in}/in", "--token-multiplier", "20", "--out", "{in}/out/c.yaml", "--force"))
 
@@ -480,6 +481,7 @@ WORLDS: dict[str, tuple[Callable[[], World], ...]] = {
     "every_eval_ever": (every_eval_ever,),
     "plan": (plan_table,),
     "config": (configs,),
+    "forecast": (forecasts,),
     "ladder_yaml": (ladder_yaml,),
     "register": (registered,),
     "model_ladder": (model_ladder,),
