@@ -20,12 +20,12 @@ from pipeline.account import Account, listed
 from pipeline.config import Config, DataSettings, ScoreConfig
 from pipeline.errors import BenchcastError, Fault, FaultsError, InputError
 from pipeline.init_config import Held
-from pipeline.init_entry import FAMILY, Known
+from pipeline.init_entry import FAMILY, NEAR, Known, apart
 from pipeline.init_ladder import Ladder
 from pipeline.init_text import relative
 from pipeline.sources import foreign, lighteval, lm_eval, lm_eval_files, lm_eval_models
 from pipeline.sources.lm_eval_models import Named
-from pipeline.sources.places import LADDER, places_of
+from pipeline.sources.places import LADDER, Place, places_of
 
 RESULTS: dict[str, Any] = {"lm_eval": lm_eval_files, "lighteval": lighteval}  # by source, modules with result_files
 READERS: dict[str, Any] = {"lm_eval": lm_eval, "lighteval": lighteval}  # and with read
@@ -203,6 +203,9 @@ def _listed(results: _Results, ladder: Path) -> Held:
     """With the ``ladder.yaml`` that is there, which stays as it is: what it lacks is said."""
     faults: list[Fault] = []
     places = places_of(results.folder, faults)
+    if faults and not places:
+        raise FaultsError(faults)  # the file itself cannot be read
+    _compare(results, places, ladder)
     unlisted = [one for one in results.named if not any(name in places for name in (*one.explicit, *one.plain))]
     results.account.note(f"{ladder}: is there already, and is used as it is")
     results.to_do.extend(str(fault) for fault in faults)
@@ -220,6 +223,17 @@ def _listed(results: _Results, ladder: Path) -> Held:
     given = {name: None if place is None else place.model_dump() for name, place in places.items()}
     waiting = {one.model for one in results.named} if faults else set(missing)
     return _held(results, ({} if faults else given) | missing, waiting)
+
+
+def _compare(results: _Results, places: Mapping[str, Place | None], ladder: Path) -> None:
+    """Parameters that ``ladder.yaml`` gives, against those that the results state."""
+    for one in results.named:
+        place = next((places[name] for name in (*one.explicit, *one.plain) if name in places), None)
+        stated = one.file.identity.params
+        if place is not None and stated and apart(place.params, stated) > NEAR:
+            results.account.note(
+                f"{one.model}: params {place.params:g} in {ladder}, but its results state {stated:g}: the former counts"
+            )
 
 
 def _held(results: _Results, places: Mapping[str, Any], lacking: set[str], said: Sequence[str] = ()) -> Held:

@@ -399,6 +399,23 @@ def test_init_runs_again_and_says_which_models_are_missing(tmp_path: Path) -> No
     assert benchcast("forecast", "benchcast.yaml", cwd=tmp_path).returncode == 0
 
 
+def test_a_ladder_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+    result(tmp_path / "results", "org/p-1b", "step1000")
+    (tmp_path / "results" / "ladder.yaml").write_text("a: {}\na: {}\n")
+    done = benchcast("init", "results", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "ladder.yaml: cannot be read: line 2: the key 'a' is there twice" in done.stderr
+    assert not (tmp_path / "benchcast.yaml").exists()
+
+
+def test_a_ladder_is_compared_with_what_the_results_state(tmp_path: Path) -> None:
+    result(tmp_path / "results", "org/p-1b", "step1000", params=1011781632)
+    (tmp_path / "results" / "ladder.yaml").write_text("org/p-1b@step1000: {family: x, params: 1e8, tokens: 2e9}\n")
+    done = benchcast("init", "results", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "org/p-1b@step1000: params 1e+08 in results/ladder.yaml, but its results state 1.01178e+09" in done.stderr
+
+
 def test_runs_of_one_name_by_two_owners_stay_two(tmp_path: Path) -> None:
     for owner in ("a", "b"):
         result(tmp_path / "results", f"{owner}/lm-1B", "step1000")
