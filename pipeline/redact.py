@@ -18,7 +18,7 @@ MOST_LINES = 22
 MOST_LETTERS = 400  # of a line
 MOST_TEXT = 4000
 
-_URL = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)://([^\s'\"<>]+)")
+_URL = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)://([^\s'\"<>]+?)(?=[,;:.)\]]*(?:[\s'\"<>]|$))")
 _FORMS = (
     re.compile(r"\b(?:hf|gh[pousr]|glpat|github_pat|xox[a-z]|sk|pk|rk)[_-][A-Za-z0-9_-]{8,}"),
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}"),

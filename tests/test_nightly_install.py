@@ -95,6 +95,68 @@ def test_the_line_works_in_a_bare_environment(config: Path, tmp_path: Path) -> N
     assert "export HF_HOME='/some where/it'\"'\"'s'" in script.read_text()
 
 
+def test_remove_deletes_what_was_kept_of_the_environment(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_SECRETHF")
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:SECRETPROXY@p:1")
+    script = config.parent / "nightly" / "cron.sh"
+    for remove in ("twice", "without a config"):
+        for _ in range(2):
+            installed = cron("cron", "install", str(config))
+        assert "HF_TOKEN, HTTPS_PROXY may hold passwords" in installed.stdout
+        assert "SECRET" not in installed.stdout + cron("cron", "show", str(config)).stdout
+        assert "SECRETPROXY" in script.read_text()
+        if remove == "without a config":  # the line in the crontab says where the script is
+            config.unlink()
+        assert f"deleted: {script}" in cron("cron", "remove", str(config)).stdout
+        assert not script.exists()
+
+
+def test_remove_deletes_no_file_of_somebody_else(config: Path, tmp_path: Path) -> None:
+    assert cron("cron", "install", str(config)).returncode == 0
+    script = config.parent / "nightly" / "cron.sh"
+    script.write_text("#!/bin/sh\necho mine\n")
+    assert "is left" in cron("cron", "remove", str(config)).stdout
+    assert script.exists()
+
+
+def test_the_script_stays_while_the_timer_needs_it(config: Path) -> None:
+    for more in ([], ["--systemd"]):
+        assert cron("cron", "install", str(config), *more).returncode == 0
+    script = config.parent / "nightly" / "cron.sh"
+    assert "deleted" not in cron("cron", "remove", str(config)).stdout
+    assert script.exists()
+    assert f"deleted: {script}" in cron("cron", "remove", str(config), "--systemd").stdout
+    assert not script.exists()
+
+
+def test_names_that_no_shell_knows_are_left_out_and_values_are_data(config: Path, tmp_path: Path) -> None:
+    """Names of variables may hold anything but an equals sign; in a script they could be commands."""
+    strange = ["HF_A.B", "HF_$(touch PWN)", "HF_x;touch PWN", "XDG_ü", "HF_a\nb", "BENCHCAST_1-2"]
+    values = {"HF_ODD": "it's `touch PWN` $(touch PWN) \\ \"\n100%\n", "HF_RAW": "a\udcffb"}
+    more = {"PYTHONPATH": str(world.ROOT), **dict.fromkeys(strange, "1"), **values}
+    done = subprocess.run([*world.BENCHCAST, "cron", "install", str(config)], capture_output=True, text=True,
+                          env=os.environ | more, cwd=tmp_path, check=True)  # fmt: skip
+    assert done.stdout.count("is no name that a shell knows") == len(strange)
+    script = config.parent / "nightly" / "cron.sh"
+    shown = script.read_bytes().replace(b"exec ", b"env -0; exit; exec ")
+    bare = {"PATH": "/usr/bin:/bin"}
+    ran = subprocess.run(["/bin/sh"], input=shown, env=bare, cwd=tmp_path, capture_output=True, check=True)
+    found = dict(item.split(b"=", 1) for item in ran.stdout.split(b"\0") if b"=" in item)
+    assert (found[b"HF_ODD"], found[b"HF_RAW"]) == (os.fsencode(values["HF_ODD"]), b"a\xffb")
+    assert not [p for folder in (tmp_path, config.parent) for p in folder.glob("PWN*")]
+    assert (ran.stderr, stat.S_IMODE(script.stat().st_mode)) == (b"", 0o700)
+
+
+@pytest.mark.parametrize("program", ["echo broken >&2; exit 1", "[ $1 = -l ] || { echo broken >&2; exit 1; }"])
+def test_a_crontab_that_fails_leaves_no_script(config: Path, tmp_path: Path, program: str) -> None:
+    (tmp_path / "bin" / "crontab").write_text(f"#!/bin/sh\n{program}\n")
+    done = cron("cron", "install", str(config))
+    assert (done.returncode, "broken" in done.stderr) == (1, True)
+    assert not (config.parent / "nightly" / "cron.sh").exists()
+
+
 def test_a_time_that_cron_would_not_take_changes_nothing(config: Path, tmp_path: Path) -> None:
     (tmp_path / "table").write_bytes(OTHERS)
     done = cron("cron", "install", str(config), "--at", "0 25 * * *")
