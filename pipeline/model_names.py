@@ -15,6 +15,7 @@ from typing import Final
 
 UNITS: Final = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 CHINCHILLA = 20.0  # tokens per parameter; ``5xC`` in a name is five times as many
+DEEPEST = 20  # parts of a path that are looked at, the innermost
 LONGEST = 500  # letters of a part of a name that are looked at
 
 
@@ -69,7 +70,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 # Numbers that tell none of the quantities, so that no later pattern takes them for one.
 _OTHER = [
     _compiled(rf"(?<![A-Za-z])(?:ctx|context|seq|sequence|vocab|len|length|rope){_JOIN}(?:len|length|size)?{_JOIN}{_N}k?{_END}"),
-    _compiled(rf"{_START}{_N}[kmb]?{_JOIN}(?:ctx|context|vocab|seq|docs?|samples?|examples?|words?|rows|lines|pairs|"
+    _compiled(rf"{_START}{_N}[kmb]?{_JOIN}(?:ctx|context|vocab|seq(?:[-_]?len)?|docs?|samples?|examples?|words?|rows|lines|pairs|"
               rf"sentences?|sequences?|images|chars?|characters|bytes|params?-vocab)(?![A-Za-z])"),
     _compiled(rf"(?<![A-Za-z])(?:seed|lr|wd){_JOIN}\d[\d.]*(?:e-?\d+)?"),
     _compiled(rf"(?<![A-Za-z])(?:warm-?up|save|eval|log|max|total|decay|accum\w*|grad\w*|inner|local)[-_]?"
@@ -102,10 +103,14 @@ _COUNTED = 1000  # a ``ckpt`` of a smaller number may count checkpoints, not ste
 _TOKENS = [
     _compiled(rf"(?<![A-Za-z])(?:consumed[-_](?:train[-_])?)?{_TOKEN}{_JOIN}(?P<n>{_N})(?P<u>[kmbt]){_END}"),
     _compiled(rf"(?<![A-Za-z])consumed[-_](?:train[-_])?{_TOKEN}{_JOIN}(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>){_END}"),
-    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[kmbt]){_JOIN}{_TOKEN}(?![A-Za-z])"),
+    _compiled(rf"(?<![A-Za-z]){_TOKEN}{_JOIN}(?P<n>\d{{6,15}}|\d(?:\.\d{{1,9}})?e\+?\d{{1,2}})(?P<u>){_END}"),
+    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[bt]){_JOIN}{_TOKEN}(?![A-Za-z])"),
     _compiled(rf"{_START}(?P<n>{_N})(?P<u>[bt])t{_END}"),  # 200bt
     _compiled(rf"(?<![A-Za-z0-9])D=(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>[kmbt]?){_END}"),
 ]
+# So few tokens may be those of a batch as well.
+_FEW_TOKENS = _compiled(rf"{_START}(?P<n>{_N})(?P<u>[km]){_JOIN}{_TOKEN}(?![A-Za-z])")
+_FEW = 64e6
 _PER_PARAMETER = [
     _compiled(rf"{_START}(?P<n>{_N})[-_]?tpp{_END}"), _compiled(rf"(?<![A-Za-z])tpp{_JOIN}(?P<n>{_N}){_END}"),
 ]  # fmt: skip
@@ -115,13 +120,16 @@ _MIXTURE = re.compile(
     rf"{_START}\d{{1,4}}[xX]{_N}[BbMm]{_END}|(?<![A-Za-z0-9])[AaEe]{_N}[BbMm]{_END}|{_START}\d{{1,4}}E{_END}"
     r"|MoE|MOE|(?<![A-Za-z])moe(?![A-Za-z])|(?<![A-Za-z])[Mm]ixtral"
 )
+_WORDS = _compiled(r"babylm")
 _N_IS = _compiled(rf"(?<![A-Za-z0-9])N=(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>[kmbt]?){_END}")
 _SIZE_UNCLEAR = _compiled(rf"(?<![A-Za-z0-9.])\d_\d[bm]{_END}")
 _SIZE_INNER = _compiled(rf"{_START}(?P<n>\d{{1,4}})(?P<u>[bm])(?P<f>\d){_END}")  # 1b1: 1.1 billion
 _SIZE_POINT = _compiled(rf"{_START}(?P<n>\d{{1,4}})p(?P<f>\d{{1,3}})(?P<u>[bm]){_END}")  # 1p4b
 _SIZE = _compiled(rf"{_START}(?P<n>{_N})(?P<u>[kmbt]){_END}")
 _STAGE = _compiled(r"(?<![A-Za-z])(?:stage|phase)[-_]?(?P<n>\d{1,3})(?![0-9])")
-_CONTEXTS = {2**i for i in range(15)} | {100, 200, 1000}  # thousands of tokens that contexts have
+_CONTEXTS = (
+    {2**i for i in range(15)} | {round(2**i / 1000) for i in range(12, 21)} | {65, 100, 200, 1000}
+)  # thousands of tokens that contexts have
 _HASH = re.compile(r"[0-9a-f]{7,40}")
 _GENERIC = {
     "checkpoints", "checkpoint", "ckpts", "ckpt", "models", "model", "hf", "unsharded", "main", "final", "last",
@@ -144,12 +152,12 @@ def numbers(name: str) -> Numbers:
     True
     """
     path, _, revision = name.partition("@")
-    parts = [_Part(text[-LONGEST:]) for text in re.split(r"[/\\]", path) if text.strip(". ")]
+    parts = [_Part(text[-LONGEST:]) for text in re.split(r"[/\\]", path) if text.strip(". ")][-DEEPEST:]
     at = _Part(revision[-LONGEST:]) if revision else None
     _bare_steps(parts)
     _of_owner(path, parts)
     inner = parts[::-1]
-    found, unsure = _Gathered(), {}
+    found = _Gathered()
     for part in inner:
         found.take("params", part)
     if at is not None:
@@ -195,16 +203,24 @@ class _Part:
             self.spans.append(match.span())
             if (read := _read(match)).value >= _COUNTED:
                 self.read.setdefault("step", []).append(read)
-            else:
+            elif "step" not in self.read:
                 self.unsure["step"] = f"{match[0]} may count checkpoints, not steps"
         for pattern in _TOKENS:
             self._each("tokens", pattern)
+        for match in self._cut(_FEW_TOKENS):
+            if (read := _read(match)).value > _FEW:
+                self.read.setdefault("tokens", []).append(read)
+                self.spans.append(match.span())
+            else:
+                self.unsure["tokens"] = f"{match[0]} may be those of one step"
         for pattern in _PER_PARAMETER:
             self._each("token_multiplier", pattern)
         self._each("token_multiplier", _TIMES_CHINCHILLA, lambda m: Read(CHINCHILLA * float(m["n"]), m[0]))
         self._each("token_multiplier", _TIMES)
 
     def _sizes(self) -> None:
+        if _WORDS.search(self.text):
+            self.unsure["params"] = "of BabyLM the number is words of text"
         self.mixture = next((m[0] for m in _MIXTURE.finditer(self.text)), None)
         for match in self._cut(_SIZE_UNCLEAR):
             self.unsure["params"] = f"{match[0]} may be {match[0].replace('_', '.')} or {match[0].split('_')[1]}"
@@ -275,10 +291,10 @@ class _Gathered:
             return
         zero = quantity in ("step", "tokens")  # only these can be none
         told = {read.value: read for read in part.read.get(quantity, []) if read.value or zero}
-        if len(told) > 1:
-            self.unsure[quantity] = f"{' and '.join(read.text for read in told.values())} cannot both be right"
-        elif quantity in part.unsure:
+        if quantity in part.unsure:
             self.unsure[quantity] = part.unsure[quantity]
+        elif len(told) > 1:
+            self.unsure[quantity] = f"{' and '.join(read.text for read in told.values())} cannot both be right"
         elif told:
             read = next(iter(told.values()))
             if quantity == "step" and read.value != int(read.value):

@@ -72,6 +72,14 @@ def told(name: str) -> dict[str, float]:
         ("LLM360/CrystalCoder@CrystalCoder_phase1_checkpoint_055500", "CrystalCoder", {"step": 55500}),
         ("tomg-group-umd/Gemstone-256x23", "Gemstone-256x23", {}),
         ("gpt2", "gpt2", {}),
+        ("nvidia/Nemotron-H-8B-Base-8K", "Nemotron-H-8B-Base-8K", {"params": 8e9}),
+        ("gradientai/Llama-3-8B-Instruct-Gradient-1048k", "Llama-3-8B-Instruct-Gradient-1048k", {"params": 8e9}),
+        ("LongSafari/hyenadna-large-1m-seqlen-hf", "hyenadna-large-1m-seqlen-hf", {}),
+        ("facebook/esm2_t33_650M_UR50D", "esm2_t33_650M_UR50D", {"params": 6.5e8}),
+        ("lm-160M-tokens=20971520000", "lm-160M-tokens=20971520000", {"params": 1.6e8, "tokens": 20971520000}),
+        ("chinchilla_70B_1.4T", "chinchilla_70B_1.4T", {"params": 7e10, "tokens": 1.4e12}),
+        ("org/lm-160M-batch-size-0.5M-tokens@step10", "lm-160M-batch-size-0.5M-tokens",
+         {"step": 10, "params": 1.6e8, "batch": 5e5}),
         # What trainers call their folders
         ("/ckpt/llama-1b/iter_0005000", "llama-1b", {"step": 5000, "params": 1e9}),
         ("llama-1b/iter_0005000", "llama-1b", {"step": 5000, "params": 1e9}),
@@ -116,6 +124,9 @@ def test_what_a_name_tells(name: str, run: str, expected: dict[str, float]) -> N
         ("allenai/OLMo-2-0425-1B@stage2-ingredient1-step1000-tokens3B", "tokens", "stages before it"),
         ("runs/160m/10000", "step", "may be a step"),
         ("org/lm-1B@100B", "tokens", "may be tokens"),
+        ("org/lm-160M-2Mtok", "tokens", "may be those of one step"),
+        ("babylm/babylm-100M", "params", "words of text"),
+        ("togethercomputer/evo-1-131k-base", "params", "may be a context"),
     ],
 )
 def test_what_may_mean_two_things_is_not_read(name: str, quantity: str, why: str) -> None:
