@@ -165,7 +165,7 @@ def _numbers(given: pd.Series) -> tuple[pd.Series, pd.Series]:
         return pd.Series(values, index=given.index), pd.Series(np.append(bad.to_numpy(), False)[codes], given.index)
     numbers = pd.to_numeric(given, errors="coerce").astype(float)
     bad = given.notna() & numbers.isna()
-    if given.dtype in (bool, object):
+    if given.dtype in (bool, object) or pd.api.types.is_string_dtype(given.dtype):
         truth = given.map(lambda v: isinstance(v, bool | np.bool_)).astype(bool)
         spelled = given.map(lambda v: isinstance(v, str)).astype(bool) & ~np.isfinite(numbers)
         bad |= truth | (given.notna() & spelled)
