@@ -152,7 +152,8 @@ def numbers(name: str) -> Numbers:
     True
     """
     path, _, revision = name.partition("@")
-    parts = [_Part(text[-LONGEST:]) for text in re.split(r"[/\\]", path) if text.strip(". ")][-DEEPEST:]
+    folders = [text for text in re.split(r"[/\\]", path) if text.strip(". ")]
+    parts = [_Part(text[-LONGEST:]) for text in folders[-DEEPEST:]]
     at = _Part(revision[-LONGEST:]) if revision else None
     _bare_steps(parts)
     _of_owner(path, parts)
