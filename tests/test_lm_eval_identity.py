@@ -156,6 +156,17 @@ def test_ways_to_name_a_model(tmp_path: Path, name: str) -> None:
     assert values(tmp_path) == {(1, "acc"): 0.5}
 
 
+@pytest.mark.parametrize("name", ["org/m", "org/m@" + 40 * "a", "whole"])
+def test_a_folder_of_the_hub_cache_is_a_revision(tmp_path: Path, name: str) -> None:
+    paths = [f"/home/x/.cache/huggingface/hub/models--org--m/snapshots/{40 * letter}" for letter in "ab"]
+    put(tmp_path, result(f"pretrained={paths[0]}"), 1)
+    assert [m.name for m in source.models(tmp_path)] == ["org/m@" + 40 * "a"]
+    ladder(tmp_path, {paths[0] if name == "whole" else name: 1})
+    assert values(tmp_path) == {(1, "acc"): 0.5}
+    put(tmp_path, result(f"pretrained={paths[1]}"), 2)
+    assert len(faults(tmp_path).splitlines()) == 1
+
+
 def test_a_short_name_of_two_models_is_a_fault(tmp_path: Path) -> None:
     put(tmp_path, result("pretrained=/ckpt/1b/step-10", 0.4), 1)
     put(tmp_path, result("pretrained=/ckpt/3b/step-10", 0.3), 2)
@@ -206,6 +217,18 @@ def test_the_whole_counts_before_a_part(tmp_path: Path, smoke_last: bool) -> Non
     ladder(tmp_path, {"org/m": 1})
     assert values(tmp_path) == {(1, "acc"): 0.4}
     assert "results of a part of the documents (limit) where another file has all of them: arc_easy" in told(tmp_path)
+
+
+def test_more_documents_than_there_are_is_said(tmp_path: Path) -> None:
+    put(tmp_path, result(M, 0.9, **counted(3000)))
+    ladder(tmp_path, {"org/m": 1})
+    assert "of more documents than their task has: arc_easy 3000 of 2376" in told(tmp_path)
+
+
+def test_names_that_are_no_whole_text(tmp_path: Path) -> None:
+    put(tmp_path, result(M, 0.9, "quiz\ud800"))
+    ladder(tmp_path, {"org/m": 1})
+    assert list(source.read(tmp_path)["task"]) == ["quiz\\ud800"]
 
 
 def test_a_part_only_is_taken_and_said(tmp_path: Path) -> None:

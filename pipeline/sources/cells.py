@@ -67,11 +67,19 @@ class Score:
             "tokenizer": self.identity.tokenizer, "chat_template": self.identity.template,
             "dtype": self.identity.dtype, "chance": self.chance,
         }  # fmt: skip
+        about = {column: _writable(value) for column, value in about.items()}
         for metric, mean in self.means.items():
             row = about | {"metric": metric, "value": mean.value, "stderr": mean.stderr}
             if metric == "val_loss":
-                row |= {"task": loss_name(self.task, self.shots), "chance": math.nan}
+                row |= {"task": loss_name(row["task"], self.shots), "chance": math.nan}
             yield row
+
+
+def _writable(value: Any) -> Any:
+    """Text that can be written as UTF-8: JSON and file names may hold halves of characters, which are spelled."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
 
 
 def loss_name(task: str, shots: float) -> str:
@@ -99,6 +107,9 @@ def resolved(scores: Iterable[Score], account: Account, faults: list[Fault], fol
         fix = "delete the one that is wrong, or place them apart in ladder.yaml"
         faults.append(Fault(where, f"contradict each other: {told[0]}{more}", fix))
     _tell_partial(kept, account)
+    if more := [s for s in kept if s.documents > s.of]:
+        names = listed(f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.source})" for s in more)
+        account.note(f"{len(more)} results say that they are of more documents than their task has: {names}")
     return kept
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from pipeline import reading
 
 MAIN = ("", "main", "master")
+SNAPSHOT = re.compile(r"(?:^|/)models--([^/]+?)--([^/]+)/snapshots/([0-9a-f]{40})/?$")
 MODEL_KEYS = ("peft", "delta", "pretrained", "model", "path", "engine")  # in lm-eval's order
 
 # Arguments that say how a model was run, not which model it was or what it was asked.
@@ -108,6 +110,9 @@ def made(
     tokenizer: str, template: str, params: float | None = None,
 ) -> Identity:  # fmt: skip
     """An identity from what is stated of it; of the arguments only those count that make it another model."""
+    name, snapshot = _hub_name(name)
+    base, _ = _hub_name(base)
+    revision = snapshot if revision in MAIN and snapshot else revision
     aside = RUNNING | {*MODEL_KEYS, "revision", "dtype"}
     counted = {key: value for key, value in args.items() if key not in aside and not _unset(value)}
     counted |= dict(facts) | {"dtype": dtype(facts.get("dtype", "")), "chat_template": template}
@@ -116,6 +121,12 @@ def made(
         facts=tuple(sorted((key, value) for key, value in counted.items() if value)),
         tokenizer=tokenizer, template=template, params=params, args=tuple(sorted(args.items())),
     )  # fmt: skip
+
+
+def _hub_name(name: str) -> tuple[str, str]:
+    """``org/m`` and the hash for a folder of the Hugging Face cache; other names as they are, without a hash."""
+    found = SNAPSHOT.search(name)
+    return (f"{found[1]}/{found[2]}", found[3]) if found else (name, "")
 
 
 def dtype(given: str) -> str:
@@ -192,7 +203,9 @@ def plain_names(identity: Identity, *others: str) -> tuple[str, ...]:
 
 def explicit_names(identity: Identity, display: str) -> tuple[str, ...]:
     """The ways to say a model with its revision or hash, most explicit first."""
-    found = [display]
+    given = dict(identity.args)
+    path = next((given[key] for key in MODEL_KEYS if given.get(key)), "")
+    found = [display, *([path] if SNAPSHOT.search(path) else [])]
     for name in plain_names(identity):
         found += [f"{name}@{mark}" for mark in (identity.revision or "main", identity.fact("model_sha")) if mark]
     return tuple(dict.fromkeys(found))
