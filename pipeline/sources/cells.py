@@ -107,9 +107,9 @@ def resolved(scores: Iterable[Score], account: Account, faults: list[Fault], fol
         fix = "delete the one that is wrong, or place them apart in ladder.yaml"
         faults.append(Fault(where, f"contradict each other: {told[0]}{more}", fix))
     _tell_partial(kept, account)
-    if more := [s for s in kept if s.documents > s.of]:
-        names = listed(f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.source})" for s in more)
-        account.note(f"{len(more)} results say that they are of more documents than their task has: {names}")
+    if beyond := [s for s in kept if s.documents > s.of]:
+        names = listed(f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.source})" for s in beyond)
+        account.note(f"{len(beyond)} results say that they are of more documents than their task has: {names}")
     return kept
 
 
