@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from report_fixture import make_graded
 from test_cli import CONFIG, benchcast
 
-from pipeline import experiments
+from pipeline import experiments, run
 from pipeline.errors import BenchcastError
 from pipeline.results import Result
 
@@ -42,6 +44,22 @@ def test_what_is_not_there_is_told_before_the_work(ladder_csv: Path, tmp_path: P
             assert done.stderr.rstrip().endswith(f"pip install {package}")
             assert len(done.stderr.splitlines()) == 1
             assert not (tmp_path / "out").exists()
+
+
+def test_no_secret_of_the_config_or_the_server_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The notifiers of the nightly pass are no part of a result; a tracker's error may name its server."""
+    notify = {"urls": ["slack://SECRETTOKEN/a/b"], "command": ["curl", "https://u:SECRETTOKEN@hook.org/"]}
+    result = run({"data": {"source": "demo"}, "targets": [{"name": "p", "params": 3e6, "token_multiplier": 20}],
+                  "recipes": ["llama3"], "tasks": ["recall"], "reevaluate": {"notify": notify}})  # fmt: skip
+    assert "SECRETTOKEN" not in result.model_dump_json()
+
+    def refuse(**_: object) -> None:
+        raise OSError("https://u:SECRETTOKEN@mlflow.org/api?key=SECRETTOKEN does not answer")
+
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(start_run=refuse))
+    with pytest.raises(BenchcastError, match=r"--log mlflow: OSError: https://mlflow\.org/") as told:
+        experiments.log(result, {}, "mlflow")
+    assert "SECRETTOKEN" not in str(told.value)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -220,10 +220,17 @@ def test_a_fifo_in_the_place_of_a_file_is_refused_at_once(config: Path, name: st
     assert stat.S_ISFIFO(path.stat().st_mode)
 
 
-@pytest.mark.parametrize("name", ["status.json", "known.json"])
-def test_what_a_pass_can_do_without_does_not_stop_it(config: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("status.json", b"\xff{"), ("known.json", b"\xff{"), ("known.json", b'{"a": [1]}'),
+     ("status.json", b'{"time": "tomorrow", "told": {"terminal": "x"}, "error": 3}')],
+)  # fmt: skip
+def test_what_a_pass_can_do_without_does_not_stop_it(config: Path, name: str, content: bytes) -> None:
     path = config.parent / "nightly" / name
-    path.write_bytes(b"\xff{")
+    path.write_bytes(content)
+    if b"[1]" in content:
+        assert "gone: [1]" in world.here(config).stderr
+        return
     assert world.here(config).returncode == 0
     assert isinstance(json.loads(path.read_text()), dict)
 

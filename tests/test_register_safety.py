@@ -201,7 +201,10 @@ def test_a_run_of_the_table_is_no_forecast_under_whatever_name(
     renamed = table.replace({"run": {RUN: "final"}})
     other = table["run"].eq(RUN)
     counted = renamed.assign(params=renamed["params"].mask(other, renamed["params"] * 1.02))  # and N counted otherwise
-    for truth, name in ((table, RUN), (renamed, "final"), (counted, "final")):
+    rounded = counted.assign(
+        value=counted["value"].round(3), tokens=counted["tokens"].mask(other, counted["tokens"] * 0.99)
+    )
+    for truth, name in ((table, RUN), (renamed, "final"), (counted, "final"), (rounded, "final")):
         found = settled(peeking, truth, {"my-plan": name}, tmp_path)
         assert (found.known, found.coverage, found.mean_error, found.calibration) == (2, None, None, ())
         assert all(s.known and s.fitted for s in found.settled)

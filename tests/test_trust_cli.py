@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -99,6 +100,57 @@ def test_suggest_fits_the_budget(small: Path) -> None:
     assert found
     assert all(s["flops"] <= 3e13 * 1.0001 and 0 <= s["shrinks"] <= 1 for s in found)
     assert "no run of" in benchcast("suggest", str(small), "--budget", "1e3", code=2)
+
+
+def test_questions_tell_what_was_left_out_and_read_their_data_once(
+    small: Path,
+    table: pd.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """On stderr, so that what is printed as JSON stays JSON."""
+    from pipeline import cli_trust, forecast, ingest, questions
+    from pipeline.account import Account
+
+    account = Account()
+    account.leave("rows that are no scores", "a\x1b[2Jb")
+    loaded = ingest.read(load(small, Config).data, small.parent)
+    told = dataclasses.replace(loaded, account=account.record())
+    reads: list[int] = []
+    given: list[object] = []
+    monkeypatch.setattr(ingest, "read", lambda *a: (reads.append(1), told)[1])
+    for name in ("solve", "compare", "suggest"):
+        monkeypatch.setattr(questions, name, lambda *a: (given.append(a[2]), [])[1])
+    cli_trust.solve(small, task="word_order", accuracy=0.9, json=True)
+    cli_trust.compare(small, "a", "b", flops=1e14, json=True)
+    cli_trust.suggest(small, budget=3e13, json=True)
+    out, err = capsys.readouterr()
+    assert out == "[]\n" * 3
+    assert err == "data: left out 1: rows that are no scores: a\\x1b[2Jb\n" * 3
+    assert (len(reads), given) == (3, [told] * 3)
+    monkeypatch.setattr(ingest, "read", lambda _, __, data: data)  # it was read: solve and suggest take it as it is
+    assert forecast.run(load(small, Config), small.parent, told).provenance.account == account.record()
+
+
+def test_compare_says_when_there_is_nothing_to_compare(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.account import Account
+
+    result = run({"data": {"source": "demo"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"],
+                  "tasks": ["recall", "word_order"]})  # fmt: skip
+    first, second = result.forecasts
+    account = Account()
+    none = first.model_copy(update={"low": None})
+    for kept in ((none, second), (none, second.model_copy(update={"forecast": None}))):
+        answer = result.model_copy(update={"forecasts": kept})
+        monkeypatch.setattr(questions.forecasting, "run", lambda *_, answer=answer: answer)
+        ask = (load(small, Config), small.parent, None, first.family, first.family, 1e14, 20.0, account)
+        if kept[1] is second:
+            assert [c.task for c in questions.compare(*ask)] == ["word_order"]
+            assert account.record().left_out[0].examples == ("recall",)
+        else:
+            with pytest.raises(InputError, match="nothing to compare"):
+                questions.compare(*ask)
 
 
 def test_register_is_chained_and_every_edit_shows(small: Path, tmp_path: Path) -> None:

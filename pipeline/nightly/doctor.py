@@ -104,6 +104,10 @@ def _records(folder: Path) -> Iterator[Check]:
         return
     try:
         state = State(folder)
+        if bad := state.bad_lines():
+            yield Check("history", False, f"{len(bad)} lines of {folder / 'history.jsonl'} are no record of a pass "
+                        f"(the first: line {bad[0]}); the next pass sets them aside")  # fmt: skip
+            return
         passes = len(state.history())
         records = len(register.read(state.register)) if state.register.exists() else 0
         yield Check("history", True, f"{passes} passes with news, {records} registered forecasts, chain intact")

@@ -20,7 +20,7 @@ from pipeline.errors import BenchcastError, InputError
 from pipeline.nightly import alerts, conditions
 from pipeline.nightly.conditions import ALERT, Condition
 from pipeline.nightly.quiet import Voice, voice
-from pipeline.nightly.state import LATER, LaterError, State, stamp
+from pipeline.nightly.state import LATER, LaterError, State, stamp, time_of
 from pipeline.redact import MOST_TEXT, bounded, redacted, shown
 
 if TYPE_CHECKING:
@@ -317,8 +317,8 @@ class _Pass:
 
     def _clock(self) -> Condition | None:
         """The clock against every time that was written down."""
-        times = [str(e["time"]) for e in self._history] + [str(self._state.status().get("time", ""))]
-        latest = max((datetime.fromisoformat(t) for t in times if t), default=self._began)
+        times = map(time_of, [*(e["time"] for e in self._history), self._state.status().get("time")])
+        latest = max((t for t in times if t is not None), default=self._began)
         if self._began >= latest - SLACK:
             return None
         return Condition("clock", "", f"it is {stamp(self._began)} now, but a pass ended at {stamp(latest)}; set it",

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 
+from pipeline.errors import plain
 from pipeline.redact import redacted
 from pipeline.scoring.progress import Progress
 
@@ -30,21 +31,25 @@ class Voice(Progress):
         """Never say these."""
         self._secrets.extend(secrets)
 
+    def _clean(self, text: str) -> str:
+        """Without secrets, and without what would move a terminal's cursor."""
+        return "\n".join(map(plain, redacted(text, self._secrets).split("\n")))
+
     def log(self, text: str) -> None:
         """Only for the log."""
-        text = redacted(text, self._secrets)
+        text = self._clean(text)
         self._logger.info("%s", text)
 
     def note(self, text: str) -> None:
         """Worth remembering."""
-        text = redacted(text, self._secrets)
+        text = self._clean(text)
         self._logger.info("%s", text)
         if self._verbose:
             _write(self._out, text)
 
     def say(self, text: str) -> None:
         """Worth telling."""
-        text = redacted(text, self._secrets)
+        text = self._clean(text)
         self._logger.warning("%s", text)
         _write(self._err, text)
 

@@ -133,15 +133,18 @@ class State:
 
     def status(self) -> dict[str, Any]:
         """The last pass in short; empty when there is none, or it cannot be read."""
-        return _read(self.folder / "status.json")
+        found = _read(self.folder / "status.json")
+        told = found.get("told")
+        found["told"] = {k: v for k, v in told.items() if isinstance(v, int)} if isinstance(told, dict) else {}
+        return found
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Keep the last pass in short."""
         store.write_text(_dumped(status, indent=1) + "\n", self.folder / "status.json", durable=True)
 
-    def known(self) -> dict[str, Any]:
+    def known(self) -> dict[str, str]:
         """Checkpoints that were there: "run at step" to where."""
-        return _read(self.folder / "known.json")
+        return {k: str(v) for k, v in _read(self.folder / "known.json").items()}
 
     def write_known(self, known: dict[str, Any]) -> None:
         """Keep which checkpoints are there."""
@@ -178,6 +181,15 @@ class State:
         return place.name
 
 
+def time_of(text: object) -> datetime | None:
+    """A time that was written down; None where it is none, or says no time zone."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
 def stamp(time: datetime) -> str:
     """UTC, ISO 8601, to the second."""
     return time.astimezone(UTC).isoformat(timespec="seconds")
@@ -185,7 +197,8 @@ def stamp(time: datetime) -> str:
 
 def _holder(path: Path) -> str:
     found = _read(path)
-    return f"process {found['pid']} on {found['host']} since {found['since']}" if "pid" in found else "just begun"
+    whole = {"pid", "host", "since"} <= set(found)
+    return f"process {found['pid']} on {found['host']} since {found['since']}" if whole else "just begun"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -224,7 +237,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         entry = reading.json_of(line)
         if not (isinstance(entry, dict) and isinstance(entry["seq"], int)):
             return None
-        if datetime.fromisoformat(entry["time"]).tzinfo is None:
+        if time_of(entry["time"]) is None:
             return None
         for name, keys in LISTS.items():
             if any(key not in item for item in entry.get(name) or () for key in keys):
