@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,9 +56,10 @@ def read(path: Path, account: Account | None = None, repeated: bool = False, cat
     separator = _separator(head)
     if separator != "," and account is not None:
         account.note(f"{path.name} is separated by {SEPARATORS[separator]}, not by commas")
+    csv.field_size_limit(HUGE)
     names = [name.strip() for name in next(csv.reader([head], delimiter=separator))]
-    if not repeated and (twice := [name for i, name in enumerate(names) if name in names[:i]]):
-        raise reading.Unreadable(f"has the column {twice[0]!r} twice; keep one of them")
+    if not repeated and (twice := [name for name, count in Counter(names).items() if count > 1]):
+        raise reading.Unreadable(f"has the column {twice[0]!r:.100} twice; keep one of them")
     lines = _lines(found, separator, len(names), start)
     frame = _parsed(found, separator, len(names), start, categories)
     if len(frame) != len(lines):
@@ -125,7 +127,6 @@ def _lines(found: bytes, separator: str, width: int, start: int) -> Lines:
 
 
 def _quoted_lines(found: bytes, separator: str, width: int, start: int) -> Lines:
-    csv.field_size_limit(HUGE)
     text = io.StringIO(found.decode("utf-8"), newline="")
     reader = csv.reader(text, delimiter=separator, strict=True)
     rows, begin = [], 1

@@ -77,7 +77,7 @@ def _read(settings: DataSettings, base: Path, override: Path | str | pd.DataFram
             from pipeline.sources.download import fetch  # pooch is only needed to download
 
             path = fetch(settings.source)
-        table = schema.validate(module.read(path), str(path))
+        table = schema.validate(module.read(path, account), str(path), account)
         return _counted(table, f"{settings.source}: {path.name}", account, module.ABOUT)
     if path is None:
         raise InputError(f"data.path: is missing (source {settings.source!r} needs a file or folder; or give --data)")
