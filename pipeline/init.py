@@ -29,6 +29,7 @@ from pipeline.sources.places import LADDER, Place, places_of
 
 RESULTS: dict[str, Any] = {"lm_eval": lm_eval_files, "lighteval": lighteval}  # by source, modules with result_files
 READERS: dict[str, Any] = {"lm_eval": lm_eval, "lighteval": lighteval}  # and with read
+ADAPTERS = ("peft", "delta", "adapter")  # in the names of arguments that say that a model is an adapted one
 MOST_LINES = 20  # lines to add that are printed
 FEWEST_KINDS = 2
 
@@ -180,7 +181,10 @@ def _from_results(results: _Results) -> Draft:
 
 def _built(results: _Results, named: Sequence[Named]) -> Ladder:
     models = lm_eval_models.models(named, defaultdict(bool), defaultdict(bool))
-    known = [Known(m.name, m.pretrained, m.revision, m.params) for m in models]
+    known = [
+        Known(m.name, m.pretrained, m.revision, m.params, any(word in key for key in m.args for word in ADAPTERS))
+        for m in models
+    ]
     options = results.options
     return init_ladder.build(known, options.token_multiplier, options.tokens_per_step, results.account)
 

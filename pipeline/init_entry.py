@@ -19,12 +19,17 @@ NEAR = 1.25  # two statements of one number may differ by this factor: embedding
 
 @dataclass(frozen=True)
 class Known:
-    """A model as its results name it; ``name`` is its key in ``ladder.yaml``, ``params`` what the results state."""
+    """A model as its results name it.
+
+    ``name`` is its key in ``ladder.yaml``, ``params`` what the results state; ``adapter`` says that only ``pretrained``
+    was trained from the start.
+    """
 
     name: str
     pretrained: str
     revision: str = ""
     params: float | None = None
+    adapter: bool = False
 
 
 @dataclass
@@ -67,21 +72,18 @@ class Entry:
 
 def entry_of(model: Known) -> Entry:
     """What a model's name tells of its run and step, and its trainer of its step and tokens; the rest is to come."""
-    named = model.pretrained or model.name
-    told = model_names.numbers(f"{named}@{model.revision}" if model.revision else named)
-    adapter = bool(model.pretrained) and not model.name.startswith(model.pretrained)
-    if adapter:  # the step in its name is its own, not the model's
-        told = replace(told, run=f"{told.run} with {model_names.numbers(model.name).run}", step=None, tokens=None)
+    told = _told(model)
     _, bracket, particular = model.name.partition(" (")  # what tells models of one name and revision apart
     entry = Entry(model, told, told.run + (bracket + particular if bracket and particular.endswith(")") else ""))
-    if adapter:
-        entry.lacking["tokens"] = (
-            f"{model.name} adapts {model.pretrained}: its own training is not in that one's tokens"
-        )
+    if model.adapter:
+        what = f"{model.name} adapts {model.pretrained}: its own training is not in that one's tokens"
+        entry.lacking["tokens"] = what
         return entry
     state = _trainer_state(model.pretrained)
     if told.step:
         entry.step = told.step.value
+        if state is not None and state[0] != entry.step:
+            entry.origin["step"] = f"read from {told.step.text!r}, but trainer_state.json says {state[0]:.15g}"
     elif state is not None:
         entry.step = state[0]
         entry.origin["step"] = "trainer_state.json"
@@ -90,6 +92,27 @@ def entry_of(model: Known) -> Entry:
     if "step" in told.unsure and entry.step is None:
         entry.lacking["step"] = told.unsure["step"]
     return entry
+
+
+def _told(model: Known) -> Numbers:
+    """What the model's own name and revision tell, and for the rest the name that its result file gives it."""
+    own = model.pretrained or model.name
+    told = model_names.numbers(f"{own}@{model.revision}" if model.revision else own)
+    given = model.name.partition(" (")[0]
+    if given in (own, f"{own}@{model.revision}"):
+        return told
+    other = model_names.numbers(given)
+    if model.adapter:  # the step in its name is its own, not the model's
+        return replace(told, run=f"{told.run} with {other.run}", step=None, tokens=None)
+    lacking = [
+        quantity for quantity in ("step", "params", "tokens", "token_multiplier", "batch")
+        if getattr(told, quantity) is None and quantity not in told.unsure
+    ]  # fmt: skip
+    named = told.params is not None or told.step is not None
+    unsure = {q: why for q, why in other.unsure.items() if q in lacking} | told.unsure
+    more: dict[str, Any] = {quantity: getattr(other, quantity) for quantity in lacking}
+    bare = other.bare if "token_multiplier" in lacking else told.bare
+    return replace(told, run=told.run if named else other.run, bare=bare, unsure=unsure, **more)
 
 
 def _beside(pretrained: str, file: str) -> Any:

@@ -69,6 +69,9 @@ def build(
     if untrained:
         account.leave("checkpoints at step 0, which have seen no tokens", *untrained)
     entries = [e for e in entries if e.name not in set(untrained)]
+    for entry in entries:
+        if "but trainer_state.json says" in entry.origin.get("step", ""):
+            account.note(f"{entry.name}: step: {entry.origin['step']}; the former counts")
     _separate(entries)
     for run in runs(entries).values():
         fill_params(run, account)

@@ -56,6 +56,7 @@ class Tokens:
         self.entries, self.multiplier, self.per_step = entries, multiplier, per_step
         self.ends = {run: _end(found) for run, found in runs(entries).items()}
         self.against: dict[str, list[tuple[str, str]]] = {}  # option to models that contradict it, and how
+        self.unfinished: list[str] = []  # runs whose last step has seen fewer tokens than the multiplier says
         self.served: set[str] = set()  # options that filled in a number, or agreed with one
 
     def fill(self, account: Account) -> None:
@@ -77,6 +78,11 @@ class Tokens:
             self._ordered(run)
             self._possible(run)
         self._report(account)
+        if self.unfinished:
+            account.note(
+                f"the last step of {listed(self.unfinished)} saw fewer tokens than --token-multiplier says, and was "
+                "taken for an earlier checkpoint of a longer run"
+            )
         if any("of its last step" in e.origin.get("tokens", "") for e in self.entries):
             account.note(
                 "tokens per parameter are those of a run's end: its last step in these results was taken for it"
@@ -106,6 +112,7 @@ class Tokens:
             if option in last.origin["tokens"]:
                 raise FaultsError([Fault(last.name, wrong, f"correct {option}")])
         for entry in known:
+            del entry.origin["tokens"]
             entry.tokens, entry.lacking["tokens"] = None, wrong
 
     def _fill(self, entry: Entry) -> None:
@@ -178,6 +185,9 @@ class Tokens:
             elif entry.step is None or entry.tokens > said:  # an earlier checkpoint has seen fewer
                 text = f"{entry.tokens:.4g} tokens ({entry.origin['tokens']}), not {said:.4g}"
                 self._against("--token-multiplier", entry, text)
+            else:
+                self.served.add("--token-multiplier")
+                self.unfinished.append(entry.run)
 
     def _beyond_name(self, entry: Entry) -> None:
         """More tokens by the steps than the name's tokens per parameter allow."""

@@ -434,6 +434,26 @@ def test_an_adapter_is_no_checkpoint_of_its_base(tmp_path: Path) -> None:
     assert not {"step", "tokens"} & set(found)
 
 
+def test_a_file_of_lm_eval_03_tells_what_the_model_does_not(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    for step in (1000, 2000):
+        (tmp_path / "results" / f"lm-160m_step{step}.json").write_text(json.dumps({
+            "results": {"piqa": {"acc": 0.6 + step / 1e5, "acc_stderr": 0.01}}, "versions": {"piqa": 0},
+            "config": {"model": "hf-causal", "model_args": "pretrained=/ckpt/current", "num_fewshot": 0},
+        }))  # fmt: skip
+    assert benchcast("init", "results", "--tokens-per-step", "1e6", cwd=tmp_path).returncode == 0
+    assert ladder_of(tmp_path / "results") == {
+        f"lm-160m_step{step}": {
+            "run": "lm-160m",
+            "family": "my-mix",
+            "step": step,
+            "params": 1.6e8,
+            "tokens": step * 1e6,
+        }
+        for step in (1000, 2000)
+    }
+
+
 def test_public_names_are_read_or_left_to_add(tmp_path: Path) -> None:
     source = CASES / "08-names-of-public-checkpoints" / "results"
     if not source.is_dir():
