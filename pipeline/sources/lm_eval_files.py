@@ -19,6 +19,7 @@ from pipeline.errors import Fault
 from pipeline.sources import foreign
 from pipeline.sources.identity import Identity, identity_of
 
+PACKED = (".json.gz", ".json.bz2", ".json.xz", ".json.zst", ".zip", ".tar", ".tar.gz", ".tgz")
 MOST_UNNAMED = 1 << 20  # bytes of a JSON file that is parsed only to say what it is
 
 
@@ -78,9 +79,13 @@ def json_files(folder: Path, account: Account) -> Iterator[Path]:
 
     for place, folders, names in os.walk(folder, onerror=refused):
         folders.sort()
+        for name in (name for name in folders if os.path.islink(os.path.join(place, name))):
+            account.leave("folders that are links, which are not followed", shown(Path(place) / name, folder))
         for name in sorted(names):
-            if name.endswith(".json") and not name.startswith("."):
+            if name.lower().endswith(".json") and not name.startswith("."):
                 yield Path(place) / name
+            elif name.startswith("results") and name.lower().endswith(PACKED):
+                account.leave("packed results, which are not read: unpack them", shown(Path(place) / name, folder))
 
 
 def result_files(folder: Path, account: Account, faults: list[Fault]) -> tuple[list[ResultFile], dict[str, list[str]]]:
@@ -156,6 +161,8 @@ def _record(path: Path, name: str, data: bytes, content: dict[str, Any]) -> Resu
     given = config.get("model_args")
     groups = {str(g) for g, children in _mapping(content.get("group_subtasks")).items() if children}
     groups |= {str(g) for g in _mapping(content.get("groups"))}
+    if configs := _mapping(content.get("configs")):
+        groups |= {str(g) for g, v in _mapping(content.get("versions")).items() if v == "N/A" and g not in configs}
     old = "configs" not in content and "n-shot" not in content and not content.get("lm_eval_version")
     return ResultFile(
         path=path, shown=name, stamp=stamp_of(path), digest=hashlib.sha256(data).hexdigest(),
