@@ -16,14 +16,15 @@ from fuzz_worlds import Files
 ESCAPES = "\x1b[2J\x1b]0;title\x07"
 HOSTILE: tuple[Any, ...] = (
     None, True, False, "", " ", "x", -1, 0, 1, 3, 0.5, -0.0, 1e-300, 1e300, 1e308, 10**30, 10**400, float("nan"),
-    float("inf"), float("-inf"), [], {}, [[]], [None], {"": {}}, {"a": 1}, ["a", 1], "1e3", "nan", "None", "N/A", "12,000",
-    "31.2%", "0,312", "1.3B", "0x10", "１２", "\u2028", "a\u2028b", "\x00", ESCAPES, "é" * 300, "w" * 100_000, "../../etc", "a\nb",
-    "-", "*", "[", "=cmd()", "2024-13-45", "\ud800", "org/m-1B", "quiz", "acc,none",
+    float("inf"), float("-inf"), [], {}, [[]], [None], {"": {}}, {"a": 1}, ["a", 1], "1e3", "nan", "None", "N/A",
+    "12,000", "31.2%", "0,312", "1.3B", "0x10", "１２", "\u2028", "a\u2028b", "\x00", ESCAPES, "é" * 300, "w" * 100_000,
+    "../../etc", "a\nb", "-", "*", "[", "=cmd()", "2024-13-45", "\ud800", "org/m-1B", "quiz", "acc,none",
 )  # fmt: skip
 CELLS = (
-    "", " ", "x", "nan", "NaN", "inf", "-inf", "-1", "0", "1e400", "1e300", "12,000", "31.2%", "0,312", "1.3B", "1_000", "0x10", "007",
-    "True", "None", "１２", "a\u2028b", "\x00", ESCAPES, "é" * 300, "w" * 100_000, "'", '"', '""', "=1+1", "1 2", "NA", "null",
-    "#N/A", "1e-320", "9" * 400, "\ud800", "- ", "+5", "5.", ".5", "5e", "acc", "nll",
+    "", " ", "x", "nan", "NaN", "inf", "-inf", "-1", "0", "1e400", "1e300", "12,000", "31.2%", "0,312", "1.3B", "1_000",
+    "0x10", "007", "True", "None", "１２", "a\u2028b", "\x00", ESCAPES, "é" * 300, "w" * 100_000,
+    "'", '"', '""', "=1+1", "1 2",
+    "NA", "null", "#N/A", "1e-320", "9" * 400, "\ud800", "- ", "+5", "5.", ".5", "5e", "acc", "nll",
 )  # fmt: skip
 Mutation = Callable[[bytes, random.Random], bytes]
 
@@ -50,11 +51,15 @@ def _twice(data: bytes, rng: random.Random) -> bytes:
     return data[:start] + data[start : start + rng.randrange(1, 400)] + data[start:]
 
 
+INSERTED = (
+    b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b",", b'"', b"{", b"}", b"[", b"&a", b"*a", b"NaN", b"-",
+    b": ", b"# ", b"!!python/object:os.system ", b"\x1b[31m", "\u2028".encode(), b"\xed\xa0\x80", b"\t", b"9" * 50,
+)  # fmt: skip
+
+
 def _insert(data: bytes, rng: random.Random) -> bytes:
-    what = rng.choice((b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b",", b'"', b"{", b"}", b"[", b"&a", b"*a", b"!!python/object:os.system ",
-                       b"\x1b[31m", "\u2028".encode(), b"\xed\xa0\x80", b"NaN", b"-", b": ", b"# ", b"\t", b"9" * 50))  # fmt: skip
     start = rng.randrange(len(data) + 1)
-    return data[:start] + what + data[start:]
+    return data[:start] + rng.choice(INSERTED) + data[start:]
 
 
 def _whole(data: bytes, rng: random.Random) -> bytes:
@@ -62,15 +67,17 @@ def _whole(data: bytes, rng: random.Random) -> bytes:
     text = data.decode("utf-8", "replace")
     deep = rng.choice((100, 5000, 200_000))
     return rng.choice((
-        lambda: b"", lambda: b"\n", lambda: b"\xef\xbb\xbf" + data, lambda: text.encode("utf-16"), lambda: text.encode("utf-32"),
+        lambda: b"", lambda: b"\n", lambda: b"\xef\xbb\xbf" + data, lambda: text.encode("utf-16"),
+        lambda: text.encode("utf-32"), lambda: data.upper(), lambda: data.replace(b'"', b"'"),
         lambda: text.replace("m", "é").encode("latin-1", "replace"), lambda: data.replace(b"\n", b"\r\n"),
         lambda: data.replace(b"\n", b"\r"), lambda: data.replace(b",", b";"), lambda: data.replace(b",", b"\t"),
-        lambda: data.replace(b".", b","), lambda: b"\x1f\x8b\x08" + data, lambda: b"PAR1" + data, lambda: b"\x00" * 1000,
-        lambda: b"[" * deep, lambda: b'{"a":' * deep, lambda: b"[" * deep + b"]" * deep, lambda: b"- " * deep, lambda: data * 2,
-        lambda: data * 50, lambda: b"null", lambda: b"[]", lambda: b"{}", lambda: b"3", lambda: b'"x"', lambda: b"x\n" * 1000,
+        lambda: data.replace(b".", b","), lambda: b"\x1f\x8b\x08" + data, lambda: b"PAR1" + data,
+        lambda: b"\x00" * 1000, lambda: b"[" * deep, lambda: b'{"a":' * deep, lambda: b"[" * deep + b"]" * deep,
+        lambda: b"- " * deep, lambda: data * 2, lambda: data * 50, lambda: b"null", lambda: b"[]", lambda: b"{}",
+        lambda: b"3", lambda: b'"x"', lambda: b"x\n" * 1000,
         lambda: b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
             b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 9)) for c in range(ord("b"), ord("j"))),
-        lambda: b"#" + data, lambda: b"---\n" + data + b"\n---\n" + data, lambda: data.upper(), lambda: data.replace(b'"', b"'"),
+        lambda: b"#" + data, lambda: b"---\n" + data + b"\n---\n" + data,
     ))()  # fmt: skip
 
 
@@ -229,7 +236,8 @@ def mutate(files: Files, rng: random.Random) -> tuple[Files, str]:
         other = rng.choice(sorted(files))
         return {path: files[other]}, f"{path} holds {other}"
     if rng.random() < 0.03:
-        copy_name = f"{path.rpartition('/')[0]}/{rng.choice(('copy', 'results_9', 'é', 'a b', 'x' * 200))}{path[path.rfind('.') :]}"
+        name = rng.choice(("copy", "results_9", "é", "a b", "x" * 200))
+        copy_name = f"{path.rpartition('/')[0]}/{name}{path[path.rfind('.') :]}"
         return {copy_name: data}, f"{path} again as {copy_name}"
     of_kind = STRUCTURE.get(path[path.rfind(".") :], _bits)
     made = of_kind if rng.random() < 0.65 else rng.choice(BYTES)

@@ -233,9 +233,9 @@ def wandb(kind: str = "table") -> World:
     })}  # fmt: skip
     if kind == "table":
         files["in/runs.csv"] = as_csv([
-            {"Name": f"{size}-a", "State": "finished", "Created": "2025-03-02T10:00:00.000Z", "trainer/global_step": steps[size],
-             "eval/loss": loss_of(params, PER_PARAMETER * params), "quiz/acc": round(0.3 + 0.05 * i, 3),
-             "learning_rate": 3e-4}
+            {"Name": f"{size}-a", "State": "finished", "Created": "2025-03-02T10:00:00.000Z",
+             "trainer/global_step": steps[size], "eval/loss": loss_of(params, PER_PARAMETER * params),
+             "quiz/acc": round(0.3 + 0.05 * i, 3), "learning_rate": 3e-4}
             for i, (size, params) in enumerate(SIZES.items())
         ])  # fmt: skip
     else:
@@ -270,8 +270,8 @@ def trainer() -> World:
                 tokens = step * batch
                 log.append({"epoch": step / last, "loss": 3.1, "learning_rate": 1e-4, "step": step,
                             "num_input_tokens_seen": tokens})  # fmt: skip
-                log.append({"epoch": step / last, "eval_loss": loss_of(params, tokens), "eval_runtime": 1.0, "step": step,
-                            "num_input_tokens_seen": tokens})  # fmt: skip
+                log.append({"epoch": step / last, "eval_loss": loss_of(params, tokens), "eval_runtime": 1.0,
+                            "step": step, "num_input_tokens_seen": tokens})  # fmt: skip
             state = {"best_metric": None, "epoch": end / last, "eval_steps": last // 4, "global_step": end,
                      "log_history": log, "logging_steps": 100, "max_steps": last, "num_input_tokens_seen": end * batch,
                      "num_train_epochs": 1, "train_batch_size": 8}  # fmt: skip
@@ -298,7 +298,8 @@ def table_rows(sizes: int = 4) -> list[dict[str, Any]]:
                 common | {"task": "quiz", "metric": "nll", "value": nll, "stderr": 0.01, "n": 1000, "chance": ""},
                 common | {"task": "quiz", "metric": "bits_per_byte", "value": nll / math.log(2), "stderr": 0.01,
                           "n": 1000, "chance": ""},
-                common | {"task": "text", "metric": "val_loss", "value": 3.5 * nll, "stderr": "", "n": "", "chance": ""},
+                common | {"task": "text", "metric": "val_loss", "value": 3.5 * nll, "stderr": "", "n": "",
+                          "chance": ""},
             ]  # fmt: skip
     return rows
 
@@ -322,7 +323,8 @@ def every_eval_ever() -> World:
                 {"evaluation_name": task, "source_data": {"dataset_name": task, "source_type": "other"},
                  "metric_config": {"metric_name": "acc", "metric_unit": "proportion", "lower_is_better": False,
                                    "score_type": "continuous", "min_score": 0, "max_score": 1},
-                 "score_details": {"score": acc + extra, "uncertainty": {"standard_error": {"value": 0.01}, "num_samples": 1000}},
+                 "score_details": {"score": acc + extra,
+                                   "uncertainty": {"standard_error": {"value": 0.01}, "num_samples": 1000}},
                  "generation_config": {"additional_details": {"num_fewshot": "0"}}}
                 for task, extra in (("quiz", 0.0), ("riddles", 0.05))
             ],

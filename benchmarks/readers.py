@@ -91,10 +91,10 @@ def result_files(folder: Path, samples_of: int) -> None:
         score = {"alias": "quiz", "acc,none": acc, "acc_stderr,none": (acc * (1 - acc) / (n - 1)) ** 0.5}
         names = ("quiz", *(f"task{i}" for i in range(20)))
         content = {
-            "results": {task: score for task in names}, "group_subtasks": {}, "versions": dict.fromkeys(names, 1.0),
+            "results": _each(names, score), "group_subtasks": {}, "versions": dict.fromkeys(names, 1.0),
             "configs": {t: {"task": t, "output_type": "multiple_choice", "num_fewshot": 0, "target_delimiter": " ",
                             "doc_to_text": "Question: {{question}}\nAnswer:" * 20} for t in names},
-            "n-shot": dict.fromkeys(names, 0), "n-samples": {task: {"original": n, "effective": n} for task in names},
+            "n-shot": dict.fromkeys(names, 0), "n-samples": _each(names, {"original": n, "effective": n}),
             "config": {"model": "hf", "model_num_parameters": params, "model_dtype": "torch.float32", "limit": None,
                        "model_args": {"pretrained": model, "revision": f"step{step}", "dtype": "float32"}},
             "date": 1.7e9, "lm_eval_version": "0.4.13", "model_name": model, "chat_template": None,
@@ -104,6 +104,10 @@ def result_files(folder: Path, samples_of: int) -> None:
         if number < samples_of:
             (place / f"samples_quiz_{stamp}.jsonl").write_text("".join(json.dumps(s) + "\n" for s in asked))
     (folder / "ladder.yaml").write_text(yaml.safe_dump(places))
+
+
+def _each(names: tuple[str, ...], value: object) -> dict[str, object]:
+    return {name: value for name in names}  # noqa: C420
 
 
 def _samples() -> list[dict[str, object]]:
