@@ -33,7 +33,8 @@ from typing import Any
 
 import fuzz_mutate
 import fuzz_semantic
-from fuzz_worlds import WORLDS, Files, Read, World
+from fuzz_world import Files, Read, World
+from fuzz_worlds import WORLDS
 
 from pipeline.errors import BenchcastError
 

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from fuzz_contradict import UNITS, Allowed, Made, Unfit, export, json_of, more, named, nothing, of, same
-from fuzz_worlds import Files, as_csv, as_json
+from fuzz_world import Files, as_csv, as_json
 
 # ---- Weights & Biases ----
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from fuzz_contradict import UNITS, Made, Unfit, json_of, named, nothing, of, off, same
-from fuzz_worlds import Files, as_json, as_yaml
+from fuzz_world import Files, as_json, as_yaml
 
 RESULT = r"(results[^/]*|/m-[^/]*)\.json$"
 

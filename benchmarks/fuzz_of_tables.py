@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from fuzz_contradict import UNITS, Allowed, Made, Unfit, json_of, named, nothing, of, off, rows_of, same
-from fuzz_worlds import Files, as_csv, as_json, as_yaml
+from fuzz_world import Files, as_csv, as_json, as_yaml
 
 # ---- ladder tables ----
 

@@ -13,7 +13,8 @@ import fuzz_of_logs
 import fuzz_of_results
 import fuzz_of_tables
 from fuzz_contradict import BY_READER, Allowed, Unfit, anything, nothing, same
-from fuzz_worlds import WORLDS, Files, World
+from fuzz_world import Files, World
+from fuzz_worlds import WORLDS
 
 __all__ = ["READERS", "Allowed", "anything", "contradict", "nothing", "same", "worlds"]
 ENTERED = (fuzz_of_logs, fuzz_of_results, fuzz_of_tables)  # importing them entered their contradictions

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import fuzz
 import fuzz_semantic
+import fuzz_world
 import fuzz_worlds
 
 SEED = 14
@@ -35,9 +36,9 @@ def test_the_oracle_sees_what_it_is_there_for(tmp_path: Path) -> None:
     rows = dict(case.base.rows)
     key = next(iter(rows))
     rows[key] = (9.9, *rows[key][1:])
-    changed = fuzz_worlds.Read(rows)
+    changed = fuzz_world.Read(rows)
     assert "ACCEPTED 1 rows" in fuzz.silent(case, changed, fuzz_semantic.same)
-    assert fuzz.silent(case, fuzz_worlds.Read(rows, ("left out 1: …",)), fuzz_semantic.same) == ""
+    assert fuzz.silent(case, fuzz_world.Read(rows, ("left out 1: …",)), fuzz_semantic.same) == ""
     assert fuzz.silent(case, case.base, fuzz_semantic.same) == ""
     assert "nothing says" in fuzz.silent(case, case.base, fuzz_semantic.nothing)
     assert "22 lines" in fuzz.unreadable("x\n" * 21)
