@@ -52,12 +52,17 @@ def read(path: Path, account: Account | None = None, repeated: bool = False, cat
         raise reading.Unreadable(f"line {line} has a NUL byte: is it a CSV file?")
     if b"\n" not in found:
         found = found.replace(b"\r", b"\n")
+    if b'"' not in found and found.count(b"\r") != found.count(b"\r\n"):
+        raise reading.Unreadable("has carriage returns inside its lines; save it with one kind of line end")
     head, start = _header(found)
     separator = _separator(head)
     if separator != "," and account is not None:
         account.note(f"{path.name} is separated by {SEPARATORS[separator]}, not by commas")
     csv.field_size_limit(HUGE)
-    names = [name.strip() for name in next(csv.reader([head], delimiter=separator))]
+    try:
+        names = [name.strip() for name in next(csv.reader([head], delimiter=separator))]
+    except csv.Error as error:
+        raise reading.Unreadable(f"line {start} is no header of a CSV file: {error}") from None
     if not repeated and (twice := [name for name, count in Counter(names).items() if count > 1]):
         raise reading.Unreadable(f"has the column {twice[0]!r:.100} twice; keep one of them")
     lines = _lines(found, separator, len(names), start)
