@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from pipeline.account import listed
 from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.recipes.common import matching
 from pipeline.schema import LOSSES
+from stages.aggregate import MEAN
 
 Task = tuple[str, str, pd.DataFrame]
 WHERE = ["run", "tokens"]
@@ -22,20 +24,25 @@ def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]
     Raises
     ------
     InputError
-        When a pattern matches no task, or an average has a task's name.
+        When a pattern matches no task, one task has two weights, there is no task, or an average has a task's name.
     """
     found = {}
     for average, wanted in config.averages.items():
         if average in names:
             raise InputError(f"averages.{average}: a task of the table has that name; choose another")
         patterns = wanted if isinstance(wanted, Mapping) else dict.fromkeys(wanted, 1.0)
+        if f"{average} ({MEAN.name})" in names:
+            raise InputError(f"averages.{average}: a task of the table has the name of its other forecast, "
+                             f"{average} ({MEAN.name}); choose another")  # fmt: skip
+        if not patterns:
+            raise InputError(f"averages.{average}: names no task; give patterns of tasks, or weight by task")
         weights: dict[str, float] = {}
         for pattern, weight in patterns.items():
             matched = matching(names, [pattern])
             if not matched:
-                raise InputError(
-                    f"averages.{average}: {pattern!r} matches no task (there are {', '.join(names[:6])}, …)"
-                )
+                raise InputError(f"averages.{average}: {pattern!r} matches no task (there are {listed(names, 6)})")
+            if twice := [task for task in matched if weights.get(task, weight) != weight]:
+                raise InputError(f"averages.{average}: task {twice[0]!r} is matched by patterns of different weights")
             weights |= dict.fromkeys(matched, weight)
         total = sum(weights.values())
         found[average] = {task: weight / total for task, weight in weights.items()}

@@ -6,12 +6,22 @@ import difflib
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from pipeline import reading
+from pipeline import reading, units
 from pipeline.errors import Fault, FaultsError
+from stages import checks
 from stages.architecture import CONVENTIONS as FLOP_CONVENTIONS
 from stages.flops import Budget, budget
 
@@ -21,7 +31,22 @@ T = TypeVar("T", bound=BaseModel)
 class Strict(BaseModel):
     """Frozen, and an unknown key is an error (with what was probably meant)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_values(cls, data: Any) -> Any:
+        """``last: true`` is no number 1: a truth value counts only where one is asked for."""
+        for name, value in data.items() if isinstance(data, dict) else ():
+            given = value if isinstance(value, list | tuple) else [value]
+            field = cls.model_fields.get(name) if isinstance(name, str) else None
+            if field and any(isinstance(v, bool) for v in given) and not _takes_bool(field.annotation):
+                raise ValueError(f"{name}: must be a number or text, not true or false")
+        return data
+
+
+def _takes_bool(annotation: Any) -> bool:
+    return annotation is bool or any(map(_takes_bool, get_args(annotation)))
 
 
 def _no_bool(value: Any) -> Any:
@@ -49,6 +74,7 @@ Patterns = Annotated[
 def _bounds(value: float | tuple[float, float]) -> float | tuple[float, float]:
     if isinstance(value, tuple) and value[0] >= value[1]:
         raise ValueError("the lower bound must be below the upper")
+    checks.limits("an accuracy", "a bound", value)
     return value
 
 
@@ -88,12 +114,32 @@ class Target(Strict):
             if any(n is not None for n in numbers) or self.name is not None:
                 raise ValueError("give either run, or flops/params/tokens/token_multiplier, not both")
         else:
-            self.budget()
+            self._check_units(self.budget())
         return self
+
+    def _check_units(self, whole: Budget) -> None:
+        """A model of 70 parameters on 1400 tokens was meant in billions: a fault that says so."""
+        wrong = None
+        if self.params is not None or self.tokens is not None:
+            wrong = units.impossible(whole.params, whole.tokens)
+        if wrong is None and self.token_multiplier is not None:
+            wrong = units.impossible_multiplier(self.token_multiplier)
+        if wrong is None and not math.isfinite(whole.flops):
+            wrong = "its FLOPs are beyond all numbers"
+        if wrong:
+            raise ValueError(wrong)
 
     def budget(self) -> Budget:
         """C, N and D of a target given by numbers."""
         return budget(self.flops, self.params, self.tokens, self.token_multiplier)
+
+
+def _loss(name: str) -> str:
+    from pipeline.schema import LOSSES, RESERVED  # which need pandas
+
+    if name in RESERVED and name not in LOSSES:
+        raise ValueError("is no loss; give nll, nll_choice, bits_per_byte or the name of a validation loss")
+    return name
 
 
 class Llama3Settings(Strict):
@@ -112,6 +158,8 @@ class Llama3Settings(Strict):
     ceiling: Bounds = 1.0
     last: int = Field(default=1, ge=1, description="a run's value is the mean of its last checkpoints")
 
+    _middle_is_a_loss = field_validator("middle")(_loss)
+
 
 class OvertrainingSettings(Strict):
     """(C, tokens per parameter) to validation loss, then exponential to top-1 error."""
@@ -121,6 +169,8 @@ class OvertrainingSettings(Strict):
     loss_runs: Patterns = Field(default=("*",), description="runs the loss law is fitted on")
     error_runs: Patterns = Field(default=("*",), description="runs the error law is fitted on")
     last: int = Field(default=1, ge=1)
+
+    _loss_is_a_loss = field_validator("loss")(_loss)
 
 
 class LadderSettings(Strict):
@@ -263,6 +313,15 @@ class Config(Strict):
     out: Path = Path("out")
     score: ScoreSettings | None = None
     reevaluate: ReevaluateSettings | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        # Two planned runs of one name are found where the names of the table are known.
+        for name, seen in (("targets", [t.run or i for i, t in enumerate(self.targets)]), ("recipes", [*self.recipes])):
+            for i, one in enumerate(seen):
+                if (first := seen.index(one)) < i:
+                    raise ValueError(f"{name}[{i}]: repeats {name}[{first}]; keep one of them")
+        return self
 
     @model_validator(mode="after")
     def _tracked_are_planned(self) -> Self:

@@ -84,12 +84,14 @@ class PlanConfig(Strict):
     schedules: SchedulesSettings | None = None
     resamples: int = Field(default=1000, ge=100)
     level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     out: Path = Path("out/plan")
 
     @model_validator(mode="after")
     def _known(self) -> Self:
         losses = [name for name, law in LAWS.items() if law.form != "power"]
+        if twice := [c for i, c in enumerate(self.flops) if c in self.flops[:i]]:
+            raise ValueError(f"flops: {twice[0]:g} is there twice; keep one of them")
         if self.published not in losses:
             raise ValueError(f"published: {self.published!r} is no law with a loss ({', '.join(losses)})")
         return self

@@ -35,9 +35,16 @@ def combine(trials: Backtest, pooled: Pooled, members: Mapping[str, float], labe
     (Backtest, Pooled)
         A row per (cutoff, run) that every member was forecast for. Its forms are the mean of the members' pools, whose
         ``stderr`` takes errors to be independent, and carrying forward; the pool's spread has the correlation.
+
+    Raises
+    ------
+    ValueError
+        Where nothing was fitted.
     """
     rows = trials.rows
-    carry = next(i for i, f in enumerate(trials.forms) if f.first == CARRY)
+    carry = next((i for i, f in enumerate(trials.forms) if f.first == CARRY), None)
+    if carry is None:
+        raise ValueError("no form was fitted to any task: there is nothing to average")
     table = pd.DataFrame(
         {
             **rows[list(COLUMNS)],

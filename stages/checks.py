@@ -6,12 +6,10 @@ import math
 from numbers import Real
 from typing import Any
 
-import numpy as np
-
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite real number, a truth value excluded."""
-    return not isinstance(value, bool | np.bool_) and isinstance(value, Real) and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def threshold(owner: str, name: str, value: Any) -> None:

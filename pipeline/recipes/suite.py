@@ -46,11 +46,14 @@ class Suite:
 
     def combined(self, job: Job, label: str) -> Suite:
         """An average as the mean of its tasks' forecasts: a suite of one task, ``label``."""
-        trials, pooled = combine(self.trials, self.pooled, job.members, label)
-        return replace(
-            self, jobs={label: job}, ladders={label: self.ladders[job.task]}, middles={label: ()}, trials=trials,
-            pooled=pooled, calibrated=calibrate(trials, pooled, self.level), targets={label: self.targets[job.task]},
+        named = replace(
+            self, jobs={label: job}, ladders={label: self.ladders[job.task]}, middles={label: ()},
+            targets={label: self.targets[job.task]},
         )  # fmt: skip
+        if not self.trials.forms:  # so few runs that nothing was fitted: there is nothing to combine
+            return named
+        trials, pooled = combine(self.trials, self.pooled, job.members, label)
+        return replace(named, trials=trials, pooled=pooled, calibrated=calibrate(trials, pooled, self.level))
 
     def weights(self, task: str, runs: Sequence[str]) -> dict[Form, NDArray[np.float64]]:
         """What every form counts in the forecasts of some targets, (m,)."""
