@@ -173,6 +173,12 @@ def test_tasks_without_an_accuracy_are_named_with_what_they_have(tmp_path: Path)
         assert words in said
 
 
+def test_a_file_without_anything_to_use_need_not_be_placed(tmp_path: Path) -> None:
+    one(tmp_path)
+    put(tmp_path, result("pretrained=org/chat", results={"ifeval": {"strict_acc,none": 0.5}}), 2)
+    assert "result files in which nothing can be used: m/results_2026-01-02" in told(tmp_path)
+
+
 def test_nothing_that_can_be_used_is_one_message(tmp_path: Path) -> None:
     numbers = {"exact_match,strict-match": 0.1, "exact_match,flexible-extract": 0.2}
     put(tmp_path, result(M, task="gsm8k", results={"gsm8k": numbers}))

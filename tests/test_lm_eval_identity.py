@@ -67,7 +67,7 @@ def test_explicit_names_win_over_the_plain_one(tmp_path: Path) -> None:
     revisions(tmp_path)
     ladder(tmp_path, {"org/m": 8} | {f"org/m@step{step}": step for step in (8, 4, 2, 1)})
     assert values(tmp_path) == {(step, "acc"): step / 10 for step in (8, 4, 2, 1)}
-    assert "models of ladder.yaml that no result file is about: org/m" in told(tmp_path)
+    assert "models of ladder.yaml that no usable result is about: org/m" in told(tmp_path)
 
 
 def test_one_revision_may_go_by_the_plain_name(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from pipeline.sources.places import LADDER
 __all__ = ["LADDER", "models", "read"]
 
 # Arguments of a model that say how it was run; what is generated does not matter for accuracies of choices.
-RUNNING = ("model_name", "generation_parameters", "model_parallel", "compile", "continuous_batching", "config", "host",
+RUNNING = ("model_name", "generation_parameters", "model_parallel", "compile", "continuous_batching", "host",
            "skip_special_tokens", "system_prompt", "override_chat_template", "use_chat_template")  # fmt: skip
 # Accuracy after dividing by the answer's characters: lm-eval's acc_norm.
 BY_LENGTH = re.compile(r"^acc:logprob_normalization=LogProbCharNorm\(.*\)$")
@@ -94,7 +94,7 @@ def _record(path: Path, name: str, data: bytes, content: dict[str, Any]) -> Resu
 
 def _identity(general: Mapping[str, Any]) -> Identity:
     """The model, from ``model_config`` (0.9 and later) or the fields beside it (before)."""
-    config = _mapping(general.get("model_config")) or _mapping(general.get("config"))
+    config = _mapping(general.get("model_config"))
     args = {str(key): identity.text(value) for key, value in config.items() if key not in RUNNING}
     if args.get("add_special_tokens") == "True":
         del args["add_special_tokens"]  # what it does unless told otherwise

@@ -69,7 +69,11 @@ def read(
     found = _found(folder, account, faults, tool)
     path = folder / LADDER
     places = places_of(folder, faults) if placed is None else validated(path, placed, faults)
-    kept = lm_eval_models.placed([one for one, _ in found], folder, places, account, faults)
+    usable = [one for one, tasks in found if tasks]
+    for one, tasks in found:
+        if not tasks:  # it need not be placed
+            account.leave("result files in which nothing can be used", one.file.shown)
+    kept = lm_eval_models.placed(usable, folder, places, account, faults)
     keys = {id(one): key for one, key in kept}
     candidates = [
         _score(one, task, numbers, keys[id(one)], place)

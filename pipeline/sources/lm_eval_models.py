@@ -80,7 +80,7 @@ def placed(
     faults += (_several(key, [files[0] for files in by_key[key].values()], folder) for key in sorted(several))
     for key, place in places.items():
         if key not in by_key:
-            account.leave(f"models of {LADDER} that no result file is about", key)
+            account.leave(f"models of {LADDER} that no usable result is about", key)
         elif place is None and not faults:  # one with faults is None as well
             account.leave(f"models that {LADDER} leaves out (null)", key)
     return [(one, key) for one, key in chosen if key not in several and places[key] is not None]
