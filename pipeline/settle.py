@@ -91,6 +91,7 @@ class Truth:
 def truths(table: pd.DataFrame) -> Truth:
     """What a ladder table says of its runs; a task is known by its name, and by its label with shots and prompt."""
     rows = table[table["metric"].isin(["acc", "acc_norm"])].sort_values("tokens", kind="stable")
+    rows = rows.assign(n=rows.get("n", np.nan), task_version=rows.get("task_version", ""))  # a frame may lack them
     scores: dict[tuple[str, str, str], Array] = {}
     about: dict[tuple[str, str, str], tuple[float, str]] = {}
     ways: dict[tuple[str, str, str], int] = {}

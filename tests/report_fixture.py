@@ -133,7 +133,7 @@ def _forecast(recipe: str, family: str, task: str, target: str, shift: float, no
     return {
         "recipe": recipe, "family": family, "task": task, "target": target, "params": params, "tokens": tokens,
         "flops": flops, "forecast": None if failed else value, "low": None if failed else value - half,
-        "high": None if failed else value + half, "level": 0.9, "metric": "acc", "last": 1, "members": {}, "asked": {}, "stderr": None if failed else half / 1.78,
+        "high": None if failed else value + half, "level": 0.9, "metric": "acc", "last": 1, "members": {}, "asked": {}, "documents": {}, "versions": {}, "stderr": None if failed else half / 1.78,
         "status": "failed" if failed else "warning" if notes else "ok", "notes": notes,
         "baselines": {"direct": truth - 0.04, "carry_forward": _acc(_nll(1.1e21, shift), shift)},
         "actual": None if target == "13B-5T" and task == "mmlu" else truth, "chance": 0.25,
@@ -162,7 +162,7 @@ def _laws(recipe: str, family: str, task: str) -> list[dict[str, Any]]:
 def _ladder(family: str) -> list[dict[str, Any]]:
     rows = [
         {"run": f"{SIZES[n]}-{m}x", "family": family, "params": n, "tokens": n * m, "flops": 6 * n * n * m,
-         "checkpoints": 4, "role": "fit"}
+         "checkpoints": 4, "role": "fit", "lengths": []}
         for n, m in RUNS
     ]  # fmt: skip
     return rows + [
@@ -174,6 +174,7 @@ def _ladder(family: str) -> list[dict[str, Any]]:
             "flops": 6 * n * d,
             "checkpoints": 1,
             "role": "held out",
+            "lengths": [],
         }
         for name, (n, d, _) in TARGETS.items()
     ]
