@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.errors import MOST_FAULTS, BenchcastError, InputError, plain
 
 if TYPE_CHECKING:
     from pipeline.cellstore import Store
@@ -61,13 +62,16 @@ def score(
     table = config.resolve().parent / settings.out
     if json_:
         content = {"scored": summary.scored, "cells": summary.cells, "failures": failures, "waiting": summary.waiting,
-                   "table": str(table)}  # fmt: skip
+                   "account": summary.account.model_dump(mode="json"), "table": str(table)}  # fmt: skip
         sys.stdout.write(json.dumps(content, indent=1) + "\n")
     else:
         for source in summary.waiting:
             typer.echo(f"left alone: {source}: is still being written", err=True)
         if failures:
             _print_failures(failures)
+    for line in summary.account.lines():
+        typer.echo(plain(line), err=True)
+    if not json_:
         typer.echo(f"{table}: {len(summary.table)} rows; {summary.scored} cells scored now, {summary.cells} wanted")
     if failures:
         raise typer.Exit(1)
@@ -95,26 +99,37 @@ def rebuild(store: StorePath) -> None:
     from pipeline.cellstore.index import Index
 
     opened = _store(store)
-    (store / "index.sqlite").unlink(missing_ok=True)  # it may be broken
-    typer.echo(f"{store}: {Index(opened).rebuild()} cells")
+    bad: list[str] = []
+    index = store / "index.sqlite"
+    if index.is_file():  # it may be broken
+        index.unlink()
+    with contextlib.closing(Index(opened, say=bad.append)) as made:
+        count = made.rebuild()
+    for line in bad:
+        typer.echo(f"warning: {line}", err=True)
+    typer.echo(f"{store}: {count} cells" + (f", {len(bad)} broken left out" if bad else ""))
 
 
 @store_app.command(epilog="Example: benchcast store check scores")
 def check(store: StorePath) -> None:
     """Compare a store's files with what was written, and its index with its files; exit code 1 if something is off."""
-    import contextlib
-
     from pipeline.cellstore.index import Index
 
     opened = _store(store)
-    faults = list(opened.faults())
-    with contextlib.closing(Index(opened)) as index:
-        on_disk, indexed = {p.parent.name for p in store.glob("cells/??/*/results.json")}, index.cells()
+    lines = list(opened.faults())
+    faults = [line for line in lines if not line.startswith("unchecked ")]
+    with contextlib.closing(Index(opened, say=faults.append)) as index:
+        on_disk = {p.parent.name for p in store.glob("cells/??/*/results.json")}
+        indexed, differing = index.cells(), index.differing()
     mend = f"(run benchcast store rebuild {store})"
     faults += [f"{opened.path(cell)}: is not in the index {mend}" for cell in sorted(on_disk - indexed)]
     faults += [f"{opened.path(cell)}: is in the index but gone {mend}" for cell in sorted(indexed - on_disk)]
+    faults += [f"{opened.path(cell)}: the index says something else {mend}" for cell in differing]
     for fault in faults:
-        typer.echo(f"error: {fault}", err=True)
+        typer.echo(f"error: {plain(fault)}", err=True)
+    if old := sum(line.startswith("unchecked ") for line in lines):
+        what = "are of a version that wrote no digest of results: their edits show only in documents and index"
+        typer.echo(f"note: {old} cells {what}", err=True)
     typer.echo(f"{store}: {len(on_disk)} cells, {len(faults)} faults")
     if faults:
         raise typer.Exit(1)
@@ -130,8 +145,6 @@ def export(
     documents: Annotated[bool, typer.Option("--documents", help="one row per answer, not the ladder table")] = False,
 ) -> None:
     """Write the cells that the last run wanted as a ladder table, or the values of all their documents."""
-    import contextlib
-
     from pipeline import store as tables
     from pipeline.cellstore.index import Index
     from pipeline.cellstore.tables import documents_of, flat, now, table, wanted
@@ -140,14 +153,23 @@ def export(
     with contextlib.closing(Index(opened)) as index:
         plan = None if every else opened.plan()
         contents = index.everything() if plan is None else wanted(index, plan)
+    bad: list[str] = []
     if documents:
-        found = documents_of(opened, contents)
+        found = documents_of(opened, contents, bad.append)
     else:
         found = flat(contents) if plan is None else table(contents, *now(plan))
+    for line in bad[:MOST_FAULTS]:
+        typer.echo(f"left out: {line}", err=True)
+    if len(bad) > MOST_FAULTS:
+        typer.echo(f"left out: {len(bad) - MOST_FAULTS} more", err=True)
+    if found.empty and bad:
+        raise BenchcastError(f"{store}: no cell's documents can be read")
     if found.empty:
         raise InputError(f"{store}: holds no scores yet; run benchcast score first")
     tables.write_table(found, out)
     typer.echo(f"{out}: {len(found)} rows")
+    if bad:
+        raise typer.Exit(1)
 
 
 def _settings(config: Path) -> ScoreSettings:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
+import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +17,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.cellstore import Record, Store
+from pipeline.cellstore import Record, Store, cell
 from pipeline.cellstore.index import Entry, Index
 from pipeline.cellstore.tables import table
+from pipeline.digest import file_digest
 from pipeline.errors import BenchcastError, InputError
 from pipeline.scoring.cells import Cell, Setup
 
@@ -22,14 +28,14 @@ SETUP = Setup("0.4.13", "float32", False, None)
 
 
 def record(checkpoint: str = "c1", requests: str = "r1", value: float = 0.5) -> Record:
-    cell = Cell(checkpoint, requests, SETUP, "quiz")
-    place = {"run": checkpoint, "family": "f", "step": 1.0, "params": 10.0, "tokens": 100.0, "flops": 6000.0,
+    own = Cell(checkpoint, requests, SETUP, "quiz")
+    place = {"run": checkpoint, "family": "f", "step": 1.0, "params": 1e4, "tokens": 1e5, "flops": 6e9,
              "flops_convention": "6ND"}  # fmt: skip
-    about = {"cell": cell.id, "checkpoint": checkpoint, "requests": requests, "task": "quiz", "version": "1",
+    about = {"cell": own.id, "checkpoint": checkpoint, "requests": requests, "task": "quiz", "version": "1",
              "setup": asdict(SETUP), "setup_digest": SETUP.digest, "source": f"runs/{checkpoint}",
              "place": place}  # fmt: skip
     rows = [{"task": "quiz", "metric": "acc", "value": value, "stderr": float("nan"), "n": 4, "chance": 0.25}]
-    return Record(cell.id, about, rows, {"results": {"quiz": {"acc,none": value}}}, pd.DataFrame({"loglik": [-1.0]}))
+    return Record(own.id, about, rows, {"results": {"quiz": {"acc,none": value}}}, pd.DataFrame({"loglik": [-1.0]}))
 
 
 @pytest.fixture
@@ -72,8 +78,12 @@ def test_the_index_is_made_again_from_the_disk(store: Store) -> None:
     before = table(index.everything())
     index.close()
     (store.folder / "index.sqlite").write_bytes(b"no database")
-    with pytest.raises(BenchcastError, match="run benchcast store rebuild"):
-        Index(store)
+    said: list[str] = []
+    index = Index(store, say=said.append)
+    pd.testing.assert_frame_equal(table(index.everything()), before)
+    index.close()
+    assert len(said) == 1
+    assert "index.sqlite: was broken (file is not a database); it was made again from the 2 cells on disk" in said[0]
     command = [sys.executable, "-m", "pipeline.cli", "store", "rebuild", str(store.folder)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().endswith("2 cells")
     again = Index(store)
@@ -100,7 +110,7 @@ def test_check_finds_what_was_changed_lost_or_left_out(store: Store) -> None:
     code, lines = check()
     assert code == 1
     assert any("documents.parquet is not the file that was written" in line for line in lines)
-    assert any(f"{two}: cannot be read" in line for line in lines)
+    assert any(f"{two / 'results.json'}: is no JSON" in line for line in lines)
     assert any("holds another cell" in line for line in lines)
     assert any("is in the index but gone" in line for line in lines)
 
@@ -163,3 +173,223 @@ def test_two_places_of_one_checkpoint_get_a_row_each(store: Store) -> None:
     content: Callable[[], dict[str, Any]] = lambda: {**record().about, "rows": record().rows}  # noqa: E731
     places = [record().about["place"] | {"run": run, "source": run} for run in ("one", "two")]
     assert table([content()], {"c1": places})["run"].tolist() == ["one", "two"]
+
+
+def check(store: Store) -> tuple[int, list[str]]:
+    """``benchcast store check``: exit code, and what it says on stderr."""
+    from typer.testing import CliRunner
+
+    from pipeline.cli_score import store_app
+
+    done = CliRunner().invoke(store_app, ["check", str(store.folder)])
+    return done.exit_code, done.stderr.splitlines()
+
+
+def rewrite(store: Store, cell: str, change: Callable[[dict[str, Any]], object]) -> None:
+    path = store.path(cell) / "results.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def answers() -> pd.DataFrame:
+    """Two documents of two choices each: the first is answered rightly."""
+    return pd.DataFrame({
+        "doc_id": [0, 0, 1, 1], "choice": [0, 1, 0, 1], "gold": [0, 0, 0, 0], "answer_bytes": [2, 2, 2, 2],
+        "answer_chars": [2, 2, 2, 2], "with_prompt": True, "loglik": [-1.0, -2.0, -3.0, -2.0],
+    })  # fmt: skip
+
+
+def asked(value: float = 0.5) -> Record:
+    one = record(value=value)
+    nll = {"task": "quiz", "metric": "nll", "value": 1.0, "stderr": 0.5, "n": 2, "chance": 0.5}
+    rows = [{**one.rows[0], "n": 2}, nll]
+    return Record(one.id, one.about, rows, one.results, answers())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c["benchcast"]["rows"][0].update(value=0.75), "somebody edited it"),
+        (lambda c: c["benchcast"]["rows"][0].update(stderr=0.1), "somebody edited it"),
+        (lambda c: c["results"]["quiz"].update({"acc,none": 0.75}), "somebody edited it"),
+        (lambda c: c["benchcast"]["place"].update(tokens=2e5), "somebody edited it"),
+        (lambda c: c["benchcast"]["rows"].pop(), "somebody edited it"),
+        (lambda c: c["benchcast"]["rows"][0].update(value=0.75) or resealed(c), "acc is 0.75, but its documents"),
+        (lambda c: c["benchcast"]["rows"][1].update(n=3) or resealed(c), "n is 3, but its documents give 2"),
+        (lambda c: c["benchcast"].pop("setup_digest"), "has no 'setup_digest'"),
+        (lambda c: c["benchcast"].update(rows=None), "has no rows"),
+        (lambda c: c["benchcast"]["rows"][0].update(value=None), "the value of acc is no number"),
+        (lambda c: c["benchcast"]["rows"][0].pop("metric"), "has no 'metric'"),
+        (lambda c: c["benchcast"].update(checkpoint="another"), "are not those of its cell"),
+        (lambda c: c["benchcast"]["setup"].update(dtype="float16"), "setup is not what setup_digest is of"),
+        (lambda c: c["benchcast"]["place"].pop("run"), "has no 'run'"),
+    ],
+)  # fmt: skip
+def test_check_finds_edited_results(store: Store, change: Callable[[dict[str, Any]], object], words: str) -> None:
+    index = Index(store)
+    add(store, index, asked(), record("c2"))
+    index.close()
+    assert check(store) == (0, [])
+    rewrite(store, asked().id, change)
+    code, lines = check(store)
+    assert code == 1
+    assert any(words in line for line in lines), lines
+    assert all(asked().id in line for line in lines)
+
+
+def resealed(content: dict[str, Any]) -> None:
+    content["benchcast"]["content_sha256"] = cell.content_digest(content)
+
+
+@pytest.mark.parametrize("change", [lambda d: d.iloc[:2], lambda d: pd.concat([d, d.assign(doc_id=d["doc_id"] + 2)])])
+def test_check_finds_documents_that_are_cut_or_doubled_with_their_digest(
+    store: Store, change: Callable[[pd.DataFrame], pd.DataFrame]
+) -> None:
+    index = Index(store)
+    add(store, index, asked())
+    index.close()
+    path = store.path(asked().id) / "documents.parquet"
+    change(answers()).to_parquet(path)
+    rewrite(store, asked().id, lambda c: c["benchcast"].update(documents_sha256=file_digest(path)) or resealed(c))
+    code, lines = check(store)
+    assert code == 1
+    assert any("n is 2, but its documents give" in line for line in lines), lines
+
+
+def test_cells_of_versions_without_a_digest_are_said_to_be_unchecked(store: Store) -> None:
+    index = Index(store)
+    add(store, index, asked())
+    index.close()
+    rewrite(store, asked().id, lambda c: (c["benchcast"].pop("content_sha256"), c["benchcast"].pop("derived")))
+    code, lines = check(store)
+    assert code == 0
+    assert len(lines) == 1
+    assert lines[0].startswith("note: 1 cells are of a version that wrote no digest of results")
+    rewrite(store, asked().id, lambda c: c["benchcast"]["rows"][1].update(value=2.0))
+    assert any("nll is 2.0, but its documents give 1" in line for line in check(store)[1])
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE content SET about = replace(about, '0.25', '0.75')",
+        "UPDATE content SET about = '{}'",
+        "DELETE FROM content",
+        "UPDATE cell SET checkpoint = checkpoint + 1",
+        "UPDATE checkpoint SET digest = digest || 'x'",
+        "UPDATE setup SET digest = 'another'",
+    ],
+)
+def test_check_finds_an_index_that_says_something_else(store: Store, edit: str) -> None:
+    index = Index(store)
+    add(store, index, record("c1", value=0.25))
+    index.close()
+    with contextlib.closing(sqlite3.connect(store.folder / "index.sqlite")) as database:
+        database.execute(edit)
+        database.commit()
+    code, lines = check(store)
+    assert code == 1
+    assert "the index says something else" in lines[0]
+    Index(store).rebuild()
+    assert check(store) == (0, [])
+
+
+def test_one_bad_cell_or_record_does_not_stop_rebuild(store: Store) -> None:
+    index = Index(store)
+    ones = [record(f"c{i}") for i in range(4)]
+    add(store, index, *ones)
+    index.close()
+    rewrite(store, ones[0].id, lambda c: c["benchcast"].pop("setup_digest"))
+    (store.path(ones[1].id) / "results.json").write_bytes(b"")
+    (store.path(ones[2].id) / "results.json").write_text("[" * 200_000)
+    (store.folder / "failures" / "ab").mkdir(parents=True)
+    for name, content in (("abcdef", "{}"), ("abcde0", ""), ("abcde1", '{"cell": 5}'), ("abcde2", "[1]")):
+        (store.folder / "failures" / "ab" / f"{name}.json").write_text(content)
+    os.mkfifo(store.folder / "failures" / "ab" / "abcde3.json")
+    said: list[str] = []
+    again = Index(store, say=said.append)
+    assert again.rebuild() == 1
+    assert again.cells() == {ones[3].id}
+    assert len(said) == 8
+    again.close()
+    code, lines = check(store)
+    assert code == 1
+    assert len([line for line in lines if "is not in the index" not in line]) == 8
+
+
+@pytest.mark.parametrize("where", [(0, 100), (100, 4000), (4096, 8192), (8192, 12288), (20_000, 60_000)])
+def test_a_broken_index_is_made_again_whatever_is_asked_of_it(store: Store, where: tuple[int, int]) -> None:
+    index = Index(store)
+    add(store, index, *(record(f"c{i}") for i in range(60)))
+    before = table(index.everything())
+    index.close()
+    path = store.folder / "index.sqlite"
+    data = bytearray(path.read_bytes())
+    assert len(data) > where[1]
+    data[slice(*where)] = b"U" * (where[1] - where[0])
+    path.write_bytes(bytes(data))
+    said: list[str] = []
+    again = Index(store, say=said.append)
+    digests = [f"c{i}" for i in range(60)]
+    assert again.missing(digests, ["r1"], SETUP.digest, failed_too=False) == {}
+    pd.testing.assert_frame_equal(table(again.everything()), before)
+    again.add([Entry.of("0" * 40, record("new").about | {"cell": "0" * 40}, failed=False)])
+    assert len(said) <= 1
+
+
+def test_an_index_that_another_process_made_again_is_opened_again(store: Store) -> None:
+    index = Index(store)
+    add(store, index, record("c1"))
+    other = Index(store)
+    assert other.rebuild() == 1
+    add(store, index, record("c2"))
+    assert index.cells() == {record("c1").id, record("c2").id}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}"])
+def test_a_broken_cell_gives_way_to_a_new_one(store: Store, content: bytes) -> None:
+    with store.run():
+        store.add([record()])
+        (store.path(record().id) / "results.json").write_bytes(content)
+        store.add([record(value=0.75)])
+    assert store.about(record().id)["rows"][0]["value"] == 0.75
+    with store.run():
+        store.add([record(value=0.1)])
+    assert store.about(record().id)["rows"][0]["value"] == 0.75  # a whole one stays
+
+
+def test_nan_is_null_on_disk_and_nan_again(store: Store) -> None:
+    with store.run():
+        store.add([record()])
+    ((_, content),) = store.cells()
+    row = content["benchcast"]["rows"][0]
+    assert math.isnan(row["stderr"])
+    read = table([store.about(record().id)])
+    assert read["stderr"].isna().all()
+
+
+def test_names_that_hold_line_separators_or_half_characters_come_back(store: Store) -> None:
+    odd = "quiz\u2028two\udcff\x85"
+    one = record()
+    about, rows = one.about | {"task": odd, "source": odd}, [{**one.rows[0], "task": odd}]
+    changed = Record(one.id, about, rows, {"results": {odd: {}}}, one.documents)
+    index = Index(store)
+    add(store, index, changed)
+    assert store.about(one.id)["task"] == odd
+    assert index.everything()[0]["source"] == odd
+    index.close()
+    assert check(store) == (0, [])
+    assert Index(store).rebuild() == 1
+
+
+def test_the_table_says_tokenizer_and_precision(store: Store) -> None:
+    frame = table([{**record().about, "rows": record().rows, "tokenizer": "abc"}])
+    assert frame.loc[0, ["tokenizer", "chat_template", "dtype"]].tolist() == ["abc", "", "float32"]
+
+
+def test_a_plan_that_is_broken_is_no_traceback(store: Store) -> None:
+    for content in ("", "{}", "[]", '{"tasks": 5}'):
+        (store.folder / "plan.json").write_text(content)
+        with pytest.raises(InputError, match="holds no scores yet"):
+            store.plan()

@@ -17,13 +17,12 @@ uninterrupted one would have.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +30,17 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from pipeline import reading
 from pipeline import store as files
+from pipeline.cellstore import cell as cells_of
+from pipeline.cellstore.cell import CONTENT, DERIVED, DOCUMENTS, RESULTS, BrokenError
 from pipeline.digest import file_digest
 from pipeline.errors import BenchcastError, InputError
 
 if TYPE_CHECKING:  # the index and the status do without it
     import pandas as pd
 
-RESULTS, DOCUMENTS = "results.json", "documents.parquet"
+__all__ = ["DOCUMENTS", "RESULTS", "Record", "Store", "dump"]
 WHOLE = ".whole"  # suffix of an incoming batch that is complete
 
 
@@ -118,10 +120,15 @@ class Store:
                 folder.mkdir(parents=True)
                 record.documents.to_parquet(folder / DOCUMENTS, index=False, compression="zstd")
                 _sync(folder / DOCUMENTS)
-                about = record.about | {"documents_sha256": file_digest(folder / DOCUMENTS)}
-                content = record.results | {"benchcast": about | {"rows": record.rows}}
-                (folder / RESULTS).write_text(dump(content), encoding="utf-8")
+                about = record.about | {"documents_sha256": file_digest(folder / DOCUMENTS), "rows": record.rows}
+                about |= {DERIVED: cells_of.derived(record.rows, record.documents)}
+                content = _plain(record.results | {"benchcast": about})
+                content["benchcast"][CONTENT] = cells_of.content_digest(content)
+                # Half a surrogate pair, as a file name or a task may hold, is escaped as JSON escapes it.
+                (folder / RESULTS).write_bytes(dump(content).encode("utf-8", "backslashreplace"))
                 _sync(folder / RESULTS)
+                _sync(folder)
+            _sync(batch)
             whole = batch.with_suffix(WHOLE)
             batch.rename(whole)
             _sync(whole.parent)
@@ -142,45 +149,56 @@ class Store:
         """The folder of a cell, whether it exists or not."""
         return self.folder / "cells" / cell[:2] / cell
 
-    def about(self, cell: str) -> dict[str, Any]:
-        """Identity, provenance and rows of a stored cell."""
-        content: dict[str, Any] = json.loads((self.path(cell) / RESULTS).read_text(encoding="utf-8"))["benchcast"]
-        return content
+    def has(self, cell: str) -> bool:
+        """Whether there is something of a cell, whole or not."""
+        return os.path.lexists(self.path(cell) / RESULTS)
 
-    def cells(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every scored cell on disk with its ``results.json``; folders without one do not count.
+    def about(self, cell: str) -> dict[str, Any]:
+        """Identity, provenance and rows of a stored cell.
 
         Raises
         ------
-        BenchcastError
-            For a ``results.json`` that is not what ``add`` writes.
+        BrokenError
+            When it is not what ``add`` writes.
+        """
+        content: dict[str, Any] = cells_of.read(self.path(cell))["benchcast"]
+        return content
+
+    def cells(self, say: Callable[[str], None] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every scored cell on disk with its ``results.json``; folders without one do not count.
+
+        Broken ones are left out; ``say`` is told of each.
         """
         for path in sorted(self.folder.glob(f"cells/??/*/{RESULTS}")):
             try:
-                content = json.loads(path.read_text(encoding="utf-8"))
-                content["benchcast"]["rows"]
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                what = f"{path}: is not a scored cell ({error}); remove its folder to score it again"
-                raise BenchcastError(what) from error
+                content = cells_of.read(path.parent)
+            except BrokenError as error:
+                if say:
+                    say(f"{error}; the cell counts as missing and is scored again")
+                continue
             yield path.parent.name, content
 
-    def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every recorded failure on disk."""
+    def failures(self, say: Callable[[str], None] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every recorded failure on disk; a broken record is left out, and ``say`` told of it."""
         for path in sorted(self.folder.glob("failures/??/*.json")):
-            with contextlib.suppress(ValueError):  # cut short by a crash: the cell counts as never tried
-                yield path.stem, json.loads(path.read_text(encoding="utf-8"))
+            try:
+                yield path.stem, cells_of.failure(path)
+            except BrokenError as error:  # cut short by a crash, or edited
+                if say:
+                    say(f"{error}; the cell counts as never tried")
 
     def faults(self) -> Iterator[str]:
-        """What is wrong with the cells on disk, one line each (``benchcast store check``)."""
+        """What is wrong with the cells on disk, one line each (``benchcast store check``).
+
+        Lines that begin with ``unchecked`` name cells of versions that wrote no digest of their results.
+        """
         for folder in sorted(self.folder.glob("cells/??/*")):
+            yield from cells_of.faults(folder)
+        for path in sorted(self.folder.glob("failures/??/*.json")):
             try:
-                about = json.loads((folder / RESULTS).read_text(encoding="utf-8"))["benchcast"]
-                if about["cell"] != folder.name:
-                    yield f"{folder}: holds another cell, {about['cell']}"
-                if file_digest(folder / DOCUMENTS) != about["documents_sha256"]:
-                    yield f"{folder}: {DOCUMENTS} is not the file that was written"
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                yield f"{folder}: cannot be read ({error})"
+                cells_of.failure(path)
+            except BrokenError as error:
+                yield str(error)
 
     def write_plan(self, plan: dict[str, Any]) -> None:
         """Keep what a run wants, for ``benchcast status``."""
@@ -195,8 +213,10 @@ class Store:
             When nothing was ever scored into this store.
         """
         try:
-            plan: dict[str, Any] = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            plan: dict[str, Any] = reading.json_of(reading.data(self.folder / "plan.json", reading.MOST_TABLE))
+            if not isinstance(plan, dict) or not {"setup", "tasks", "checkpoints"} <= set(plan):
+                raise ValueError
+        except ValueError:
             raise InputError(f"{self.folder}: holds no scores yet; run benchcast score first") from None
         return plan
 
@@ -210,13 +230,21 @@ class Store:
             try:
                 folder.rename(place)
             except OSError:
-                if (place / RESULTS).is_file():
+                if self._whole(place):
                     shutil.rmtree(folder)  # scored before
                 else:
-                    shutil.rmtree(place)  # what somebody left of a cell
+                    _clear(place)  # what somebody left of a cell
                     folder.rename(place)
             _sync(place.parent)
         whole.rmdir()
+
+    @staticmethod
+    def _whole(place: Path) -> bool:
+        try:
+            cells_of.read(place)
+        except BrokenError:
+            return False
+        return (place / DOCUMENTS).is_file()
 
     def _clear_up(self) -> None:
         """Finish what dead runs left whole, and drop what they left half done."""
@@ -233,6 +261,14 @@ class Store:
             finally:
                 lock.release()
             Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _clear(place: Path) -> None:
+    """Remove a folder, or whatever else stands in a cell's place."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
 
 
 def dump(content: Any) -> str:

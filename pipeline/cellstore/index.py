@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from filelock import FileLock
 
 from pipeline.cellstore.disk import Store
 from pipeline.digest import file_digest
-from pipeline.errors import BenchcastError
+from pipeline.errors import BenchcastError, plain
 
 FORMAT = 1
 ROOM = 1 << 18  # bytes that opening the index may need
 MISSING, SCORED, FAILED = range(3)
+Answer = TypeVar("Answer")
+BAD = (sqlite3.DatabaseError, ValueError, KeyError, TypeError)  # what reading a broken index ends in
 TABLES = """
 CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL);
 CREATE TABLE IF NOT EXISTS question (id INTEGER PRIMARY KEY, requests TEXT UNIQUE NOT NULL, task TEXT NOT NULL);
@@ -31,8 +37,11 @@ CREATE TABLE IF NOT EXISTS cell (
     cell TEXT NOT NULL, PRIMARY KEY (setup, checkpoint, question)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS content (cell TEXT PRIMARY KEY, about TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (
-    path TEXT PRIMARY KEY, inode INTEGER, modified INTEGER, size INTEGER, sha256 TEXT) WITHOUT ROWID;
+    path TEXT PRIMARY KEY, inode INTEGER, modified INTEGER, size INTEGER, sha256 TEXT, changed INTEGER) WITHOUT ROWID;
 """
+COLUMNS_OF_FILE = ("path", "inode", "modified", "changed", "size", "sha256")
+# What SQLite says when the file is no longer what it wrote; everything else (locked, full) has another reason.
+RUINED = ("malformed", "not a database", "no such table", "no such column", "has no column", "corrupt")
 
 
 @dataclass(frozen=True)
@@ -54,52 +63,105 @@ class Entry:
 
 
 class Index:
-    """The index of a store, in write-ahead mode: several processes may read and write it at once."""
+    """The index of a store, in write-ahead mode: several processes may read and write it at once.
 
-    def __init__(self, store: Store, *, fresh: bool = False) -> None:
+    One that is broken is made again from the disk, and ``say`` is told; by default it goes to stderr.
+    """
+
+    def __init__(self, store: Store, *, fresh: bool = False, say: Callable[[str], None] | None = None) -> None:
         self._store = store
         self._fresh = fresh
+        self._say = say or _to_stderr
         self._path = store.folder / "index.sqlite"
-        self._open()
+        self._hashes: dict[str, list[Any]] = {}
+        with contextlib.suppress(FileNotFoundError):
+            if not self._path.is_file():
+                self._path.stat()
+                raise BenchcastError(f"{self._path}: is no file; remove it, it is made again from the cells")
+        try:
+            self._open()
+        except BAD as error:
+            if not _ruined(error):
+                self._give_up(error)
+            self._mend(error)
 
     def _open(self) -> None:
-        try:
-            self._db = sqlite3.connect(self._path, timeout=60, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version in (0, FORMAT):
-                self._db.executescript(TABLES)
-                self._db.execute(f"PRAGMA user_version={FORMAT}")
-        except sqlite3.DatabaseError as error:
-            if shutil.disk_usage(self._store.folder).free < ROOM:  # SQLite says only "disk I/O error"
-                raise BenchcastError(f"{self._path}: cannot be written (No space left on device)") from error
-            raise BenchcastError(
-                f"{self._path}: cannot be used ({error}); run benchcast store rebuild {self._store.folder}"
-            ) from error
+        self._db = sqlite3.connect(self._path, timeout=60, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version not in (0, FORMAT):
             raise BenchcastError(f"{self._path}: was made by another version; run benchcast store rebuild")
-        known = [] if self._fresh else self._db.execute("SELECT * FROM file")
+        self._db.executescript(TABLES)
+        if "changed" not in {row[1] for row in self._db.execute("PRAGMA table_info(file)")}:
+            self._db.execute("ALTER TABLE file ADD COLUMN changed INTEGER")
+        self._db.execute(f"PRAGMA user_version={FORMAT}")
+        self._inode = self._path.stat().st_ino
+        known = [] if self._fresh else self._db.execute(f"SELECT {', '.join(COLUMNS_OF_FILE)} FROM file")
         self._hashes = {path: rest for path, *rest in known}
+
+    def _give_up(self, error: Exception) -> None:
+        if shutil.disk_usage(self._store.folder).free < ROOM:  # SQLite says only "disk I/O error"
+            raise BenchcastError(f"{self._path}: cannot be written (No space left on device)") from error
+        raise BenchcastError(
+            f"{self._path}: cannot be used ({error}); run benchcast store rebuild {self._store.folder}"
+        ) from error
+
+    def _mend(self, error: Exception) -> None:
+        """Make a broken index again from the disk, unless another process just did."""
+        with FileLock(self._store.folder / "locks" / "index.lock"):
+            with contextlib.suppress(sqlite3.Error, AttributeError):
+                self._db.close()
+            if self._replaced():
+                self._open()
+                return
+            count = self._again()
+        self._say(f"{self._path}: was broken ({error}); it was made again from the {count} cells on disk")
+
+    def _sure(self, ask: Callable[[], Answer]) -> Answer:
+        """An answer of the database; where it turns out to be broken, after making it again."""
+        try:
+            return ask()
+        except BAD as error:
+            if not _ruined(error) and not self._replaced():
+                raise
+            self._mend(error)
+        return ask()
+
+    def _replaced(self) -> bool:
+        """Whether another process made the index again since it was opened here."""
+        try:
+            return hasattr(self, "_inode") and self._path.stat().st_ino != self._inode
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
 
     def file_hash(self, path: Path) -> str:
-        """SHA-256 of a file, read again only when inode, modification time or size have changed."""
-        about = path.stat()
-        key, now = str(path.resolve()), [about.st_ino, about.st_mtime_ns, about.st_size]
+        """SHA-256 of a file, read again only when inode, times or size have changed.
+
+        The time of the last change of any kind counts too: copying tools set that of the last modification back.
+        """
+        key, now = os.fsencode(path.resolve()).decode("utf-8", "backslashreplace"), _look(path)
         known = self._hashes.get(key)
-        if known is not None and known[:3] == now:
-            return str(known[3])
+        if known is not None and known[:4] == now:
+            return str(known[4])
         found = file_digest(path)
+        if _look(path) != now:  # somebody writes it: nothing to remember
+            return found
         self._hashes[key] = [*now, found]
-        self._db.execute("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)", (key, *now, found))
+        insert = f"INSERT OR REPLACE INTO file ({', '.join(COLUMNS_OF_FILE)}) VALUES (?, ?, ?, ?, ?, ?)"
+        self._sure(lambda: self._db.execute(insert, (key, *now, found)))
         return found
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Enter cells, replacing what is known about them."""
+        listed = list(entries)
+        self._sure(lambda: self._add(listed))
+
+    def _add(self, entries: Iterable[Entry]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for entry in entries:
@@ -116,7 +178,7 @@ class Index:
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
+            if isinstance(error, sqlite3.OperationalError) and not _ruined(error) and not self._replaced():
                 raise BenchcastError(f"{self._path}: cannot be written ({error})") from error
             raise
         self._db.execute("COMMIT")
@@ -138,6 +200,9 @@ class Index:
 
     def states(self, checkpoints: Sequence[str], requests: Sequence[str], setup: str) -> dict[str, bytearray]:
         """Checkpoint to the state of each request, in their order: ``MISSING``, ``SCORED`` or ``FAILED``."""
+        return self._sure(lambda: self._states(checkpoints, requests, setup))
+
+    def _states(self, checkpoints: Sequence[str], requests: Sequence[str], setup: str) -> dict[str, bytearray]:
         self._want(checkpoints, requests)
         columns_of: dict[str, list[int]] = {}  # tasks of several names may ask the same
         for i, request in enumerate(requests):
@@ -159,6 +224,11 @@ class Index:
         self, checkpoints: Sequence[str], requests: Sequence[str], setup: str | None, *, failed: bool
     ) -> list[dict[str, Any]]:
         """Identity, provenance and rows (or reason) of cells; ``setup`` None for every setup."""
+        return self._sure(lambda: self._contents(checkpoints, requests, setup, failed))
+
+    def _contents(
+        self, checkpoints: Sequence[str], requests: Sequence[str], setup: str | None, failed: bool
+    ) -> list[dict[str, Any]]:
         self._want(checkpoints, requests)
         rows = self._db.execute(
             "SELECT content.about FROM cell JOIN content USING (cell) "
@@ -171,24 +241,55 @@ class Index:
 
     def everything(self) -> list[dict[str, Any]]:
         """Every scored cell."""
-        rows = self._db.execute("SELECT content.about FROM cell JOIN content USING (cell) WHERE failed = 0")
-        return [json.loads(about) for (about,) in rows]
+        walk = "SELECT content.about FROM cell JOIN content USING (cell) WHERE failed = 0"
+        return self._sure(lambda: [json.loads(about) for (about,) in self._db.execute(walk)])
 
     def rebuild(self) -> int:
-        """Make the index again from the disk; returns the number of cells."""
-        self.close()
+        """Make the index again from the disk; returns the number of cells. What is broken there is told and left out.
+
+        Whoever has the old one open goes on with it; what is entered there is found again on disk.
+        """
+        with FileLock(self._store.folder / "locks" / "index.lock"):
+            return self._again()
+
+    def _again(self) -> int:
+        with contextlib.suppress(AttributeError):
+            self.close()
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         self._open()
-        scored = [Entry.of(cell, content["benchcast"], failed=False) for cell, content in self._store.cells()]
+        cells = self._store.cells(self._say)
+        scored = [Entry.of(cell, content["benchcast"], failed=False) for cell, content in cells]
         known = {entry.cell for entry in scored}
-        failed = [Entry.of(cell, about, failed=True) for cell, about in self._store.failures() if cell not in known]
-        self.add([*scored, *failed])
+        failures = self._store.failures(self._say)
+        failed = [Entry.of(cell, about, failed=True) for cell, about in failures if cell not in known]
+        self._add([*scored, *failed])
         return len(scored)
 
     def cells(self) -> set[str]:
         """Ids of all scored cells."""
-        return {cell for (cell,) in self._db.execute("SELECT cell FROM cell WHERE failed = 0")}
+        walk = "SELECT cell FROM cell WHERE failed = 0"
+        return self._sure(lambda: {cell for (cell,) in self._db.execute(walk)})
+
+    def differing(self) -> list[str]:
+        """Ids of the scored cells of which the index does not say what the disk says; those gone or broken apart."""
+        walk = (
+            "SELECT cell.cell, checkpoint.digest, question.requests, setup.digest, content.about FROM cell "
+            "LEFT JOIN checkpoint ON checkpoint.id = cell.checkpoint LEFT JOIN question ON question.id = cell.question "
+            "LEFT JOIN setup ON setup.id = cell.setup LEFT JOIN content ON content.cell = cell.cell WHERE failed = 0"
+        )
+        differing = []
+        for cell, *identity, about in self._sure(lambda: self._db.execute(walk).fetchall()):
+            try:
+                disk = self._store.about(cell)
+            except BenchcastError:
+                continue
+            told = _plain(json.loads(about)) if about else {}
+            here = _plain({k: v for k, v in disk.items() if k in told})
+            lacks = not {"rows", "place", "setup", "source", "task"} <= set(told)
+            if lacks or told != here or identity != [disk["checkpoint"], disk["requests"], disk["setup_digest"]]:
+                differing.append(str(cell))
+        return sorted(differing)
 
     def _want(self, checkpoints: Sequence[str], requests: Sequence[str]) -> None:
         for table, source, column, values in (
@@ -207,5 +308,36 @@ class Index:
             return int(row[0])
         names = ", ".join([column, *more])
         marks = ", ".join("?" * (1 + len(more)))
-        made = self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", (value, *more.values()))
+        made = self._db.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({marks})", (value, *map(_encodable, more.values()))
+        )
         return int(made.lastrowid or 0)
+
+
+def _look(path: Path) -> list[Any]:
+    """What changes when somebody writes a file, in the order of ``COLUMNS_OF_FILE``."""
+    found = path.stat()
+    return [found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size]
+
+
+def _ruined(error: Exception) -> bool:
+    """Whether the index itself is broken, and not only locked, full or read-only."""
+    if isinstance(error, BenchcastError | UnicodeEncodeError):
+        return False
+    if not isinstance(error, sqlite3.OperationalError):
+        return True
+    return any(word in str(error) for word in RUINED)
+
+
+def _encodable(text: str) -> str:
+    """Text that SQLite can hold: half a character is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """JSON-like values with NaN as null, as the disk has it."""
+    return json.loads(json.dumps(value), parse_constant=lambda _: None) if value is not None else None
+
+
+def _to_stderr(text: str) -> None:
+    print(plain(text), file=sys.stderr, flush=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 
-from pipeline import schema
-from pipeline.cellstore.disk import DOCUMENTS, Store
+from pipeline import reading, schema
+from pipeline.cellstore.cell import DOCUMENTS
+from pipeline.cellstore.disk import Store
 from pipeline.cellstore.index import Index
+from pipeline.digest import file_digest
+from pipeline.errors import BenchcastError, plain
 
 
 def table(
@@ -29,8 +32,9 @@ def table(
     """
     rows = []
     for content in contents:
-        then = [{**content["place"], "source": content["source"]}]
+        then = [{**content["place"], "source": content["source"], "tokenizer": content.get("tokenizer", "")}]
         what = {"prompt": "", "digest": content["checkpoint"], "lm_eval": content["setup"]["lm_eval"],
+                "dtype": content["setup"]["dtype"], "chat_template": "",
                 "task_version": f"{content['version']}:{content['requests'][:12]}"}  # fmt: skip
         for place in (places or {}).get(content["checkpoint"], then):
             for name in (names or {}).get(content["requests"], [content["task"]]):
@@ -52,7 +56,8 @@ def now(plan: dict[str, Any]) -> tuple[dict[str, list[dict[str, Any]]], dict[str
     places: dict[str, list[dict[str, Any]]] = {}
     names: dict[str, list[str]] = {}
     for checkpoint in plan["checkpoints"]:
-        places.setdefault(checkpoint["digest"], []).append({**checkpoint["place"], "source": checkpoint["source"]})
+        where = {"source": checkpoint["source"], "tokenizer": checkpoint.get("tokenizer", "")}
+        places.setdefault(checkpoint["digest"], []).append({**checkpoint["place"], **where})
     for task in plan["tasks"]:
         names.setdefault(task["requests"], []).append(task["name"])
     return places, names
@@ -68,12 +73,32 @@ def flat(contents: Iterable[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def documents_of(store: Store, contents: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """The values of every document of some cells, with the checkpoint and task they belong to."""
-    frames = [
-        pd.read_parquet(store.path(content["cell"]) / DOCUMENTS).assign(
-            source=content["source"], checkpoint=content["checkpoint"], task=content["task"], cell=content["cell"]
-        )
-        for content in contents
-    ]
+def documents_of(
+    store: Store, contents: Iterable[dict[str, Any]], say: Callable[[str], None] | None = None
+) -> pd.DataFrame:
+    """The values of every document of some cells, with the checkpoint and task they belong to.
+
+    Documents that are missing or not those that were written are left out when ``say`` is there to be told.
+
+    Raises
+    ------
+    BenchcastError
+        For the first such documents, without ``say``.
+    """
+    frames = []
+    for content in contents:
+        path = store.path(content["cell"]) / DOCUMENTS
+        try:
+            reading.check(path)
+            if file_digest(path) != store.about(content["cell"])["documents_sha256"]:
+                raise ValueError("is not the file that was written")
+            frame = pd.read_parquet(path)
+        except Exception as error:  # a file someone else wrote, through another library: anything can come
+            what = plain(f"{path}: {' '.join(str(error).split())[:200]}")
+            if say is None:
+                raise BenchcastError(what) from error
+            say(what)
+            continue
+        which = {name: content[name] for name in ("source", "checkpoint", "task", "cell")}
+        frames.append(frame.assign(**which))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

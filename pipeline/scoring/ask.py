@@ -10,8 +10,8 @@ from typing import Any
 from pipeline.config import ScoreSettings
 from pipeline.digest import object_digest
 from pipeline.errors import first_line
-from pipeline.scoring import encode
-from pipeline.scoring.checkpoints import ABOUT_ITSELF
+from pipeline.scoring import checkpoints, encode
+from pipeline.scoring.checkpoints import ABOUT_ITSELF, CheckpointError
 from pipeline.scoring.discover import Checkpoint
 from pipeline.scoring.encode import Text, Windows
 from pipeline.scoring.encoded import Encoded, join
@@ -19,6 +19,11 @@ from pipeline.scoring.tasks import Task, TaskError
 
 GROUP_TOKENS = 2_000_000  # a group is stored when it is answered: minutes on a GPU, at most
 KEPT_GROUPS = 8
+CHANGED = "changed while it was scored: tried again next time"
+
+
+class ChangedError(CheckpointError):
+    """The checkpoint is no longer the one that was hashed."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,10 @@ class Asked:
         ------
         CheckpointError
             When config or tokenizer cannot be used.
+        ChangedError
+            When they are no longer those that were hashed.
         """
-        lm = self._harness(checkpoint)
+        lm = self._harness(checkpoint)  # read from files only now
         remarks = encode.odd_special_tokens(lm)
         words, limit = self._words(checkpoint), int(lm.max_length)
         parts: list[tuple[Ask, Encoded | Windows]] = []
@@ -104,16 +111,19 @@ class Asked:
 
     def _harness(self, checkpoint: Checkpoint) -> Any:
         config = {k: v for k, v in checkpoint.files.config.items() if k not in ABOUT_ITSELF}
-        key = object_digest([checkpoint.tokenizer, config])
+        key = object_digest([checkpoint.words, config])
         if key not in self._harnesses:
             loaded = self._tokenizers.get(self._words(checkpoint))
-            self._harnesses[key] = encode.harness(checkpoint.files, self._settings, loaded)
-            self._tokenizers[self._words(checkpoint)] = self._harnesses[key].tokenizer
+            made = encode.harness(checkpoint.files, self._settings, loaded)
+            if checkpoints.signature(checkpoint.files) != checkpoint.seen:  # kept, it would be another checkpoint's too
+                raise ChangedError(CHANGED)
+            self._harnesses[key] = made
+            self._tokenizers[self._words(checkpoint)] = made.tokenizer
         return self._harnesses[key]
 
     def _words(self, checkpoint: Checkpoint) -> str:
         # lm-eval gives some kinds of models a BOS whatever the settings say.
-        return f"{checkpoint.tokenizer}/{checkpoint.files.config.get('model_type')}"
+        return f"{checkpoint.words}/{checkpoint.files.config.get('model_type')}"
 
     def _part(self, lm: Any, words: str, limit: int, ask: Ask) -> Encoded | Windows:
         key = (words, limit if isinstance(ask.what, Text) else 0, ask.digest)

@@ -9,20 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.digest import object_digest
+from pipeline import reading
+from pipeline.digest import file_digest, object_digest
 from pipeline.errors import BenchcastError
 
 TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model")
 SUMS = "SHA256SUMS"  # as `sha256sum *.safetensors > SHA256SUMS` writes it
 # Keys of config.json that say nothing about the computation.
 ABOUT_ITSELF = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache")
+# Of tokenizer_config.json: where it came from, and how chats are written.
+NOT_WORDS = ("name_or_path", "tokenizer_file", "special_tokens_map_file", "chat_template", "transformers_version")
+# Read beside the weights: a change of one of them means that somebody writes the checkpoint.
+BESIDE = ("config.json", "model.safetensors.index.json", "benchcast.json", "trainer_state.json", "adapter_config.json")
+MOST_WORDS = 256 << 20  # bytes of a tokenizer.json; the largest known has some 40 MB
 Hash = Callable[[Path], str]
+Signature = tuple[tuple[object, ...], ...]
 
 
 class CheckpointError(BenchcastError):
@@ -89,13 +97,44 @@ def read_json(path: Path) -> dict[str, Any]:
     CheckpointError
         When it cannot be read or is no object.
     """
+    most = {"tokenizer.json": MOST_WORDS, "config.json": reading.MOST_CONFIG}.get(path.name, reading.MOST_RESULT)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path.name} is not JSON: {error}") from error
+        found = reading.json_of(reading.data(path, most))
+    except reading.Unreadable as error:
+        raise CheckpointError(f"{path.name} {error}") from error
     if not isinstance(found, dict):
         raise CheckpointError(f"{path.name} is not a JSON object")
     return found
+
+
+def read_beside(path: Path) -> dict[str, Any]:
+    """A JSON object that a checkpoint may have: empty where there is no such file; raises as ``read_json`` does."""
+    return read_json(path) if os.path.lexists(path) else {}
+
+
+def signature(found: Files) -> Signature:
+    """What changes when somebody writes the checkpoint again: names, inodes, times and sizes of its files."""
+    here = found.folder
+    now = files(here, None if found.tokenizer_folder == here else found.tokenizer_folder)
+
+    def about(path: Path) -> tuple[object, ...]:
+        try:
+            told = path.stat()
+        except OSError:
+            return os.fspath(path), "gone"
+        # The time of the last change of any kind too: copying tools set the other one back.
+        return os.fspath(path), told.st_ino, told.st_mtime_ns, told.st_ctime_ns, told.st_size
+
+    return tuple(map(about, (*now.weights, *now.words, *(here / name for name in BESIDE))))
+
+
+def still(found: Files, content: str) -> bool:
+    """Whether the files, read again, have this content digest; for when their times say that they may not."""
+    home = None if found.tokenizer_folder == found.folder else found.tokenizer_folder
+    try:
+        return digest(files(found.folder, home), file_digest) == content
+    except OSError:
+        return False
 
 
 def digest(found: Files, file_hash: Hash) -> str:
@@ -107,7 +146,7 @@ def digest(found: Files, file_hash: Hash) -> str:
     config = [p for p in (found.folder / "config.json",) if p.is_file()]
     total = hashlib.sha256()
     for path in [*found.weights, *index, *config, *found.words]:
-        total.update(f"{path.name}\0{file_hash(path)}\0".encode())
+        total.update(os.fsencode(path.name) + f"\0{file_hash(path)}\0".encode())
     return total.hexdigest()
 
 
@@ -122,10 +161,36 @@ def tokenizer_digest(found: Files, file_hash: Hash) -> str:
     return object_digest([{k: v for k, v in words.items() if k not in ("truncation", "padding", "version")}, decides])
 
 
+def words_digest(found: Files, file_hash: Hash) -> str:
+    """Hash of everything that may decide token ids: tokenizers that share it give the same ids.
+
+    Stricter than ``tokenizer_digest``, which says whether two checkpoints carry what counts as one tokenizer.
+    """
+    parts: list[object] = []
+    for path in found.words:
+        if path.name == "tokenizer.json":
+            words = read_json(path)
+            parts.append({k: v for k, v in words.items() if k not in ("truncation", "padding", "version")})
+        elif path.name == "tokenizer_config.json":
+            parts.append({k: v for k, v in read_json(path).items() if k not in NOT_WORDS})
+        else:
+            parts.append([os.fsencode(path.name).hex(), file_hash(path)])
+    return object_digest(parts)
+
+
 def unfinished(found: Files) -> str:
-    """Why the folder cannot be a whole checkpoint yet, or empty: missing files or shards, a file cut short."""
+    """Why the folder cannot be a whole checkpoint yet, or empty: missing files or shards, a file cut short.
+
+    Raises
+    ------
+    CheckpointError
+        When a file is there and cannot be read.
+    """
     if not (found.folder / "config.json").is_file():
         return "has no config.json; a checkpoint is a folder that save_pretrained wrote"
+    _ = found.config  # raises for what is no JSON
+    if os.path.lexists(found.folder / "adapter_config.json"):  # transformers would load it too, or not, as it can
+        return "holds an adapter (adapter_config.json); merge it into the weights"
     index = found.folder / "model.safetensors.index.json"
     if index.is_file():  # beside a model.safetensors too: which of the two is meant, nobody knows
         shards = _shards(index)
@@ -166,10 +231,14 @@ def check_recorded(found: Files, file_hash: Hash) -> None:
     path = found.folder / SUMS
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    try:
+        lines = reading.data(path, reading.MOST_CONFIG).decode("utf-8", "surrogateescape").split("\n")
+    except reading.Unreadable as error:
+        raise CheckpointError(f"{SUMS} {error}") from error
+    for line in lines:
         recorded, _, name = line.strip().partition(" ")
         file = found.folder / name.strip().lstrip("*")
-        if not name or file.parent != found.folder or not file.is_file():
+        if not name or "\0" in name or file.parent != found.folder or not file.is_file():
             continue
         if file_hash(file) != recorded.lower():
             raise CheckpointError(f"{file.name} is not the file whose digest {SUMS} records; restore it")
@@ -203,7 +272,10 @@ def _header(path: Path) -> dict[str, Any]:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 0 < length <= min(path.stat().st_size - 8, 100_000_000):
             raise ValueError("is no safetensors file, or is cut short")
-        found = json.loads(file.read(length))
+        try:
+            found = json.loads(file.read(length))
+        except RecursionError:
+            raise ValueError("has a header of safetensors that is nested too deep") from None
     if not isinstance(found, dict):
         raise ValueError("has no safetensors header")
     return found
@@ -216,7 +288,7 @@ def _cut_short(path: Path) -> str:
         ends = [int(about["data_offsets"][1]) for name, about in header.items() if name != "__metadata__"]
         with path.open("rb") as file:
             start = 8 + struct.unpack("<Q", file.read(8))[0]
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError, OSError) as error:
         return str(error) if "safetensors" in str(error) else "has a broken header"
     size, told = path.stat().st_size, start + max(ends, default=0)
     return "" if size == told else f"has {size} bytes where its header tells of {told}"

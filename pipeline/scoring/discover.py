@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.account import Account
 from pipeline.config import ScoreSettings
-from pipeline.errors import Fault, FaultsError, first_line
-from pipeline.scoring import checkpoints, place
-from pipeline.scoring.checkpoints import CheckpointError, Files, Hash
-from pipeline.scoring.place import Places
+from pipeline.errors import Fault, FaultsError, first_line, plain
+from pipeline.redact import redacted
+from pipeline.scoring import agreement, checkpoints, place
+from pipeline.scoring.checkpoints import CheckpointError, Files, Hash, Signature
+from pipeline.scoring.place import NotTrainedError, Places
+
+UNTRAINED = "checkpoints before the first step (zero tokens)"
+TWINS = "folders with the same files, run and step as another, which is scored"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder to score; ``source`` is its name in the table, ``about`` its columns of the ladder table."""
+    """A folder to score; ``source`` is its name in the table, ``about`` its columns of the ladder table.
+
+    ``digest`` is of all its files, ``seen`` the signature they had when they were hashed; ``tokenizer`` identifies
+    the tokenizer, ``words`` everything that may decide token ids.
+    """
 
     files: Files
     source: str
     about: dict[str, Any]
     digest: str
     tokenizer: str
+    words: str
+    seen: Signature
 
 
 @dataclass
 class Found:
-    """What the patterns led to; ``broken`` maps (source, digest) to what is wrong with a folder."""
+    """What the patterns led to; ``broken`` maps (source, digest) to what is wrong with a folder.
+
+    ``waiting`` are folders that are still being written; ``account`` names what is left out without being broken.
+    """
 
     checkpoints: list[Checkpoint] = field(default_factory=list)
     broken: dict[tuple[str, str], str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    account: Account = field(default_factory=Account)
 
 
 def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> Found:
@@ -50,39 +66,84 @@ def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> Found:
     ladder = None if settings.ladder is None else base / settings.ladder
     places = Places(settings.place, settings.pattern, ladder)
     found = Found()
-    taken: dict[tuple[Any, Any], str] = {}
     for folder, source in _folders(settings.checkpoints, base):
-        tokenizer = None if settings.tokenizer is None else base / settings.tokenizer
-        files = checkpoints.files(folder, tokenizer)
+        found.account.read("checkpoint folders")
         try:
-            problem = checkpoints.unfinished(files)
-        except Exception as error:  # files someone else wrote: anything can come
-            problem = str(error) if isinstance(error, CheckpointError) else first_line(error)
-        if _still_written(files, settings):
-            found.waiting.append(source)
+            os.fsencode(folder).decode("utf-8")
+        except UnicodeDecodeError:
+            found.broken[source, ""] = "its name is not UTF-8, which the libraries that load models need: rename it"
             continue
         try:
-            digest = checkpoints.digest(files, file_hash)
+            _look(found, settings, base, places, folder, source, file_hash)
         except OSError as error:
-            found.broken[source, ""] = f"cannot be read: {error}"
-            continue
-        try:
-            if problem:
-                raise CheckpointError(problem)
-            about = places.of(source, files)
-            twin = taken.setdefault((about["run"], about["step"]), source)
-            if twin != source:
-                raise CheckpointError(f"has the same run and step as {twin}")
-            words = checkpoints.tokenizer_digest(files, file_hash)
-            found.checkpoints.append(Checkpoint(files, source, about, digest, words))
-        except Exception as error:
-            found.broken[source, digest] = str(error) if isinstance(error, CheckpointError) else first_line(error)
+            found.broken[source, ""] = f"cannot be read: {error.strerror or error}"
+    _set_aside(found, _same_place(found))
     _set_aside(found, _impossible(found.checkpoints))
+    _set_aside(found, agreement.falling([(c.source, c.about) for c in found.checkpoints]))
     _set_aside(found, _other_conventions(found.checkpoints))
     _set_aside(found, checkpoints.odd_ones((c.source, str(c.about["family"]), c.tokenizer) for c in found.checkpoints))
     if found.checkpoints and (together := place.faults([c.about for c in found.checkpoints])):
         raise FaultsError([Fault("places of the checkpoints", what) for what in together])
     return found
+
+
+def _look(
+    found: Found, settings: ScoreSettings, base: Path, places: Places, folder: Path, source: str, file_hash: Hash
+) -> None:
+    """Enter one folder into what is found."""
+    files = checkpoints.files(folder, None if settings.tokenizer is None else base / settings.tokenizer)
+    seen = checkpoints.signature(files)
+    try:
+        problem = checkpoints.unfinished(files)
+    except Exception as error:  # files someone else wrote: anything can come
+        problem = _why(error)
+    if _still_written(files, settings):
+        found.waiting.append(source)
+        return
+    digest = checkpoints.digest(files, file_hash)
+    try:
+        if problem:
+            raise CheckpointError(problem)
+        about, remarks = places.of(source, files)
+        words = checkpoints.tokenizer_digest(files, file_hash), checkpoints.words_digest(files, file_hash)
+    except NotTrainedError:
+        found.account.leave(UNTRAINED, source)
+        return
+    except Exception as error:
+        found.broken[source, digest] = _why(error)
+        return
+    if checkpoints.signature(files) != seen:  # what was hashed and what was read need not be one checkpoint
+        found.waiting.append(source)
+        return
+    for remark in remarks:
+        found.account.note(f"{source}: {remark}")
+    found.checkpoints.append(Checkpoint(files, source, about, digest, *words, seen))
+
+
+def _why(error: Exception) -> str:
+    return redacted(str(error) if isinstance(error, CheckpointError) else first_line(error))
+
+
+def _same_place(found: Found) -> dict[str, str]:
+    """Checkpoints that claim one run and step: equal ones are one, of others nobody knows which is meant."""
+    places: dict[tuple[Any, Any], list[Checkpoint]] = {}
+    for c in found.checkpoints:
+        places.setdefault((c.about["run"], c.about["step"]), []).append(c)
+    reasons, twins = {}, set()
+    for (run, step), claim in places.items():
+        if len({c.digest for c in claim}) > 1:
+            for c in claim:
+                others = ", ".join(o.source for o in claim if o.digest != c.digest)
+                reasons[c.source] = (
+                    f"has the same run and step as {others} ({run!r}, {step:g}) and other files: "
+                    "which of them is meant? Remove one, or give it its own run or step"
+                )
+            continue
+        for c in claim[1:]:
+            found.account.leave(TWINS, f"{c.source} (as {claim[0].source})")
+            twins.add(c.source)
+    found.checkpoints = [c for c in found.checkpoints if c.source not in twins]
+    return reasons
 
 
 def _impossible(found: Sequence[Checkpoint]) -> dict[str, str]:
@@ -116,18 +177,23 @@ def _folders(patterns: Iterable[str], base: Path) -> list[tuple[Path, str]]:
     folders: dict[Path, Path] = {}
     faults = []
     for pattern in patterns:
-        matched = [p for p in _glob(pattern, base) if p.is_dir()]
+        matched = [p for p in _glob(pattern, base) if os.path.isdir(p)]  # unlike is_dir, never an error
         if not matched:
             faults.append(Fault(f"score.checkpoints: {pattern!r}", f"matches no folder under {base}"))
         folders.update({p.resolve(): p for p in matched})
     if faults:
         raise FaultsError(faults)
-    return [(p, p.relative_to(base).as_posix() if p.is_relative_to(base) else p.as_posix()) for p in folders.values()]
+    return [(p, _name(p.relative_to(base) if p.is_relative_to(base) else p)) for p in folders.values()]
+
+
+def _name(folder: Path) -> str:
+    """How a folder is called in tables and messages: what is no text, or would move the cursor, is escaped."""
+    return plain(os.fsencode(folder.as_posix()).decode("utf-8", "backslashreplace"))
 
 
 def matching(patterns: Iterable[str], base: Path) -> tuple[str, ...]:
     """Those of the patterns that match a folder."""
-    return tuple(p for p in patterns if any(found.is_dir() for found in _glob(p, base)))
+    return tuple(p for p in patterns if any(map(os.path.isdir, _glob(p, base))))
 
 
 def _glob(pattern: str, base: Path) -> list[Path]:
@@ -142,8 +208,16 @@ def _still_written(files: Files, settings: ScoreSettings) -> bool:
         return not (files.folder / settings.marker).is_file()
     now = time.time()
     try:
-        last = max(p.stat().st_mtime for p in (files.folder, *files.folder.iterdir()))
+        last = max(map(_written, (files.folder, *files.folder.iterdir())))
     except OSError:  # a file that was renamed while we looked
         return True
     # A time in the future is a clock that was set back, not a file being written.
     return 0 <= now - last < settings.quiet_seconds
+
+
+def _written(path: Path) -> float:
+    """When a file was written last, seconds since 1970; of a link that leads nowhere, the link."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return path.lstat().st_mtime

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline import reading
 from pipeline.config import ScoreSettings
 from pipeline.errors import Fault, FaultsError, first_line
 from pipeline.scoring.checkpoints import CheckpointError, Files
 from pipeline.scoring.encoded import Encoded, Ints, pack
 from pipeline.scoring.tasks import Task, TaskError
+
+MOST_TEXT = 1 << 30  # bytes of a validation text, all of which is held in memory
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def texts(settings: ScoreSettings, base: Path) -> list[Text]:
     found, faults = [], []
     for path in settings.validation_text:
         try:
-            content = (base / path).read_text(encoding="utf-8")
+            content = reading.text(base / path, MOST_TEXT).replace("\r\n", "\n").replace("\r", "\n")  # as Python does
             documents = _lines(content) if path.suffix == ".jsonl" else (content,)
             if not any(documents):
                 raise ValueError("is empty")
@@ -183,9 +186,9 @@ def _lines(content: str) -> tuple[str, ...]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            found = reading.json_of(line)
         except ValueError as error:
-            raise ValueError(f"line {number} is not JSON: {error}") from error
+            raise ValueError(f"line {number} {error}") from error
         if not isinstance(found, dict) or not isinstance(found.get("text"), str):
             raise ValueError(f'line {number} has no "text"')
         documents.append(found["text"])

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from pipeline.config import ScoreSettings
-from pipeline.errors import InputError
+from pipeline.errors import InputError, first_line
+from pipeline.redact import redacted
 from pipeline.scoring.worker import Job, Rules, Scored, Worker, answer_here
 
 
@@ -117,7 +118,7 @@ class _Ray:
             if isinstance(error, ray.exceptions.RayActorError | ray.exceptions.WorkerCrashedError
                           | ray.exceptions.ObjectLostError):  # fmt: skip
                 self._gone = True  # not closed here: this runs in Ray's own thread
-                error = Lost(str(error).splitlines()[0])
+                error = Lost(redacted(first_line(error)))
             if error is None:
                 answer.set_result(done.result())
             else:

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import site
+import stat
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +36,9 @@ SMALL = 8 << 20  # bytes: below, a file is hashed every time; above, known by in
 MATTER = ("tasks", "include_path", "validation_text", "num_fewshot", "limit", "seed")
 Hash = Callable[[Path], str]
 
-_opened: set[str] | None = None  # what is read just now, while somebody wants to know
+TICK = 0.05  # seconds that a file system's clock may lag behind
+
+_opened: dict[str, object] | None = None  # what is read just now, while somebody wants to know, and how it looked
 
 
 class Memo:
@@ -54,19 +57,26 @@ class Memo:
             if any(self._hash(Path(path)) != digest for path, digest in known["files"].items()):
                 return None
             return [Wanted(*ask) for ask in known["asks"]]
-        except (OSError, KeyError, TypeError, ValueError):
+        except (OSError, KeyError, TypeError, ValueError, AttributeError):
             return None
 
-    def remember(self, asks: Sequence[Ask], opened: Iterable[str]) -> None:
-        """Keep what was built, with the files it came from; nothing when they cannot be told."""
+    def remember(self, asks: Sequence[Ask], opened: Mapping[str, object], began: float) -> None:
+        """Keep what was built, with the files it came from; nothing when they cannot be told.
+
+        Nor when one of them was written since the build ``began`` (seconds since 1970): what is hashed now need not
+        be what was read then.
+        """
         tasks = [ask.what for ask in asks if isinstance(ask.what, Task)]
         if any(callable(getattr(t.harness.config, "custom_dataset", None)) for t in tasks):
             return  # code that gets its data from wherever it likes
         patterns = self._listed([*self._own_patterns(), *(p for t in tasks for p in _data_patterns(t.harness))])
-        files = {*map(os.path.abspath, opened), *(name for names in patterns.values() for name in names)}
+        files = {*map(os.path.abspath, opened.keys()), *(name for names in patterns.values() for name in names)}
         try:
             digests = {name: self._hash(Path(name)) for name in sorted(files) if Path(name).is_file()}
+            latest = max((max(s.st_mtime, s.st_ctime) for s in map(os.stat, digests)), default=0.0)
         except OSError:
+            return
+        if latest > began - TICK or unsteady(opened):
             return
         entry = {"asks": [[a.name, a.digest, a.version] for a in asks], "patterns": patterns, "files": digests}
         known = {k: v for k, v in self._read().items() if k != self._key()}
@@ -101,26 +111,57 @@ class Memo:
 
 
 @contextmanager
-def listening() -> Iterator[set[str]]:
-    """The names of the files that this process opens for reading meanwhile, but for those of installed packages."""
+def listening() -> Iterator[dict[str, object]]:
+    """The files that this process opens for reading meanwhile, but for those of installed packages.
+
+    By name, with how each looked when it was first opened (see ``unsteady``).
+    """
     global _opened
     if not getattr(sys, "_benchcast_listens", False):
         sys.addaudithook(_hear)  # for the rest of the process: it can be silenced, not removed
         sys._benchcast_listens = True  # type: ignore[attr-defined]
-    _opened, found = set(), set[str]()
+    _opened, found = {}, dict[str, object]()
     try:
         yield found
     finally:
         heard, _opened = _opened, None
         apart = _apart()
-        found |= {p for p in heard if _counts(p) and not os.path.realpath(p).startswith(apart)}
+        heard = heard or {}
+        found |= {p: look for p, look in heard.items() if _counts(p) and not os.path.realpath(p).startswith(apart)}
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:
     if _opened is not None and event == "open" and isinstance(args[0], str):
         flags = args[2] if len(args) > 2 and isinstance(args[2], int) else os.O_RDONLY
-        if flags & os.O_ACCMODE == os.O_RDONLY:
-            _opened.add(args[0])
+        if flags & os.O_ACCMODE == os.O_RDONLY and args[0] not in _opened:
+            _opened[args[0]] = _look(args[0])
+            if problem := _endless(args[0]):
+                raise OSError(f"{args[0]} {problem}, no file")
+
+
+def _endless(path: str) -> str:
+    """What a path is whose reader would wait or read for ever; empty for anything else."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    if stat.S_ISFIFO(found.st_mode):
+        return "is a FIFO"
+    zeros = stat.S_ISCHR(found.st_mode) and os.path.realpath(path) in ("/dev/zero", "/dev/full", "/dev/tty")
+    return "is a device" if zeros else ""
+
+
+def _look(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
+def unsteady(opened: Mapping[str, object]) -> list[str]:
+    """Those of the files that ``listening`` heard of that do not look as they did then."""
+    return [path for path, look in opened.items() if _look(path) != look]
 
 
 def _apart() -> tuple[str, ...]:

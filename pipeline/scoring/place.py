@@ -8,29 +8,37 @@ Each column comes from the first of these that has it:
 4. ``trainer_state.json`` of the HF trainer: its step, and its tokens when it counted them;
 5. the defaults under ``score.place``;
 6. ``config.json``: N from the architecture; D = step × tokens per step; C by the FLOP convention.
+
+Two of them that say different numbers of one thing contradict each other (see ``agreement``).
 """
 
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from pipeline import schema
+from pipeline import reading, schema
 from pipeline.config import PlaceSettings
 from pipeline.errors import Fault, FaultsError
-from pipeline.scoring.checkpoints import CheckpointError, Files, read_json
+from pipeline.scoring import agreement
+from pipeline.scoring.agreement import Statements
+from pipeline.scoring.checkpoints import CheckpointError, Files, read_beside
 from stages.architecture import Architecture
 
 ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
 EXTRA = ("tokens_per_step", "seq_len")  # may be given wherever the columns may
 NUMBERS = ("step", "params", "tokens", "flops", *EXTRA)
 Columns = dict[str, Any]
+
+
+class NotTrainedError(CheckpointError):
+    """A checkpoint before the first step, which has no place on a ladder; it is left out."""
 
 
 class Places:
@@ -41,17 +49,32 @@ class Places:
         self._pattern = None if pattern is None else _regex(pattern)
         self._ladder = {} if ladder is None else _read_ladder(ladder)
 
-    def of(self, source: str, files: Files) -> Columns:
-        """The ladder table's columns of a checkpoint named ``source``.
+    def of(self, source: str, files: Files) -> tuple[Columns, list[str]]:
+        """The ladder table's columns of a checkpoint named ``source``, and remarks on what does not quite agree.
 
         Raises
         ------
         CheckpointError
-            Naming the columns that nothing gives, or a value the ladder table does not allow.
+            Naming the columns that nothing gives, a value the ladder table does not allow, or two statements that
+            contradict each other.
+        NotTrainedError
+            When it has seen no tokens.
         """
+        told: Statements = [
+            ("benchcast.json", _own(files)),
+            ("ladder.yaml", self._listed(source)),
+            ("the folder's name", self._named(source)),
+            ("trainer_state.json", _trainer(files)),
+            ("score.place", self._defaults),
+        ]
+        told = [(who, _numbers(given)) for who, given in told]
         found: Columns = {}
-        for given in (_own(files), self._listed(source), self._named(source), _trainer(files), self._defaults):
-            found = {**{k: v for k, v in given.items() if v not in (None, "")}, **found}
+        for _, given in told:
+            found = {**given, **found}
+        if found.get("step") == 0 or found.get("tokens") == 0:
+            raise NotTrainedError("has seen no tokens")
+        if problem := agreement.contradiction(told):
+            raise CheckpointError(problem)
         _complete(found, files)
         missing = [name for name in ABOUT if name not in found]
         if missing:
@@ -59,7 +82,10 @@ class Places:
                 f"nothing tells its {', '.join(missing)}: write them into benchcast.json in the folder, into "
                 "ladder.yaml (score.ladder), or set score.pattern and score.place"
             )
-        return {name: _number(found[name], name) if name in NUMBERS else str(found[name]) for name in ABOUT}
+        problem, remarks = agreement.size(float(found["params"]), told, files)
+        if problem:
+            raise CheckpointError(problem)
+        return {name: found[name] if name in NUMBERS else str(found[name]) for name in ABOUT}, remarks
 
     def _listed(self, source: str) -> Columns:
         if source in self._ladder:
@@ -81,15 +107,19 @@ def faults(abouts: Sequence[Columns]) -> list[str]:
     return []
 
 
+def _numbers(given: Mapping[str, Any]) -> Columns:
+    """What is given, numbers as numbers."""
+    told = {k: v for k, v in given.items() if v not in (None, "")}
+    return {k: _number(v, k) if k in NUMBERS else v for k, v in told.items()}
+
+
 def _own(files: Files) -> Columns:
-    path = files.folder / "benchcast.json"
-    found = read_json(path) if path.is_file() else {}
+    found = read_beside(files.folder / "benchcast.json")
     return {name: found[name] for name in (*ABOUT, *EXTRA) if name in found}
 
 
 def _trainer(files: Files) -> Columns:
-    path = files.folder / "trainer_state.json"
-    found = read_json(path) if path.is_file() else {}
+    found = read_beside(files.folder / "trainer_state.json")
     # The trainer counts tokens only when it was asked to; otherwise it writes 0.
     return {"step": found.get("global_step"), "tokens": found.get("num_input_tokens_seen") or None}
 
@@ -97,19 +127,19 @@ def _trainer(files: Files) -> Columns:
 def _complete(found: Columns, files: Files) -> None:
     """Fill in what follows from the rest: D from the step, N and C from the architecture."""
     if "tokens" not in found and {"step", "tokens_per_step"} <= set(found):
-        found["tokens"] = _number(found["step"], "step") * _number(found["tokens_per_step"], "tokens_per_step")
+        found["tokens"] = found["step"] * found["tokens_per_step"]
     convention = found.get("flops_convention") or ("6ND" if "flops" not in found else "given")
     found["flops_convention"] = convention
     if "params" in found and "flops" not in found and convention == "6ND" and "tokens" in found:
-        found["flops"] = 6 * _number(found["params"], "params") * _number(found["tokens"], "tokens")
+        found["flops"] = 6 * found["params"] * found["tokens"]
     if {"params", "flops"} <= set(found) or "tokens" not in found:
         return
     try:
         architecture = Architecture.from_config(files.config)
-        found.setdefault("params", architecture.params())
+        found.setdefault("params", float(architecture.params()))
         if "flops" not in found:
-            length = int(_number(found["seq_len"], "seq_len")) if "seq_len" in found else None
-            found["flops"] = architecture.flops_per_token(convention, length) * _number(found["tokens"], "tokens")
+            length = int(found["seq_len"]) if "seq_len" in found else None
+            found["flops"] = architecture.flops_per_token(convention, length) * found["tokens"]
     except ValueError as error:
         raise CheckpointError(f"config.json: {error}; give params and flops yourself") from error
 
@@ -133,17 +163,20 @@ def _number(value: Any, name: str) -> float:
     try:
         if isinstance(value, bool):
             raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
-        raise CheckpointError(f"{name} {value!r} is not a number") from None
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
+        return number
+    except (TypeError, ValueError, OverflowError):
+        raise CheckpointError(f"{name} {str(value)[:100]!r} is not a number") from None
 
 
 def _read_ladder(path: Path) -> dict[str, Columns]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        found = reading.yaml_of(reading.text(path)) or {}
         if not isinstance(found, Mapping):
             raise ValueError("must map folders to {run, family, step, params, tokens, …}")
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise FaultsError([Fault(f"score.ladder: {path}", f"cannot be read: {' '.join(str(error).split())}")]) from None
     faults = []
     for name, given in found.items():

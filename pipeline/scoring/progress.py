@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.errors import plain
+
 
 class Progress:
     """Is told what the driver does, and says nothing."""
@@ -59,7 +61,7 @@ class Lines(Progress):
 
     def line(self, text: str) -> None:
         """See ``Progress``."""
-        print(text, file=sys.stderr, flush=True)
+        print(plain(text), file=sys.stderr, flush=True)
 
 
 class Bar(Progress):
@@ -96,14 +98,14 @@ class Bar(Progress):
 
     def line(self, text: str) -> None:
         """See ``Progress``."""
-        self._bars.console.print(text, markup=False, highlight=False)  # type: ignore[attr-defined]
+        self._bars.console.print(plain(text), markup=False, highlight=False)  # type: ignore[attr-defined]
 
     def _show(self) -> None:
         from rich.markup import escape
 
         rate = self._documents / max(time.monotonic() - self._began, 1e-9)
         failed = f"  [red]{self._failed} failed[/red]" if self._failed else ""
-        what = f"{rate:.0f} docs/s  {escape(self._source)}{failed}"
+        what = f"{rate:.0f} docs/s  {escape(plain(self._source))}{failed}"
         self._bars.update(self._task, description=what)  # type: ignore[attr-defined]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,11 +10,12 @@ import pandas as pd
 
 from pipeline import schema
 from pipeline.cellstore import Record, Store
-from pipeline.cellstore.disk import RESULTS
+from pipeline.cellstore.cell import BrokenError
 from pipeline.cellstore.index import Entry, Index
 from pipeline.errors import Fault, FaultsError, first_line
+from pipeline.redact import redacted
 from pipeline.scoring import measure
-from pipeline.scoring.ask import Ask, Group, Wanted, requests_of
+from pipeline.scoring.ask import CHANGED, Ask, Group, Wanted, requests_of
 from pipeline.scoring.cells import Cell, Setup
 from pipeline.scoring.discover import Checkpoint, Found
 from pipeline.scoring.encode import Text, Windows
@@ -45,18 +46,23 @@ class Recorder:
                     self.store.forget_failure(Cell(checkpoint, digest, self._setup, "").id)
         return lacking
 
-    def really_missing(self, checkpoint: Checkpoint, asks: Sequence[Ask]) -> list[Ask]:
+    def really_missing(self, checkpoint: Checkpoint, asks: Sequence[Ask], say: Callable[[str], None]) -> list[Ask]:
         """Those that the disk does not have either: the index may lag behind a killed run, or another one.
 
-        To be called with the checkpoint's lock held.
+        A broken cell is missing; ``say`` is told. To be called with the checkpoint's lock held.
         """
         lacking, found = [], []
         for ask in asks:
             cell = self._cell(checkpoint, ask).id
-            if (self.store.path(cell) / RESULTS).is_file():
-                found.append(Entry.of(cell, self.store.about(cell), failed=False))
-            else:
+            try:
+                about = self.store.about(cell) if self.store.has(cell) else None
+            except BrokenError as error:
+                say(f"warning: {checkpoint.source}: {ask.name}: {error}; it is scored again")
+                about = None
+            if about is None:
                 lacking.append(ask)
+            else:
+                found.append(Entry.of(cell, about, failed=False))
         self._index.add(found)
         return lacking
 
@@ -88,7 +94,7 @@ class Recorder:
         entries = []
         for ask in asks:
             cell = self._cell(checkpoint, ask)
-            about = self._about(cell, ask.version, checkpoint.source, checkpoint.about) | {"reason": reason}
+            about = self._about(cell, ask.version, checkpoint.source, checkpoint.about) | {"reason": redacted(reason)}
             self.store.fail(cell.id, about)
             entries.append(Entry.of(cell.id, about, failed=True))
         self._index.add(entries)
@@ -97,6 +103,11 @@ class Recorder:
         """Remember that a checkpoint changed while it was scored; the next run finds it as another one."""
         self._changed.append(checkpoint.source)
 
+    @property
+    def changed_sources(self) -> tuple[str, ...]:
+        """The checkpoints that changed while they were scored."""
+        return tuple(self._changed)
+
     def contents(self, checkpoints: Sequence[Checkpoint], asks: Sequence[Wanted]) -> list[dict[str, Any]]:
         """The stored cells of these checkpoints and asks."""
         digests = [c.digest for c in checkpoints]
@@ -104,9 +115,9 @@ class Recorder:
 
     def failures(self, found: Found, asks: Sequence[Wanted], unbuilt: dict[str, str]) -> list[tuple[str, str, str]]:
         """Everything that could not be scored: (checkpoint, task, reason), with ``*`` for all of them."""
-        failures = [(EVERY, task, reason) for task, reason in unbuilt.items()]
+        failures = [(EVERY, task, redacted(reason)) for task, reason in unbuilt.items()]
         failures += [(source, EVERY, reason) for (source, _), reason in found.broken.items()]
-        failures += [(source, EVERY, "changed while it was scored; run again") for source in self._changed]
+        failures += [(source, EVERY, CHANGED) for source in self._changed]
         sources = {c.digest: c.source for c in found.checkpoints}
         cells = self._index.contents(list(sources), [a.digest for a in asks], self._setup.digest, failed=True)
         by_reason: dict[tuple[str, str], list[str]] = {}
@@ -120,6 +131,7 @@ class Recorder:
 
     def plan(self, found: Found, asks: Sequence[Wanted], unbuilt: dict[str, str]) -> None:
         """Write down what this run wants, and record what cannot even be asked."""
+        unbuilt = {task: redacted(reason) for task, reason in unbuilt.items()}
         entries = []
         for (source, digest), reason in found.broken.items():
             cell = Cell(digest or f"folder {source}", EVERY, self._setup, EVERY)
@@ -134,7 +146,8 @@ class Recorder:
             "setup": self._setup.digest,
             "tasks": [{"name": a.name, "requests": a.digest} for a in asks],
             "unbuilt": unbuilt,
-            "checkpoints": [{"source": c.source, "digest": c.digest, "place": c.about} for c in found.checkpoints],
+            "checkpoints": [{"source": c.source, "digest": c.digest, "place": c.about, "tokenizer": c.tokenizer[:12]}
+                            for c in found.checkpoints],
             "broken": {source: reason for (source, _), reason in found.broken.items()},
             "waiting": found.waiting,
         })  # fmt: skip
@@ -149,7 +162,8 @@ class Recorder:
 
     def _record(self, checkpoint: Checkpoint, ask: Ask, found: measure.Measured, scored: Scored) -> Record:
         cell = self._cell(checkpoint, ask)
-        about = self._about(cell, ask.version, checkpoint.source, checkpoint.about) | {"how": scored.how}
+        about = self._about(cell, ask.version, checkpoint.source, checkpoint.about)
+        about |= {"how": scored.how, "tokenizer": checkpoint.tokenizer[:12]}
         config = {"model": self._setup.backend, "model_args": {"pretrained": checkpoint.source,
                   "dtype": self._setup.dtype, "add_bos_token": self._setup.add_bos_token}}  # fmt: skip
         results = found.results | {"config": config, "model_name": checkpoint.source,

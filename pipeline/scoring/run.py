@@ -1,51 +1,44 @@
-"""The driver: decides what is missing, hands it to the workers, and is the only one that writes the store.
-
-A turn is one checkpoint with the cells it lacks, cut into groups of bounded size. All requests of a group, of whatever
-task, are batched together; a group is stored as soon as it is answered, whole or not at all. Groups are cut the same
-way when a killed run is resumed, so it computes what the uninterrupted run would have.
-"""
+"""Scoring a ladder: finds the checkpoints, builds what they are asked, drives the workers, writes the table."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.metadata
 import importlib.util
+import os
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
+from pipeline import account as accounts
 from pipeline import store as tables
 from pipeline.cellstore import Store
 from pipeline.cellstore.index import Index
 from pipeline.cellstore.tables import table
 from pipeline.config import ScoreSettings
-from pipeline.digest import file_digest
-from pipeline.errors import Fault, FaultsError, InputError, first_line
-from pipeline.scoring import checkpoints, discover, encode, tasks
-from pipeline.scoring.ask import Ask, Asked, Group, Wanted
+from pipeline.errors import Fault, FaultsError, InputError
+from pipeline.scoring import discover, encode, tasks
+from pipeline.scoring.ask import Ask, Asked, Wanted
 from pipeline.scoring.cells import Setup
-from pipeline.scoring.checkpoints import CheckpointError
-from pipeline.scoring.discover import Checkpoint, Found
-from pipeline.scoring.executors import Lost, Seat, seats
+from pipeline.scoring.discover import Found
+from pipeline.scoring.driver import Driver
 from pipeline.scoring.limits import Limits, chosen
-from pipeline.scoring.memo import Memo, listening
+from pipeline.scoring.memo import Memo, listening, unsteady
 from pipeline.scoring.progress import Progress
-from pipeline.scoring.record import Recorder
-from pipeline.scoring.worker import Job, Scored
+from pipeline.scoring.record import EVERY, Recorder
 
-TRIES = 3  # of a job whose worker died
+BUILDS = 3  # times that the questions are built while somebody edits their files
 
 
 @dataclass
 class Summary:
     """What a run did: ``failures`` are (checkpoint or ``*``, task or ``*``, reason), of this run and earlier ones.
 
-    ``left`` counts the cells that limits left for the next run.
+    ``left`` counts the cells that limits left for the next run; ``account`` is told at the end: checkpoint folders
+    found, checkpoints placed in the table, and what was left out and why.
     """
 
     table: pd.DataFrame
@@ -54,19 +47,7 @@ class Summary:
     failures: list[tuple[str, str, str]]
     waiting: list[str]
     left: int = 0
-
-
-@dataclass
-class Turn:
-    """A checkpoint at work: its groups that are still to do, and the lock that is held meanwhile."""
-
-    checkpoint: Checkpoint
-    groups: deque[Group]
-    held: contextlib.ExitStack
-    seen: tuple[object, ...]
-    tries: int = 0
-    broken: bool = False
-    began: float = field(default_factory=time.monotonic)
+    account: accounts.Record = field(default_factory=accounts.Record)
 
 
 def score(
@@ -110,8 +91,9 @@ def score(
     if importlib.util.find_spec("lm_eval") is None or importlib.util.find_spec("torch") is None:
         raise InputError("scoring needs lm-eval and torch: pip install 'benchcast[score]'")
     base = base.resolve()
+    progress = progress or Progress()
     store = Store(base / settings.store)
-    with store.run(), contextlib.closing(Index(store, fresh=verify)) as index:
+    with store.run(), contextlib.closing(Index(store, fresh=verify, say=progress.line)) as index:
         found = discover.find(settings, base, index.file_hash)
         recorder = Recorder(store, index, setup_of(settings))
         memo = Memo(store.folder, settings, base, index.file_hash)
@@ -121,13 +103,11 @@ def score(
             recorder.plan(found, known, {})
             return _summary(settings, base, found, recorder, known, {})
         with tasks.cached_templates(), tasks.quiet():
-            with listening() as opened:
-                asks, unbuilt = _asks(settings, base)
+            asks, unbuilt, opened, began = _steady(settings, base)
             if not unbuilt:
-                memo.remember(asks, opened)
+                memo.remember(asks, opened, began)
             once = list({ask.digest: ask for ask in asks}.values())  # tasks of several names that ask the same
-            driver = _Driver(settings, found, Asked(once, settings), recorder, progress or Progress(),
-                             limits or Limits())  # fmt: skip
+            driver = Driver(settings, found, Asked(once, settings), recorder, progress, limits or Limits())
             recorder.plan(found, asks, unbuilt)
             try:
                 driver.run(retry_failed=retry_failed)
@@ -151,7 +131,7 @@ def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | 
         found = discover.find(settings, base, index.file_hash)
         asks: Sequence[Wanted] | None = Memo(store.folder, settings, base, index.file_hash).recall()
         if asks is None:
-            with tasks.cached_templates(), tasks.quiet():
+            with tasks.cached_templates(), tasks.quiet(), listening():
                 asks, _ = _asks(settings, base)
         unique = {c.digest: c for c in found.checkpoints}
         missing = Recorder(store, index, setup_of(settings)).missing(list(unique), asks, failed_too=False)
@@ -179,7 +159,54 @@ def _summary(
     if len(result):
         tables.write_table(result, base / settings.out)
     cells = len(found.checkpoints) * len(asks)
-    return Summary(result, 0, cells, recorder.failures(found, asks, unbuilt), found.waiting)
+    failures = recorder.failures(found, asks, unbuilt)
+    told = _account(found, result, failures, recorder.changed_sources)
+    return Summary(result, 0, cells, failures, found.waiting, account=told)
+
+
+def _account(
+    found: Found, result: pd.DataFrame, failures: Sequence[tuple[str, str, str]], changed: Sequence[str]
+) -> accounts.Record:
+    """What became of every folder: read, placed, left out and why."""
+    told = accounts.Account()
+    told.add(found.account.record())
+    told.taken("checkpoints placed", int(result["source"].nunique()) if len(result) else 0)
+    told.taken("rows", len(result))
+    for source in found.waiting:
+        told.leave("checkpoints that are still being written", source)
+    for source in changed:
+        told.leave("checkpoints that changed while they were scored: tried again next time", source)
+    for source in dict.fromkeys(source for source, _ in found.broken):
+        told.leave("checkpoints that are broken or contradict themselves or others", source)
+    aside = {*changed, *(source for source, _ in found.broken)}
+    for source, task, _ in failures:
+        if source not in aside:
+            what = task if source == EVERY else source if task == EVERY else f"{source}, {task}"
+            told.leave("tasks and checkpoints that could not be scored", what)
+    return told.record()
+
+
+def _steady(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, str], dict[str, object], float]:
+    """The asks, built from files that stayed the same meanwhile, with what was opened and when the build began.
+
+    Raises
+    ------
+    InputError
+        When somebody goes on writing the files.
+    """
+    for _ in range(BUILDS):
+        began = time.time()
+        with listening() as opened:
+            asks, unbuilt = _asks(settings, base)
+        # Of other files that were opened, somebody's cache or log, nothing is asked.
+        own = {str(base / path) for path in settings.validation_text}
+        folder = None if settings.include_path is None else f"{base / settings.include_path}{os.sep}"
+        moved = [
+            p for p in unsteady(opened) if p in own or (folder is not None and os.path.abspath(p).startswith(folder))
+        ]
+        if not moved:
+            return asks, unbuilt, opened, began
+    raise InputError(f"{moved[0]}: changes while the tasks and texts are read; run again when it is whole")
 
 
 def _asks(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, str]]:
@@ -195,7 +222,8 @@ def _asks(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, str
 def _places(found: Found) -> dict[str, list[dict[str, object]]]:
     places: dict[str, list[dict[str, object]]] = {}
     for checkpoint in found.checkpoints:
-        places.setdefault(checkpoint.digest, []).append({**checkpoint.about, "source": checkpoint.source})
+        about = {**checkpoint.about, "source": checkpoint.source, "tokenizer": checkpoint.tokenizer[:12]}
+        places.setdefault(checkpoint.digest, []).append(about)
     return places
 
 
@@ -204,180 +232,3 @@ def _names(asks: Sequence[Wanted]) -> dict[str, list[str]]:
     for ask in asks:
         names.setdefault(ask.digest, []).append(ask.name)
     return names
-
-
-class _Driver:
-    def __init__(
-        self,
-        settings: ScoreSettings,
-        found: Found,
-        asked: Asked,
-        recorder: Recorder,
-        progress: Progress,
-        limits: Limits,
-    ) -> None:
-        self._settings = settings
-        self._asked = asked
-        self._recorder = recorder
-        self._progress = progress
-        self._found = found
-        self._queue: deque[Checkpoint] = deque()
-        self._busy: deque[Checkpoint] = deque()  # another run is at them
-        self._lacking: dict[str, list[str]] = {}
-        self._limits = limits
-        self.scored = 0
-        self.left = 0
-
-    def run(self, *, retry_failed: bool) -> None:
-        """Score what is missing, within the limits."""
-        unique = {c.digest: c for c in self._found.checkpoints}
-        self._lacking = self._recorder.missing(list(unique), self._asked.asks, failed_too=retry_failed)
-        self._queue = self._within([unique[digest] for digest in self._lacking])
-        self._progress.start(sum(map(len, self._lacking.values())), len(unique) * len(self._asked.asks))
-        if not self._queue:
-            return
-        with seats(self._settings) as places:
-            running: dict[Future[Scored], tuple[Seat, Turn]] = {}
-            free = deque(places)
-            try:
-                while self._queue or self._busy or running:
-                    while free and (turn := self._next(may_wait=not running)):
-                        seat = free.popleft()
-                        running[seat.submit(self._job(turn))] = seat, turn
-                    if not self._queue:
-                        for seat in free:  # what an idle worker holds, another one may be waiting for
-                            seat.close()
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        seat, turn = running.pop(future)
-                        if self._take(turn, future):
-                            running[seat.submit(self._job(turn))] = seat, turn
-                        else:
-                            turn.held.close()
-                            if turn.broken:
-                                seat.close()
-                            free.append(seat)
-            finally:
-                for _, turn in running.values():
-                    turn.held.close()
-
-    def _within(self, lacking: list[Checkpoint]) -> deque[Checkpoint]:
-        """As many of them as the limits allow, in the order in which to score them."""
-        now, rest = chosen(lacking, self._limits)
-        self.left += sum(len(self._lacking[c.digest]) for c in rest)
-        return deque(now)
-
-    def _next(self, *, may_wait: bool) -> Turn | None:
-        """The next checkpoint that no other run is at; the others come last, and are waited for."""
-        if self._limits.over:
-            self.left += sum(len(self._lacking[c.digest]) for c in (*self._queue, *self._busy))
-            self._queue.clear()
-            self._busy.clear()
-        while self._queue or (self._busy and may_wait):
-            patient = not self._queue
-            checkpoint = self._queue.popleft() if self._queue else self._busy.popleft()
-            if patient:
-                self._progress.line(f"{checkpoint.source}: another run is scoring it; waiting")
-            held = contextlib.ExitStack()
-            if not held.enter_context(self._recorder.store.lock(checkpoint.digest, wait=patient)):
-                self._busy.append(checkpoint)
-                continue
-            turn = self._turn(checkpoint, held)
-            if turn is not None:
-                return turn
-            held.close()
-        return None
-
-    def _turn(self, checkpoint: Checkpoint, held: contextlib.ExitStack) -> Turn | None:
-        """The checkpoint's cells that are really missing, as groups; None when nothing is left to ask."""
-        names = self._lacking[checkpoint.digest]
-        lacking = self._recorder.really_missing(checkpoint, [a for a in self._asked.asks if a.digest in names])
-        self._progress.advance(len(names) - len(lacking), 0)
-        if not lacking:
-            return None
-        self._progress.current(checkpoint.source)
-        try:
-            checkpoints.check_recorded(checkpoint.files, file_digest)
-            groups, problems, remarks = self._asked.groups(checkpoint, lacking)
-        except CheckpointError as error:
-            self._fail(checkpoint, lacking, str(error))
-            return None
-        for remark in remarks:
-            self._progress.line(f"warning: {checkpoint.source}: {remark}")
-        for ask, problem in problems:
-            self._fail(checkpoint, [ask], problem)
-        return Turn(checkpoint, deque(groups), held, _signature(checkpoint)) if groups else None
-
-    def _job(self, turn: Turn) -> Job:
-        group = turn.groups[0]
-        return Job(turn.checkpoint.files, turn.checkpoint.digest, group.limit, group.key, group.requests)
-
-    def _take(self, turn: Turn, future: Future[Scored]) -> bool:
-        """Store what a worker answered; whether the same worker should go on with this turn."""
-        checkpoint, group = turn.checkpoint, turn.groups[0]
-        left = [ask for g in turn.groups for ask in g.asks]
-        error = future.exception()
-        if isinstance(error, Lost):
-            turn.tries += 1
-            if turn.tries < TRIES:
-                self._progress.line(f"warning: {checkpoint.source}: lost its worker, trying again: {error}")
-                return True
-            self._fail(checkpoint, left, f"lost its worker {TRIES} times: {error}")
-            return False
-        if error is not None:
-            turn.broken = True  # whatever state it is in
-            self._fail(checkpoint, left, f"the worker failed: {first_line(error)}")
-            return False
-        scored = future.result()
-        if _signature(checkpoint) != turn.seen:
-            # Not recorded: what was scored is neither the old checkpoint nor surely the new one.
-            self._progress.line(f"error: {checkpoint.source}: changed while it was scored; run again")
-            self._recorder.changed(checkpoint)
-            return False
-        if scored.failure and not scored.loaded:
-            self._fail(checkpoint, left, scored.failure)
-            return False
-        if scored.failure:
-            return self._without_the_one(turn, scored.failure)
-        good, bad = self._recorder.add(checkpoint, group, scored)
-        self.scored += good
-        self._progress.advance(good, group.documents)
-        for ask, problem in bad:
-            self._progress.line(f"error: {checkpoint.source}: {ask.name}: {problem}")
-            self._progress.failed(1)
-        turn.groups.popleft()
-        if turn.groups and self._limits.over:
-            self.left += sum(len(g.asks) for g in turn.groups)
-            return False
-        if turn.groups:
-            return True
-        self._progress.done(checkpoint.source, len(left), time.monotonic() - turn.began)
-        return False
-
-    def _without_the_one(self, turn: Turn, reason: str) -> bool:
-        """The checkpoint is fine, but its answers to a group failed: find the task to blame; whether to go on."""
-        group = turn.groups.popleft()
-        if len(group.asks) == 1:
-            self._fail(turn.checkpoint, group.asks, reason)
-        else:
-            turn.groups.extendleft(reversed(group.singles()))
-        return bool(turn.groups)
-
-    def _fail(self, checkpoint: Checkpoint, asks: Sequence[Ask], reason: str) -> None:
-        self._recorder.fail(checkpoint, asks, reason)
-        what = f": {asks[0].name}" if len(asks) == 1 else ""
-        self._progress.line(f"error: {checkpoint.source}{what}: {reason}")
-        self._progress.failed(len(asks))
-
-
-def _signature(checkpoint: Checkpoint) -> tuple[object, ...]:
-    """What changes when somebody writes the checkpoint again."""
-
-    def about() -> Iterator[object]:
-        for path in (checkpoint.files.folder / "config.json", *checkpoint.files.weights, *checkpoint.files.words):
-            try:
-                found = path.stat()
-                yield path.name, found.st_ino, found.st_mtime_ns, found.st_size
-            except OSError:
-                yield path.name, "gone"
-
-    return tuple(about())

@@ -16,6 +16,7 @@ import io
 import itertools
 import json
 import logging
+import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline import reading
 from pipeline.config import ScoreSettings
 from pipeline.document_metrics import answer_bytes
 from pipeline.errors import BenchcastError, Fault, FaultsError, first_line
@@ -166,11 +168,25 @@ def _manager(settings: ScoreSettings, base: Path) -> Any:
     include = None if settings.include_path is None else base / settings.include_path
     if include is not None and not include.is_dir():
         raise FaultsError([Fault("score.include_path", f"{include} is not a folder")])
+    if include is not None and (odd := list(_unreadable(include))):
+        raise FaultsError(odd)
     if include is not None:
         manager = TaskManager(include_path=str(include), include_defaults=False)
         if all(name in manager.task_index for name in settings.tasks):
             return manager  # lm-eval's own 14,000 task files take ten seconds to read
     return TaskManager(include_path=None if include is None else str(include))
+
+
+def _unreadable(folder: Path) -> Iterator[Fault]:
+    """Task files that lm-eval would wait for, or read for ever."""
+    for parent, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.suffix in (".yaml", ".yml", ".py"):
+                try:
+                    reading.check(path, reading.MOST_CONFIG)
+                except reading.Unreadable as error:
+                    yield Fault(f"score.include_path: {path}", f"cannot be read: {error}", "remove it")
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

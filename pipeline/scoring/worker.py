@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.digest import object_digest
-from pipeline.scoring.checkpoints import CheckpointError, Files
+from pipeline.scoring import checkpoints
+from pipeline.scoring.checkpoints import CheckpointError, Files, Signature
 from pipeline.scoring.encoded import Encoded
 
 KEPT_LAYOUTS = 8  # plans of batches that are kept for the next checkpoint
@@ -35,11 +36,13 @@ class Rules:
 class Job:
     """Requests to a checkpoint: ``key`` names the requests, so that their layout is planned once.
 
-    ``digest`` is the checkpoint's, ``limit`` its context in tokens.
+    ``digest`` is the checkpoint's, ``seen`` the signature its files had when they were hashed, ``limit`` its context
+    in tokens.
     """
 
     files: Files
     digest: str
+    seen: Signature
     limit: int
     key: str
     requests: Encoded
@@ -49,7 +52,8 @@ class Job:
 class Scored:
     """Log-likelihoods (nats, (r,)), whether greedy, and how it was computed; or ``failure``, why it could not be.
 
-    ``loaded`` tells a checkpoint that could not be loaded from requests that it could not answer.
+    ``loaded`` tells a checkpoint that could not be loaded from requests that it could not answer. ``changed`` means
+    that the files were not, or did not stay, those of the job's digest: nothing else counts then.
     """
 
     logliks: Any
@@ -57,6 +61,7 @@ class Scored:
     how: dict[str, Any]
     failure: str = ""
     loaded: bool = True
+    changed: bool = False
 
 
 class Worker:
@@ -69,6 +74,7 @@ class Worker:
             torch.set_num_threads(rules.threads)
         self._rules = rules
         self._loaded: tuple[str, str] | None = None
+        self._agreed: dict[str, Signature] = {}  # by digest: a signature found to be of that content
         self._live: Any = None
         self._layouts: OrderedDict[tuple[str, int, bool], Any] = OrderedDict()
         self._shares: dict[tuple[str, str], bool] = {}
@@ -76,7 +82,26 @@ class Worker:
                      "device": rules.device, "backend": rules.backend}  # fmt: skip
 
     def answer(self, job: Job) -> Scored:
-        """Score the job's requests; what the checkpoint is to blame for comes back as ``failure``."""
+        """Score the job's requests; what the checkpoint is to blame for comes back as ``failure``.
+
+        The files are looked at before they are read and after the last answer (they may be mapped into memory, not
+        copied): only what stayed the same in between has the scores.
+        """
+        before = checkpoints.signature(job.files)
+        # On another machine the same files may have other inodes and times.
+        if before not in (job.seen, self._agreed.get(job.digest)):
+            if not checkpoints.still(job.files, job.digest):
+                self._loaded = None
+                return Scored(None, None, self._how, changed=True)
+            self._agreed = {job.digest: before}
+            self._loaded = None
+        found = self._answer(job)
+        if checkpoints.signature(job.files) != before:
+            self._loaded = None
+            return Scored(None, None, self._how, changed=True)
+        return found
+
+    def _answer(self, job: Job) -> Scored:
         try:
             return self._harness(job) if self._rules.backend != "hf" else self._torch(job)
         except CheckpointError as error:

@@ -1,0 +1,247 @@
+"""The driver: decides what is missing, hands it to the workers, and is the only one that writes the store.
+
+A turn is one checkpoint with the cells it lacks, cut into groups of bounded size. All requests of a group, of whatever
+task, are batched together; a group is stored as soon as it is answered, whole or not at all. Groups are cut the same
+way when a killed run is resumed, so it computes what the uninterrupted run would have.
+
+Scores are stored under the digest of what was hashed when the checkpoint was found, so its files must be the same from
+then on until the last answer: that is looked at before its turn, around every answer, and before anything is stored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+
+from pipeline.config import ScoreSettings
+from pipeline.digest import file_digest
+from pipeline.errors import first_line
+from pipeline.redact import redacted
+from pipeline.scoring import checkpoints
+from pipeline.scoring.ask import CHANGED, Ask, Asked, ChangedError, Group
+from pipeline.scoring.checkpoints import CheckpointError
+from pipeline.scoring.discover import Checkpoint, Found
+from pipeline.scoring.executors import Lost, Seat, seats
+from pipeline.scoring.limits import Limits, chosen
+from pipeline.scoring.progress import Progress
+from pipeline.scoring.record import Recorder
+from pipeline.scoring.worker import Job, Scored
+
+TRIES = 3  # of a job whose worker died
+
+
+@dataclass
+class Turn:
+    """A checkpoint at work: its groups that are still to do, and the lock that is held meanwhile."""
+
+    checkpoint: Checkpoint
+    groups: deque[Group]
+    held: contextlib.ExitStack
+    tries: int = 0
+    broken: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+
+class Driver:
+    """One run's way through the checkpoints."""
+
+    def __init__(
+        self,
+        settings: ScoreSettings,
+        found: Found,
+        asked: Asked,
+        recorder: Recorder,
+        progress: Progress,
+        limits: Limits,
+    ) -> None:
+        self._settings = settings
+        self._asked = asked
+        self._recorder = recorder
+        self._progress = progress
+        self._found = found
+        self._queue: deque[Checkpoint] = deque()
+        self._busy: deque[Checkpoint] = deque()  # another run is at them
+        self._lacking: dict[str, list[str]] = {}
+        self._limits = limits
+        self.scored = 0
+        self.left = 0
+
+    def run(self, *, retry_failed: bool) -> None:
+        """Score what is missing, within the limits."""
+        unique = {c.digest: c for c in self._found.checkpoints}
+        self._lacking = self._recorder.missing(list(unique), self._asked.asks, failed_too=retry_failed)
+        self._queue = self._within([unique[digest] for digest in self._lacking])
+        self._progress.start(sum(map(len, self._lacking.values())), len(unique) * len(self._asked.asks))
+        if not self._queue:
+            return
+        with seats(self._settings) as places:
+            running: dict[Future[Scored], tuple[Seat, Turn]] = {}
+            free = deque(places)
+            try:
+                while self._queue or self._busy or running:
+                    while free and (turn := self._next(may_wait=not running)):
+                        seat = free.popleft()
+                        running[seat.submit(self._job(turn))] = seat, turn
+                    if not self._queue:
+                        for seat in free:  # what an idle worker holds, another one may be waiting for
+                            seat.close()
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        seat, turn = running.pop(future)
+                        if self._take(turn, future):
+                            running[seat.submit(self._job(turn))] = seat, turn
+                        else:
+                            turn.held.close()
+                            if turn.broken:
+                                seat.close()
+                            free.append(seat)
+            finally:
+                for _, turn in running.values():
+                    turn.held.close()
+
+    def _within(self, lacking: list[Checkpoint]) -> deque[Checkpoint]:
+        """As many of them as the limits allow, in the order in which to score them."""
+        now, rest = chosen(lacking, self._limits)
+        self.left += sum(len(self._lacking[c.digest]) for c in rest)
+        return deque(now)
+
+    def _next(self, *, may_wait: bool) -> Turn | None:
+        """The next checkpoint that no other run is at; the others come last, and are waited for."""
+        if self._limits.over:
+            self.left += sum(len(self._lacking[c.digest]) for c in (*self._queue, *self._busy))
+            self._queue.clear()
+            self._busy.clear()
+        while self._queue or (self._busy and may_wait):
+            patient = not self._queue
+            checkpoint = self._queue.popleft() if self._queue else self._busy.popleft()
+            if patient:
+                self._progress.line(f"{checkpoint.source}: another run is scoring it; waiting")
+            held = contextlib.ExitStack()
+            if not held.enter_context(self._recorder.store.lock(checkpoint.digest, wait=patient)):
+                self._busy.append(checkpoint)
+                continue
+            turn = self._turn(checkpoint, held)
+            if turn is not None:
+                return turn
+            held.close()
+        return None
+
+    def _turn(self, checkpoint: Checkpoint, held: contextlib.ExitStack) -> Turn | None:
+        """The checkpoint's cells that are really missing, as groups; None when nothing is left to ask."""
+        names = self._lacking[checkpoint.digest]
+        asked = [a for a in self._asked.asks if a.digest in names]
+        lacking = self._recorder.really_missing(checkpoint, asked, self._progress.line)
+        self._progress.advance(len(names) - len(lacking), 0)
+        if not lacking:
+            return None
+        self._progress.current(checkpoint.source)
+        try:
+            checkpoint = _unchanged(checkpoint)
+            checkpoints.check_recorded(checkpoint.files, file_digest)
+            groups, problems, remarks = self._asked.groups(checkpoint, lacking)
+            _unchanged(checkpoint)
+        except ChangedError:
+            self._changed(checkpoint, len(lacking))
+            return None
+        except CheckpointError as error:
+            if checkpoints.signature(checkpoint.files) != checkpoint.seen:  # it is being written: no wonder
+                self._changed(checkpoint, len(lacking))
+            else:
+                self._fail(checkpoint, lacking, str(error))
+            return None
+        for remark in remarks:
+            self._progress.line(f"warning: {checkpoint.source}: {remark}")
+        for ask, problem in problems:
+            self._fail(checkpoint, [ask], problem)
+        return Turn(checkpoint, deque(groups), held) if groups else None
+
+    def _job(self, turn: Turn) -> Job:
+        group = turn.groups[0]
+        checkpoint = turn.checkpoint
+        return Job(checkpoint.files, checkpoint.digest, checkpoint.seen, group.limit, group.key, group.requests)
+
+    def _take(self, turn: Turn, future: Future[Scored]) -> bool:
+        """Store what a worker answered; whether the same worker should go on with this turn."""
+        checkpoint, group = turn.checkpoint, turn.groups[0]
+        left = [ask for g in turn.groups for ask in g.asks]
+        error = future.exception()
+        try:
+            if error is None and future.result().changed:
+                raise ChangedError(CHANGED)
+            checkpoint = turn.checkpoint = _unchanged(checkpoint)
+        except ChangedError:
+            # Not recorded: what was scored, or failed, is neither the old checkpoint nor surely the new one.
+            turn.broken = error is not None
+            self._changed(checkpoint, len(left))
+            return False
+        if isinstance(error, Lost):
+            turn.tries += 1
+            if turn.tries < TRIES:
+                self._progress.line(f"warning: {checkpoint.source}: lost its worker, trying again: {error}")
+                return True
+            self._fail(checkpoint, left, f"lost its worker {TRIES} times: {error}")
+            return False
+        if error is not None:
+            turn.broken = True  # whatever state it is in
+            self._fail(checkpoint, left, f"the worker failed: {first_line(error)}")
+            return False
+        scored = future.result()
+        if scored.failure and not scored.loaded:
+            self._fail(checkpoint, left, scored.failure)
+            return False
+        if scored.failure:
+            return self._without_the_one(turn, scored.failure)
+        good, bad = self._recorder.add(checkpoint, group, scored)
+        self.scored += good
+        self._progress.advance(good, group.documents)
+        for ask, problem in bad:
+            self._progress.line(f"error: {checkpoint.source}: {ask.name}: {problem}")
+            self._progress.failed(1)
+        turn.groups.popleft()
+        if turn.groups and self._limits.over:
+            self.left += sum(len(g.asks) for g in turn.groups)
+            return False
+        if turn.groups:
+            return True
+        self._progress.done(checkpoint.source, len(left), time.monotonic() - turn.began)
+        return False
+
+    def _without_the_one(self, turn: Turn, reason: str) -> bool:
+        """The checkpoint is fine, but its answers to a group failed: find the task to blame; whether to go on."""
+        group = turn.groups.popleft()
+        if len(group.asks) == 1:
+            self._fail(turn.checkpoint, group.asks, reason)
+        else:
+            turn.groups.extendleft(reversed(group.singles()))
+        return bool(turn.groups)
+
+    def _changed(self, checkpoint: Checkpoint, cells: int) -> None:
+        self._recorder.changed(checkpoint)
+        self._progress.line(f"error: {checkpoint.source}: {CHANGED}")
+        self._progress.failed(cells)
+
+    def _fail(self, checkpoint: Checkpoint, asks: Sequence[Ask], reason: str) -> None:
+        reason = redacted(reason)
+        self._recorder.fail(checkpoint, asks, reason)
+        what = f": {asks[0].name}" if len(asks) == 1 else ""
+        self._progress.line(f"error: {checkpoint.source}{what}: {reason}")
+        self._progress.failed(len(asks))
+
+
+def _unchanged(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint, with its files' present signature when only that has changed and not their content.
+
+    Raises
+    ------
+    ChangedError
+        When somebody wrote it since it was hashed.
+    """
+    now = checkpoints.signature(checkpoint.files)
+    if now == checkpoint.seen:
+        return checkpoint
+    if checkpoints.still(checkpoint.files, checkpoint.digest) and checkpoints.signature(checkpoint.files) == now:
+        return replace(checkpoint, seen=now)
+    raise ChangedError(CHANGED)
