@@ -73,6 +73,7 @@ class Entry:
 def entry_of(model: Known) -> Entry:
     """What a model's name tells of its run and step, and its trainer of its step and tokens; the rest is to come."""
     told = _told(model)
+    told = told if told.run.strip() else replace(told, run=model.name)
     _, bracket, particular = model.name.partition(" (")  # what tells models of one name and revision apart
     entry = Entry(model, told, told.run + (bracket + particular if bracket and particular.endswith(")") else ""))
     if model.adapter:
@@ -98,7 +99,7 @@ def _told(model: Known) -> Numbers:
     """What the model's own name and revision tell, and for the rest the name that its result file gives it."""
     own = model.pretrained or model.name
     told = model_names.numbers(f"{own}@{model.revision}" if model.revision else own)
-    given = model.name.partition(" (")[0]
+    given = model.name.partition(" (")[0] or model.name
     if given in (own, f"{own}@{model.revision}"):
         return told
     other = model_names.numbers(given)

@@ -126,5 +126,6 @@ def _rename(entries: Sequence[Entry], longer: Callable[[Entry], str]) -> None:
 
 def _with_owner(entry: Entry) -> str:
     path = (entry.model.pretrained or entry.model.name).partition("@")[0]
-    before = path.partition(entry.run.partition("@")[0])[0].strip("/. ")
+    model = entry.run.partition("@")[0]
+    before = path.partition(model)[0].strip("/. ") if model else ""
     return f"{before}/{entry.run}" if before else entry.run
