@@ -482,7 +482,7 @@ def test_what_a_path_already_is_stays(sh: Shell) -> None:
     os.mkfifo("pipe")
     child = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "register", "c.yaml", "--register", "pipe"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert child.returncode == 2, child.stderr
     assert (sh.folder / "pipe").is_fifo()
@@ -494,7 +494,7 @@ def test_a_fifo_does_not_hang(sh: Shell) -> None:
     os.mkfifo("lm/a/other.json")
     for arguments in (["run", "c.yaml"], ["ingest", "lm_eval", "--from", "lm", "--out", "z.csv"]):
         command = [sys.executable, "-m", "pipeline.cli", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 2, done.stderr
 
 
