@@ -317,7 +317,8 @@ class Config(Strict):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         # Two planned runs of one name are found where the names of the table are known.
-        for name, seen in (("targets", [t.run or i for i, t in enumerate(self.targets)]), ("recipes", [*self.recipes])):
+        lists: dict[str, list[Any]] = {"targets": [t.run or i for i, t in enumerate(self.targets)]}
+        for name, seen in (lists | {"recipes": list(self.recipes)}).items():
             for i, one in enumerate(seen):
                 if (first := seen.index(one)) < i:
                     raise ValueError(f"{name}[{i}]: repeats {name}[{first}]; keep one of them")

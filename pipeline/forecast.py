@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from pipeline import asked as asking
 from pipeline import averages, ingest
+from pipeline.account import Record, listed
 from pipeline.config import Config, Target, given
 from pipeline.digest import object_digest, table_digest
 from pipeline.errors import InputError
@@ -100,7 +102,7 @@ def run(
         sweeps=sweeps(jobs, config.recipes, config.figures) if sweeping else (),
         scores=tuple(_scores(jobs, {f.task for f in found.forecasts})),
         trials=tuple(found.trials),
-        provenance=_provenance(config, loaded),
+        provenance=_provenance(config, loaded, _told(config, loaded, roles)),
     )
 
 
@@ -151,7 +153,7 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
     for where, patterns in (("runs.fit", config.runs.fit or ()), ("targets", [t.run for t in config.targets if t.run])):
         for pattern in patterns:
             if not matching(runs, [pattern]):
-                raise InputError(f"{where}: {pattern!r} matches no run (the table has {', '.join(runs[:6])}, …)")
+                raise InputError(f"{where}: {pattern!r} matches no run (the table has {listed(runs, 6)})")
     role = dict.fromkeys(runs, "unused") | dict.fromkeys(held, "held out") | dict.fromkeys(fit, "fit")
     role |= dict.fromkeys(excluded, "unused")
     if "fit" not in role.values():
@@ -166,7 +168,8 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
     fitted = about[roles[about.index].eq("fit").to_numpy()]
     conventions = {str(f): str(rows["flops_convention"].iloc[0]) for f, rows in fitted.groupby("family", sort=False)}
     shared: dict[Any, Any] = {}
-    tasks = list(_tasks(config, table, set(fitted.index)))
+    scored: dict[str, pd.DataFrame] = {}  # by task: what is known of how each run was scored
+    tasks = list(_tasks(config, table, set(fitted.index), scored))
     if not tasks:
         raise InputError("tasks: no task of the table with an accuracy matches")
     members = averages.members(config, [label for label, _, _ in tasks])
@@ -174,6 +177,9 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
     for family, convention in conventions.items():
         fit_runs = frozenset(fitted.index[fitted["family"].eq(family)])
         targets = tuple(_targets(config, table, roles, family, conventions))
+        names = [t.name for t in targets]
+        mixed = {task: asking.compared(about_, fit_runs, names) for task, about_ in scored.items()}
+        mixed |= {task: asking.joined([mixed[m] for m in parts], names) for task, parts in members.items()}
         for task, metric, rows in tasks:
             if rows["run"].isin(fit_runs).any() and targets:
                 kept = rows[rows["run"].isin(fit_runs | {t.name for t in targets})].reset_index(drop=True)
@@ -181,7 +187,7 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
                 yield Job(
                     family=family, task=task, metric=metric, rows=kept, fit_runs=fit_runs, targets=targets,
                     chance=float(chance.iloc[0]) if len(chance) else None, level=config.level,
-                    convention=convention, members=members.get(task, {}), shared=shared,
+                    convention=convention, members=members.get(task, {}), shared=shared, mixed=mixed[task],
                 )  # fmt: skip
 
 
@@ -193,7 +199,9 @@ def _counted(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(flops_convention=table["flops_convention"].mask(unnamed & plain, "6ND"))
 
 
-def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _tasks(
+    config: Config, table: pd.DataFrame, fit_runs: set[str], scored: dict[str, pd.DataFrame]
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Task name, accuracy metric, and a row per checkpoint with the accuracy and every loss beside it."""
     where = ["run", "tokens"]
     validation = {
@@ -207,6 +215,7 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
         if not matching([label, str(task)], config.tasks):
             continue
         metric = _metric(part, fit_runs)
+        scored[label] = part.loc[part["metric"].eq(metric), ["run", *asking.COLUMNS]].drop_duplicates()
         rows = part[part["metric"].eq(metric)].set_index(where).rename(columns={"value": "accuracy"})
         # A score of 0 or 1 has a sampling error too: that of one question answered otherwise.
         rate = rows["accuracy"].clip(1 / rows["n"], 1 - 1 / rows["n"])
@@ -319,7 +328,19 @@ def _scores(jobs: Sequence[Job], forecast: Container[str]) -> Iterator[Scores]:
             yield found.model_copy(update={"task": other})
 
 
-def _provenance(config: Config, data: Data) -> Provenance:
+def _told(config: Config, data: Data, roles: pd.Series) -> Record:
+    """The reader's account, and what is odd about planned targets beside the fitted runs."""
+    table = _counted(data.table)
+    fitted = table[table["run"].map(roles).eq("fit")]
+    budgets = {name: target.budget() for name, target in _planned(config)}
+    planned = {name: (b.flops, b.params, b.tokens) for name, b in budgets.items()}
+    said = list(asking.scale_notes(planned, fitted))
+    for convention in fitted["flops_convention"].unique():
+        said += asking.convention_notes(planned, str(convention))
+    return data.account.model_copy(update={"notes": tuple(dict.fromkeys([*data.account.notes, *said]))})
+
+
+def _provenance(config: Config, data: Data, account: Record) -> Provenance:
     plain = config.model_dump(mode="json", exclude={"out", "score", "reevaluate"}, exclude_none=True)
     plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
     packages = {name: _version(name) for name in PACKAGES}
@@ -333,7 +354,7 @@ def _provenance(config: Config, data: Data) -> Provenance:
         data_digest=table_digest(data.table),
         rows=len(data.table),
         about=data.about,
-        account=data.account,
+        account=account,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.results import Forecast, Result
 
 MOST_ROWS = 60
+ASKED = frozenset({"mixed-task-versions", "mixed-harness", "mixed-chat-templates", "mixed-tokenizers", "mixed-dtypes"})
 Rows = list[list[str]]
 
 
@@ -84,7 +85,17 @@ def footnotes(result: Result) -> list[str]:
     if held:
         hit = sum(inside(f) is True for f in held)
         lines.append(f"{hit} of {len(held)} held-out scores are inside their interval; ! is outside")
-    return [*lines, *_metrics(result)]
+    return [*lines, *_metrics(result), *_mixed(result)]
+
+
+def _mixed(result: Result) -> list[str]:
+    """Scores that are known to have come about differently: the warnings nobody may miss, with their tasks."""
+    found: dict[str, dict[str, None]] = {}
+    for f in result.forecasts:
+        for note in f.notes:
+            if note.endswith(tuple(f"({code})" for code in f.codes if code in ASKED)):
+                found.setdefault(note, {})[f.task] = None
+    return [f"warning: {note}: {listed(tasks)}" for note, tasks in found.items()]
 
 
 def _metrics(result: Result) -> list[str]:

@@ -42,7 +42,7 @@ class Content:
         self.groups = self._groups()
         self.level = " / ".join(dict.fromkeys(w.level(f["level"]) for f in self.forecasts)) or "90 %"
         affected = Counter(note for f in self.forecasts for note in notes_of(f))
-        self.notes = {note: index + 1 for index, (note, _) in enumerate(affected.most_common())}
+        self.notes = {note: index + 1 for index, (note, _) in enumerate(_by_weight(affected))}
         self.affected = affected
         self.one_each = len({(f["family"], f["target"]) for f in self.forecasts}) == len(self.families)
         self.graded = any(f.get("grade") for f in self.forecasts)
@@ -90,6 +90,11 @@ class Content:
         room = max(6, (most - len(task)) // max(len(others), 1) - 3) if most else 0
         short = [w.clean(part, room) for part in others]
         return w.clean(" · ".join([task, *short]), most)
+
+
+def _by_weight(affected: Counter[str]) -> list[tuple[str, int]]:
+    """Notes, most frequent first; before all others that scores came about differently."""
+    return sorted(affected.most_common(), key=lambda item: not w.differs(item[0]))
 
 
 def notes_of(f: Record) -> list[str]:

@@ -106,7 +106,8 @@ def dangers(c: Content) -> list[str]:
         notes = [note for note in map(w.clean, f["notes"]) if not note.startswith(REFUSED)]
         for note in dict.fromkeys([*notes, *_caps(f)]):
             found.setdefault(note, []).append(f)
-    ordered = sorted(found.items(), key=lambda item: -len(item[1]))
+    # Scores that came about differently are no one measurement: that comes first.
+    ordered = sorted(found.items(), key=lambda item: (not w.differs(item[0]), -len(item[1])))
     lines = [f"{note[:1].upper()}{note[1:]}: {_who(c, part)}." for note, part in ordered[: _lines(rows)]]
     more = len(ordered) - _lines(rows)
     return [*lines, *([f"{more} rarer warnings are in the notes."] if more > 0 else []), UNCOVERED] if rows else []

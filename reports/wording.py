@@ -147,3 +147,11 @@ def ratio(value: float) -> str:
 def without_numbers(text: str) -> str:
     """``missed by … points``: what sentences that differ in their numbers have in common."""
     return re.sub(r"\d+(\.\d+)?", "…", re.sub(r" \(\d+(\.\d+)?\)", "", text))
+
+
+DIFFERS = tuple(f"(mixed-{what})" for what in ("task-versions", "harness", "chat-templates", "tokenizers", "dtypes"))
+
+
+def differs(note: str) -> bool:
+    """Whether a note says that scores of one task came about differently."""
+    return note.endswith(DIFFERS)

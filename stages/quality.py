@@ -39,6 +39,11 @@ CODES: dict[str, str] = {
     "bound-hit": "most of the weight is on laws with a parameter at its bound",
     "leverage": "without the largest runs the forecast would lie outside its interval",
     "few-points": "few runs for the number of parameters",
+    "mixed-task-versions": "the task was scored in different versions",
+    "mixed-harness": "the scores come from different versions of lm-eval",
+    "mixed-chat-templates": "the questions were put in different chat templates",
+    "mixed-tokenizers": "the models have different tokenizers",
+    "mixed-dtypes": "the weights were scored in different precisions",
 }
 
 

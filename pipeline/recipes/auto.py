@@ -97,7 +97,8 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
         "high": float(max(made.high[at], min(mean + width, 1.0))),
         "stderr": float(max(made.inflation[at] * suite.pooled.spread[at] / _normal(job.level), own_error)),
     }  # fmt: skip
-    notes: tuple[str, ...] = tuple(f"{CODES[c]} ({c})" for c in _unique(codes))
+    said = {one.code: str(one) for one in job.differences(target)}
+    notes: tuple[str, ...] = tuple(said.get(c, f"{CODES[c]} ({c})") for c in _unique(codes))
     notes += (ASSUMED,) if assumed and not refused else ()
     if refused:
         notes = (f"not forecastable from this ladder: {'; '.join(reasons)}", *notes)
@@ -147,7 +148,7 @@ def _about(job: Job, target: TargetRun, largest: float) -> list[str]:
         found.append("mixed-flops")
     if target.budget.flops < largest:
         found.append("within-ladder")
-    return found
+    return [*found, *(one.code for one in job.differences(target))]
 
 
 def _more_codes(suite: Suite, places: NDArray[np.int_], at: int, decades: float) -> list[str]:

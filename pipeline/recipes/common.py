@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from pipeline.asked import Differences, Mixed
 from pipeline.results import (
     Baselines,
     Curve,
@@ -74,6 +75,11 @@ class Job:
     draw: bool = True  # whether figures are wanted
     members: Mapping[str, float] = field(default_factory=dict)  # of an average: weight by task
     shared: dict[Any, Any] = field(default_factory=dict)  # laws that do not depend on the task
+    mixed: Differences = field(default_factory=dict)  # what is known to differ in how the scores came about
+
+    def differences(self, target: TargetRun) -> tuple[Mixed, ...]:
+        """What differs within the ladder, or between it and a target."""
+        return tuple(self.mixed.get(target.name, self.mixed.get("", ())))
 
     def finals(self, last: int, columns: Sequence[str], runs: Iterable[str] | None = None) -> pd.DataFrame:
         """One row per fitted run: its last checkpoint, ``columns`` averaged over its last ``last`` ones."""
@@ -208,6 +214,7 @@ def forecasts(
                 last=last,
                 members=dict(job.members),
                 status=status,
+                codes=tuple(one.code for one in job.differences(target)),
                 notes=tuple(dict.fromkeys([*flagged, *notes])),
                 chance=job.chance,
                 baselines=_baselines(direct, seen, target),
@@ -260,7 +267,7 @@ def _about_target(job: Job, target: TargetRun, largest: float) -> list[str]:
         )
     if target.budget.flops < largest:
         notes.append("the target is within the ladder's compute, not beyond it")
-    return notes
+    return [*notes, *map(str, job.differences(target))]
 
 
 def _gate(job: Job, seen: pd.DataFrame) -> list[str]:
