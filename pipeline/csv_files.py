@@ -162,7 +162,7 @@ def unlike(cell: str) -> str:
     bare = text.rstrip("%").strip()
     if text.endswith("%") and NUMBER.fullmatch(bare.replace(",", ".")):
         return "looks like a percentage: write it as a fraction"
-    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", text):
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", text):
         return "has a separator of thousands, or a decimal comma: write 12000 or 0.312"
     if re.fullmatch(r"[+-]?\d+,\d+([eE][+-]?\d+)?", text):
         return "looks like a decimal comma: write a point"

@@ -16,8 +16,10 @@ from pipeline.sources import run_places, trainer
 LADDER = '"*": {family: mix, params: 1e8, tokens_per_step: 5e5}\n'
 LOG = [{"step": 500, "eval_loss": 4.1}, {"step": 1000, "eval_loss": 3.6}]
 EXPERTS = {"model_type": "olmoe", "num_experts": 64, "hidden_size": 64}
-SMALL = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
-         "num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 300, "max_position_embeddings": 64}  # fmt: skip
+SMALL = {
+    "model_type": "llama", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "vocab_size": 300,
+    "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 64,
+}  # fmt: skip
 SMALL_PARAMS = 14_800
 
 
@@ -77,7 +79,7 @@ def test_one_step_twice(tmp_path: Path) -> None:
     again = {"step": 1000, "eval_loss": 4.1}
     assert "eval_loss is 3.6, then eval_loss is 4.1" in refused(put(tmp_path, [*LOG, again]))
     assert len(taken(put(tmp_path, [*LOG, LOG[1]]))[0]) == 2
-    best = {"best_metric": 4.1, "best_model_checkpoint": "/x/checkpoint-500"}
+    best: dict[str, Any] = {"best_metric": 4.1, "best_model_checkpoint": "/x/checkpoint-500"}
     rows, told = taken(put(tmp_path, [*LOG, again], **best))
     assert rows[1][4] == 3.6
     assert "that of the best checkpoint" in told
