@@ -173,8 +173,7 @@ def test_a_checkpoint_that_vanishes_costs_itself(world: Path) -> None:
 
 
 def test_a_name_that_is_not_utf_8_costs_itself(world: Path, true: pd.DataFrame) -> None:
-    bad = os.fsencode(world / "runs") + b"/bad\xff"
-    shutil.copytree(os.fsencode(world / "runs" / "r0"), bad)
+    shutil.copytree(world / "runs" / "r0", world / "runs" / os.fsdecode(b"bad\xff"))
     done = command("score", settings_file(world))
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
@@ -231,6 +230,24 @@ def test_a_cell_that_is_no_cell_is_scored_again(scored: Path, true: pd.DataFrame
     assert failures == {}
     assert nlls(table) == pytest.approx(nlls(true), rel=1e-6)
     assert json.loads(cells(scored)[0].read_text())["benchcast"]["rows"]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_cell_that_the_index_still_has_is_scored_again(scored: Path, true: pd.DataFrame, gone: bool) -> None:
+    path = cells(scored)[0]
+    if gone:
+        shutil.rmtree(path.parent)
+    else:
+        path.write_bytes(b"")
+    heard = Heard()
+    table, failures = run(scored, heard)
+    assert failures == {}
+    assert any(path.parent.name in line and "scored again" in line for line in heard.lines)
+    assert nlls(table) == pytest.approx(nlls(true), rel=1e-6)
+    assert json.loads(path.read_text())["benchcast"]["rows"]
+    again = Heard()
+    run(scored, again)
+    assert again.lines == []
 
 
 @pytest.mark.parametrize("content", ["{}", "", "[1]", '{"cell": 3, "checkpoint": null}'])

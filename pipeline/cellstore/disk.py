@@ -21,6 +21,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -152,6 +153,14 @@ class Store:
     def has(self, cell: str) -> bool:
         """Whether there is something of a cell, whole or not."""
         return os.path.lexists(self.path(cell) / RESULTS)
+
+    def holds(self, cell: str) -> bool:
+        """Whether a cell's ``results.json`` is a file with something in it."""
+        try:
+            found = (self.path(cell) / RESULTS).stat()
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
     def about(self, cell: str) -> dict[str, Any]:
         """Identity, provenance and rows of a stored cell.

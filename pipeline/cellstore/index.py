@@ -14,6 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -243,6 +244,18 @@ class Index:
         """Every scored cell."""
         walk = "SELECT content.about FROM cell JOIN content USING (cell) WHERE failed = 0"
         return self._sure(lambda: [json.loads(about) for (about,) in self._db.execute(walk)])
+
+    def forget(self, cells: Iterable[str]) -> None:
+        """Take cells out that are no longer on disk; each is told."""
+        gone = list(cells)
+        for cell in gone:
+            self._say(
+                f"warning: {self._store.path(cell)}: its results.json is gone or empty; "
+                "the cell counts as missing and is scored again"
+            )
+        for table in ("cell", "content") if gone else ():
+            drop = f"DELETE FROM {table} WHERE cell IN (SELECT value FROM json_each(?))"
+            self._sure(partial(self._db.execute, drop, (json.dumps(gone),)))
 
     def rebuild(self) -> int:
         """Make the index again from the disk; returns the number of cells. What is broken there is told and left out.

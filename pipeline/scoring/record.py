@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline import schema
 from pipeline.cellstore import Record, Store
 from pipeline.cellstore.cell import BrokenError
-from pipeline.cellstore.index import Entry, Index
+from pipeline.cellstore.index import SCORED, Entry, Index
 from pipeline.errors import Fault, FaultsError, first_line
 from pipeline.redact import redacted
 from pipeline.scoring import measure
@@ -39,12 +39,27 @@ class Recorder:
     def missing(self, checkpoints: Sequence[str], asks: Sequence[Wanted], *, failed_too: bool) -> dict[str, list[str]]:
         """Which requests each checkpoint (by digest) lacks, by the index."""
         digests = [ask.digest for ask in asks]
+        self._forget_lost(checkpoints, digests)
         lacking = self._index.missing(checkpoints, digests, self._setup.digest, failed_too=failed_too)
         if failed_too:
             for checkpoint, requests in lacking.items():
                 for digest in requests:
                     self.store.forget_failure(Cell(checkpoint, digest, self._setup, "").id)
         return lacking
+
+    def _forget_lost(self, checkpoints: Sequence[str], digests: Sequence[str]) -> None:
+        """Take cells out of the index whose ``results.json`` is gone or empty, as after a crash or a full disk.
+
+        Only looked at, not read: this is done for every cell at every run. ``store check`` reads them.
+        """
+        states = self._index.states(checkpoints, digests, self._setup.digest)
+        scored = (
+            Cell(checkpoint, digest, self._setup, "").id
+            for checkpoint, row in states.items()
+            for digest, state in zip(digests, row, strict=True)
+            if state == SCORED
+        )
+        self._index.forget(dict.fromkeys(cell for cell in scored if not self.store.holds(cell)))
 
     def really_missing(self, checkpoint: Checkpoint, asks: Sequence[Ask], say: Callable[[str], None]) -> list[Ask]:
         """Those that the disk does not have either: the index may lag behind a killed run, or another one.
