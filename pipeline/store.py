@@ -38,13 +38,15 @@ def write_bytes(data: bytes, path: Path, mode: int | None = None, durable: bool 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a ladder table as CSV, or as Parquet or JSON (a list of rows) when the name ends so."""
+    from pipeline import csv_writing  # pandas is only needed to write a table
+
     if path.suffix == ".parquet":
         _write(path, lambda file: table.to_parquet(file, index=False))
     elif path.suffix == ".json":
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         write_text(json.dumps(rows, indent=0, ensure_ascii=False, allow_nan=False) + "\n", path)
     else:
-        _write(path, lambda file: table.to_csv(file, index=False, lineterminator="\n", errors="backslashreplace"))
+        write_bytes(csv_writing.encoded(table), path)
 
 
 def append_line(line: str, path: Path) -> None:
