@@ -141,7 +141,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """``yaml.safe_load`` that refuses a key given twice."""
+    """``yaml.safe_load`` that refuses a key given twice, and text that no file can hold."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """A scalar without half characters: YAML's ``\\ud800`` makes one, and no result could be written with it."""
+        found = super().construct_scalar(node)
+        if isinstance(found, str) and any("\ud800" <= letter <= "\udfff" for letter in found):
+            raise Unreadable(f"line {node.start_mark.line + 1}: {ascii(found)[:80]} holds half of a character")
+        return found
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping whose own keys are all different; what ``<<`` merges in may be overridden."""

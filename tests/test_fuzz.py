@@ -14,6 +14,9 @@ import fuzz_semantic
 import fuzz_world
 import fuzz_worlds
 
+from pipeline import config
+from pipeline.errors import FaultsError
+
 SEED = 14
 SLOW = {"plan": 4}  # a fit each: a fourth of the others
 
@@ -43,3 +46,11 @@ def test_the_oracle_sees_what_it_is_there_for(tmp_path: Path) -> None:
     assert "nothing says" in fuzz.silent(case, case.base, fuzz_semantic.nothing)
     assert "22 lines" in fuzz.unreadable("x\n" * 21)
     assert "control characters" in fuzz.unreadable("\x1b[31m")
+
+
+def test_half_a_character_in_a_config_is_named(tmp_path: Path) -> None:
+    """Found by the fuzzer: it was loaded, and the result could then not be written."""
+    path = tmp_path / "c.yaml"
+    path.write_text('data: {source: demo}\ntitle: "a\\ud800b"\n')
+    with pytest.raises(FaultsError, match=r"line 2: 'a\\ud800b' holds half of a character"):
+        config.load(path, config.Config)
