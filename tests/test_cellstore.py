@@ -74,7 +74,7 @@ def test_what_is_missing_is_what_was_not_added(store: Store) -> None:
 def test_the_index_is_made_again_from_the_disk(store: Store) -> None:
     index = Index(store)
     add(store, index, record("c1", "r1", 0.25), record("c2", "r1", 0.75))
-    store.fail("f" * 40, record("c3").about | {"reason": "broken"})
+    store.fail(record("c3").id, record("c3").about | {"reason": "broken"})
     before = table(index.everything())
     index.close()
     (store.folder / "index.sqlite").write_bytes(b"no database")

@@ -232,18 +232,18 @@ class Index:
     ) -> list[dict[str, Any]]:
         self._want(checkpoints, requests)
         rows = self._db.execute(
-            "SELECT content.about FROM cell JOIN content USING (cell) "
+            "SELECT cell.cell, content.about FROM cell LEFT JOIN content USING (cell) "
             "WHERE failed = ? AND checkpoint IN (SELECT id FROM temp.wanted_checkpoint) "
             "AND question IN (SELECT id FROM temp.wanted_question) "
             + ("" if setup is None else "AND setup = (SELECT id FROM setup WHERE digest = ?)"),
             (failed, *(() if setup is None else (setup,))),
         )
-        return [json.loads(about) for (about,) in rows]
+        return list(map(_content, rows))
 
     def everything(self) -> list[dict[str, Any]]:
         """Every scored cell."""
-        walk = "SELECT content.about FROM cell JOIN content USING (cell) WHERE failed = 0"
-        return self._sure(lambda: [json.loads(about) for (about,) in self._db.execute(walk)])
+        walk = "SELECT cell.cell, content.about FROM cell LEFT JOIN content USING (cell) WHERE failed = 0"
+        return self._sure(lambda: list(map(_content, self._db.execute(walk))))
 
     def forget(self, cells: Iterable[str]) -> None:
         """Take cells out that are no longer on disk; each is told."""
@@ -325,6 +325,15 @@ class Index:
             f"INSERT INTO {table} ({names}) VALUES ({marks})", (value, *map(_encodable, more.values()))
         )
         return int(made.lastrowid or 0)
+
+
+def _content(row: tuple[str, str | None]) -> dict[str, Any]:
+    """A cell's content; an index that lacks it, or has that of another cell there, is broken."""
+    cell, about = row
+    found: Any = {} if about is None else json.loads(about)
+    if found.get("cell") != cell:
+        raise sqlite3.DatabaseError(f"it has no content of the cell {cell}")
+    return dict(found)
 
 
 def _look(path: Path) -> list[Any]:

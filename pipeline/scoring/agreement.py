@@ -58,7 +58,7 @@ def size(params: float, told: Statements, files: Files) -> tuple[str, list[str]]
         N as it goes into the table, a plain count.
     """
     who = next((who for who, given in told if "params" in given), "")
-    if not who:
+    if not who or params <= 0:  # that it cannot be is told by the ladder table's own checks
         return "", []
     try:
         model = Architecture.from_config(files.config)

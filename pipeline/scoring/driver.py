@@ -118,7 +118,7 @@ class Driver:
             patient = not self._queue
             checkpoint = self._queue.popleft() if self._queue else self._busy.popleft()
             if patient:
-                self._progress.line(f"{checkpoint.source}: another run is scoring it; waiting")
+                self._say(f"{checkpoint.source}: another run is scoring it; waiting")
             held = contextlib.ExitStack()
             if not held.enter_context(self._recorder.store.lock(checkpoint.digest, wait=patient)):
                 self._busy.append(checkpoint)
@@ -133,7 +133,7 @@ class Driver:
         """The checkpoint's cells that are really missing, as groups; None when nothing is left to ask."""
         names = self._lacking[checkpoint.digest]
         asked = [a for a in self._asked.asks if a.digest in names]
-        lacking = self._recorder.really_missing(checkpoint, asked, self._progress.line)
+        lacking = self._recorder.really_missing(checkpoint, asked, self._say)
         self._progress.advance(len(names) - len(lacking), 0)
         if not lacking:
             return None
@@ -153,7 +153,7 @@ class Driver:
                 self._fail(checkpoint, lacking, str(error))
             return None
         for remark in remarks:
-            self._progress.line(f"warning: {checkpoint.source}: {remark}")
+            self._say(f"warning: {checkpoint.source}: {remark}")
         for ask, problem in problems:
             self._fail(checkpoint, [ask], problem)
         return Turn(checkpoint, deque(groups), held) if groups else None
@@ -180,7 +180,7 @@ class Driver:
         if isinstance(error, Lost):
             turn.tries += 1
             if turn.tries < TRIES:
-                self._progress.line(f"warning: {checkpoint.source}: lost its worker, trying again: {error}")
+                self._say(f"warning: {checkpoint.source}: lost its worker, trying again: {error}")
                 return True
             self._fail(checkpoint, left, f"lost its worker {TRIES} times: {error}")
             return False
@@ -198,7 +198,7 @@ class Driver:
         self.scored += good
         self._progress.advance(good, group.documents)
         for ask, problem in bad:
-            self._progress.line(f"error: {checkpoint.source}: {ask.name}: {problem}")
+            self._say(f"error: {checkpoint.source}: {ask.name}: {problem}")
             self._progress.failed(1)
         turn.groups.popleft()
         if turn.groups and self._limits.over:
@@ -218,16 +218,19 @@ class Driver:
             turn.groups.extendleft(reversed(group.singles()))
         return bool(turn.groups)
 
+    def _say(self, text: str) -> None:
+        self._progress.line(redacted(text))
+
     def _changed(self, checkpoint: Checkpoint, cells: int) -> None:
         self._recorder.changed(checkpoint)
-        self._progress.line(f"error: {checkpoint.source}: {CHANGED}")
+        self._say(f"error: {checkpoint.source}: {CHANGED}")
         self._progress.failed(cells)
 
     def _fail(self, checkpoint: Checkpoint, asks: Sequence[Ask], reason: str) -> None:
         reason = redacted(reason)
         self._recorder.fail(checkpoint, asks, reason)
         what = f": {asks[0].name}" if len(asks) == 1 else ""
-        self._progress.line(f"error: {checkpoint.source}{what}: {reason}")
+        self._say(f"error: {checkpoint.source}{what}: {reason}")
         self._progress.failed(len(asks))
 
 
