@@ -16,6 +16,15 @@ GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ", "kappa": "κ",
     "lambda": "λ", "mu": "μ", "nu": "ν", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω",
 }  # fmt: skip
+LESS = "missed by no less in the backtest than the largest score carried forward"
+MUCH = "forecasts at this distance missed by too much in the backtest"
+ALIKE = {  # reasons of a grade, with dots for their numbers
+    "the interval is … points wide": "the interval is too wide",
+    "forecasts at this distance missed by … points in the backtest": MUCH,
+    "missed by … points in the backtest, the largest score carried forward by …": LESS,
+    "…x beyond the ladder, tested up to …x": "farther beyond the ladder, tested less far",
+    "only … documents": "fewer than 100 documents",
+}
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -145,8 +154,9 @@ def ratio(value: float) -> str:
 
 
 def without_numbers(text: str) -> str:
-    """``missed by … points``: what sentences that differ in their numbers have in common."""
-    return re.sub(r"\d+(\.\d+)?", "…", re.sub(r" \(\d+(\.\d+)?\)", "", text))
+    """What sentences that differ in their numbers have in common, as a sentence: ``the interval is too wide``."""
+    bare = re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "…", re.sub(r" \(\d+(\.\d+)?\)", "", text))
+    return ALIKE.get(bare, bare.replace("…", "some"))
 
 
 DIFFERS = tuple(f"(mixed-{what})" for what in ("task-versions", "harness", "chat-templates", "tokenizers", "dtypes"))

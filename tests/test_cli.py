@@ -108,6 +108,7 @@ def test_a_bad_table_reports_all_faults_exits_2_and_writes_nothing(config: Path,
     table.loc[3, "flops"] *= -1
     table.loc[6, "value"] = 61.2
     table.loc[len(table)] = table.loc[9]
+    table.loc[len(table) - 1, "value"] *= 0.9  # the same cell with another value; an equal row would count once
     table.to_csv(tmp_path / "ladder.csv", index=False)
     before = sorted(tmp_path.iterdir())
     done = benchcast("run", config, "--out", tmp_path / "out")

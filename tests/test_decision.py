@@ -69,8 +69,8 @@ def test_what_lowered_a_grade_is_a_danger(graded: dict[str, Any]) -> None:
     rows[1]["reasons"] = ["expected to miss by 1.0 points", "81x beyond the ladder, tested up to 18x"]
     rows[2]["reasons"] = rows[1]["reasons"]  # its code says so already
     lines = decision.dangers(Content(graded | {"forecasts": rows}))
-    assert "Missed by … points in the backtest, copying by …: hellaswag." in lines
-    assert "…x beyond the ladder, tested up to …x: arc_challenge." in lines
+    assert "Missed by some points in the backtest, copying by some: hellaswag." in lines
+    assert "Farther beyond the ladder, tested less far: arc_challenge." in lines
 
 
 def test_cost_is_the_ladders_sum(graded: dict[str, Any], text: list[str]) -> None:
