@@ -46,7 +46,10 @@ def groups(result: Result) -> dict[tuple[str, str, str], dict[str, Forecast]]:
     """Forecasts by (family, task, target), then by recipe, in order of appearance."""
     found: dict[tuple[str, str, str], dict[str, Forecast]] = {}
     for f in result.forecasts:
-        found.setdefault((f.family, f.task, f.target), {})[f.recipe] = f
+        row = found.setdefault((f.family, f.task, f.target), {})
+        # One recipe with two settings is two columns; the second must not take the first one's place.
+        count = sum(name.split(" (")[0] == f.recipe for name in row)
+        row[f"{f.recipe} ({count + 1})" if count else f.recipe] = f
     return found
 
 
@@ -65,7 +68,7 @@ def spread(values: Iterable[float | None]) -> str:
 
 def headline(result: Result) -> tuple[list[str], Rows]:
     """Head and rows of the table of forecasts: a row per task and target, a column per recipe."""
-    recipes = list(dict.fromkeys(f.recipe for f in result.forecasts))
+    recipes = list(dict.fromkeys(name for row in groups(result).values() for name in row))
     families = len({f.family for f in result.forecasts}) > 1
     rows = []
     for (family, task, target), row in groups(result).items():
