@@ -37,7 +37,7 @@ class Mixed:
         return f"{CODES[self.code]}: {self.values} ({self.code})"
 
 
-ASK = "are its numbers in the unit of the table's?"
+ASK = "are its numbers in the table's units?"
 Planned = Mapping[str, tuple[float, float | None, float | None]]  # FLOPs, N and D by name
 Differences = Mapping[str, tuple[Mixed, ...]]  # by target; empty: of the ladder alone
 
