@@ -276,3 +276,60 @@ def test_a_broken_index_is_made_again(scored: Path, true: pd.DataFrame, start: i
     assert failures == {}
     assert nlls(table) == pytest.approx(nlls(true), rel=1e-9)
     assert command("store", "check", scored / "scores").returncode == 0
+
+
+def place(world: Path, name: str, **changes: object) -> None:
+    path = world / "runs" / name / "benchcast.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def discovered(world: Path) -> Any:
+    from scoring_world import settings
+
+    from pipeline.digest import file_digest
+    from pipeline.scoring.discover import find
+
+    return find(settings(), world, file_digest)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "benchcast.json", "SHA256SUMS"])
+@pytest.mark.parametrize("kind", ["a FIFO", "a device", "No such file"])
+def test_what_is_no_file_in_a_checkpoint_is_named(world: Path, name: str, kind: str) -> None:
+    path = world / "runs" / "r1" / name
+    path.unlink(missing_ok=True)
+    if kind == "a FIFO":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "a device" else "nowhere")
+    found = discovered(world)
+    assert [c.source for c in found.checkpoints] == ["runs/r0", "runs/r2"]
+    ((source, _), reason), *more = found.broken.items()
+    assert (source, more) == ("runs/r1", [])
+    assert name in reason
+    assert kind in reason
+
+
+def test_two_spellings_of_one_run_are_not_two_places(world: Path) -> None:
+    place(world, "r0", run="007")
+    place(world, "r1", run="7")
+    found = discovered(world)
+    said = {source: reason for (source, _), reason in found.broken.items()}
+    assert set(said) == {"runs/r0", "runs/r1"}
+    assert "runs/r1 ('007', '7', 10)" in said["runs/r0"]
+    assert "runs/r0" in said["runs/r1"]
+    place(world, "r1", run="7", step=20, tokens=2000, flops=2 * json.loads(
+        (world / "runs/r1/benchcast.json").read_text())["flops"])  # fmt: skip
+    found = discovered(world)
+    assert found.broken == {}
+    assert any("'007' (runs/r0) and '7' (runs/r1)" in line for line in found.account.record().notes)
+
+
+def test_equal_files_at_one_run_and_step_with_other_tokens_contradict_each_other(world: Path) -> None:
+    shutil.copytree(world / "runs" / "r1", world / "runs" / "again")
+    found = discovered(world)
+    assert found.broken == {}
+    assert len(found.checkpoints) == 3  # scored once, and told
+    assert any("runs/r1 (as runs/again)" in line for line in found.account.record().lines())
+    about = json.loads((world / "runs/again/benchcast.json").read_text())
+    place(world, "again", tokens=3000, flops=3 * about["flops"])
+    assert {source for source, _ in discovered(world).broken} == {"runs/again", "runs/r1"}

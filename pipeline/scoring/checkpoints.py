@@ -186,6 +186,8 @@ def unfinished(found: Files) -> str:
     CheckpointError
         When a file is there and cannot be read.
     """
+    if odd := _no_file(found):
+        return odd
     if not (found.folder / "config.json").is_file():
         return "has no config.json; a checkpoint is a folder that save_pretrained wrote"
     _ = found.config  # raises for what is no JSON
@@ -207,6 +209,20 @@ def unfinished(found: Files) -> str:
             return f"{path.name} {problem}"
     if not found.words:
         return "has no tokenizer files; write them with tokenizer.save_pretrained, or set score.tokenizer"
+    return ""
+
+
+def _no_file(found: Files) -> str:
+    """Which of the names that a checkpoint's files have is none: a FIFO, a device, a broken link; or empty."""
+    names = [found.folder / name for name in (*BESIDE, "model.safetensors", SUMS)]
+    words = [path for pattern in TOKENIZER_FILES for path in sorted(found.tokenizer_folder.glob(pattern))]
+    for path in dict.fromkeys([*names, *words]):
+        # A folder, such as one that is called tokenizer, is nobody's file.
+        if os.path.lexists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            try:
+                reading.check(path)
+            except reading.Unreadable as error:
+                return f"{path.name} {error}" if str(error).startswith("is ") else f"{path.name}: {error}"
     return ""
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.account import Account
+from pipeline.account import Account, listed
 from pipeline.config import ScoreSettings
 from pipeline.errors import Fault, FaultsError, first_line, plain
 from pipeline.redact import redacted
@@ -127,23 +128,45 @@ def _why(error: Exception) -> str:
 def _same_place(found: Found) -> dict[str, str]:
     """Checkpoints that claim one run and step: equal ones are one, of others nobody knows which is meant."""
     places: dict[tuple[Any, Any], list[Checkpoint]] = {}
+    spellings: dict[str, dict[str, str]] = {}
     for c in found.checkpoints:
-        places.setdefault((c.about["run"], c.about["step"]), []).append(c)
+        run = str(c.about["run"])
+        places.setdefault((_one_spelling(run), c.about["step"]), []).append(c)
+        spellings.setdefault(_one_spelling(run), {}).setdefault(run, c.source)
+    for names in spellings.values():
+        if len(names) > 1:
+            told = " and ".join(f"{run!r} ({source})" for run, source in names.items())
+            found.account.note(f"runs {told} are one number, written in two ways; they count as two runs")
     reasons, twins = {}, set()
-    for (run, step), claim in places.items():
-        if len({c.digest for c in claim}) > 1:
-            for c in claim:
-                others = ", ".join(o.source for o in claim if o.digest != c.digest)
-                reasons[c.source] = (
-                    f"has the same run and step as {others} ({run!r}, {step:g}) and other files: "
-                    "which of them is meant? Remove one, or give it its own run or step"
-                )
+    for (_, step), claim in places.items():
+        first = claim[0]
+        if all(c.digest == first.digest and c.about == first.about for c in claim):
+            for c in claim[1:]:
+                found.account.leave(TWINS, f"{c.source} (as {first.source})")
+                twins.add(c.source)
             continue
-        for c in claim[1:]:
-            found.account.leave(TWINS, f"{c.source} (as {claim[0].source})")
-            twins.add(c.source)
+        for c in claim:
+            reasons[c.source] = _claimed(c, [o for o in claim if o is not c], step)
     found.checkpoints = [c for c in found.checkpoints if c.source not in twins]
     return reasons
+
+
+def _claimed(one: Checkpoint, others: Sequence[Checkpoint], step: float) -> str:
+    """Why a checkpoint cannot stand at a run and step where others stand."""
+    differ = "other files" if any(o.digest != one.digest for o in others) else "another place on the ladder"
+    what = ", ".join(dict.fromkeys(repr(c.about["run"]) for c in (one, *others)))
+    return (
+        f"has the same run and step as {listed(o.source for o in others)} ({what}, {step:g}) and {differ}: "
+        "which of them is meant? Remove one, or give it its own run or step"
+    )
+
+
+def _one_spelling(run: str) -> str:
+    """A run's name, where it is a number the number: spreadsheets and other readers take 007, 7 and 7.0 for one."""
+    try:
+        return repr(float(run)) if re.fullmatch(r"[0-9.eE+-]+", run) else run
+    except ValueError:
+        return run
 
 
 def _impossible(found: Sequence[Checkpoint]) -> dict[str, str]:
