@@ -105,6 +105,11 @@ def identity_of(content: Mapping[str, Any]) -> Identity:
     )  # fmt: skip
 
 
+def models_asked_for(args: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The models that the arguments name: adapter, pretrained model and so on; what lm-eval takes its name from."""
+    return tuple(_hub_name(value)[0] for key, value in args if key in MODEL_KEYS and value)
+
+
 def made(
     name: str, base: str, revision: str, facts: Mapping[str, str], args: Mapping[str, str], *,
     tokenizer: str, template: str, params: float | None = None,

@@ -27,7 +27,7 @@ import pandas as pd
 from pipeline import document_metrics, reading
 from pipeline.account import Account, listed
 from pipeline.errors import Fault, FaultsError
-from pipeline.sources import cells, lm_eval_files, lm_eval_models, lm_eval_samples, scores
+from pipeline.sources import cells, lm_eval_doubts, lm_eval_files, lm_eval_models, lm_eval_samples, scores
 from pipeline.sources.cells import Score
 from pipeline.sources.foreign import READERS
 from pipeline.sources.lm_eval_files import ResultFile, Task
@@ -74,6 +74,8 @@ def read(
         if not tasks:  # it need not be placed
             account.leave("result files in which nothing can be used", one.file.shown)
     kept = lm_eval_models.placed(usable, folder, places, account, faults)
+    lm_eval_doubts.tell(kept, places, account)
+    lm_eval_doubts.tell_shots(((one, task) for one, tasks in found for task, _ in tasks), account)
     keys = {id(one): key for one, key in kept}
     candidates = [
         _score(one, task, numbers, keys[id(one)], place)

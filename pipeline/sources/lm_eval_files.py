@@ -37,6 +37,7 @@ class Task:
     delimiter: str
     digest: str  # of the documents and prompts, where samples were logged
     prompt: str = ""
+    configured: Any = None  # shots as the task's configuration has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def _task(content: dict[str, Any], task: str) -> Task:
         effective=counted.get("effective", scores.get("sample_len")), original=counted.get("original"),
         output_type=sys.intern(str(config.get("output_type", "multiple_choice"))),
         delimiter=sys.intern(str(config.get("target_delimiter", " "))),
-        digest=str(_mapping(content.get("task_hashes")).get(task, "")),
+        digest=str(_mapping(content.get("task_hashes")).get(task, "")), configured=config.get("num_fewshot"),
     )  # fmt: skip
 
 

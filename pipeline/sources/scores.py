@@ -40,7 +40,8 @@ def names(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key, value in metrics.items():
         name, _, filtered = key.partition(",")
-        if name in ABOUT or name.endswith("_stderr") or isinstance(value, Mapping | list):
+        nested = isinstance(value, Mapping | list) and name not in ACCURACIES
+        if name in ABOUT or name.endswith("_stderr") or nested:
             continue
         found.setdefault(name, []).append(filtered)
     return found
