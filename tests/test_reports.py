@@ -18,7 +18,19 @@ import pytest
 import typst
 from report_fixture import make_result
 
-from reports import ReportError, content, coverage, diagnostics, document, figures, fonts, multiples, wording, write, writing
+from reports import (
+    ReportError,
+    content,
+    coverage,
+    diagnostics,
+    document,
+    figures,
+    fonts,
+    multiples,
+    wording,
+    write,
+    writing,
+)
 
 NASTY = (
     "#set page(width: 1cm)",

@@ -103,7 +103,5 @@ def test_a_fifo_and_a_folder_are_refused(tmp_path: Path) -> None:
 
     (tmp_path / "a.csv").mkdir()
     os.mkfifo(tmp_path / "b.csv")
-    with pytest.raises(
-        FaultsError, match=r"a\.csv: cannot be read: is a folder[\s\S]*b\.csv.*is a FIFO"
-    ):
+    with pytest.raises(FaultsError, match=r"a\.csv: cannot be read: is a folder[\s\S]*b\.csv.*is a FIFO"):
         read(tmp_path, "Step,a - eval/loss\n1,4.1\n")
