@@ -23,13 +23,13 @@ SLOW = {"plan": 4}  # a fit each: a fourth of the others
 
 @pytest.mark.parametrize("reader", fuzz_worlds.WORLDS)
 def test_broken_files_give_a_table_or_an_error_that_helps(reader: str) -> None:
-    failures = fuzz.run("files", reader, 100 // SLOW.get(reader, 1), SEED)
+    failures = fuzz.run("files", reader, 50 // SLOW.get(reader, 1), SEED)
     assert not failures, "\n".join(map(str, failures[:20]))
 
 
 @pytest.mark.parametrize("reader", fuzz_semantic.READERS)
 def test_no_contradiction_is_taken_in_silence(reader: str) -> None:
-    failures = fuzz.run("semantic", reader, 60 // SLOW.get(reader, 1), SEED)
+    failures = fuzz.run("semantic", reader, 30 // SLOW.get(reader, 1), SEED)
     assert not failures, "\n".join(map(str, failures[:20]))
 
 
