@@ -107,7 +107,7 @@ def no_number_in_the_table(files: Files, rng: random.Random) -> Made:
     number = float(row[column])
     row[column] = rng.choice(
         (
-            f"{number:,.3f}",
+            f"{number:,.3f}" if number > 1000 else "2,5",
             f"{number}%",
             f"{number / 1e9}B",
             "NaN",

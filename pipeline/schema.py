@@ -268,7 +268,8 @@ def _statement_faults(table: pd.DataFrame, file: str, lines: Lines) -> Iterator[
 
 def _unit_faults(places: pd.DataFrame, file: str, lines: Lines) -> Iterator[Fault]:
     """Sizes that cannot be in plain counts, a line for every kind with the first row that shows it."""
-    positive = places[(places[["params", "tokens", "flops"]] > 0).all(axis=1) & np.isfinite(places["flops"])]
+    numbers = places[["params", "tokens", "flops"]]
+    positive = places[((numbers > 0) & np.isfinite(numbers)).all(axis=1)]
     ratio = positive["tokens"] / positive["params"]
     end = positive.groupby("run")["tokens"].transform("max")  # a run's first steps have seen next to nothing
     early = positive["tokens"] >= units.FEWEST_EARLY

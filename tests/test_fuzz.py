@@ -13,8 +13,10 @@ import fuzz
 import fuzz_semantic
 import fuzz_world
 import fuzz_worlds
+import fuzz_worlds_of_tables
+import pandas as pd
 
-from pipeline import config
+from pipeline import config, schema
 from pipeline.errors import FaultsError
 
 SEED = 14
@@ -54,3 +56,12 @@ def test_half_a_character_in_a_config_is_named(tmp_path: Path) -> None:
     path.write_text('data: {source: demo}\ntitle: "a\\ud800b"\n')
     with pytest.raises(FaultsError, match=r"line 2: 'a\\ud800b' holds half of a character"):
         config.load(path, config.Config)
+
+
+@pytest.mark.parametrize("column", ["params", "tokens", "flops"])
+def test_an_infinite_size_is_a_fault_and_no_warning(column: str) -> None:
+    """Found by the fuzzer: a warning of numpy came first."""
+    rows = fuzz_worlds_of_tables.table_rows()
+    rows[0][column] = float("inf")
+    with pytest.raises(FaultsError, match="must be positive and finite"):
+        schema.validate(pd.DataFrame(rows).replace("", float("nan")))
