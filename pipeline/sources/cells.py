@@ -181,13 +181,16 @@ def _tell_partial(scores: Sequence[Score], account: Account) -> None:
 def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
     """Scores of guessing where the results do not tell them: from other results of the task, else from the table."""
     stated: dict[str, float] = {}
-    for s in scores:
+    # Where the number of choices differs from document to document, a part of them has another mean: the whole counts.
+    for s in sorted(scores, key=lambda s: (s.partial, -s.documents if s.documents == s.documents else 0.0)):
         if math.isfinite(s.chance):
             stated.setdefault(s.task, s.chance)
     found: list[Score] = []
     looked_up: dict[str, None] = {}
     unknown: dict[str, None] = {}
     for s in scores:
+        if s.partial and s.task in stated and math.isfinite(s.chance):
+            s = dataclasses.replace(s, chance=stated[s.task])
         if math.isnan(s.chance) and s.means.keys() & {"acc", "acc_norm"}:
             level = stated.get(s.task, chance.level(s.task))
             if level is None:

@@ -19,7 +19,7 @@ from typing import Any
 from pipeline import reading
 
 MAIN = ("", "main", "master")
-SNAPSHOT = re.compile(r"(?:^|/)models--([^/]+?)--([^/]+)/snapshots/([0-9a-f]{40})/?$")
+SNAPSHOT = re.compile(r"(?:^|/)models--(?:([^/]+?)--)?([^/]+)/snapshots/([0-9a-f]{40})/?$")
 MODEL_KEYS = ("peft", "delta", "pretrained", "model", "path", "engine")  # in lm-eval's order
 
 # Arguments that say how a model was run, not which model it was or what it was asked.
@@ -129,9 +129,9 @@ def made(
 
 
 def _hub_name(name: str) -> tuple[str, str]:
-    """``org/m`` and the hash for a folder of the Hugging Face cache; other names as they are, without a hash."""
+    """``org/m`` (or ``m``) and the hash for a folder of the Hugging Face cache; other names as they are, no hash."""
     found = SNAPSHOT.search(name)
-    return (f"{found[1]}/{found[2]}", found[3]) if found else (name, "")
+    return ("/".join(filter(None, (found[1], found[2]))), found[3]) if found else (name, "")
 
 
 def dtype(given: str) -> str:

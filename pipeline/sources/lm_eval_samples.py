@@ -123,12 +123,12 @@ def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
     pairs = [(p[0], p[1] if len(p) > 1 else "") for p in pairs]
     prompts, answers = [p[0] for p in pairs], [str(p[1]) for p in pairs]
     half = len(pairs) // 2
-    if half and answers[:half] == answers[half:] and not any(prompts[half:]) and any(prompts[:half]):
-        answers = answers[:half]  # the rest asks for the answers without the prompt (acc_mutual_info)
-    resps = raw["filtered_resps"][: len(answers)]
+    bare = [a.removeprefix(delimiter) for a in answers]  # before 0.4.9 those without a prompt had no delimiter
+    if half and bare[:half] == bare[half:] and not any(prompts[half:]) and any(prompts[:half]):
+        bare = bare[:half]  # the rest asks for the answers without the prompt (acc_mutual_info)
+    resps = raw["filtered_resps"][: len(bare)]
     logliks = tuple(float(r[0]) if isinstance(r, list | tuple) and r else math.inf for r in resps)
-    return Sample(raw.get("doc_id"), raw.get("target"), tuple(a.removeprefix(delimiter) for a in answers), logliks,
-                  scores)  # fmt: skip
+    return Sample(raw.get("doc_id"), raw.get("target"), tuple(bare), logliks, scores)
 
 
 def _check_count(samples: Sequence[Sample], task: Task) -> None:
@@ -198,7 +198,8 @@ def _document(sample: Sample, *, by_text: bool) -> Document | None:
     if len(answers) == 1:
         gold = 0
     elif by_text:
-        gold = answers.index(str(target)) if str(target) in answers else -1
+        # One text for all choices (winogrande, whose prompts differ) does not tell which of them is right.
+        gold = answers.index(str(target)) if answers.count(str(target)) == 1 else -1
     else:
         gold = int(target) if re.fullmatch(r"\d{1,9}", str(target)) else -1
     if not 0 <= gold < len(answers) or not (length := document_metrics.answer_bytes(answers[gold])):
