@@ -105,3 +105,13 @@ def test_a_fifo_and_a_folder_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "b.csv")
     with pytest.raises(FaultsError, match=r"a\.csv: cannot be read: is a folder[\s\S]*b\.csv.*is a FIFO"):
         read(tmp_path, "Step,a - eval/loss\n1,4.1\n")
+
+
+def test_losses_of_the_objective_the_training_and_the_best_so_far_are_no_validation(tmp_path: Path) -> None:
+    account = Account()
+    names = "val/loss,val/aux_loss,eval/z_loss,eval/kl_loss,eval/train_loss,train_val_loss,best_val_loss,val/min_loss"
+    found = read(tmp_path, f"Name,train/global_step,{names}\na,100,3.2,.01,.02,.3,2.0,2.1,1.8,1.7\n", account)
+    assert found[["task", "value"]].to_numpy().tolist() == [["validation", 3.2]]
+    assert "objective" in told(account)
+    assert "eval/train_loss" in told(account)
+    assert "least losses of a run so far, which are of no checkpoint: best_val_loss, val/min_loss" in told(account)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 
+from pipeline.sources.trainer_state import OBJECTIVE
+
 ACCURACY = re.compile(r"(?:.*/)?([^/]+)/(acc|acc_norm)(?:,none)?")
 LOSS = re.compile(
     r"(eval|evaluation|val|valid|validation|test)[/_.-](?:(.+)[/_.-])?loss|(?:(.+)[/_.-])?(val|valid|validation|test)_loss"
 )
 PARTS = ("train", "training", "eval", "evaluation", "val", "valid", "validation", "test", "dev", "all", "average",
          "_average", "mean")  # fmt: skip
+TRAINING = ("train", "training")
+SUMMARIES = ("best", "min", "lowest")  # over the run so far: of no checkpoint of its own
 # The trainer's own count of optimizer steps comes before W&B's count of logged lines.
 STEPS = (
     "trainer/global_step",
@@ -38,12 +42,14 @@ UNFINISHED = {"running", "crashed", "failed", "killed", "preempted", "preempting
 
 def what(name: str) -> tuple[str, str] | None:
     """Task and metric of a logged name; None where it is neither a benchmark's accuracy nor a validation loss."""
-    if set(name.lower().split("/")[:-1]) & {"train", "training"}:
+    if set(name.lower().split("/")[:-1]) & {*TRAINING}:
         return None
     if (match := ACCURACY.fullmatch(name)) and match[1].lower() not in PARTS:
         return match[1], match[2]
     if match := LOSS.fullmatch(name):
         split, text = (match[1], match[2]) if match[1] else (match[4], match[3])
+        if text and text.lower() in (*TRAINING, *OBJECTIVE, *SUMMARIES):
+            return None
         test = split == "test"
         if text in (None, *PARTS):
             return ("test" if test else "validation"), "val_loss"
@@ -56,6 +62,10 @@ def why_not(name: str) -> str:
     low = name.lower()
     if set(low.split("/")[:-1]) & {"train", "training"} or low.startswith(("train_", "train.")):
         return "columns of the training itself (train/…), which are no validation and no benchmark"
+    if match := LOSS.fullmatch(name):
+        if (match[2] or match[3] or "").lower() in SUMMARIES:
+            return "least losses of a run so far, which are of no checkpoint"
+        return "losses of the training itself or its objective (train, aux, z, kl …), which are of no validation text"
     if low.endswith(("ppl", "perplexity", "word_perplexity", "byte_perplexity")):
         return "perplexities; log the loss (its logarithm, nats per token) as eval/loss"
     if "stderr" in low:
