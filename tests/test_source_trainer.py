@@ -226,3 +226,12 @@ def test_names_in_ladder_yaml_are_text_as_written(tmp_path: Path) -> None:
         "007: {params: 1e8}\n8: {params: 2e8}\n1.0: {params: 3e8}\nnull: {params: 4e8}\n"
     )
     assert list(run_places.read(tmp_path)) == ["007", "8", "1.0", "null"]
+
+
+def test_one_model_measured_twice_counts_once_with_a_line(tmp_path: Path) -> None:
+    log = [{"step": 1000, "eval_loss": 3.512345}, {"step": 1000, "eval_loss": 3.512349}]
+    rows, told = taken(put(tmp_path, log))
+    assert [row[4] for row in rows] == [3.512345]
+    assert "eval_loss at step 1000 was measured twice, 3.512345 and 3.512349; the first is taken" in told
+    log[1]["eval_loss"] = 3.52
+    assert "then eval_loss is 3.52" in refused(put(tmp_path, log))

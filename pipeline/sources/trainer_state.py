@@ -20,6 +20,7 @@ LOSS = re.compile(r"eval_(?:(.+)_)?loss")
 CHECKPOINT = re.compile(r"checkpoint-\S+")
 # Losses of the objective itself, which a mixture of experts or a distillation logs: of no text.
 OBJECTIVE = ("aux", "router", "router_z", "z", "load_balancing", "lbl", "kl", "distill", "distillation", "mtp")
+SAME_MODEL = 1e-4  # two evaluations of one model in 16 bits differ by so much, relative
 ABOUT = re.compile(r"eval_.*(runtime|_per_second|preparation_time|num_tokens)|eval_(jit_compilation_time|samples)")
 
 
@@ -185,6 +186,10 @@ def _entered(
     there = found.get((one.step, one.task))
     if there is None or there.value == one.value:
         found[one.step, one.task] = one if there is None or there.tokens is None else there
+        return
+    if there.key == one.key and math.isclose(one.value, there.value, rel_tol=SAME_MODEL):
+        account.note(f"run {run!r}: {one.key} at step {one.step:g} was measured twice, {there.value:.9g} and "
+                     f"{one.value:.9g}; the first is taken")  # fmt: skip
         return
     best, checkpoint = state.best
     elsewhere = checkpoint and not checkpoint.rstrip(os.sep).endswith(f"checkpoint-{one.step:g}")
