@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline import csv_files, reading, units
 from pipeline.account import Account, listed
@@ -19,6 +20,7 @@ from pipeline.errors import Fault, FaultsError
 
 TEXTS = ("run", "flops_convention")
 SURE_LOSS, MOST_LOSS = 8.0, 12.5  # nats/token: no trained model's; a guess among 270,000 words
+EARLY_LOSS = 1.0  # nats/token by which a run's first steps lie above its end, at the least
 NUMBER = "is no positive number"
 
 
@@ -192,14 +194,29 @@ def _impossible(table: pd.DataFrame, path: Path) -> list[Fault]:
         return []
     params = table["params"].to_numpy()
     tokens = table["tokens"].to_numpy() if "tokens" in table else np.full(len(table), np.nan)
-    said = [units.impossible(n, None if np.isnan(d) else d) for n, d in zip(params, tokens, strict=True)]
+    seen = _whole_runs(table, tokens)
+    said = [units.impossible(n, None if np.isnan(d) else d) for n, d in zip(params, seen, strict=True)]
     bad = [i for i, what in enumerate(said) if what]
     if not bad:
-        return []
+        all_small = "tokens" in table and units.both_in_millions(float(params.max()), float(tokens.max()))
+        return [Fault(f"{path}: columns params and tokens", all_small, "write plain counts: 7e9")] if all_small else []
     # The middle one of them tells the unit best: the smallest and the largest runs are unusual in any unit.
     middle = sorted(bad, key=lambda i: params[i] if np.isnan(tokens[i]) else tokens[i] / params[i])[len(bad) // 2]
     where = f"{path}: row {table.index[middle]}"
     return [Fault(where, f"{said[middle]} ({len(bad)} of {len(table)} rows cannot be)", "write plain counts: 7e9")]
+
+
+def _whole_runs(table: pd.DataFrame, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tokens to judge the unit by: of a run's first steps, which have seen next to nothing, those of its last.
+
+    Such a row has a loss far above the best one of its size; one whose tokens are in another unit has not.
+    """
+    if not {"tokens", "loss"} <= set(table.columns):
+        return tokens
+    same = table.groupby("params")
+    few = (table["tokens"] >= units.FEWEST_EARLY) & (table["tokens"] / table["params"] < units.FEWEST_RATIO)
+    early = few & (table["loss"] > same["loss"].transform("min") + EARLY_LOSS)
+    return np.where(early, same["tokens"].transform("max"), tokens)
 
 
 def _impossible_flops(table: pd.DataFrame, path: Path) -> list[Fault]:

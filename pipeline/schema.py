@@ -274,6 +274,7 @@ def _unit_faults(places: pd.DataFrame, file: str, lines: Lines) -> Iterator[Faul
     end = positive.groupby("run")["tokens"].transform("max")  # a run's first steps have seen next to nothing
     early = positive["tokens"] >= units.FEWEST_EARLY
     ratio = ratio.mask(early & (ratio < units.FEWEST_RATIO), end / positive["params"])
+    ratio = ratio.mask(units.first_steps(positive["step"], positive["tokens"]) & (ratio < units.FEWEST_RATIO), 1.0)
     factor = positive["flops"] / (6 * positive["params"] * positive["tokens"])
     odd = ~ratio.between(units.FEWEST_RATIO, units.MOST_RATIO) | ~positive["params"].between(
         units.FEWEST_PARAMS, units.MOST_PARAMS

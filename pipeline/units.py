@@ -5,12 +5,17 @@ The rules are wide on purpose: they find a factor of a thousand or more, never a
 
 from __future__ import annotations
 
+import pandas as pd
+
 FEWEST_PARAMS = 1e3  # the smallest language models of published ladders have some ten thousand
 MOST_PARAMS = 1e14
 # Tokens per parameter of published runs: from 0.05 (first checkpoints) to some 30,000 (small models, all data).
 FEWEST_RATIO = 1e-3
 MOST_RATIO = 1e6
 FEWEST_EARLY = 1e4  # tokens of one step: a checkpoint of so many may be the first of a run that goes on
+FIRST_STEPS = 1000
+MOST_PER_STEP = 1e9
+FEWEST_LARGEST = 3e4, 2e7  # parameters and tokens of a table's largest run: one of both is above
 SCALES = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
 USUAL_RATIO = (1.0, 2000.0)
 MOST_OFF = 100.0  # FLOPs over 6·params·tokens, either way: no convention is so far off
@@ -39,6 +44,22 @@ def impossible(params: float | None, tokens: float | None) -> str | None:
         if USUAL_RATIO[0] <= ratio / scale <= USUAL_RATIO[1]:
             return f"{said}; are the parameters in {name}?"
     return f"{said}; give both as plain counts"
+
+
+def first_steps(step: pd.Series, tokens: pd.Series) -> pd.Series:
+    """Which checkpoints are of a run's first steps, with the tokens that a usual batch has in plain counts."""
+    return step.between(1, FIRST_STEPS) & (tokens / step).between(FEWEST_EARLY, MOST_PER_STEP)
+
+
+def both_in_millions(params: float, tokens: float) -> str | None:
+    """What is wrong with a table whose largest run has so many parameters, and whose longest so many tokens.
+
+    In any one unit their ratio is as usual, so only their size tells.
+    """
+    if params >= FEWEST_LARGEST[0] or tokens >= FEWEST_LARGEST[1]:
+        return None
+    return (f"the largest run has {params:g} parameters and the longest {tokens:g} tokens, too few for language "
+            "models; are both in millions?")  # fmt: skip
 
 
 def impossible_multiplier(ratio: float) -> str | None:

@@ -232,3 +232,18 @@ def test_the_cases(name: str) -> None:
     assert done.returncode == (0 if EXPECTED[name][0] in "5d" else 2), done.stderr
     assert EXPECTED[name] in done.stdout + done.stderr
     assert "Warning" not in done.stderr
+
+
+def test_first_steps_of_a_run_are_no_fault_and_a_row_in_another_unit_is(tmp_path: Path) -> None:
+    rows = [(n, d, min(1.69 + 406.4 / n**0.34 + 410.7 / d**0.28, 11.0))
+            for n in (1.6e8, 1e9, 2.8e9, 1.2e10) for d in (2.1e6, 1e9, 1.6e10, 3e11)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["params", "tokens", "loss"])
+    assert ask(table, tmp_path) is not None
+    table.loc[table.index[-1], "tokens"] = 3e5  # in millions
+    refused(table, tmp_path, "are the tokens in millions?")
+
+
+def test_parameters_and_tokens_that_are_both_in_millions(tmp_path: Path) -> None:
+    rows = [(n, d, 1.69 + 406.4 / (1e6 * n) ** 0.34 + 410.7 / (1e6 * d) ** 0.28)
+            for n in (1e3, 2.8e3, 1.2e4) for d in (2e4, 1e5, 3e5)]  # fmt: skip
+    refused(pd.DataFrame(rows, columns=["params", "tokens", "loss"]), tmp_path, "are both in millions?")

@@ -90,3 +90,9 @@ def test_parquet_is_read_like_csv(tmp_path: Path, ladder_csv: Path) -> None:
 def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(FaultsError, match="cannot be read"):
         schema.read(tmp_path / "none.csv")
+
+
+def test_first_steps_alone_are_no_fault_of_the_unit(tmp_path: Path) -> None:
+    table = make_ladder().head(3).assign(params=1.2e10, tokens=4.2e6, flops=6 * 1.2e10 * 4.2e6, step=2)
+    assert len(schema.validate(table)) == 3
+    assert "are the tokens in millions?" in " ".join(_faults(table.assign(step=143000), tmp_path))
