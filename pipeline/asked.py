@@ -45,6 +45,9 @@ Differences = Mapping[str, tuple[Mixed, ...]]  # by target; empty: of the ladder
 def compared(rows: pd.DataFrame, fit_runs: Iterable[str], targets: Iterable[str]) -> Differences:
     """What differs in the ``rows`` of one task (run and ``COLUMNS``), by target; under "" for the ladder alone."""
     about = rows[["run", *COLUMNS]].drop_duplicates()
+    # A harness that is known tells its chat template: an empty one is none, and not unknown.
+    told = about["lm_eval"].ne("") & about["chat_template"].eq("")
+    about = about.assign(chat_template=about["chat_template"].mask(told, "none"))
     fitted = about[about["run"].isin(list(fit_runs))]
     found = {"": tuple(_mixed(fitted, None))}
     for name in targets:

@@ -39,8 +39,6 @@ def ask(frame: pd.DataFrame, **more: Any) -> Any:
 def test_a_mix_is_named_by_every_recipe(column: str, code: str, run_: str) -> None:
     frame = table()
     frame.loc[frame["run"].eq(run_) & frame["task"].eq("q"), column] = "other"
-    if column == "chat_template":
-        frame.loc[frame["run"].ne(run_), column] = "plain"
     result = ask(frame)
     for f in result.forecasts:
         assert (code in f.codes) == (f.task == "q"), (f.recipe, f.task)
