@@ -200,7 +200,7 @@ def _csv(data: bytes, rng: random.Random) -> bytes:
             rows = [row[:j] + row[j + 1 :] for row in rows]
         elif what == 4:
             rows = [[*row, *row[j : j + 1]] for row in rows]
-        elif what == 5:
+        elif what == 5 and rows[0]:
             rows[0][min(j, len(rows[0]) - 1)] = rng.choice((*CELLS, *rows[0]))
         elif what == 6:
             rows[i] = rows[i][:j] if rng.random() < 0.5 else rows[i] + ["1"] * rng.randrange(1, 5)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,10 @@ def _loaded(path: Path) -> tuple[dict[str, Any], str]:
     found = reading.json_of(data)
     if not isinstance(found, dict):
         raise reading.Unreadable("is no mapping")
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise reading.Unreadable("holds half of a character (a lone surrogate)") from None
     return found, bytes_digest(data)
 
 
