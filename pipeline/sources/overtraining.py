@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import math
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
