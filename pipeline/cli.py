@@ -145,13 +145,16 @@ def report(
     """Typeset the PDF again from a stored result."""
     from pydantic import ValidationError
 
+    from pipeline import reading
     from pipeline.errors import Fault, FaultsError
     from pipeline.results import Result
 
     try:
-        stored = Result.model_validate_json(result.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise FaultsError([Fault(str(result), f"cannot be read: {error}")]) from None
+        text = reading.text(result, reading.MOST_TABLE)
+        reading.json_of(text)  # a key given twice is an error here, as everywhere
+        stored = Result.model_validate_json(text)
+    except reading.Unreadable as what:
+        raise FaultsError([Fault(str(result), f"cannot be read: {what}", "give the result.json of a run")]) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "(file)"
@@ -215,7 +218,7 @@ def _name(paths: dict[str, Path]) -> None:
     """Say where the report is; the PDF last, for whoever reads the last line."""
     for kind, label in (("html", "web page"), ("pdf", "report")):
         if kind in paths:
-            typer.echo(f"{label}: {paths[kind]}")
+            typer.echo(f"{label}: {plain(str(paths[kind]))}")
 
 
 def _write_json(text: str, target: str) -> None:
@@ -251,7 +254,7 @@ def main() -> None:
         for line in getattr(error, "account", ()):
             typer.echo(f"data: {plain(line)}", err=True)
         for line in str(error).split("\n"):
-            typer.echo(f"error: {line}", err=True)
+            typer.echo(f"error: {plain(line)}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:

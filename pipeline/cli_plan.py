@@ -107,13 +107,16 @@ def flops(
     """Parameters and training FLOPs of a model from its config.json, under every convention."""
     import json as json_module
 
+    from pipeline import reading
     from stages.architecture import CONVENTIONS, Architecture
 
+    if tokens is not None and not 0 < tokens < float("inf"):
+        raise InputError(f"--tokens: {tokens:g} must be positive and finite")
     try:
-        model = Architecture.from_config(json_module.loads(config.read_text()))
+        model = Architecture.from_config(reading.json_of(reading.text(config)))
         per_token = {name: model.flops_per_token(name, seq_len) for name in CONVENTIONS}
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"{config}: {error}") from None
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise InputError(f"{config}: {plain(str(error))}") from None
     sizes = {
         "all": model.params(),
         "without embeddings": model.params(embeddings=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,6 +89,8 @@ def compare(
     from pipeline.account import Account
     from pipeline.terminal_trust import compared
 
+    _finite("--flops", flops)
+    _finite("--token-multiplier", token_multiplier)
     settings, base, read = _read(config, data)
     account = Account()
     found = questions.compare(settings, base, read, first, second, flops, token_multiplier, account)
@@ -110,6 +113,7 @@ def suggest(
     from pipeline.account import Account
     from pipeline.terminal_trust import suggested
 
+    _finite("--budget", budget)
     settings, base, read = _read(config, data)
     account = Account()
     found = questions.suggest(settings, base, read, budget, most, account)
@@ -167,6 +171,9 @@ def settle(
     pairs = [text.partition("=") for text in as_ or []]
     if wrong := [target for target, sign, run in pairs if not (sign and target and run)]:
         raise InputError(f"--as {wrong[0]!r}: give TARGET=RUN")
+    named = [target for target, _, _ in pairs]
+    if twice := [target for target in named if named.count(target) > 1]:
+        raise InputError(f"--as {twice[0]}: names two runs; a target became one")
     every = records.read(register)
     read = ingest.read(DataSettings(source="table"), Path(), truth)
     _tell(read.account)
@@ -182,6 +189,12 @@ def settle(
     settlement(found)
     if paths:
         typer.echo(f"\nreport: {paths['pdf']}")
+
+
+def _finite(option: str, value: float) -> None:
+    """That a number is one: the least and the most of an option let infinity pass."""
+    if not math.isfinite(value):
+        raise InputError(f"{option}: {value:g} must be positive and finite")
 
 
 def _load(path: Path) -> Config:

@@ -157,6 +157,10 @@ def settle(
                 if before is not None and forecast.actual is None:
                     peeked.setdefault(_was_known(before.run, before.role, run), []).append(forecast.task)
                 found.append(_settled(record, forecast, actual, before.role if before else None))
+                wanted = last or _smoothed(record, forecast)
+                if (has := _checkpoints(truth, run, forecast, metric)) < wanted:
+                    notes.append(f"{run} has {has} of the last {wanted} checkpoints that a score is the mean of: it is "
+                                 "the mean of those, and noisier")  # fmt: skip
                 continue
             notes += [actual] if actual else []
             waiting += 1
@@ -180,7 +184,7 @@ def settle(
 
 def _was_known(name: str, role: str, run: str) -> str:
     """Why a score is no test of its forecast."""
-    same = run if name == run else f"{run}, as {name},"
+    same = run if name == run else f"{run} has the parameters and tokens, or the scores, of {name}, which"
     if role == "fit":
         return f"{same} was in the table the forecast was fitted on: no forecast, not counted"
     return f"{same} was in the data when the forecast was registered: its score was known"
@@ -224,6 +228,21 @@ def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) 
             return otherwise
     values = [w * value for w, value in zip(parts.values(), found, strict=True) if isinstance(value, float)]
     return sum(values) if len(values) == len(found) else None
+
+
+def _smoothed(record: Record, f: Forecast) -> int:
+    """Over how many checkpoints most scores that were fitted are means: a ladder may have fewer than it was told."""
+    own = [len(r.lengths) for r in record.seen.runs if r.role == "fit" and r.lengths] if record.seen else []
+    return min(f.last, int(np.median(own))) if own else f.last
+
+
+def _checkpoints(truth: Truth, run: str, f: Forecast, metric: str) -> int:
+    """How many checkpoints of a run have a score: the fewest of a forecast's tasks."""
+    wanted = (f.metric or metric) if metric == "auto" else metric
+    metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
+    tasks = [(name, each) for task in f.members or (f.task,) for each in metrics for name in (f.asked.get(task), task)]
+    counts = [len(truth.scores[run, name, each]) for name, each in tasks if (run, name, each) in truth.scores]
+    return min(counts, default=0)
 
 
 def _measured_otherwise(truth: Truth, run: str, f: Forecast, task: str, metrics: Sequence[str]) -> str:

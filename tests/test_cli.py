@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,13 @@ def test_a_config_with_five_mistakes_reports_all_five(tmp_path: Path) -> None:
         (["ingest", "table"], 2, "needs a file or folder"),
         (["ingest", "overtraining", "--from", "."], 2, "has no models/*.json"),
         (["report", "none.json"], 2, "cannot be read"),
+        (["report", "/dev/zero"], 2, "is a device, no file"),
+        (["flops", "/dev/zero"], 2, "is a device, no file"),
+        (["flops", "none.json", "--tokens", "-1"], 2, "--tokens: -1 must be positive"),
+        (["compare", "none.yaml", "a", "b", "--flops", "inf"], 2, "--flops: inf must be positive and finite"),
+        (["suggest", "none.yaml", "--budget", "inf"], 2, "--budget: inf must be positive and finite"),
+        (["settle", "none.csv", "--as", "a=b", "--as", "a=c"], 2, "--as a: names two runs"),
+        (["init", "no\033[2Jfolder"], 2, "no\\x1b[2Jfolder"),
         (["schema", "x"], 2, "no schema"),
     ],
 )
@@ -145,6 +153,14 @@ def test_usage_errors_are_one_clear_line(arguments: list[str], code: int, says: 
     assert done.returncode == code
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["report", "flops"])
+def test_a_fifo_is_refused_before_it_is_opened_and_a_key_given_twice_is_named(command: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "f.json")
+    (tmp_path / "twice.json").write_text('{"title": "a", "title": "b"}')
+    assert "is a FIFO, no file" in benchcast(command, "f.json", cwd=tmp_path).stderr
+    assert "has the key 'title' twice" in benchcast(command, "twice.json", cwd=tmp_path).stderr
 
 
 def test_patterns_that_match_nothing_are_errors(config: Path) -> None:

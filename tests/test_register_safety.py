@@ -247,6 +247,22 @@ def test_a_run_of_the_same_size_in_another_family_is_another_run(table: pd.DataF
     assert not any(s.known for s in found.settled)
 
 
+def test_a_score_of_fewer_checkpoints_than_were_forecast_is_said(
+    honest: Result, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    smooth = honest.model_copy(update={"forecasts": tuple(f.model_copy(update={"last": 3}) for f in honest.forecasts)})
+    assert settled(smooth, table, {"my-plan": RUN}, tmp_path).notes == ()
+    only = table[table["run"].ne(RUN) | table["tokens"].eq(end(table)["tokens"])]
+    [note] = settled(smooth, only, {"my-plan": RUN}, tmp_path).notes
+    assert note.startswith(f"{RUN} has 1 of the last 3 checkpoints that a score is the mean of")
+
+
+def test_another_seed_of_a_fitted_run_is_not_called_that_run(table: pd.DataFrame, tmp_path: Path) -> None:
+    seed = table[table["run"].eq(RUN)].assign(run="s1", value=lambda t: t["value"] * 0.97)
+    [note] = settled(forecast(table), pd.concat([table, seed]), {"my-plan": "s1"}, tmp_path).notes
+    assert note.startswith(f"s1 has the parameters and tokens, or the scores, of {RUN}, which was in the table")
+
+
 def test_an_older_record_does_not_say_and_that_is_said(peeking: Result, table: pd.DataFrame, tmp_path: Path) -> None:
     record = records.register(peeking, tmp_path / "f.jsonl").model_copy(update={"seen": None})
     found = settle([record], table, {"my-plan": RUN})
