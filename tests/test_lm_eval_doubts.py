@@ -126,3 +126,25 @@ def test_a_snapshot_of_a_model_without_an_organisation(tmp_path: Path) -> None:
     assert [model.name for model in lm_eval.models(tmp_path)] == [f"gpt2@{sha}"]
     ladder(tmp_path, {"gpt2": 1000})
     assert set(lm_eval.read(tmp_path)["value"]) == {0.5}
+
+
+def test_a_place_that_is_not_what_the_name_says_and_two_models_at_one_place_get_a_line(tmp_path: Path) -> None:
+    put(tmp_path, result("pretrained=o/m,revision=step1000"), 1)
+    put(tmp_path, result("pretrained=o/m,revision=step3000", task="piqa"), 2)
+    ladder(tmp_path, {"o/m@step1000": 143000, "o/m@step3000": 143000})
+    account = Account()
+    lm_eval.read(tmp_path, account)
+    told = "\n".join(account.record().lines())
+    assert "names tell another step or other tokens than ladder.yaml, which counts, for 2 models: o/m@step1000" in told
+    ladder(tmp_path, {"o/m@step1000": 1000, "o/m@step3000": 3000})
+    account = Account()
+    lm_eval.read(tmp_path, account)
+    assert "names tell" not in "\n".join(account.record().lines())
+    places = {
+        name: {"run": "a", "family": "f", "params": 1e8, "tokens": 1e9} for name in ("o/m@step1000", "o/m@step3000")
+    }
+    (tmp_path / "ladder.yaml").write_text(json.dumps(places))
+    account = Account()
+    lm_eval.read(tmp_path, account)
+    told = "\n".join(account.record().lines())
+    assert "takes several models for one checkpoint of one run: a: o/m@step1000 and o/m@step3000" in told
