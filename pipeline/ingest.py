@@ -93,6 +93,8 @@ def _counted(table: pd.DataFrame, label: str, account: Account, about: Sequence[
     """The table with the account of how it was read."""
     if apart := schema.unpaired(table):
         account.note(apart)
+    if odd := schema.unusual(table):
+        account.note(odd)
     account.taken("rows", len(table))
     for column in ("run", "task"):
         account.taken(f"{column}s", table[column].nunique())

@@ -65,6 +65,8 @@ def read(
         raise FaultsError(faults)
     out = _once(out, path, account)
     check_units(out, path)
+    if {"params", "tokens"} <= {*out} and (odd := units.unusual(out["tokens"] / out["params"])):
+        account.note(f"{path.name}: {odd}")
     account.taken("rows", len(out))
     return out
 

@@ -339,6 +339,12 @@ def _once(
     return kept
 
 
+def unusual(table: pd.DataFrame) -> str | None:
+    """A line where no run ends at a usual number of tokens per parameter; None else."""
+    ends = table.groupby("run")[["params", "tokens"]].max()
+    return units.unusual(ends["tokens"] / ends["params"])
+
+
 def unpaired(table: pd.DataFrame) -> str:
     """A line that says which runs' scores and losses lie at different tokens and so are no pairs; empty where none."""
     accuracy = table["metric"].isin([name for name, m in METRICS.items() if m.unit == "fraction"])

@@ -62,6 +62,15 @@ def both_in_millions(params: float, tokens: float) -> str | None:
             "models; are both in millions?")  # fmt: skip
 
 
+def unusual(ratio: pd.Series) -> str | None:
+    """A line on the tokens per parameter of all runs, where none has a usual number of them; None else."""
+    least, most = float(ratio.min()), float(ratio.max())
+    if USUAL_RATIO[0] / 2 <= most and least <= USUAL_RATIO[1]:
+        return None
+    return (f"all runs have {least:.3g} to {most:.3g} tokens per parameter, usual are {USUAL_RATIO[0]:g} to "
+            f"{USUAL_RATIO[1]:g}: are both plain counts?")  # fmt: skip
+
+
 def impossible_multiplier(ratio: float) -> str | None:
     """What is wrong with so many tokens per parameter; None where nothing is."""
     if FEWEST_RATIO <= ratio <= MOST_RATIO:

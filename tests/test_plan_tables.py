@@ -247,3 +247,12 @@ def test_parameters_and_tokens_that_are_both_in_millions(tmp_path: Path) -> None
     rows = [(n, d, 1.69 + 406.4 / (1e6 * n) ** 0.34 + 410.7 / (1e6 * d) ** 0.28)
             for n in (1e3, 2.8e3, 1.2e4) for d in (2e4, 1e5, 3e5)]  # fmt: skip
     refused(pd.DataFrame(rows, columns=["params", "tokens", "loss"]), tmp_path, "are both in millions?")
+
+
+@pytest.mark.parametrize(("column", "says"), [("params", "1e+04 to 8e+04"), ("tokens", "0.01 to 0.08")])
+def test_a_table_in_thousands_gets_a_line(column: str, says: str, tmp_path: Path) -> None:
+    rows = [(n, n * r, 1.69 + 406.4 / n**0.34 + 410.7 / (n * r) ** 0.28) for n in (1e8, 1e9, 3e9) for r in (10, 40, 80)]
+    table = pd.DataFrame(rows, columns=["params", "tokens", "loss"])
+    assert "plain counts?" not in " ".join(ask(table, tmp_path).provenance.account.notes)
+    notes = " ".join(ask(table.assign(**{column: table[column] / 1e3}), tmp_path).provenance.account.notes)
+    assert f"all runs have {says} tokens per parameter, usual are 1 to 2000: are both plain counts?" in notes

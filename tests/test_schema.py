@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from conftest import make_ladder
 
-from pipeline import schema
+from pipeline import ingest, schema
+from pipeline.config import DataSettings
 from pipeline.errors import FaultsError
 
 
@@ -96,3 +97,11 @@ def test_first_steps_alone_are_no_fault_of_the_unit(tmp_path: Path) -> None:
     table = make_ladder().head(3).assign(params=1.2e10, tokens=4.2e6, flops=6 * 1.2e10 * 4.2e6, step=2)
     assert len(schema.validate(table)) == 3
     assert "are the tokens in millions?" in " ".join(_faults(table.assign(step=143000), tmp_path))
+
+
+def test_ratios_that_no_run_usually_has_get_a_line() -> None:
+    table = make_ladder()
+    assert not ingest.read(DataSettings(source="table"), Path(), table).account.notes
+    table = table.assign(tokens=table["tokens"] * 1000, flops=table["flops"] * 1000)
+    notes = ingest.read(DataSettings(source="table"), Path(), table).account.notes
+    assert notes[0].startswith("all runs have 5e+03 to 8e+04 tokens per parameter")
