@@ -115,3 +115,8 @@ def test_losses_of_the_objective_the_training_and_the_best_so_far_are_no_validat
     assert "objective" in told(account)
     assert "eval/train_loss" in told(account)
     assert "least losses of a run so far, which are of no checkpoint: best_val_loss, val/min_loss" in told(account)
+
+
+def test_a_row_without_its_step_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match="run 'b': nothing tells its step"):
+        read(tmp_path, "Name,train/global_step,eval/loss\na,100,3.2\nb,,3.1\n")

@@ -61,7 +61,8 @@ class RunPlace(Strict):
             tokens = step * self.tokens_per_step
         seen = self.tokens if tokens is None else tokens
         if size is None or seen is None:
-            lacking = ["params"] * (size is None) + ["tokens_per_step (or tokens)"] * (seen is None)
+            unseen = "tokens_per_step (or tokens)" if self.tokens_per_step is None else "step"
+            lacking = ["params"] * (size is None) + [unseen] * (seen is None)
             raise ValueError(f"nothing tells its {' and '.join(lacking)}")
         if (odd := units.impossible(size, None)) and self.params is not None:
             raise ValueError(odd)
