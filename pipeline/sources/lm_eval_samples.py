@@ -41,6 +41,9 @@ class Sample:
     scores: dict[str, float]  # accuracies recorded for the document
 
 
+MOST_LOGLIK = 1e9  # nats of one answer: no text is so unlikely
+
+
 def there(file: ResultFile, task: str) -> bool:
     """Whether a task's samples were logged."""
     return os.path.lexists(os.path.join(os.path.dirname(file.path), _name(file, task)))
@@ -127,8 +130,17 @@ def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
     if half and bare[:half] == bare[half:] and not any(prompts[half:]) and any(prompts[:half]):
         bare = bare[:half]  # the rest asks for the answers without the prompt (acc_mutual_info)
     resps = raw["filtered_resps"][: len(bare)]
-    logliks = tuple(float(r[0]) if isinstance(r, list | tuple) and r else math.inf for r in resps)
+    logliks = tuple(_loglik(r[0]) if isinstance(r, list | tuple) and r else math.inf for r in resps)
     return Sample(raw.get("doc_id"), raw.get("target"), tuple(bare), logliks, scores)
+
+
+def _loglik(given: Any) -> float:
+    """A log-likelihood, which newer versions write as text; infinite, and so a fault, where it cannot be one."""
+    try:
+        found = float(given)
+    except OverflowError:
+        return math.inf
+    return found if abs(found) < MOST_LOGLIK else math.inf
 
 
 def _check_count(samples: Sequence[Sample], task: Task) -> None:
