@@ -148,3 +148,10 @@ def test_a_place_that_is_not_what_the_name_says_and_two_models_at_one_place_get_
     lm_eval.read(tmp_path, account)
     told = "\n".join(account.record().lines())
     assert "takes several models for one checkpoint of one run: a: o/m@step1000 and o/m@step3000" in told
+
+
+def test_half_of_a_character_in_a_name_is_spelled(tmp_path: Path) -> None:
+    put(tmp_path, result({"pretrained": "o/m\udcff"}))
+    assert [model.name for model in lm_eval.models(tmp_path)] == ["o/m\\udcff"]
+    ladder(tmp_path, {"o/m\\udcff": 1000})
+    assert set(lm_eval.read(tmp_path)["value"]) == {0.5}

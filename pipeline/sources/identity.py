@@ -115,6 +115,8 @@ def made(
     tokenizer: str, template: str, params: float | None = None,
 ) -> Identity:  # fmt: skip
     """An identity from what is stated of it; of the arguments only those count that make it another model."""
+    # JSON may hold half of a character, which no ladder.yaml can: it is spelled.
+    name, base, revision = (t.encode("utf-8", "backslashreplace").decode() for t in (name, base, revision))
     name, snapshot = _hub_name(name)
     base, _ = _hub_name(base)
     revision = snapshot if revision in MAIN and snapshot else revision
