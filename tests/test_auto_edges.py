@@ -151,3 +151,9 @@ def test_the_largest_runs_choose_nothing_for_earlier_cutoffs() -> None:
     assert len(found[0][0])
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_grade_does_not_depend_on_the_level_that_was_asked_for() -> None:
+    far = {"name": "far", "flops": 3.8e25, "token_multiplier": 20}
+    grades = {(f.grade, f.status) for f in (ask(ladder(), far, level=level) for level in (0.6, 0.9, 0.999))}
+    assert len(grades) == 1

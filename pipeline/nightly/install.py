@@ -173,7 +173,7 @@ class Crontab:
 def _script_of(line: bytes) -> Path | None:
     """The script that a line of ours starts."""
     try:
-        words = shlex.split(os.fsdecode(line).replace(r"\%", "%"))
+        words = shlex.split(os.fsdecode(line).replace(r"\%", "%"), comments=True)
         return Path(words[words.index("/bin/sh") + 1])
     except (ValueError, IndexError):
         return None

@@ -84,8 +84,7 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
     at = places[np.argmax(rows["cutoff"].to_numpy(dtype=float)[places])]
     made, decades = suite.calibrated, float(suite.trials.decades[at])
     codes += _more_codes(suite, places, at, decades)
-    # A grade is for a 90 % interval: asking for another level makes no forecast better or worse.
-    half = float(made.high[at] - made.low[at]) / 2 * (_normal(0.9) / _normal(job.level))
+    half = float(suite.graded.high[at] - suite.graded.low[at]) / 2
     own, carry = _typical_misses(suite, job.task, decades)
     codes += ["no-skill"] if carry <= own else []
     mark, reasons = grade(heard, half, own, carry, decades, float(made.tested[at]))

@@ -28,6 +28,7 @@ NO_LOSS = frozenset({"run", "step", "params", "tokens", "flops", "token_multipli
 MANY = 4  # tasks that make a process worth starting
 LONG = 20  # checkpoints a run from which the last few are averaged
 SKIP, SMOOTH, POINTS = 0.1, 5, 12  # of a run's checkpoints: share skipped, moving average, points kept
+GRADED = 0.9  # level of the intervals that a grade is for: asking for another makes no forecast better or worse
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Suite:
     trials: Backtest
     pooled: Pooled
     calibrated: Calibrated
+    graded: Calibrated
     last: int
     level: float
     targets: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -53,7 +55,8 @@ class Suite:
         if not self.trials.forms:  # so few runs that nothing was fitted: there is nothing to combine
             return named
         trials, pooled = combine(self.trials, self.pooled, job.members, label)
-        return replace(named, trials=trials, pooled=pooled, calibrated=calibrate(trials, pooled, self.level))
+        made, graded = (calibrate(trials, pooled, each) for each in (self.level, GRADED))
+        return replace(named, trials=trials, pooled=pooled, calibrated=made, graded=graded)
 
     def weights(self, task: str, runs: Sequence[str]) -> dict[Form, NDArray[np.float64]]:
         """What every form counts in the forecasts of some targets, (m,)."""
@@ -103,7 +106,8 @@ def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
     trials = backtest(ladders, middles, targets, settings.fewest, settings.cutoffs, _workers(len(ladders)))
     pooled = pool(trials)
     level = jobs[0].level
-    return Suite(by_task, ladders, middles, trials, pooled, calibrate(trials, pooled, level), last, level, targets)
+    made = (calibrate(trials, pooled, each) for each in (level, GRADED))
+    return Suite(by_task, ladders, middles, trials, pooled, *made, last, level, targets)
 
 
 def _workers(tasks: int) -> int:
