@@ -382,18 +382,23 @@ def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
     return _validated(path, kind, raw | (changes or {}))
 
 
+GUESSED = 100  # wrong keys for which a right one is looked for
+
+
 def _validated(path: Path, kind: type[T], raw: dict[str, Any]) -> T:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
         errors = [dict(e) for e in error.errors(include_url=False)]
         # A list whose items are all wrong is not "too short" as well.
-        faults = [_fault(path, kind, raw, e) for e in errors if not (e["type"] == "too_short" and e["input"])]
+        errors = [e for e in errors if not (e["type"] == "too_short" and e["input"])]
+        # Few are shown: to guess what each of many wrong keys was meant to be would take minutes.
+        faults = [_fault(path, kind, raw, e, guess=i < GUESSED) for i, e in enumerate(errors)]
         # A union reports every branch: keep the first complaint about a key.
         raise FaultsError(list({fault.where: fault for fault in reversed(faults)}.values())[::-1]) from None
 
 
-def _fault(path: Path, kind: type[BaseModel], raw: Any, error: dict[str, Any]) -> Fault:
+def _fault(path: Path, kind: type[BaseModel], raw: Any, error: dict[str, Any], *, guess: bool) -> Fault:
     keys = [k for k in error["loc"] if not (isinstance(k, str) and _is_tag(k, raw, error["loc"]))]
     where = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".") or "(file)"
     what = str(error["msg"]).removeprefix("Value error, ")
@@ -401,7 +406,7 @@ def _fault(path: Path, kind: type[BaseModel], raw: Any, error: dict[str, Any]) -
         what = "is missing"
     elif error["type"] == "extra_forbidden":
         wrong = str(error["loc"][-1])
-        near = difflib.get_close_matches(wrong, [name for name in _names(kind) if name != wrong], 1)
+        near = difflib.get_close_matches(wrong, [n for n in _names(kind) if n != wrong], 1) if guess else []
         return Fault(f"{path}: {where}", "is no known key", f"did you mean {near[0]!r}?" if near else "remove it")
     elif not isinstance(error.get("input"), dict | list):
         what = f"{error.get('input')!r}: {what}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,12 @@ def test_every_shipped_config_is_valid() -> None:
         # A forecast says what for, a plan for how many FLOPs, a scoring config which checkpoints.
         keys = set(yaml.safe_load(path.read_text()))
         load(path, Config if "targets" in keys else PlanConfig if "flops" in keys else ScoreConfig)
+
+
+def test_very_many_unknown_keys_are_told_soon(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("data: {source: demo}\n" + "".join(f"key{i}: 1\n" for i in range(3_000)))
+    started = time.process_time()
+    with pytest.raises(FaultsError, match="more faults of the same input"):
+        load(path, Config)
+    assert time.process_time() - started < 10
