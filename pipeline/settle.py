@@ -240,7 +240,8 @@ def _checkpoints(truth: Truth, run: str, f: Forecast, metric: str) -> int:
     """How many checkpoints of a run have a score: the fewest of a forecast's tasks."""
     wanted = (f.metric or metric) if metric == "auto" else metric
     metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
-    tasks = [(name, each) for task in f.members or (f.task,) for each in metrics for name in (f.asked.get(task), task)]
+    names = [name for task in f.members or (f.task,) for name in (f.asked.get(task), task) if name is not None]
+    tasks = [(name, each) for name in names for each in metrics]
     counts = [len(truth.scores[run, name, each]) for name, each in tasks if (run, name, each) in truth.scores]
     return min(counts, default=0)
 
