@@ -12,6 +12,7 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict, Field
 
 SHOWN = 5
+MOST_LINES = 20
 
 
 class LeftOut(BaseModel):
@@ -42,13 +43,15 @@ class Record(BaseModel):
 
     def lines(self) -> tuple[str, ...]:
         """The account for people: what was left out and decided, then the sums."""
-        told = [*map(str, self.left_out), *self.notes]
+        told = self.told()
         sums = [f"{verb} {_counted(what)}" for verb, what in (("read", self.read), ("took", self.taken)) if what]
         return (*told, *(["; ".join(sums)] if sums else []))
 
     def told(self) -> tuple[str, ...]:
-        """Only what was left out and decided: empty where everything was taken as it stands."""
-        return (*map(str, self.left_out), *self.notes)
+        """Only what was left out and decided, the first lines and a count; the record itself has them all."""
+        told = (*map(str, self.left_out), *self.notes)
+        more = len(told) - MOST_LINES
+        return told if more <= 0 else (*told[:MOST_LINES], f"and {more} more such lines (all are in --json)")
 
 
 class Account:

@@ -28,3 +28,13 @@ def test_many_names_are_counted_fast() -> None:
     for i in range(200_000):
         account.leave("empty", str(i))
     assert account.record().left_out[0].count == 200_000
+
+
+def test_many_notes_are_bounded_for_people_and_kept_for_machines() -> None:
+    account = Account()
+    for i in range(100):
+        account.note(f"note {i}")
+    record = account.record()
+    assert len(record.told()) == 21
+    assert record.told()[-1] == "and 80 more such lines (all are in --json)"
+    assert len(record.notes) == 100
