@@ -127,7 +127,8 @@ def run_planned(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the planned run"
-        raise InputError(f"{where}: {str(first['msg']).removeprefix('Value error, ')}") from None
+        what = "must be positive and finite" if first["type"] == "finite_number" else str(first["msg"])
+        raise InputError(f"{where}: {what.removeprefix('Value error, ')}") from None
     config, base = given(config, Config, base)
     target = target.model_copy(update={"name": _describe(target, 0)})
     held = tuple(t for t in config.targets if t.run is not None)

@@ -78,7 +78,7 @@ class Forecast(Frozen):
     last: int = Field(default=1, description="a score is the mean of a run's last so many checkpoints")
     members: dict[str, float] = Field(default={}, description="of an average: weight by task")
     asked: dict[str, str] = Field(default={}, description="task (or members) with shots and prompt, where known")
-    documents: dict[str, float] = Field(
+    documents: dict[str, Number] = Field(
         default={}, description="task (or members) to how many documents the ladder was measured on, where known"
     )
     versions: dict[str, str] = Field(default={}, description="task (or members) to its version, where known")

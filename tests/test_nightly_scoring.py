@@ -170,17 +170,18 @@ def test_the_example_config(first: Path, tmp_path: Path) -> None:
     config = Path(shutil.copy(world.ROOT / "configs" / "nightly.yaml", tmp_path))
     for task in (tmp_path / "tasks").glob("*.yaml"):
         task.write_text(task.read_text().replace(str(first.parent), str(tmp_path)))
-    world.edit(config, score={"tasks": ["plain", "more"], "include_path": "tasks"})
+    place = {"family": "my-mix", "tokens_per_step": 1e6}  # what the tiny checkpoints say of themselves
+    world.edit(config, score={"tasks": ["plain", "more"], "include_path": "tasks", "place": place})
     for number in range(6):
-        world.checkpoint(tmp_path / "ladder" / f"r{number}" / "step-100", f"r{number}", 1e6 * 2**number,
-                         2e7 * 2**number, number)  # fmt: skip
-        world.age(tmp_path / "ladder" / f"r{number}" / "step-100")
+        folder = tmp_path / "ladder" / f"r{number}" / f"step-{20 * 2**number}"
+        world.checkpoint(folder, f"r{number}", 1e6 * 2**number, 2e7 * 2**number, number)
+        world.age(folder)
     done = world.here(config)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    world.checkpoint(tmp_path / "big" / "step-1000", "big", 7e9, 1.4e11, 99)
+    world.checkpoint(tmp_path / "big" / "step-140000", "big", 7e9, 1.4e11, 99)
     assert world.here(config).returncode == 0
     assert world.tokens_scored(config) == []  # it is not yet quiet for five minutes
-    world.age(tmp_path / "big" / "step-1000")
+    world.age(tmp_path / "big" / "step-140000")
     world.here(config)
     assert world.tokens_scored(config) == [1.4e11]
     assert (tmp_path / "nightly" / "reports" / "latest" / "report.pdf").is_file()

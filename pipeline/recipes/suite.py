@@ -106,8 +106,8 @@ def build(jobs: Sequence[Job], settings: AutoSettings) -> Suite:
     trials = backtest(ladders, middles, targets, settings.fewest, settings.cutoffs, _workers(len(ladders)))
     pooled = pool(trials)
     level = jobs[0].level
-    made = (calibrate(trials, pooled, each) for each in (level, GRADED))
-    return Suite(by_task, ladders, middles, trials, pooled, *made, last, level, targets)
+    calibrated, graded = (calibrate(trials, pooled, each) for each in (level, GRADED))
+    return Suite(by_task, ladders, middles, trials, pooled, calibrated, graded, last, level, targets)
 
 
 def _workers(tasks: int) -> int:
