@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline import reading, units
+from pipeline import config_faults, reading, units
 from pipeline.errors import Fault, FaultsError
 from stages import checks
 from stages.architecture import CONVENTIONS as FLOP_CONVENTIONS
@@ -382,9 +381,6 @@ def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
     return _validated(path, kind, raw | (changes or {}))
 
 
-GUESSED = 100  # wrong keys for which a right one is looked for
-
-
 def _validated(path: Path, kind: type[T], raw: dict[str, Any]) -> T:
     try:
         return kind.model_validate(raw)
@@ -393,46 +389,8 @@ def _validated(path: Path, kind: type[T], raw: dict[str, Any]) -> T:
         # A list whose items are all wrong is not "too short" as well.
         errors = [e for e in errors if not (e["type"] == "too_short" and e["input"])]
         # Few are shown: to guess what each of many wrong keys was meant to be would take minutes.
-        faults = [_fault(path, kind, raw, e, guess=i < GUESSED) for i, e in enumerate(errors)]
+        faults = [
+            config_faults.fault(path, kind, raw, e, guess=i < config_faults.GUESSED) for i, e in enumerate(errors)
+        ]
         # A union reports every branch: keep the first complaint about a key.
         raise FaultsError(list({fault.where: fault for fault in reversed(faults)}.values())[::-1]) from None
-
-
-def _fault(path: Path, kind: type[BaseModel], raw: Any, error: dict[str, Any], *, guess: bool) -> Fault:
-    keys = [k for k in error["loc"] if not (isinstance(k, str) and _is_tag(k, raw, error["loc"]))]
-    where = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".") or "(file)"
-    what = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "missing":
-        what = "is missing"
-    elif error["type"] == "extra_forbidden":
-        wrong = str(error["loc"][-1])
-        near = difflib.get_close_matches(wrong, [n for n in _names(kind) if n != wrong], 1) if guess else []
-        return Fault(f"{path}: {where}", "is no known key", f"did you mean {near[0]!r}?" if near else "remove it")
-    elif not isinstance(error.get("input"), dict | list):
-        what = f"{error.get('input')!r}: {what}"
-    return Fault(f"{path}: {where}", what)
-
-
-def _is_tag(key: str, raw: Any, loc: tuple[Any, ...]) -> bool:
-    """Whether a part of an error's path names a branch of a union instead of a key of the file."""
-    node = raw
-    for part in loc:
-        if part == key:
-            return not (isinstance(node, dict) and key in node) and key in (
-                "llama3", "overtraining", "ladder", "auto", "float", "tuple[float, float]", "literal['chance']",
-                "function-after[_finite_positive(), float]",
-            )  # fmt: skip
-        try:
-            node = node[part]
-        except (KeyError, IndexError, TypeError):
-            return "[" in key or "(" in key
-    return False
-
-
-def _names(kind: type[BaseModel]) -> list[str]:
-    """Every key a config may have, at any depth."""
-    schema = kind.model_json_schema()
-    found = list(schema.get("properties", {}))
-    for part in schema.get("$defs", {}).values():
-        found += list(part.get("properties", {}))
-    return found
