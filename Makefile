@@ -15,12 +15,14 @@ forecast: $(VENV)/core
 test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	rm -rf build/types && mkdir -p build/types/benchcast  # the package as it is installed, in links, for mypy
+	ln -s $(CURDIR)/pipeline/* $(CURDIR)/stages $(CURDIR)/reports build/types/benchcast/
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal  # a few tests mostly wait
 
 ## retrain and rescore the demo ladder; resumable; about two hours on two cores; needs a Debian system or CORPUS=DIR
 ladder: $(VENV)/dev
-	$(BIN)/python -m pipeline.demo_ladder $(if $(CORPUS),--corpus $(CORPUS))
+	$(BIN)/python -m benchcast.demo_ladder $(if $(CORPUS),--corpus $(CORPUS))
 
 ## score the demo ladder on the GPU in float32 and bfloat16 and compare with the CPU; without a GPU it says so
 gpu-check: $(VENV)/dev

@@ -17,9 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-
-from pipeline.ingest import demo
-from pipeline.store import write_table
+from benchcast.core.files import write_table
+from benchcast.data.ingest import demo
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "reports" / "examples"
@@ -28,7 +27,7 @@ Made = tuple[Path, Path]  # config, PDF
 
 
 def benchcast(*arguments: str | Path, codes: tuple[int, ...] = (0,)) -> None:
-    done = subprocess.run([sys.executable, "-m", "pipeline.cli", *map(str, arguments)], stdout=subprocess.DEVNULL)
+    done = subprocess.run([sys.executable, "-m", "benchcast", *map(str, arguments)], stdout=subprocess.DEVNULL)
     if done.returncode not in codes:
         sys.exit(f"benchcast {' '.join(map(str, arguments))} ended with {done.returncode}")
 
@@ -56,11 +55,15 @@ def settlement(folder: Path) -> Made:
     ends = table.sort_values("tokens").groupby("run").tail(1).set_index("run")
     plans = {f"plan of {run}": run for run in ("640K-10x", "1.3M-3x", "1.3M-6x", BIG)}
     config = {
-        "title": "Four runs before they were trained", "data": {"source": "table", "path": "ladder.csv"},
-        "metric": "acc", "recipes": ["auto"],
-        "targets": [{"name": name, "params": float(ends.loc[run, "params"]), "tokens": float(ends.loc[run, "tokens"])}
-                    for name, run in plans.items()],
-    }  # fmt: skip
+        "title": "Four runs before they were trained",
+        "data": {"source": "table", "path": "ladder.csv"},
+        "metric": "acc",
+        "recipes": ["auto"],
+        "targets": [
+            {"name": name, "params": float(ends.loc[run, "params"]), "tokens": float(ends.loc[run, "tokens"])}
+            for name, run in plans.items()
+        ],
+    }
     path = folder / "registered.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     write_table(table[~table["run"].isin(list(plans.values()))], folder / "ladder.csv")
@@ -77,11 +80,13 @@ def nightly(folder: Path) -> Made:
     one = table[big].iloc[-1]
     config = {
         "title": "Night by night: is the big run where it was forecast?",
-        "data": {"source": "table", "path": "ladder.csv"}, "metric": "acc",
-        "runs": {"exclude": ["1.3M-3x", "1.3M-6x"]}, "recipes": ["ladder"],
+        "data": {"source": "table", "path": "ladder.csv"},
+        "metric": "acc",
+        "runs": {"exclude": ["1.3M-3x", "1.3M-6x"]},
+        "recipes": ["ladder"],
         "targets": [{"name": "planned", "params": float(one["params"]), "tokens": float(one["tokens"])}],
         "reevaluate": {"track": {"planned": BIG}, "points": 8, "nice": 0},
-    }  # fmt: skip
+    }
     path = folder / "nightly.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     write_table(table[~big], folder / "ladder.csv")
@@ -94,8 +99,12 @@ def nightly(folder: Path) -> Made:
 
 
 EXAMPLES: dict[str, Callable[[Path], Made]] = {
-    "demo": forecast, "auto": auto, "plan": plan, "nightly": nightly, "settlement": settlement,
-}  # fmt: skip
+    "demo": forecast,
+    "auto": auto,
+    "plan": plan,
+    "nightly": nightly,
+    "settlement": settlement,
+}
 
 
 def main() -> None:

@@ -32,8 +32,8 @@ from scipy.special import logsumexp  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stages import ChinchillaLoss  # noqa: E402
-from stages.fitting import search  # noqa: E402
+from benchcast.stages import ChinchillaLoss  # noqa: E402
+from benchcast.stages.fit.newton import search  # noqa: E402
 
 DELTA, ROUNDS, RESAMPLES = 1e-3, 5, 4000
 LIMITS = {"one fit, ms": 10.0, "speed-up": 10_000.0, "resamples, s": 2.0}
@@ -52,8 +52,15 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def grid_starts() -> list[tuple[float, ...]]:
     """The replication's grid: 6 x 6 x 5 x 5 x 5 starts for log A, log B, log E, alpha, beta."""
-    return list(itertools.product(np.arange(0, 30, 5), np.arange(0, 30, 5), np.arange(-1, 1.5, 0.5),
-                                  np.arange(0, 2.5, 0.5), np.arange(0, 2.5, 0.5)))  # fmt: skip
+    return list(
+        itertools.product(
+            np.arange(0, 30, 5),
+            np.arange(0, 30, 5),
+            np.arange(-1, 1.5, 0.5),
+            np.arange(0, 2.5, 0.5),
+            np.arange(0, 2.5, 0.5),
+        )
+    )
 
 
 def grid_objective(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], float]:
@@ -158,8 +165,18 @@ def main() -> None:
                 seconds, end = timed(lambda: run_package(x, y, floor, points))  # noqa: B023
             peer += seconds
             peer_best.append(end)
-    report(law, x, y, own, many, (grid * len(starts) / len(kept), min(grid_best), grid_best),
-           (peer * 25 / points**2, min(peer_best, default=np.nan)), sample, drawn, args)  # fmt: skip
+    report(
+        law,
+        x,
+        y,
+        own,
+        many,
+        (grid * len(starts) / len(kept), min(grid_best), grid_best),
+        (peer * 25 / points**2, min(peer_best, default=np.nan)),
+        sample,
+        drawn,
+        args,
+    )
 
 
 def report(law, x, y, own, many, grid, peer, sample, drawn, args) -> None:
@@ -169,25 +186,37 @@ def report(law, x, y, own, many, grid, peer, sample, drawn, args) -> None:
     agree = np.mean(search(problem, seeds).cost <= law.cost_ * (1 + 1e-6))
     errors = {name: float(np.std(v)) for name, v in law.natural(sample.theta).items()}
     print(", ".join(f"{k} {v:.6g} (se {errors[k]:.4g})" for k, v in law.estimates_.items()))
-    print(f"objective {law.cost_:.13g}, scaled gradient {law.gradient_:.1e}, {100 * agree:.0f} % of {len(seeds)} seeds "
-          f"reach it; resamples converged {100 * np.mean(sample.at_optimum):.2f} %, largest scaled gradient "
-          f"{sample.gradient.max():.1e}")  # fmt: skip
+    print(
+        f"objective {law.cost_:.13g}, scaled gradient {law.gradient_:.1e}, {100 * agree:.0f} % of {len(seeds)} seeds "
+        f"reach it; resamples converged {100 * np.mean(sample.at_optimum):.2f} %, largest scaled gradient "
+        f"{sample.gradient.max():.1e}"
+    )
     lost = trapped(x, y, drawn, sample.cost, args.tries)
     print(f"resamples for which {args.tries} further seeds each find a lower objective: {lost} of {RESAMPLES}")
     reach = np.mean(np.array(grid[2]) <= law.cost_ * (1 + 1e-6))
-    print(f"L-BFGS-B grid: {grid[0]:.0f} s, (objective - ours)/ours {grid[1] / law.cost_ - 1:.1e}, {100 * reach:.1f} % "
-          f"of starts reach it; chinchilla: {peer[0]:.0f} s, {peer[1] / law.cost_ - 1:.1e}")  # fmt: skip
+    print(
+        f"L-BFGS-B grid: {grid[0]:.0f} s, (objective - ours)/ours {grid[1] / law.cost_ - 1:.1e}, {100 * reach:.1f} % "
+        f"of starts reach it; chinchilla: {peer[0]:.0f} s, {peer[1] / law.cost_ - 1:.1e}"
+    )
     peers = [seconds for seconds in (grid[0], peer[0]) if seconds]
     faster = min(peers) / one
     known = args.data.name == "points.csv" and len(y) == 240
-    missed = [1e3 * one > LIMITS["one fit, ms"], faster < LIMITS["speed-up"], resamples > LIMITS["resamples, s"],
-              lost > 0, not np.all(sample.at_optimum), min(grid[1], law.cost_) < law.cost_ * (1 - 1e-9)]  # fmt: skip
+    missed = [
+        1e3 * one > LIMITS["one fit, ms"],
+        faster < LIMITS["speed-up"],
+        resamples > LIMITS["resamples, s"],
+        lost > 0,
+        not np.all(sample.at_optimum),
+        min(grid[1], law.cost_) < law.cost_ * (1 - 1e-9),
+    ]
     if known:
         missed.append(abs(law.cost_ - KNOWN["objective"]) > 1e-9)
         missed += [abs(errors[k] / KNOWN[k] - 1) > 0.02 for k in errors]
     scaled = "" if args.share == 1 else f" (peers' time scaled up from {args.share:g} of their starts)"
-    print(f"one fit {1e3 * one:.1f} ms (limit 10), {faster:.0f}x the faster peer (limit 10000){scaled}; {RESAMPLES} "
-          f"resamples {resamples:.2f} s (limit 2); {'MISSED' if any(missed) else 'within the limits'}")  # fmt: skip
+    print(
+        f"one fit {1e3 * one:.1f} ms (limit 10), {faster:.0f}x the faster peer (limit 10000){scaled}; {RESAMPLES} "
+        f"resamples {resamples:.2f} s (limit 2); {'MISSED' if any(missed) else 'within the limits'}"
+    )
     sys.exit(any(missed))
 
 

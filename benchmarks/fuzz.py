@@ -33,10 +33,9 @@ from typing import Any
 
 import fuzz_mutate
 import fuzz_semantic
+from benchcast.core.errors import BenchcastError
 from fuzz_world import Files, Read, World
 from fuzz_worlds import WORLDS
-
-from pipeline.errors import BenchcastError
 
 LONGEST = 10  # seconds
 MOST_LINES = 21
@@ -142,7 +141,7 @@ class Case:
     def command_line(self) -> str:
         """What is wrong with the command's outcome; empty where nothing is."""
         arguments = [part.replace("{in}", str(self.folder)) for part in self.world.command]
-        command = [sys.executable, "-m", "pipeline.cli", *arguments]
+        command = [sys.executable, "-m", "benchcast", *arguments]
         try:
             done = subprocess.run(command, capture_output=True, timeout=30, cwd=Path(__file__).parents[1])
         except subprocess.TimeoutExpired:
@@ -250,8 +249,11 @@ def main() -> int:
         start = time.monotonic()
         failures = run(given.kind, reader, given.count, given.seed, given.keep, given.commands)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(f"{given.kind:8} {reader:16} {given.count} tried, {len(failures)} failed, seed {given.seed}, "
-              f"{time.monotonic() - start:.0f} s, peak {peak} MiB", flush=True)  # fmt: skip
+        print(
+            f"{given.kind:8} {reader:16} {given.count} tried, {len(failures)} failed, seed {given.seed}, "
+            f"{time.monotonic() - start:.0f} s, peak {peak} MiB",
+            flush=True,
+        )
         seen = Counter(_kind_of(failure) for failure in failures)
         for kind, number in seen.most_common(25):
             first = next(f for f in failures if _kind_of(f) == kind)

@@ -153,8 +153,10 @@ def accuracy_in_percent(files: Files, rng: random.Random) -> Made:
 
 def _state(files: Files, rng: random.Random) -> tuple[str, dict[str, Any]]:
     path = named(files, r"trainer_state\.json$", rng)
-    last = max((p for p in files if p.startswith(path.rpartition("/checkpoint-")[0] + "/")),
-               key=lambda p: int(re.findall(r"checkpoint-(\d+)", p)[0]))  # fmt: skip
+    last = max(
+        (p for p in files if p.startswith(path.rpartition("/checkpoint-")[0] + "/")),
+        key=lambda p: int(re.findall(r"checkpoint-(\d+)", p)[0]),
+    )
     return last, json_of(files, last)
 
 
@@ -209,8 +211,15 @@ def token_count_of_another_unit(files: Files, rng: random.Random) -> Made:
 @of("trainer")
 def architecture_that_denies_the_size(files: Files, rng: random.Random) -> Made:
     path, _ = _state(files, rng)
-    config = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
-              "num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 300}  # fmt: skip
+    config = {
+        "model_type": "llama",
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "vocab_size": 300,
+    }
     return {path.replace("trainer_state", "config"): as_json(config)}, nothing
 
 

@@ -262,8 +262,10 @@ def plan_flops_denied(files: Files, rng: random.Random) -> Made:
     factor = rng.choice((1e-9, 1e-6, 1e-3, 1e3, 1e6, 1e9))
     every = rng.random() < 0.5
     at = rng.randrange(len(rows))
-    rows = [row | {"flops": 6 * float(row["params"]) * float(row["tokens"]) * (factor if every or i == at else 1)}
-            for i, row in enumerate(rows)]  # fmt: skip
+    rows = [
+        row | {"flops": 6 * float(row["params"]) * float(row["tokens"]) * (factor if every or i == at else 1)}
+        for i, row in enumerate(rows)
+    ]
     return {"in/runs.csv": as_csv(rows)}, same
 
 
@@ -271,8 +273,16 @@ def plan_flops_denied(files: Files, rng: random.Random) -> Made:
 def plan_of_one_ratio(files: Files, rng: random.Random) -> Made:
     """All runs at 20 tokens per parameter cannot tell parameters and tokens apart."""
     rows = [row for row in rows_of(files["in/runs.csv"]) if row["run"].endswith("-20x")]
-    rows += [row | {"run": row["run"] + "b", "params": 2 * float(row["params"]), "tokens": 2 * float(row["tokens"]),
-                    "loss": float(row["loss"]) * 0.95} for row in rows]  # fmt: skip
+    rows += [
+        row
+        | {
+            "run": row["run"] + "b",
+            "params": 2 * float(row["params"]),
+            "tokens": 2 * float(row["tokens"]),
+            "loss": float(row["loss"]) * 0.95,
+        }
+        for row in rows
+    ]
     return {"in/runs.csv": as_csv(rows)}, same
 
 

@@ -13,9 +13,8 @@ from typing import Any
 
 import pandas as pd
 import yaml
-
-from pipeline import ingest
-from pipeline.config import DataSettings
+from benchcast.core.config import DataSettings
+from benchcast.data import ingest
 
 Files = dict[str, bytes]
 SIZES = {"30M": 3e7, "100M": 1e8, "300M": 3e8, "1B": 1e9}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchcast.data.init import start as init
 from fuzz_world import (
     PER_PARAMETER,
     SIZES,
@@ -35,8 +36,6 @@ from fuzz_worlds_of_tables import (
     table,
 )
 
-from pipeline import init
-
 CHOICES = ("north", "south", "east", "west")
 
 # ---- lm-eval ----
@@ -56,13 +55,24 @@ def samples(params: float, modern: bool, documents: int = 8) -> tuple[list[dict[
         right, normed = right + acc, normed + acc_norm
         pairs = [[f"Question {i}:", f" {choice}"] for choice in CHOICES]
         answers: list[list[Any]] = [[value, False] for value in logliks]
-        one: dict[str, Any] = {"doc_id": i, "doc": {"query": f"{i}"}, "acc": acc, "acc_norm": acc_norm,
-                               "doc_hash": f"d{i}", "prompt_hash": f"p{i}", "target_hash": f"t{gold}"}  # fmt: skip
+        one: dict[str, Any] = {
+            "doc_id": i,
+            "doc": {"query": f"{i}"},
+            "acc": acc,
+            "acc_norm": acc_norm,
+            "doc_hash": f"d{i}",
+            "prompt_hash": f"p{i}",
+            "target_hash": f"t{gold}",
+        }
         if modern:
-            one |= {"target": str(gold), "filter": "none", "metrics": ["acc", "acc_norm"],
-                    "arguments": {f"gen_args_{j}": {"arg_0": p[0], "arg_1": p[1]} for j, p in enumerate(pairs)},
-                    "filtered_resps": [[str(a), str(b)] for a, b in answers],
-                    "resps": [[[str(a), str(b)]] for a, b in answers]}  # fmt: skip
+            one |= {
+                "target": str(gold),
+                "filter": "none",
+                "metrics": ["acc", "acc_norm"],
+                "arguments": {f"gen_args_{j}": {"arg_0": p[0], "arg_1": p[1]} for j, p in enumerate(pairs)},
+                "filtered_resps": [[str(a), str(b)] for a, b in answers],
+                "resps": [[[str(a), str(b)]] for a, b in answers],
+            }
         else:
             one |= {"target": gold, "arguments": pairs, "filtered_resps": answers, "resps": [[a] for a in answers]}
         found.append(one)
@@ -71,27 +81,58 @@ def samples(params: float, modern: bool, documents: int = 8) -> tuple[list[dict[
 
 def results(name: str, params: float, acc: float, acc_norm: float, n: int, layout: str) -> dict[str, Any]:
     filtered = "" if layout == "0.3" else ",none"
-    scores = {f"acc{filtered}": acc, f"acc_stderr{filtered}": binomial_error(acc, n), f"acc_norm{filtered}": acc_norm,
-              f"acc_norm_stderr{filtered}": binomial_error(acc_norm, n)}  # fmt: skip
+    scores = {
+        f"acc{filtered}": acc,
+        f"acc_stderr{filtered}": binomial_error(acc, n),
+        f"acc_norm{filtered}": acc_norm,
+        f"acc_norm_stderr{filtered}": binomial_error(acc_norm, n),
+    }
     arguments = f"pretrained={name},dtype=float"
     if layout == "0.3":
-        return {"results": {"quiz": scores}, "versions": {"quiz": 0},
-                "config": {"model": "hf-causal", "model_args": arguments, "num_fewshot": 0, "batch_size": 8,
-                           "device": "cuda", "no_cache": True, "limit": None, "bootstrap_iters": 100000,
-                           "description_dict": {}}}  # fmt: skip
+        return {
+            "results": {"quiz": scores},
+            "versions": {"quiz": 0},
+            "config": {
+                "model": "hf-causal",
+                "model_args": arguments,
+                "num_fewshot": 0,
+                "batch_size": 8,
+                "device": "cuda",
+                "no_cache": True,
+                "limit": None,
+                "bootstrap_iters": 100000,
+                "description_dict": {},
+            },
+        }
     found = {
-        "results": {"quiz": {"alias": "quiz"} | scores}, "group_subtasks": {"quiz": []},
-        "configs": {"quiz": {"task": "quiz", "output_type": "multiple_choice", "num_fewshot": 0,
-                             "target_delimiter": " ", "metadata": {"version": 1.0}}},
-        "versions": {"quiz": 1.0}, "n-shot": {"quiz": 0},
+        "results": {"quiz": {"alias": "quiz"} | scores},
+        "group_subtasks": {"quiz": []},
+        "configs": {
+            "quiz": {
+                "task": "quiz",
+                "output_type": "multiple_choice",
+                "num_fewshot": 0,
+                "target_delimiter": " ",
+                "metadata": {"version": 1.0},
+            }
+        },
+        "versions": {"quiz": 1.0},
+        "n-shot": {"quiz": 0},
         "config": {"model": "hf", "model_args": arguments, "batch_size": 8, "limit": None, "device": "cuda"},
-        "git_hash": "0000000", "date": 1720000000.0,
-    }  # fmt: skip
+        "git_hash": "0000000",
+        "date": 1720000000.0,
+    }
     if layout == "0.4.3":
-        found |= {"n-samples": {"quiz": {"original": n, "effective": n}}, "lm_eval_version": "0.4.8",
-                  "higher_is_better": {"quiz": {"acc": True, "acc_norm": True}}, "model_source": "hf",
-                  "model_name": name, "model_name_sanitized": name.replace("/", "__"), "chat_template": None,
-                  "task_hashes": {}}  # fmt: skip
+        found |= {
+            "n-samples": {"quiz": {"original": n, "effective": n}},
+            "lm_eval_version": "0.4.8",
+            "higher_is_better": {"quiz": {"acc": True, "acc_norm": True}},
+            "model_source": "hf",
+            "model_name": name,
+            "model_name_sanitized": name.replace("/", "__"),
+            "chat_template": None,
+            "task_hashes": {},
+        }
         found["config"] |= {
             "model_num_parameters": int(params),
             "model_dtype": "torch.float32",
@@ -150,16 +191,34 @@ def lighteval() -> World:
         }
         name = f"org/m-{size}"
         content = {
-            "config_general": {"lighteval_sha": "abc", "num_fewshot_seeds": 1, "max_samples": None, "job_id": "",
-                               "start_time": 1.0, "end_time": 2.0, "total_evaluation_time_secondes": "1.0",
-                               "model_config": {"model_name": name, "revision": "main", "dtype": "float32"},
-                               "model_name": name, "model_sha": "", "model_dtype": "float32", "model_size": ""},
+            "config_general": {
+                "lighteval_sha": "abc",
+                "num_fewshot_seeds": 1,
+                "max_samples": None,
+                "job_id": "",
+                "start_time": 1.0,
+                "end_time": 2.0,
+                "total_evaluation_time_secondes": "1.0",
+                "model_config": {"model_name": name, "revision": "main", "dtype": "float32"},
+                "model_name": name,
+                "model_sha": "",
+                "model_dtype": "float32",
+                "model_size": "",
+            },
             "results": {"leaderboard|quiz|0": scores, "all": scores},
             "versions": {"leaderboard|quiz|0": 0},
-            "config_tasks": {"leaderboard|quiz": {"name": "quiz", "num_fewshots": 0, "effective_num_docs": 8,
-                                                  "original_num_docs": 8, "metrics": []}},
-            "summary_tasks": {}, "summary_general": {},
-        }  # fmt: skip
+            "config_tasks": {
+                "leaderboard|quiz": {
+                    "name": "quiz",
+                    "num_fewshots": 0,
+                    "effective_num_docs": 8,
+                    "original_num_docs": 8,
+                    "metrics": [],
+                }
+            },
+            "summary_tasks": {},
+            "summary_general": {},
+        }
         files[f"in/results/{name}/results_2025-01-01T10-00-00.000000.json"] = as_json(content)
     return World(files, ingested("lighteval", "in"), command("lighteval", "in"))
 
@@ -171,16 +230,29 @@ def wandb(kind: str = "table") -> World:
     """An export: the table of runs, or a panel of one metric."""
     step_size = 500_000
     steps = {size: int(PER_PARAMETER * params / step_size) for size, params in SIZES.items()}
-    files: Files = {"in/ladder.yaml": as_yaml({
-        f"{size}-*": {"family": "mix", "params": params, "tokens_per_step": step_size} for size, params in SIZES.items()
-    })}  # fmt: skip
+    files: Files = {
+        "in/ladder.yaml": as_yaml(
+            {
+                f"{size}-*": {"family": "mix", "params": params, "tokens_per_step": step_size}
+                for size, params in SIZES.items()
+            }
+        )
+    }
     if kind == "table":
-        files["in/runs.csv"] = as_csv([
-            {"Name": f"{size}-a", "State": "finished", "Created": "2025-03-02T10:00:00.000Z",
-             "trainer/global_step": steps[size], "eval/loss": loss_of(params, PER_PARAMETER * params),
-             "quiz/acc": round(0.3 + 0.05 * i, 3), "learning_rate": 3e-4}
-            for i, (size, params) in enumerate(SIZES.items())
-        ])  # fmt: skip
+        files["in/runs.csv"] = as_csv(
+            [
+                {
+                    "Name": f"{size}-a",
+                    "State": "finished",
+                    "Created": "2025-03-02T10:00:00.000Z",
+                    "trainer/global_step": steps[size],
+                    "eval/loss": loss_of(params, PER_PARAMETER * params),
+                    "quiz/acc": round(0.3 + 0.05 * i, 3),
+                    "learning_rate": 3e-4,
+                }
+                for i, (size, params) in enumerate(SIZES.items())
+            ]
+        )
     else:
         at = sorted({s // part for s in steps.values() for part in (1, 2)})
         rows = []
@@ -200,9 +272,11 @@ def wandb(kind: str = "table") -> World:
 
 def trainer() -> World:
     batch = 500_000
-    files: Files = {"in/ladder.yaml": as_yaml({
-        size: {"family": "mix", "params": params, "tokens_per_step": batch} for size, params in SIZES.items()
-    })}  # fmt: skip
+    files: Files = {
+        "in/ladder.yaml": as_yaml(
+            {size: {"family": "mix", "params": params, "tokens_per_step": batch} for size, params in SIZES.items()}
+        )
+    }
     for size, params in SIZES.items():
         last = int(PER_PARAMETER * params / batch)
         for end in (last // 2, last):
@@ -211,13 +285,36 @@ def trainer() -> World:
                 if step > end:
                     continue
                 tokens = step * batch
-                log.append({"epoch": step / last, "loss": 3.1, "learning_rate": 1e-4, "step": step,
-                            "num_input_tokens_seen": tokens})  # fmt: skip
-                log.append({"epoch": step / last, "eval_loss": loss_of(params, tokens), "eval_runtime": 1.0,
-                            "step": step, "num_input_tokens_seen": tokens})  # fmt: skip
-            state = {"best_metric": None, "epoch": end / last, "eval_steps": last // 4, "global_step": end,
-                     "log_history": log, "logging_steps": 100, "max_steps": last, "num_input_tokens_seen": end * batch,
-                     "num_train_epochs": 1, "train_batch_size": 8}  # fmt: skip
+                log.append(
+                    {
+                        "epoch": step / last,
+                        "loss": 3.1,
+                        "learning_rate": 1e-4,
+                        "step": step,
+                        "num_input_tokens_seen": tokens,
+                    }
+                )
+                log.append(
+                    {
+                        "epoch": step / last,
+                        "eval_loss": loss_of(params, tokens),
+                        "eval_runtime": 1.0,
+                        "step": step,
+                        "num_input_tokens_seen": tokens,
+                    }
+                )
+            state = {
+                "best_metric": None,
+                "epoch": end / last,
+                "eval_steps": last // 4,
+                "global_step": end,
+                "log_history": log,
+                "logging_steps": 100,
+                "max_steps": last,
+                "num_input_tokens_seen": end * batch,
+                "num_train_epochs": 1,
+                "train_batch_size": 8,
+            }
             files[f"in/{size}/checkpoint-{end}/trainer_state.json"] = as_json(state)
     return World(files, ingested("trainer", "in"), command("trainer", "in"))
 

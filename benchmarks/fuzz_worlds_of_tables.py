@@ -8,6 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchcast.core import config
+from benchcast.core.config import Config
+from benchcast.forecasting import run as forecast
+from benchcast.planning import run as plan
+from benchcast.registry import register
 from fuzz_world import (
     PER_PARAMETER,
     SIZES,
@@ -24,9 +29,6 @@ from fuzz_world import (
     loss_of,
 )
 
-from pipeline import config, forecast, plan, register
-from pipeline.config import Config
-
 # ---- tables ----
 
 
@@ -36,19 +38,33 @@ def table_rows(sizes: int = 4) -> list[dict[str, Any]]:
     for i, params in enumerate([*SIZES.values(), 3e9, 1e10, 3e10, 1e11][:sizes]):
         for step in (500, 1000):
             tokens = PER_PARAMETER * params * step / 1000
-            common = {"run": f"r{i}", "family": "mix", "step": step, "params": params, "tokens": tokens,
-                      "flops": 6 * params * tokens, "flops_convention": "6ND"}  # fmt: skip
+            common = {
+                "run": f"r{i}",
+                "family": "mix",
+                "step": step,
+                "params": params,
+                "tokens": tokens,
+                "flops": 6 * params * tokens,
+                "flops_convention": "6ND",
+            }
             nll = round(loss_of(params, tokens) / 3.5, 6)
             acc = round(0.25 + 0.7 / (1 + math.exp(8 * (nll - 0.75))), 3)
             error = round(binomial_error(acc, 1000), 6)
             rows += [
                 common | {"task": "quiz", "metric": "acc", "value": acc, "stderr": error, "n": 1000, "chance": 0.25},
                 common | {"task": "quiz", "metric": "nll", "value": nll, "stderr": 0.01, "n": 1000, "chance": ""},
-                common | {"task": "quiz", "metric": "bits_per_byte", "value": nll / math.log(2), "stderr": 0.01,
-                          "n": 1000, "chance": ""},
-                common | {"task": "text", "metric": "val_loss", "value": 3.5 * nll, "stderr": "", "n": "",
-                          "chance": ""},
-            ]  # fmt: skip
+                common
+                | {
+                    "task": "quiz",
+                    "metric": "bits_per_byte",
+                    "value": nll / math.log(2),
+                    "stderr": 0.01,
+                    "n": 1000,
+                    "chance": "",
+                },
+                common
+                | {"task": "text", "metric": "val_loss", "value": 3.5 * nll, "stderr": "", "n": "", "chance": ""},
+            ]
     return rows
 
 
@@ -60,23 +76,49 @@ def every_eval_ever() -> World:
     files: Files = {}
     for i, (size, params) in enumerate(SIZES.items()):
         acc = round(0.3 + 0.05 * i, 3)
-        files[f"in/{size}.json"] = as_json({
-            "schema_version": "0.3.0", "evaluation_id": f"x/{size}/1", "retrieved_timestamp": "1764000000",
-            "source_metadata": {"source_type": "documentation", "source_organization_name": "lab",
-                                "evaluator_relationship": "first_party"},
-            "eval_library": {"name": "lm_eval", "version": "0.4.9"},
-            "model_info": {"name": size, "id": f"lab/{size}", "additional_details":
-                           {"run": size, "family": "mix", "params": str(params), "tokens": str(20 * params)}},
-            "evaluation_results": [
-                {"evaluation_name": task, "source_data": {"dataset_name": task, "source_type": "other"},
-                 "metric_config": {"metric_name": "acc", "metric_unit": "proportion", "lower_is_better": False,
-                                   "score_type": "continuous", "min_score": 0, "max_score": 1},
-                 "score_details": {"score": acc + extra,
-                                   "uncertainty": {"standard_error": {"value": 0.01}, "num_samples": 1000}},
-                 "generation_config": {"additional_details": {"num_fewshot": "0"}}}
-                for task, extra in (("quiz", 0.0), ("riddles", 0.05))
-            ],
-        })  # fmt: skip
+        files[f"in/{size}.json"] = as_json(
+            {
+                "schema_version": "0.3.0",
+                "evaluation_id": f"x/{size}/1",
+                "retrieved_timestamp": "1764000000",
+                "source_metadata": {
+                    "source_type": "documentation",
+                    "source_organization_name": "lab",
+                    "evaluator_relationship": "first_party",
+                },
+                "eval_library": {"name": "lm_eval", "version": "0.4.9"},
+                "model_info": {
+                    "name": size,
+                    "id": f"lab/{size}",
+                    "additional_details": {
+                        "run": size,
+                        "family": "mix",
+                        "params": str(params),
+                        "tokens": str(20 * params),
+                    },
+                },
+                "evaluation_results": [
+                    {
+                        "evaluation_name": task,
+                        "source_data": {"dataset_name": task, "source_type": "other"},
+                        "metric_config": {
+                            "metric_name": "acc",
+                            "metric_unit": "proportion",
+                            "lower_is_better": False,
+                            "score_type": "continuous",
+                            "min_score": 0,
+                            "max_score": 1,
+                        },
+                        "score_details": {
+                            "score": acc + extra,
+                            "uncertainty": {"standard_error": {"value": 0.01}, "num_samples": 1000},
+                        },
+                        "generation_config": {"additional_details": {"num_fewshot": "0"}},
+                    }
+                    for task, extra in (("quiz", 0.0), ("riddles", 0.05))
+                ],
+            }
+        )
     return World(files, ingested("every_eval_ever", "in"), command("every_eval_ever", "in"))
 
 
@@ -86,8 +128,9 @@ def every_eval_ever() -> World:
 def plan_rows() -> list[dict[str, Any]]:
     return [
         {"run": f"{size}-{m}x", "params": params, "tokens": m * params, "loss": loss_of(params, m * params)}
-        for size, params in SIZES.items() for m in (5, 20, 80)
-    ]  # fmt: skip
+        for size, params in SIZES.items()
+        for m in (5, 20, 80)
+    ]
 
 
 def planned(folder: Path) -> Read:
@@ -111,11 +154,17 @@ def plan_table() -> World:
 
 
 CONFIG = {
-    "title": "Fuzzed", "data": {"source": "table", "path": "t.csv"},
-    "targets": [{"name": "planned", "params": 1e10, "tokens": 2e11},
-                {"name": "other", "flops": 1e23, "token_multiplier": 20}],
-    "recipes": ["llama3"], "tasks": ["quiz"], "level": 0.9, "figures": 0,
-}  # fmt: skip
+    "title": "Fuzzed",
+    "data": {"source": "table", "path": "t.csv"},
+    "targets": [
+        {"name": "planned", "params": 1e10, "tokens": 2e11},
+        {"name": "other", "flops": 1e23, "token_multiplier": 20},
+    ],
+    "recipes": ["llama3"],
+    "tasks": ["quiz"],
+    "level": 0.9,
+    "figures": 0,
+}
 
 
 def forecast_of(folder: Path) -> Read:
@@ -171,13 +220,18 @@ def model_ladder() -> World:
     for size, params in (("190M", 190_354_176), ("370M", 371_262_464), ("1B", 1_279_395_840)):
         rows = []
         for step in (1000, 2000, 4000):
-            row: dict[str, Any] = {"_step": step, "throughput/total_tokens": step * 1_000_000,
-                                   "eval/c4_en-validation/CrossEntropyLoss": loss_of(params, step * 1e6)}  # fmt: skip
+            row: dict[str, Any] = {
+                "_step": step,
+                "throughput/total_tokens": step * 1_000_000,
+                "eval/c4_en-validation/CrossEntropyLoss": loss_of(params, step * 1e6),
+            }
             for i, task in enumerate(tasks):
-                row |= {f"eval/downstream_bpb/{task}_rc_5shot_bpb": 1.1 + 0.1 * i,
-                        f"eval/downstream/{task}_rc_5shot_len_norm": 0.3 + step / 1e5,
-                        f"eval/downstream/{task}_rc_5shot_acc": 0.28 + step / 1e5,
-                        f"eval/downstream_soft_log/{task}_rc_5shot_soft_log": -1.3}  # fmt: skip
+                row |= {
+                    f"eval/downstream_bpb/{task}_rc_5shot_bpb": 1.1 + 0.1 * i,
+                    f"eval/downstream/{task}_rc_5shot_len_norm": 0.3 + step / 1e5,
+                    f"eval/downstream/{task}_rc_5shot_acc": 0.28 + step / 1e5,
+                    f"eval/downstream_soft_log/{task}_rc_5shot_soft_log": -1.3,
+                }
             rows.append(row)
         files[f"in/{size}-1xC.csv"] = as_csv(rows)
     return World(files, ingested("model_ladder", "in"), command("model_ladder", "in"))
@@ -190,14 +244,28 @@ def overtraining() -> World:
     }
     for i, params in enumerate((1e8, 1.5e8, 4e8)):
         name = f"c4-d={i}-1.0"
-        files[f"in/models/{name}.json"] = as_json({
-            "name": name, "dataset_name": "c4",
-            "hyperparameters": {"params": params, "chinchilla_multiplier": 1.0, "tokens": 20 * params},
-            "results": [{"val_data": ["x/c4_val/shard.tar"], "loss": loss_of(params, 20 * params), "sequences": 100,
-                         "loss_sequences_lower_95": 3.0, "loss_sequences_upper_95": 3.1}],
-        })  # fmt: skip
+        files[f"in/models/{name}.json"] = as_json(
+            {
+                "name": name,
+                "dataset_name": "c4",
+                "hyperparameters": {"params": params, "chinchilla_multiplier": 1.0, "tokens": 20 * params},
+                "results": [
+                    {
+                        "val_data": ["x/c4_val/shard.tar"],
+                        "loss": loss_of(params, 20 * params),
+                        "sequences": 100,
+                        "loss_sequences_lower_95": 3.0,
+                        "loss_sequences_upper_95": 3.1,
+                    }
+                ],
+            }
+        )
         scores = {"quiz": 0.3 + 0.05 * i, "riddles": 0.4 + 0.05 * i, "sums": 0.26}
-        files[f"in/evals/evaluation_{name}_heavy.json"] = as_json({
-            "name": "heavy", "model": f"d={i}", "eval_metrics": {"icl": scores},
-        })  # fmt: skip
+        files[f"in/evals/evaluation_{name}_heavy.json"] = as_json(
+            {
+                "name": "heavy",
+                "model": f"d={i}",
+                "eval_metrics": {"icl": scores},
+            }
+        )
     return World(files, ingested("overtraining", "in"), command("overtraining", "in"))

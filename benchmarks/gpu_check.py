@@ -17,11 +17,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
-
-from pipeline.cellstore import Store
-from pipeline.cellstore.index import Index
-from pipeline.cellstore.tables import documents_of
-from pipeline.config import ScoreConfig, ScoreSettings, load
+from benchcast.core.config import ScoreConfig, ScoreSettings, load
+from benchcast.scoring.store import Store
+from benchcast.scoring.store.index import Index
+from benchcast.scoring.store.tables import documents_of
 
 MOST = 1e-2  # nats: TF32 is off, so float32 differs by rounding only
 
@@ -53,14 +52,16 @@ def main() -> None:
             assert len(merged) == len(expected)
             difference = float((merged["loglik_x"] - merged["loglik_y"]).abs().max())
             worst = difference if dtype == "float32" else worst
-            print(f"{torch.cuda.get_device_name()}, {dtype}: {rate:.0f} documents/s, largest difference from the CPU "
-                  f"{difference:.2e} nats")  # fmt: skip
+            print(
+                f"{torch.cuda.get_device_name()}, {dtype}: {rate:.0f} documents/s, largest difference from the CPU "
+                f"{difference:.2e} nats"
+            )
     sys.exit(0 if worst <= MOST else 1)
 
 
 def run(work: Path, settings: ScoreSettings, device: str, dtype: str) -> tuple[pd.DataFrame, float]:
     """Per-document values and documents per second (everything counted: loading, tokenizing, storing)."""
-    from pipeline.scoring.run import score
+    from benchcast.scoring.run import score
 
     name = Path(f"store-{device.replace(':', '-')}-{dtype}")
     changed = settings.model_copy(update={"device": device, "dtype": dtype, "store": name, "batch_size": 256})

@@ -19,17 +19,17 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.cellstore import Store
-from pipeline.cellstore.index import Entry, Index
-from pipeline.scoring.cells import Cell, Setup
+from benchcast.scoring.store import Store
+from benchcast.scoring.store.index import Entry, Index
+from benchcast.scoring.store.keys import Cell, Setup
 
 SECONDS, MEGABYTES = 2.0, 500.0
 SETUP = Setup("0.4.13", "float32", False, None)
 FIND = """
 import sys, time
 from pathlib import Path
-from pipeline.cellstore import Store
-from pipeline.cellstore.index import Index
+from benchcast.scoring.store import Store
+from benchcast.scoring.store.index import Index
 store = Store(Path(sys.argv[1]))
 plan = store.plan()
 began = time.perf_counter()
@@ -51,19 +51,29 @@ def fill(folder: Path, checkpoints: int, tasks: int) -> int:
                 missing += 1
                 continue
             cell = Cell(f"{number:064x}", f"{task:064x}", SETUP, f"task_{task}")
-            about = {"checkpoint": cell.checkpoint, "requests": cell.requests, "task": cell.task,
-                     "setup_digest": SETUP.digest, "setup": asdict(SETUP),
-                     "rows": [{"metric": "acc", "value": 0.5, "stderr": 0.01}]}  # fmt: skip
+            about = {
+                "checkpoint": cell.checkpoint,
+                "requests": cell.requests,
+                "task": cell.task,
+                "setup_digest": SETUP.digest,
+                "setup": asdict(SETUP),
+                "rows": [{"metric": "acc", "value": 0.5, "stderr": 0.01}],
+            }
             entries.append(Entry.of(cell.id, about, failed=False))
         if len(entries) > 50_000 or number == checkpoints - 1:
             index.add(entries)
             entries = []
     index.close()
-    store.write_plan({
-        "setup": SETUP.digest, "unbuilt": {}, "broken": {}, "waiting": [],
-        "tasks": [{"name": f"task_{i}", "requests": f"{i:064x}"} for i in range(tasks)],
-        "checkpoints": [{"source": f"runs/r/step-{i:06d}", "digest": f"{i:064x}"} for i in range(checkpoints)],
-    })  # fmt: skip
+    store.write_plan(
+        {
+            "setup": SETUP.digest,
+            "unbuilt": {},
+            "broken": {},
+            "waiting": [],
+            "tasks": [{"name": f"task_{i}", "requests": f"{i:064x}"} for i in range(tasks)],
+            "checkpoints": [{"source": f"runs/r/step-{i:06d}", "digest": f"{i:064x}"} for i in range(checkpoints)],
+        }
+    )
     return missing
 
 
@@ -89,9 +99,11 @@ def main() -> None:
         out, status, _ = run(benchcast, "status", str(folder))
         told = json.loads(run(benchcast, "status", "--json", str(folder))[0])
     right = found == expected == told["counts"]["missing"] and f"{expected} missing" in out
-    print(f"{args.checkpoints} x {args.tasks} cells: missing found in {find:.2f} s (needs {SECONDS:g}) with "
-          f"{memory:.0f} MB (needs {MEGABYTES:g}), status in {status:.2f} s (needs {SECONDS:g}), "
-          f"{'right' if right else 'WRONG'}")  # fmt: skip
+    print(
+        f"{args.checkpoints} x {args.tasks} cells: missing found in {find:.2f} s (needs {SECONDS:g}) with "
+        f"{memory:.0f} MB (needs {MEGABYTES:g}), status in {status:.2f} s (needs {SECONDS:g}), "
+        f"{'right' if right else 'WRONG'}"
+    )
     sys.exit(0 if right and find < SECONDS and memory < MEGABYTES and status < SECONDS else 1)
 
 

@@ -19,13 +19,19 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stages import hyperparams as hyper  # noqa: E402
-from stages.allocation import between  # noqa: E402
-from stages.isoflop import CURVES, isoflop, sweep  # noqa: E402
-from stages.trajectory import fit_schedules  # noqa: E402
+from benchcast.stages.planning import hyperparams as hyper  # noqa: E402
+from benchcast.stages.planning.allocation import between  # noqa: E402
+from benchcast.stages.planning.isoflop import CURVES, isoflop, sweep  # noqa: E402
+from benchcast.stages.planning.trajectory import fit_schedules  # noqa: E402
 
-HEADLINE = {"dataset": "rw", "hparams": "tuned", "warmup": "short", "decay": "const", "flop_count": "standard",
-            "loss_kind": "val"}  # fmt: skip
+HEADLINE = {
+    "dataset": "rw",
+    "hparams": "tuned",
+    "warmup": "short",
+    "decay": "const",
+    "flop_count": "standard",
+    "loss_kind": "val",
+}
 
 
 def porian(folder: Path) -> bool:
@@ -61,8 +67,10 @@ def steplaw(folder: Path) -> bool:
             f"{name} {100 * hyper.regret(made, lr, batch).mean():.3f} % ({100 * best:.3f} % against the best run)"
         )
     lost = hyper.leave_one_size_out(made)
-    print(f"regret over {len(made)} groups (N, D): {'; '.join(parts)}; own law with the size held out "
-          f"{100 * lost.mean():.3f} %, worst {100 * lost.max():.3f} %")  # fmt: skip
+    print(
+        f"regret over {len(made)} groups (N, D): {'; '.join(parts)}; own law with the size held out "
+        f"{100 * lost.mean():.3f} %, worst {100 * lost.max():.3f} %"
+    )
     return bool(lost.mean() > 0.0025)
 
 

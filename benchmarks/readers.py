@@ -46,19 +46,30 @@ def million_rows(path: Path) -> None:
     rng = np.random.default_rng(0)
     sizes, share = np.geomspace(1e6, 1e9, RUNS).round(-2), np.arange(1, CHECKPOINTS + 1) / CHECKPOINTS
     params, tokens = np.repeat(sizes, CHECKPOINTS), np.outer(20 * sizes, share).ravel()
-    about = pd.DataFrame({
-        "run": np.repeat([f"r{i}" for i in range(RUNS)], CHECKPOINTS), "family": "m",
-        "step": np.tile(np.arange(1, CHECKPOINTS + 1) * 100, RUNS), "params": params, "tokens": tokens,
-        "flops": 6 * params * tokens, "flops_convention": "6ND", "num_fewshot": 0, "prompt": "", "n": 1000,
-    })  # fmt: skip
+    about = pd.DataFrame(
+        {
+            "run": np.repeat([f"r{i}" for i in range(RUNS)], CHECKPOINTS),
+            "family": "m",
+            "step": np.tile(np.arange(1, CHECKPOINTS + 1) * 100, RUNS),
+            "params": params,
+            "tokens": tokens,
+            "flops": 6 * params * tokens,
+            "flops_convention": "6ND",
+            "num_fewshot": 0,
+            "prompt": "",
+            "n": 1000,
+        }
+    )
     parts = []
     for task in range(TASKS):
         nll = 0.6 + (about["flops"] / 1e12) ** -(0.06 + 0.04 * task / TASKS)
         acc = (0.25 + 0.7 / (1 + np.exp((nll - 1) * 8)) + rng.normal(0, 0.005, len(nll))).clip(0, 1).round(4)
         named = about.assign(task=f"task{task}")
         error = np.sqrt(acc * (1 - acc) / 999)
-        parts += [named.assign(metric="acc", value=acc, stderr=error, chance=0.25),
-                  named.assign(metric="nll", value=nll, stderr=0.01, chance=np.nan)]  # fmt: skip
+        parts += [
+            named.assign(metric="acc", value=acc, stderr=error, chance=0.25),
+            named.assign(metric="nll", value=nll, stderr=0.01, chance=np.nan),
+        ]
     pd.concat(parts).to_csv(path, index=False)
 
 
@@ -91,15 +102,35 @@ def result_files(folder: Path, samples_of: int) -> None:
         score = {"alias": "quiz", "acc,none": acc, "acc_stderr,none": (acc * (1 - acc) / (n - 1)) ** 0.5}
         names = ("quiz", *(f"task{i}" for i in range(20)))
         content = {
-            "results": _each(names, score), "group_subtasks": {}, "versions": dict.fromkeys(names, 1.0),
-            "configs": {t: {"task": t, "output_type": "multiple_choice", "num_fewshot": 0, "target_delimiter": " ",
-                            "doc_to_text": "Question: {{question}}\nAnswer:" * 20} for t in names},
-            "n-shot": dict.fromkeys(names, 0), "n-samples": _each(names, {"original": n, "effective": n}),
-            "config": {"model": "hf", "model_num_parameters": params, "model_dtype": "torch.float32", "limit": None,
-                       "model_args": {"pretrained": model, "revision": f"step{step}", "dtype": "float32"}},
-            "date": 1.7e9, "lm_eval_version": "0.4.13", "model_name": model, "chat_template": None,
-            "model_name_sanitized": model.replace("/", "__"), "pretty_env_info": "PyTorch version: 2.6\n" * 200,
-        }  # fmt: skip
+            "results": _each(names, score),
+            "group_subtasks": {},
+            "versions": dict.fromkeys(names, 1.0),
+            "configs": {
+                t: {
+                    "task": t,
+                    "output_type": "multiple_choice",
+                    "num_fewshot": 0,
+                    "target_delimiter": " ",
+                    "doc_to_text": "Question: {{question}}\nAnswer:" * 20,
+                }
+                for t in names
+            },
+            "n-shot": dict.fromkeys(names, 0),
+            "n-samples": _each(names, {"original": n, "effective": n}),
+            "config": {
+                "model": "hf",
+                "model_num_parameters": params,
+                "model_dtype": "torch.float32",
+                "limit": None,
+                "model_args": {"pretrained": model, "revision": f"step{step}", "dtype": "float32"},
+            },
+            "date": 1.7e9,
+            "lm_eval_version": "0.4.13",
+            "model_name": model,
+            "chat_template": None,
+            "model_name_sanitized": model.replace("/", "__"),
+            "pretty_env_info": "PyTorch version: 2.6\n" * 200,
+        }
         (place / f"results_{stamp}.json").write_text(json.dumps(content))
         if number < samples_of:
             (place / f"samples_quiz_{stamp}.jsonl").write_text("".join(json.dumps(s) + "\n" for s in asked))
@@ -114,14 +145,25 @@ def _samples() -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for i in range(DOCUMENTS):
         values, gold = [-4.0, -3.0, -5.0, -4.5], i % 2
-        found.append({
-            "doc_id": i, "doc": {"question": "What is it? " * 20}, "target": str(gold), "filter": "none",
-            "arguments": {f"gen_args_{j}": {"arg_0": "Question: what?\nAnswer:" * 12, "arg_1": f" answer {j}"}
-                          for j in range(4)},
-            "filtered_resps": [[str(v), "False"] for v in values], "resps": [[[str(v), "False"]] for v in values],
-            "metrics": ["acc"], "acc": float(gold == 1), "doc_hash": f"{i}", "prompt_hash": f"{i}",
-            "target_hash": f"{i}",
-        })  # fmt: skip
+        found.append(
+            {
+                "doc_id": i,
+                "doc": {"question": "What is it? " * 20},
+                "target": str(gold),
+                "filter": "none",
+                "arguments": {
+                    f"gen_args_{j}": {"arg_0": "Question: what?\nAnswer:" * 12, "arg_1": f" answer {j}"}
+                    for j in range(4)
+                },
+                "filtered_resps": [[str(v), "False"] for v in values],
+                "resps": [[[str(v), "False"]] for v in values],
+                "metrics": ["acc"],
+                "acc": float(gold == 1),
+                "doc_hash": f"{i}",
+                "prompt_hash": f"{i}",
+                "target_hash": f"{i}",
+            }
+        )
     return found
 
 
@@ -129,7 +171,7 @@ def measure(case: Case, folder: Path) -> bool:
     """Run a command in a child, print a line, and say whether it kept its limits."""
     start = time.monotonic()
     child = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", *case.command],
+        [sys.executable, "-m", "benchcast", *case.command],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -82,17 +82,23 @@ def prepare(work: Path, ladder: Path | None, checkpoints: int = 8) -> list[str]:
         for path in work.glob("tasks/*.yaml"):
             path.write_text(path.read_text().replace(str((ladder / "tasks").resolve()), str(work / "tasks")))
     folders = [p.relative_to(work).as_posix() for p in sorted(work.glob("runs/*/step-*"))]
-    config = {"checkpoints": ["runs/*/step-*"], "tasks": list(TASKS), "include_path": "tasks", "limit": DOCUMENTS,
-              "device": "cpu", "quiet_seconds": 0}  # fmt: skip
+    config = {
+        "checkpoints": ["runs/*/step-*"],
+        "tasks": list(TASKS),
+        "include_path": "tasks",
+        "limit": DOCUMENTS,
+        "device": "cpu",
+        "quiet_seconds": 0,
+    }
     (work / "score.yaml").write_text(json.dumps({"score": config}))
     return folders
 
 
 def random_ladder(work: Path, checkpoints: int) -> None:
     """Models with random weights and four tasks of random words, about the size of the demo ladder's."""
-    from pipeline.demo_ladder.prepare import train_tokenizer
-    from pipeline.demo_ladder.tasks import YAML
-    from pipeline.demo_ladder.train import SHAPES, Run, build_model, save
+    from benchcast.demo_ladder.prepare import train_tokenizer
+    from benchcast.demo_ladder.tasks import YAML
+    from benchcast.demo_ladder.train import SHAPES, Run, build_model, save
 
     rng = random.Random(0)
     words = ["".join(rng.choices("etaoinshrdlu", k=rng.randint(2, 8))) for _ in range(3000)]
@@ -103,30 +109,66 @@ def random_ladder(work: Path, checkpoints: int) -> None:
     (work / "tasks").mkdir()
     for task in TASKS:
         path = work / "tasks" / f"{task}.jsonl"
-        docs = [{"query": " ".join(rng.choices(words, k=24)), "gold": rng.randrange(4),
-                 "choices": [" ".join(rng.choices(words, k=1 if "cloze" in task else 3)) for _ in range(4)]}
-                for _ in range(DOCUMENTS)]  # fmt: skip
+        docs = [
+            {
+                "query": " ".join(rng.choices(words, k=24)),
+                "gold": rng.randrange(4),
+                "choices": [" ".join(rng.choices(words, k=1 if "cloze" in task else 3)) for _ in range(4)],
+            }
+            for _ in range(DOCUMENTS)
+        ]
         path.write_text("".join(json.dumps(doc) + "\n" for doc in docs))
         (work / "tasks" / f"{task}.yaml").write_text(YAML.format(name=task, path=path))
 
 
 def command(work: Path, folder: str, out: Path) -> float:
     arguments = f"pretrained={folder},add_bos_token=False,logits_cache=False,dtype=float32"
-    return cpu_seconds(work, [str(Path(sys.executable).with_name("lm_eval")), "run", "--model", "hf", "--model_args",
-                       arguments, "--tasks", ",".join(TASKS), "--include_path", "tasks", "--limit", str(DOCUMENTS),
-                       "--batch_size", "32", "--device", "cpu", "--output_path", str(out / "command"),
-                       "--log_samples"])  # fmt: skip
+    return cpu_seconds(
+        work,
+        [
+            str(Path(sys.executable).with_name("lm_eval")),
+            "run",
+            "--model",
+            "hf",
+            "--model_args",
+            arguments,
+            "--tasks",
+            ",".join(TASKS),
+            "--include_path",
+            "tasks",
+            "--limit",
+            str(DOCUMENTS),
+            "--batch_size",
+            "32",
+            "--device",
+            "cpu",
+            "--output_path",
+            str(out / "command"),
+            "--log_samples",
+        ],
+    )
 
 
 def evaluate(work: Path, folders: list[str], out: Path) -> float:
     (out / "evaluate").mkdir()
-    return cpu_seconds(work, [sys.executable, "-c", EVALUATE, json.dumps(folders), json.dumps(TASKS),
-                              str(out / "evaluate")])  # fmt: skip
+    return cpu_seconds(
+        work, [sys.executable, "-c", EVALUATE, json.dumps(folders), json.dumps(TASKS), str(out / "evaluate")]
+    )
 
 
 def ours(work: Path, out: Path) -> float:
-    return cpu_seconds(work, [str(Path(sys.executable).with_name("benchcast")), "score", "score.yaml", "--store",
-                              str(out / "store"), "--out", str(out / "ours.csv")])  # fmt: skip
+    return cpu_seconds(
+        work,
+        [
+            str(Path(sys.executable).with_name("benchcast")),
+            "score",
+            "score.yaml",
+            "--store",
+            str(out / "store"),
+            "--out",
+            str(out / "ours.csv"),
+        ],
+    )
 
 
 def cpu_seconds(work: Path, arguments: list[str]) -> float:
@@ -177,9 +219,11 @@ def report(times: dict[str, list[float]], found: dict[str, float]) -> None:
     fine = all(ratios[name] >= least for name, least in NEEDED.items())
     fine &= found["worst"] <= TOLERANCE and found["flips"] == found["ties"]
     figures = ", ".join(f"{name} {median[name]:.1f} s" for name in times)
-    print(f"{figures}; {ratios['command']:.1f}x (needs 10), {ratios['evaluate']:.1f}x (needs 4); largest difference "
-          f"{found['worst']:.1e} nats, {found['flips']} answers chosen differently, {found['ties']} of them ties, "
-          f"{found['accuracies']} accuracies differ")  # fmt: skip
+    print(
+        f"{figures}; {ratios['command']:.1f}x (needs 10), {ratios['evaluate']:.1f}x (needs 4); largest difference "
+        f"{found['worst']:.1e} nats, {found['flips']} answers chosen differently, {found['ties']} of them ties, "
+        f"{found['accuracies']} accuracies differ"
+    )
     sys.exit(0 if fine else 1)
 
 

@@ -20,20 +20,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from pipeline import forecast, ingest
-from pipeline.config import AutoSettings, Config, RunsSettings, load
-from pipeline.questions import expected_shrinkage
-from pipeline.recipes import suite as suites
-from pipeline.recipes.common import Job
-from stages import DirectAccuracy
-from stages.design import expected_scores, pooled_spread
-from stages.forms import Case, Form, Ladder, first_laws, predict_all
+from benchcast.core.config import AutoSettings, Config, RunsSettings, load
+from benchcast.data import ingest
+from benchcast.forecasting import run as forecast
+from benchcast.forecasting.questions import expected_shrinkage
+from benchcast.forecasting.recipes import suite as suites
+from benchcast.forecasting.recipes.base import Job
+from benchcast.stages import DirectAccuracy
+from benchcast.stages.forecast.design import expected_scores, pooled_spread
+from benchcast.stages.forecast.pathways import Case, Form, Ladder, first_laws, predict_all
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TARGETS = {
-    "gadre2024": ("*-open_lm_1b-[!1]*", "*-open_lm_7b*"), "olmo_ladder": ("peteish*",), "demo": ("640K-10x", "1.3M-*")
-}  # fmt: skip
+    "gadre2024": ("*-open_lm_1b-[!1]*", "*-open_lm_7b*"),
+    "olmo_ladder": ("peteish*",),
+    "demo": ("640K-10x", "1.3M-*"),
+}
 TASKS = 12  # of each suite, those with the strongest trend: the others have no interval worth shrinking
 BAND, FEWEST = 2.5, 3
 SETTINGS = AutoSettings(cutoffs=3)
@@ -121,20 +123,32 @@ def simulated(jobs: list[Job]) -> pd.DataFrame:
         after = drawn(ladder, middles, weights, grid, targets, rng)
         for j, run in enumerate(targets["run"]):
             first = int(np.argmax(shrinks[:, j]))
-            rows.append({"task": task, "target": run, "first": f"M={grid['token_multiplier'][first]:g}",
-                         "spread": after[first, j] / float(np.median(after[:, j]))})  # fmt: skip
+            rows.append(
+                {
+                    "task": task,
+                    "target": run,
+                    "first": f"M={grid['token_multiplier'][first]:g}",
+                    "spread": after[first, j] / float(np.median(after[:, j])),
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def drawn(
-    ladder: Ladder, middles: Sequence[str], weights: Mapping[Form, np.ndarray], grid: pd.DataFrame,
-    targets: pd.DataFrame, rng: np.random.Generator,
-) -> np.ndarray:  # fmt: skip
+    ladder: Ladder,
+    middles: Sequence[str],
+    weights: Mapping[Form, np.ndarray],
+    grid: pd.DataFrame,
+    targets: pd.DataFrame,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Spread of the pooled forecast after each candidate, (k, m), averaged over draws of its scores."""
     expected = expected_scores(ladder, middles, weights, grid)
     # Of the closest law: what is left is scatter, not the law's own misfit.
-    noise = {m: min((law.residual_std_ for law in first_laws(ladder.finals, m).values() if law.log_link), default=0.01)
-             for m in middles}  # fmt: skip
+    noise = {
+        m: min((law.residual_std_ for law in first_laws(ladder.finals, m).values() if law.log_link), default=0.01)
+        for m in middles
+    }
     direct = DirectAccuracy().fit(ladder.finals[["flops"]].to_numpy(), ladder.finals["accuracy"].to_numpy())
     cases = []
     for _ in range(DRAWS):

@@ -21,7 +21,7 @@ LIMITS = {"gadre2024": 10.0, "olmo_ladder": 10.0}
 def measure(name: str, folder: Path) -> tuple[float, float]:
     """Wall and CPU seconds of one whole process that prints the result as JSON."""
     config = ROOT / "configs" / f"{name}.yaml"
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(config), "--data", str(folder), "--json", "-"]
+    command = [sys.executable, "-m", "benchcast", "run", str(config), "--data", str(folder), "--json", "-"]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)

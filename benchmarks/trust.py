@@ -16,35 +16,41 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from pipeline import forecast, ingest
-from pipeline.config import AutoSettings, Config, RunsSettings, load
-from pipeline.recipes import suite as suites
-from pipeline.results import Result
-from stages.backtest import Backtest
-from stages.candidates import DIRECT, FIRST, SECOND
-from stages.forms import CARRY, ONE_STEP
-from stages.selection import pool
+from benchcast.core.config import AutoSettings, Config, RunsSettings, load
+from benchcast.data import ingest
+from benchcast.forecasting import run as forecast
+from benchcast.forecasting.recipes import suite as suites
+from benchcast.reports.records.forecast import Result
+from benchcast.stages.forecast.backtest import Backtest
+from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND
+from benchcast.stages.forecast.pathways import CARRY, ONE_STEP
+from benchcast.stages.forecast.pooling import pool
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 EIGHT = ("mmlu_test", "hellaswag_val", "arc_challenge_test", "socialiqa_val")
 TARGETS = {
-    "gadre2024": ("*-open_lm_1b-[!1]*", "*-open_lm_7b*"), "olmo_ladder": ("peteish*",), "demo": ("640K-10x", "1.3M-*")
-}  # fmt: skip
+    "gadre2024": ("*-open_lm_1b-[!1]*", "*-open_lm_7b*"),
+    "olmo_ladder": ("peteish*",),
+    "demo": ("640K-10x", "1.3M-*"),
+}
 RECIPES = {
     "gadre2024": ["auto", {"name": "overtraining", "loss": "c4_val"}],
     "olmo_ladder": ["auto", "ladder", "llama3"],
-    "demo": ["auto", "llama3", {"name": "overtraining", "loss": "validation"},
-             {"name": "ladder", "last": 1, "smooth": 1}],
-}  # fmt: skip
+    "demo": [
+        "auto",
+        "llama3",
+        {"name": "overtraining", "loss": "validation"},
+        {"name": "ladder", "last": 1, "smooth": 1},
+    ],
+}
 
 
 def result_of(suite: str, testbeds: Path, published_runs: bool) -> Result:
     settings = load(CONFIGS / f"{suite}.yaml", Config)
     changed = Config.model_validate(
-        settings.model_dump() | {"recipes": RECIPES[suite], "figures": 0,
-                                 "targets": [{"run": t} for t in TARGETS[suite]]}
-    )  # fmt: skip
+        settings.model_dump()
+        | {"recipes": RECIPES[suite], "figures": 0, "targets": [{"run": t} for t in TARGETS[suite]]}
+    )
     if not published_runs:
         changed = changed.model_copy(update={"runs": RunsSettings()})
     data = None if suite == "demo" else testbeds / suite
@@ -143,12 +149,21 @@ def candidates(names: list[str], testbeds: Path) -> None:
 def missed(trials: Backtest, kept: set[tuple[str, str]]) -> str:
     """Mean miss in points of a pool of the forms made of ``kept`` candidates."""
     use = [
-        i for i, f in enumerate(trials.forms)
-        if (("one step", f.first) in kept if f.middle == ONE_STEP
-            else ("to a loss", f.first) in kept and ("to accuracy", f.second) in kept)
-    ]  # fmt: skip
-    part = Backtest(trials.rows, tuple(trials.forms[i] for i in use),
-                    trials.mean[:, use], trials.stderr[:, use], trials.at_bound[:, use])  # fmt: skip
+        i
+        for i, f in enumerate(trials.forms)
+        if (
+            ("one step", f.first) in kept
+            if f.middle == ONE_STEP
+            else ("to a loss", f.first) in kept and ("to accuracy", f.second) in kept
+        )
+    ]
+    part = Backtest(
+        trials.rows,
+        tuple(trials.forms[i] for i in use),
+        trials.mean[:, use],
+        trials.stderr[:, use],
+        trials.at_bound[:, use],
+    )
     known, actual = scored(part)
     return f"{100 * np.mean(np.abs(pool(part).mean[known] - actual)):.2f}"
 
@@ -184,8 +199,10 @@ def main() -> None:
                 for task in ("average_17", "average_46"):
                     for recipe, part in rows[rows["task"] == task].groupby("recipe", sort=False):
                         relative = 100 * (part["said"] - part["actual"]).abs() / (1 - part["actual"])
-                        print(f"  {task}, {recipe}: {np.mean(relative):.2f} % of the error "
-                              f"({', '.join(f'{v:.2f}' for v in relative)})")  # fmt: skip
+                        print(
+                            f"  {task}, {recipe}: {np.mean(relative):.2f} % of the error "
+                            f"({', '.join(f'{v:.2f}' for v in relative)})"
+                        )
 
 
 if __name__ == "__main__":

@@ -21,14 +21,14 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def commands() -> str:
     """Every command's own help, as typer writes it for documentation."""
-    run = [sys.executable, "-m", "typer", "pipeline.cli", "utils", "docs", "--name", "benchcast"]
+    run = [sys.executable, "-m", "typer", "benchcast.cli.app", "utils", "docs", "--name", "benchcast"]
     text = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     return text.split("\n", 1)[1].replace("\n#", "\n##")
 
 
 def config() -> str:
     """A table of keys per section of the config, from its JSON schema."""
-    from pipeline.config import Config
+    from benchcast.core.config import Config
 
     schema = Config.model_json_schema()
     sections = {"the file itself": schema} | schema.get("$defs", {})

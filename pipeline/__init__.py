@@ -1,6 +1,6 @@
 """Stages wired to configs, files and the command line; and the entry points of the Python API.
 
->>> from pipeline import run
+>>> from benchcast import run
 >>> result = run("configs/demo.yaml")  # doctest: +SKIP
 >>> print(result)  # doctest: +SKIP
 
@@ -14,13 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
-    from pipeline.errors import BenchcastError
-    from pipeline.forecast import run, run_planned
-    from pipeline.plan import run as run_plan
-    from pipeline.plan_config import PlanConfig
-    from pipeline.plan_results import PlanResult
-    from pipeline.results import Forecast, Result
+    from benchcast.reports.records.forecast import Forecast, Result
+    from benchcast.reports.records.plan import PlanResult
+
+    from .core.config import Config
+    from .core.errors import BenchcastError
+    from .forecasting.run import run, run_planned
+    from .planning.config import PlanConfig
+    from .planning.run import run as run_plan
 
 __all__ = [
     "BenchcastError",
@@ -35,15 +36,15 @@ __all__ = [
 ]
 
 _PLACES = {
-    "BenchcastError": ("errors", "BenchcastError"),
-    "Config": ("config", "Config"),
-    "Forecast": ("results", "Forecast"),
-    "PlanConfig": ("plan_config", "PlanConfig"),
-    "PlanResult": ("plan_results", "PlanResult"),
-    "Result": ("results", "Result"),
-    "run": ("forecast", "run"),
-    "run_plan": ("plan", "run"),
-    "run_planned": ("forecast", "run_planned"),
+    "BenchcastError": ("core.errors", "BenchcastError"),
+    "Config": ("core.config", "Config"),
+    "Forecast": ("reports.records.forecast", "Forecast"),
+    "PlanConfig": ("planning.config", "PlanConfig"),
+    "PlanResult": ("reports.records.plan", "PlanResult"),
+    "Result": ("reports.records.forecast", "Result"),
+    "run": ("forecasting.run", "run"),
+    "run_plan": ("planning.run", "run"),
+    "run_planned": ("forecasting.run", "run_planned"),
 }
 
 

@@ -8,43 +8,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.base import Law
-    from stages.broken_power import BrokenPower
-    from stages.chain import Chain
-    from stages.chinchilla import ChinchillaLoss
-    from stages.compute_sigmoid import FLOPsToAccuracy
-    from stages.critical_batch import StepsLoss
-    from stages.deepseek import DeepSeekLoss
-    from stages.direct import DirectAccuracy
-    from stages.error import LossToError
-    from stages.floored_power import FlooredPower
-    from stages.kaplan import KaplanLoss
-    from stages.linear import FLOPsToNLL
-    from stages.overtrained import OvertrainedLoss
-    from stages.pure_power import PurePower
-    from stages.sigmoid import NLLToAccuracy
-    from stages.task_loss import TaskLoss
-    from stages.trajectory import AnnealedLoss
+    from .forecast.chain import Chain
+    from .laws.base import Law
+    from .laws.broken_power import BrokenPower
+    from .laws.chinchilla import ChinchillaLoss
+    from .laws.compute_sigmoid import FLOPsToAccuracy
+    from .laws.deepseek import DeepSeekLoss
+    from .laws.direct_accuracy import DirectAccuracy
+    from .laws.exponential_error import LossToError
+    from .laws.floored_power import FlooredPower
+    from .laws.kaplan import KaplanLoss
+    from .laws.log_linear import FLOPsToNLL
+    from .laws.loss_sigmoid import NLLToAccuracy
+    from .laws.overtraining import OvertrainedLoss
+    from .laws.pure_power import PurePower
+    from .laws.task_loss import TaskLoss
+    from .planning.critical_batch import StepsLoss
+    from .planning.trajectory import AnnealedLoss
 
     LAWS: tuple[type[Law], ...]
 
 _HOMES = {
-    "BrokenPower": "broken_power",
-    "Chain": "chain",
-    "ChinchillaLoss": "chinchilla",
-    "FLOPsToAccuracy": "compute_sigmoid",
-    "StepsLoss": "critical_batch",
-    "DeepSeekLoss": "deepseek",
-    "DirectAccuracy": "direct",
-    "LossToError": "error",
-    "FlooredPower": "floored_power",
-    "KaplanLoss": "kaplan",
-    "FLOPsToNLL": "linear",
-    "OvertrainedLoss": "overtrained",
-    "PurePower": "pure_power",
-    "NLLToAccuracy": "sigmoid",
-    "TaskLoss": "task_loss",
-    "AnnealedLoss": "trajectory",
+    "BrokenPower": "laws.broken_power",
+    "Chain": "forecast.chain",
+    "ChinchillaLoss": "laws.chinchilla",
+    "FLOPsToAccuracy": "laws.compute_sigmoid",
+    "StepsLoss": "planning.critical_batch",
+    "DeepSeekLoss": "laws.deepseek",
+    "DirectAccuracy": "laws.direct_accuracy",
+    "LossToError": "laws.exponential_error",
+    "FlooredPower": "laws.floored_power",
+    "KaplanLoss": "laws.kaplan",
+    "FLOPsToNLL": "laws.log_linear",
+    "OvertrainedLoss": "laws.overtraining",
+    "PurePower": "laws.pure_power",
+    "NLLToAccuracy": "laws.loss_sigmoid",
+    "TaskLoss": "laws.task_loss",
+    "AnnealedLoss": "planning.trajectory",
 }
 _LAWS = (
     "FLOPsToNLL",
@@ -69,7 +69,7 @@ def __getattr__(name: str) -> Any:
     if name == "LAWS":
         return tuple(__getattr__(law) for law in _LAWS)
     if name in _HOMES:
-        return getattr(import_module(f"stages.{_HOMES[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

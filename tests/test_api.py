@@ -9,15 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import benchcast
 import pandas as pd
 import pytest
 import yaml
-
-import pipeline
-from pipeline import BenchcastError, Result, run, run_plan, run_planned
-from pipeline import forecast as forecast_module
-from pipeline.errors import FaultsError
-from pipeline.ingest import demo
+from benchcast import BenchcastError, Result, run, run_plan, run_planned
+from benchcast.core.errors import FaultsError
+from benchcast.data.ingest import demo
+from benchcast.forecasting import run as forecast_module
 
 ASKED = {
     "title": "Recall <b>&",
@@ -38,7 +37,7 @@ def test_a_mapping_a_file_and_a_config_give_the_same(result: Result, tmp_path: P
     path.write_text(yaml.safe_dump(ASKED))
     assert run(path) == result
     assert run(str(path)) == result
-    assert run(pipeline.Config.model_validate(ASKED)) == result
+    assert run(benchcast.Config.model_validate(ASKED)) == result
 
 
 def test_relative_paths_start_at_the_configs_folder(
@@ -114,10 +113,10 @@ def test_the_package_loads_nothing_heavy() -> None:
 
 
 def test_every_name_is_there() -> None:
-    for name in pipeline.__all__:
-        assert getattr(pipeline, name) is not None
+    for name in benchcast.__all__:
+        assert getattr(benchcast, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'walk'"):
-        pipeline.walk  # noqa: B018
+        benchcast.walk  # noqa: B018
 
 
 def test_the_docstrings_example() -> None:

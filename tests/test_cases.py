@@ -17,8 +17,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-
-from pipeline import cli, schema
+from benchcast.cli import app as cli
+from benchcast.data import schema
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 DEMO = Path(cli.__file__).parent / "demo_ladder" / "ladder.csv"
@@ -356,9 +356,14 @@ def test_ladder_tables_of_other_formats(sh: Shell) -> None:
     base = sh.table("table", "base.csv")
     for name in ("bom_crlf.csv", "base.csv.gz", "trailing_space.csv"):
         pd.testing.assert_frame_equal(sh.table("table", name), base)
-    for name, word in (("semicolon.csv", "semicolon"), ("tab.tsv", "tab"), ("utf16.csv", "UTF-16"),
-                       ("thousands.csv", "56,136"), ("metric_accuracy.csv", "accuracy"),
-                       ("capital_headers.csv", "Run")):  # fmt: skip
+    for name, word in (
+        ("semicolon.csv", "semicolon"),
+        ("tab.tsv", "tab"),
+        ("utf16.csv", "UTF-16"),
+        ("thousands.csv", "56,136"),
+        ("metric_accuracy.csv", "accuracy"),
+        ("capital_headers.csv", "Run"),
+    ):
         done = sh("ingest", "table", "--from", name, "--out", "other.csv")
         assert word.lower() in done.err.lower(), f"{name}: {done.err}"
         assert len(done.err.splitlines()) <= 22
@@ -481,9 +486,11 @@ def test_what_a_path_already_is_stays(sh: Shell) -> None:
     assert len((sh.folder / "real.jsonl").read_text().splitlines()) == 2
     os.mkfifo("pipe")
     child = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "register", "c.yaml", "--register", "pipe"],
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        [sys.executable, "-m", "benchcast", "register", "c.yaml", "--register", "pipe"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert child.returncode == 2, child.stderr
     assert (sh.folder / "pipe").is_fifo()
 
@@ -493,7 +500,7 @@ def test_a_fifo_does_not_hang(sh: Shell) -> None:
     (sh.folder / "lm" / "a").mkdir(parents=True)
     os.mkfifo("lm/a/other.json")
     for arguments in (["run", "c.yaml"], ["ingest", "lm_eval", "--from", "lm", "--out", "z.csv"]):
-        command = [sys.executable, "-m", "pipeline.cli", *arguments]
+        command = [sys.executable, "-m", "benchcast", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 2, done.stderr
 
@@ -517,10 +524,20 @@ def test_a_constant_score_has_no_certain_forecast(sh: Shell) -> None:
     for i in range(10):
         params = 1e6 * 2**i
         flops = 6 * params * 20 * params
-        about = {"run": f"r{i}", "family": "m", "step": 1, "params": params, "tokens": 20 * params, "flops": flops,
-                 "flops_convention": "6ND", "n": 1000}  # fmt: skip
-        rows += [about | {"task": "q", "metric": "acc", "value": 0.5, "chance": 0.25},
-                 about | {"task": "val", "metric": "val_loss", "value": 1.5 + (flops / 1e12) ** -0.08}]  # fmt: skip
+        about = {
+            "run": f"r{i}",
+            "family": "m",
+            "step": 1,
+            "params": params,
+            "tokens": 20 * params,
+            "flops": flops,
+            "flops_convention": "6ND",
+            "n": 1000,
+        }
+        rows += [
+            about | {"task": "q", "metric": "acc", "value": 0.5, "chance": 0.25},
+            about | {"task": "val", "metric": "val_loss", "value": 1.5 + (flops / 1e12) ** -0.08},
+        ]
     pd.DataFrame(rows).to_csv("t.csv", index=False)
     (sh.folder / "c.yaml").write_text(
         "data: {source: table, path: t.csv}\ntargets: [{name: x, flops: 1e24, token_multiplier: 20}]\n"

@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import tiny_models
 import yaml
-from conftest import ROOT, make_ladder
-from doc_blocks import Block, blocks
-from lm_eval_results import write_results
+from benchcast.data.ingest import demo
 from test_architecture import LLAMA_2_7B
 from test_interchange import PANEL, state
-
-from pipeline.ingest import demo
+from worlds import tiny_models
+from worlds.doc_blocks import Block, blocks
+from worlds.ladders import ROOT, make_ladder
+from worlds.lm_eval_results import write_results
 
 PAGES = {"README.md": ROOT / "README.md"} | {str(p.relative_to(ROOT)): p for p in sorted((ROOT / "docs").rglob("*.md"))}
 RUN = ("README.md", "docs/tutorial.md", "docs/howto.md")
@@ -35,7 +34,7 @@ def environment(folder: Path) -> dict[str, str]:
     place = folder.parent / "bin"
     place.mkdir(exist_ok=True)
     script = place / "benchcast"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W ignore -m pipeline.cli "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W ignore -m benchcast "$@"\n')
     script.chmod(0o755)
     path = os.pathsep.join([str(place), str(Path(sys.executable).parent), os.environ["PATH"]])
     return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -134,7 +133,7 @@ def test_the_how_to(tmp_path: Path) -> None:
 def test_the_schema_says_what_a_config_may_be() -> None:
     """The exported JSON schema, with a validator of its own, agrees with the program on the example configs."""
     jsonschema = pytest.importorskip("jsonschema")
-    from pipeline.config import Config
+    from benchcast.core.config import Config
 
     schema = Config.model_json_schema()
     for path in sorted((ROOT / "configs").glob("*.yaml")):
@@ -152,13 +151,15 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     shown = (tmp_path / "site" / "reference" / "commands.html").read_text()
     config = (tmp_path / "site" / "reference" / "config.html").read_text()
-    from pipeline.config import AutoSettings, LadderSettings
+    from benchcast.core.config import AutoSettings, LadderSettings
 
     assert all(f"benchcast {name}" in shown for name in ("run", "settle", "reevaluate", "plan", "init"))
     assert all(f"<code>{key}</code>" in config for kind in (AutoSettings, LadderSettings) for key in kind.model_fields)
     assert "Everything <code>benchcast run</code> does" in (tmp_path / "site" / "reference" / "python.html").read_text()
-    assert not any(re.search(r'<(script|link)[^>]+(src|href)="https?://', page.read_text())
-                   for page in (tmp_path / "site").rglob("*.html"))  # fmt: skip
+    assert not any(
+        re.search(r'<(script|link)[^>]+(src|href)="https?://', page.read_text())
+        for page in (tmp_path / "site").rglob("*.html")
+    )
 
 
 def _own_ladder() -> pd.DataFrame:

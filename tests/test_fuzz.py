@@ -15,9 +15,9 @@ import fuzz_world
 import fuzz_worlds
 import fuzz_worlds_of_tables
 import pandas as pd
-
-from pipeline import config, schema
-from pipeline.errors import FaultsError
+from benchcast.core import config
+from benchcast.core.errors import FaultsError
+from benchcast.data import schema
 
 SEED = 14
 SLOW = {"plan": 4}  # a fit each: a fourth of the others

@@ -1,4 +1,4 @@
-"""The wheel holds the three packages and their data, and its core needs no torch."""
+"""The wheel holds one package with all folders and their data, and its core needs no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from worlds.ladders import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +27,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_is_complete(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for package in ("pipeline", "stages", "reports"):
-        modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / package).rglob("*.py")}
+    for folder, package in (
+        ("pipeline", "benchcast"),
+        ("stages", "benchcast/stages"),
+        ("reports", "benchcast/reports"),
+    ):
+        modules = {f"{package}/{p.relative_to(ROOT / folder).as_posix()}" for p in (ROOT / folder).rglob("*.py")}
         assert modules <= names
     assert {
-        "pipeline/demo_ladder/ladder.csv",
-        "pipeline/demo_ladder/provenance.json",
-        "pipeline/sources/overtraining.sha256",
-        "reports/template.typ",
-        "reports/style.mplstyle",
-        "pipeline/py.typed",
+        "benchcast/demo_ladder/ladder.csv",
+        "benchcast/demo_ladder/provenance.json",
+        "benchcast/data/sources/published/overtraining.sha256",
+        "benchcast/reports/documents/templates/template.typ",
+        "benchcast/reports/figures/style.mplstyle",
+        "benchcast/py.typed",
     } <= names
-    assert {n.split("/")[0] for n in names if not n.startswith("benchcast-")} == {"pipeline", "stages", "reports"}
+    assert {n.split("/")[0] for n in names if not n.startswith("benchcast-")} == {"benchcast"}
 
 
 def test_it_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
@@ -46,9 +50,9 @@ def test_it_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "import pipeline.ingest, stages, reports\n"
-        f"assert pipeline.__file__.startswith({str(tmp_path)!r})\n"
-        "print(len(pipeline.ingest.demo().table))"
+        "import benchcast.data.ingest, benchcast.stages, benchcast.reports\n"
+        f"assert benchcast.__file__.startswith({str(tmp_path)!r})\n"
+        "print(len(benchcast.data.ingest.demo().table))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from benchcast.forecasting.run import run
+from benchcast.planning import run as plan
+from benchcast.reports.figures import panels as figures
+from benchcast.stages import LAWS, FLOPsToAccuracy, NLLToAccuracy
+from benchcast.stages.forecast.rolling_origin import RollingOrigin
+from benchcast.stages.forecast.scoring_rules import interval_score
+from benchcast.stages.planning.allocation import between
+from benchcast.stages.planning.isoflop import Budget, isoflop
 from scipy.stats import norm
-
-from pipeline import plan
-from pipeline.forecast import run
-from reports import figures
-from stages import LAWS, FLOPsToAccuracy, NLLToAccuracy
-from stages.allocation import between
-from stages.isoflop import Budget, isoflop
-from stages.rolling_origin import RollingOrigin
-from stages.scoring_rules import interval_score
 
 BAD_HUBER = (-1, 0, math.nan, math.inf, "0.1", True)
 BAD_LIMIT = (25, -3.0, math.nan, math.inf, "0.2", True, (0.5, 0.2), (0.1, 0.2, 0.3), (0.0, 40.0))
@@ -121,8 +120,9 @@ NAMES = ("val", "error_web", "accuracy of web", "top-1 error", "flops", "error",
 @pytest.mark.parametrize("loss", [name for name in NAMES if name != "flops"])
 def test_a_mark_lies_in_the_same_place_whatever_the_loss_is_called(loss: str) -> None:
     config: dict[str, Any] = {
-        "data": {"source": "table"}, "targets": [{"name": "x", "flops": 1e18, "token_multiplier": 40}],
-    }  # fmt: skip
+        "data": {"source": "table"},
+        "targets": [{"name": "x", "flops": 1e18, "token_multiplier": 40}],
+    }
 
     def places(name: str) -> list[Any]:
         recipes = [{"name": "overtraining", "loss": name}, {"name": "llama3", "middle": name}]

@@ -1,4 +1,4 @@
-"""``python -m pipeline.demo_ladder``: retrain and rescore the demonstration ladder (see ``make ladder``).
+"""``python -m benchcast.demo_ladder``: retrain and rescore the demonstration ladder (see ``make ladder``).
 
 Prepares the corpus, trains every run that is not trained yet, scores every checkpoint that is not scored yet, and
 writes ``ladder.csv`` and ``provenance.json``. Stop it at any time and start it again.
@@ -10,13 +10,13 @@ import argparse
 import os
 from pathlib import Path
 
-from pipeline.demo_ladder.build import score_all, train_all, write
-from pipeline.demo_ladder.prepare import prepare
+from .build import score_all, train_all, write
+from .prepare import prepare
 
 
 def main() -> None:
     """Parse arguments and run the three steps."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.demo_ladder", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchcast.demo_ladder", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/ladder"), help="folder for corpus, runs and scores")
     parser.add_argument("--corpus", type=Path, help="a folder of text files instead of the Debian packages")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes, one thread each")

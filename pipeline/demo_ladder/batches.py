@@ -1,10 +1,10 @@
 """Loss trajectories of the demo's smallest models at several batch sizes, for the laws of batch size and steps.
 
-    python -m pipeline.demo_ladder.batches
+    python -m benchcast.demo_ladder.batches
 
-Needs the corpus that ``python -m pipeline.demo_ladder`` prepares. One process, one thread, about 40 minutes; a finished
-run is kept, so stop it at any time and start it again. The learning rate is constant after a short warm-up, since the
-laws describe no decay; it grows with the square root of the batch and is not tuned per batch.
+Needs the corpus that ``python -m benchcast.demo_ladder`` prepares. One process, one thread, about 40 minutes; a
+finished run is kept, so stop it at any time and start it again. The learning rate is constant after a short warm-up,
+since the laws describe no decay; it grows with the square root of the batch and is not tuned per batch.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import store
-from pipeline.demo_ladder.prepare import prepare
-from pipeline.demo_ladder.train import SEQ, SHAPES, VOCAB, build_model
+from ..core import files as store
+from .prepare import prepare
+from .train import SEQ, SHAPES, VOCAB, build_model
 
 SIZES = ("92K", "56K", "182K")
 # Sequences per step, tokens in all: large batches need more tokens to reach the same loss.
@@ -80,15 +80,24 @@ def record(shape: str, sequences: int, tokens: int, data: Path) -> pd.DataFrame:
             start = ends[max(ends.index(step) - 1, 0)] if step != ends[0] else step - WARMUP
             part = np.array(seen[start:step])
             middle = (start + 1 + step) / 2
-            rows.append((f"{shape}-b{sequences}", params, sequences * SEQ, middle, middle * sequences * SEQ,
-                         round(rate, 8), round(part.mean(), 5),
-                         round(part.std(ddof=1) / math.sqrt(len(part)), 5) if len(part) > 1 else math.nan))  # fmt: skip
+            rows.append(
+                (
+                    f"{shape}-b{sequences}",
+                    params,
+                    sequences * SEQ,
+                    middle,
+                    middle * sequences * SEQ,
+                    round(rate, 8),
+                    round(part.mean(), 5),
+                    round(part.std(ddof=1) / math.sqrt(len(part)), 5) if len(part) > 1 else math.nan,
+                )
+            )
     return pd.DataFrame(rows, columns=["run", "params", "batch_size", "step", "tokens", "lr", "loss", "stderr"])
 
 
 def main() -> None:
     """Train what is missing and write ``batches.csv`` beside this file."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.demo_ladder.batches", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchcast.demo_ladder.batches", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/ladder"), help="folder of the prepared corpus")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder for batches.csv")
     args = parser.parse_args()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import store
-from pipeline.config import ScoreSettings
-from pipeline.demo_ladder.train import RUNS, SHAPES, train
+from ..core import files as store
+from ..core.config import ScoreSettings
+from .train import RUNS, SHAPES, train
 
 DIGITS = 7  # what float32 scores are worth
 
@@ -36,8 +36,8 @@ def train_all(folder: Path, workers: int) -> None:
 
 def score_all(folder: Path, workers: int, tasks: list[str]) -> pd.DataFrame:
     """Score every finished run's checkpoints; one that cannot be scored stops the ladder."""
-    from pipeline.scoring.progress import Lines
-    from pipeline.scoring.run import score
+    from ..scoring.progress import Lines
+    from ..scoring.run import score
 
     settings = ScoreSettings(
         checkpoints=tuple(f"runs/{path.parent.name}/step-*" for path in sorted(folder.glob("runs/*/done.json"))),

@@ -2,7 +2,7 @@
 
 ``fetch`` downloads the packages by name, ``paragraphs`` pulls prose out of them, ``split`` removes
 near-duplicates and holds out a validation part. Everything is deterministic given the package versions,
-which end up in the provenance. ``--corpus DIR`` of ``python -m pipeline.demo_ladder`` replaces the
+which end up in the provenance. ``--corpus DIR`` of ``python -m benchcast.demo_ladder`` replaces the
 packages by any folder of text files.
 """
 
@@ -17,10 +17,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = (
-    "anarchism", "dict-gcide", "dict-wn", "erlang-doc", "git-doc", "jargon-text", "libreoffice-help-en-us",
-    "linux-doc-6.1", "manpages", "manpages-dev", "perl-doc", "postgresql-doc-15", "python-django-doc",
-    "python-sqlalchemy-doc", "python3.11-doc", "racket-doc",
-)  # fmt: skip
+    "anarchism",
+    "dict-gcide",
+    "dict-wn",
+    "erlang-doc",
+    "git-doc",
+    "jargon-text",
+    "libreoffice-help-en-us",
+    "linux-doc-6.1",
+    "manpages",
+    "manpages-dev",
+    "perl-doc",
+    "postgresql-doc-15",
+    "python-django-doc",
+    "python-sqlalchemy-doc",
+    "python3.11-doc",
+    "racket-doc",
+)
 
 COMMON = (
     "the of and to a in is that for it as was with be by on not he his but at are this have from or had an they "

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.demo_ladder import corpus, tasks
-from pipeline.demo_ladder.train import VOCAB
+from . import corpus, tasks
+from .train import VOCAB
 
 END = "<|endoftext|>"
 VALIDATION_BYTES = 200_000

@@ -45,14 +45,15 @@ class Run:
 RUNS = (
     *(Run("56K", m) for m in (5, 10, 20, 40, 80)),
     *(Run("92K", m) for m in (5, 10, 20, 40)),
-    Run("92K", 20, 1), Run("92K", 20, 2),
+    Run("92K", 20, 1),
+    Run("92K", 20, 2),
     *(Run("182K", m) for m in (5, 10, 20, 40)),
     Run("182K", 20, 1),
     *(Run("332K", m) for m in (5, 10, 20)),
     Run("332K", 10, 1),
     *(Run("640K", m) for m in (5, 10)),
     *(Run("1.3M", m) for m in (3, 6, 10)),
-)  # fmt: skip
+)
 
 
 def build_model(shape: str, seed: int) -> Any:
@@ -123,8 +124,14 @@ def train(run: Run, data: Path, out: Path, peak: float | None = None) -> dict[st
         recent = [*recent[-49:], loss.item()]
         if step + 1 in saves:
             save(model, run, data, out, step + 1, params, (step + 1) * per_step)
-    summary = {"run": run.name, "params": params, "tokens": steps * per_step, "steps": steps,
-               "train_loss": sum(recent) / len(recent), "seconds": time.time() - began}  # fmt: skip
+    summary = {
+        "run": run.name,
+        "params": params,
+        "tokens": steps * per_step,
+        "steps": steps,
+        "train_loss": sum(recent) / len(recent),
+        "seconds": time.time() - began,
+    }
     (out / run.name / "done.json").write_text(json.dumps(summary))
     return summary
 
@@ -135,6 +142,13 @@ def save(model: Any, run: Run, data: Path, out: Path, step: int, params: int, to
     model.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((data / "tokenizer" / name).read_bytes())
-    about = {"run": run.name, "family": "debian-prose", "step": step, "params": params, "tokens": tokens,
-             "flops": 6 * params * tokens, "flops_convention": "6ND"}  # fmt: skip
+    about = {
+        "run": run.name,
+        "family": "debian-prose",
+        "step": step,
+        "params": params,
+        "tokens": tokens,
+        "flops": 6 * params * tokens,
+        "flops_convention": "6ND",
+    }
     (folder / "benchcast.json").write_text(json.dumps(about, indent=1))

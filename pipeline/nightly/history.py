@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import register
-from pipeline.config import Config, ReevaluateSettings
-from pipeline.errors import InputError
-from pipeline.nightly import registrations
-from pipeline.nightly.state import State
+from ..core.config import Config, ReevaluateSettings
+from ..core.errors import InputError
+from ..registry import register
+from .state import State
+from .tracking import registrations
 
 Entry = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ Entry = Mapping[str, Any]
 def series(
     config: Config, settings: ReevaluateSettings, state: State, target: str = "*", task: str = "*"
 ) -> list[dict[str, Any]]:
-    """One series per (target, task, recipe, family), as ``reports.tracking.history`` draws them.
+    """One series per (target, task, recipe, family), as ``benchcast.reports.documents.tracking.history`` draws them.
 
     Raises
     ------
@@ -43,22 +43,37 @@ def series(
     for (name, asked, recipe, family), own in found.items():
         own["measured"] = _measured(history, settings.track.get(name), asked)
         record = registrations.record_of(history, records, name)
-        said = next((f for f in (record.forecasts if record else ())
-                     if (f.target, f.task, f.recipe, f.family) == (name, asked, recipe, family)), None)  # fmt: skip
+        said = next(
+            (
+                f
+                for f in (record.forecasts if record else ())
+                if (f.target, f.task, f.recipe, f.family) == (name, asked, recipe, family)
+            ),
+            None,
+        )
         own["registered"] = said and {k: getattr(said, k) for k in ("forecast", "low", "high")}
     return list(found.values())
 
 
 def _empty(key: Sequence[str]) -> dict[str, Any]:
-    return {**dict(zip(("target", "task", "recipe", "family"), key, strict=True)), "times": [], "forecast": [],
-            "low": [], "high": []}  # fmt: skip
+    return {
+        **dict(zip(("target", "task", "recipe", "family"), key, strict=True)),
+        "times": [],
+        "forecast": [],
+        "low": [],
+        "high": [],
+    }
 
 
 def _measured(history: Sequence[Entry], run: str | None, task: str) -> list[tuple[datetime, float, float]]:
     """When it was measured, accuracy, at how many tokens."""
     names = (task, task.rsplit(" (", 1)[0])
-    return [(datetime.fromisoformat(e["time"]), p["value"], p["tokens"])
-            for e in history for p in e.get("points", ()) if p["run"] == run and p["task"] in names]  # fmt: skip
+    return [
+        (datetime.fromisoformat(e["time"]), p["value"], p["tokens"])
+        for e in history
+        for p in e.get("points", ())
+        if p["run"] == run and p["task"] in names
+    ]
 
 
 def plot(found: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -69,8 +84,9 @@ def plot(found: Sequence[Mapping[str, Any]], path: Path) -> None:
     BenchcastError
         When it cannot be written.
     """
-    from pipeline import store
-    from reports import tracking
+    from benchcast.reports.documents import tracking
+
+    from ..core import files as store
 
     pairs = [{**s, "measured": [(time, value) for time, value, _ in s["measured"]]} for s in found]
     store.write_bytes(tracking.history(pairs), path)

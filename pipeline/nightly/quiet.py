@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 
-from pipeline.errors import plain
-from pipeline.redact import redacted
-from pipeline.scoring.progress import Progress
+from ..core.errors import plain
+from ..core.redact import redacted
+from ..scoring.progress import Progress
 
 LOG_BYTES, LOG_FILES = 1 << 20, 5
 OUTPUT_BYTES = 1 << 20
@@ -69,8 +69,14 @@ def voice(folder: Path, *, verbose: bool) -> Iterator[Voice]:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logging.raiseExceptions = False  # a full disk is told by what must be written
-    handler = _Log(folder / "reevaluate.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8",
-                   errors="backslashreplace", delay=True)  # fmt: skip
+    handler = _Log(
+        folder / "reevaluate.log",
+        maxBytes=LOG_BYTES,
+        backupCount=LOG_FILES - 1,
+        encoding="utf-8",
+        errors="backslashreplace",
+        delay=True,
+    )
     handler.setFormatter(logging.Formatter(f"%(asctime)s {os.getpid()} %(levelname)s %(message)s"))
     logger.addHandler(handler)
     _flush()

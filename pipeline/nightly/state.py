@@ -4,7 +4,7 @@
 
     <folder>/history.jsonl     a line for every pass that found something new; only ever appended to
     <folder>/history.bad       lines of it that were no record of a pass, set aside
-    <folder>/forecasts.jsonl   the register of forecasts (pipeline.register)
+    <folder>/forecasts.jsonl   the register of forecasts (benchcast.registry.register)
     <folder>/reports/<date>/   what a pass reported; ``latest`` points at the newest
     <folder>/status.json       the last pass, in short, and which messages reached whom
     <folder>/known.json        the checkpoints that were there
@@ -32,8 +32,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipeline import reading, store
-from pipeline.errors import BenchcastError, Fault, FaultsError, InputError
+from ..core import files as store
+from ..core import reading
+from ..core.errors import BenchcastError, Fault, FaultsError, InputError
 
 LATER = 75  # EX_TEMPFAIL of sysexits.h
 
@@ -227,7 +228,7 @@ LISTS = {  # of an entry, with what each of their items must have
     "conditions": ("rule", "subject", "text"),
     "points": ("run", "task", "step", "tokens", "params", "metric", "value", "stderr", "n", "version", "digest"),
     "forecasts": ("recipe", "family", "task", "target", "forecast"),
-}  # fmt: skip
+}
 REGISTERED = ("hash", "time", "targets", "late", "complete", "versions", "setup")
 
 

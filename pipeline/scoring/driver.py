@@ -17,19 +17,19 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 
-from pipeline.config import ScoreSettings
-from pipeline.digest import file_digest
-from pipeline.errors import first_line
-from pipeline.redact import redacted
-from pipeline.scoring import checkpoints
-from pipeline.scoring.ask import CHANGED, Ask, Asked, ChangedError, Group
-from pipeline.scoring.checkpoints import CheckpointError
-from pipeline.scoring.discover import Checkpoint, Found
-from pipeline.scoring.executors import Lost, Seat, seats
-from pipeline.scoring.limits import Limits, chosen
-from pipeline.scoring.progress import Progress
-from pipeline.scoring.record import Recorder
-from pipeline.scoring.worker import Job, Scored
+from ..core.config import ScoreSettings
+from ..core.digest import file_digest
+from ..core.errors import first_line
+from ..core.redact import redacted
+from .checkpoints import files as checkpoints
+from .checkpoints.discover import Checkpoint, Found
+from .checkpoints.files import CheckpointError
+from .inference.executors import Lost, Seat, seats
+from .inference.worker import Job, Scored
+from .limits import Limits, chosen
+from .progress import Progress
+from .record import Recorder
+from .requests.ask import CHANGED, Ask, Asked, ChangedError, Group
 
 TRIES = 3  # of a job whose worker died
 

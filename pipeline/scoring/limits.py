@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from pipeline.scoring.discover import Checkpoint
+from .checkpoints.discover import Checkpoint
 
 
 @dataclass(frozen=True)

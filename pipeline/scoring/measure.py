@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import document_metrics
-from pipeline.document_metrics import Document, Mean
-from pipeline.scoring.encode import Text, Windows
-from pipeline.scoring.encoded import Encoded
-from pipeline.scoring.tasks import Task
-from pipeline.scoring.worker import Scored
+from ..data import document_metrics
+from ..data.document_metrics import Document, Mean
+from .inference.worker import Scored
+from .requests.encode import Text, Windows
+from .requests.encoded import Encoded
+from .requests.tasks import Task
 
 ACCURACIES = ("acc", "acc_norm")
 
@@ -56,8 +56,13 @@ def of_task(task: Task, encoded: Encoded, scored: Scored, limit: int) -> Measure
             found = results["results"][task.name]
             error = found[f"{metric}_stderr,none"]
             means[metric] = Mean(float(found[f"{metric},none"]), error if isinstance(error, float) else math.nan)
-    shared = {"task": task.name, "num_fewshot": task.num_fewshot, "n": len(documents), "task_version": task.version,
-              "chance": document_metrics.chance(documents)}  # fmt: skip
+    shared = {
+        "task": task.name,
+        "num_fewshot": task.num_fewshot,
+        "n": len(documents),
+        "task_version": task.version,
+        "chance": document_metrics.chance(documents),
+    }
     return Measured(_rows(shared, means), results, _answers(task, encoded, scored, limit))
 
 
@@ -73,11 +78,18 @@ def of_text(text: Text, windows: Windows, scored: Scored) -> Measured:
     means = {"val_loss": Mean(loss, spread), "val_bpb": Mean(loss * per_byte, spread * per_byte)}
     shared = {"task": text.name, "n": len(lengths), "task_version": text.digest[:12]}
     first = np.concatenate([[True], np.diff(windows.documents) > 0])
-    frame = pd.DataFrame({
-        "doc_id": windows.documents, "loglik": scored.logliks, "greedy": scored.greedy, "answer_tokens": lengths,
-        "prompt_tokens": windows.encoded.prompts,
-        "document_bytes": np.where(first, sizes[windows.documents], 0),  # of the whole document, at its first window
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "doc_id": windows.documents,
+            "loglik": scored.logliks,
+            "greedy": scored.greedy,
+            "answer_tokens": lengths,
+            "prompt_tokens": windows.encoded.prompts,
+            "document_bytes": np.where(
+                first, sizes[windows.documents], 0
+            ),  # of the whole document, at its first window
+        }
+    )
     values = {f"{name},none": mean.value for name, mean in means.items()}
     results = {"results": {text.name: {"alias": text.name, "sample_len": len(text.documents), **values}}}
     return Measured(_rows(shared, means), results, frame)
@@ -112,8 +124,9 @@ def _answers(task: Task, encoded: Encoded, scored: Scored, limit: int) -> pd.Dat
         for choice in range(len(question.requests)):
             asked = choice % len(question.answers)
             text = question.answers[asked]
-            per_question.append((number, asked, question.gold, question.answer_bytes[asked], len(text),
-                                 choice < len(question.answers)))  # fmt: skip
+            per_question.append(
+                (number, asked, question.gold, question.answer_bytes[asked], len(text), choice < len(question.answers))
+            )
     columns = ["doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt"]
     frame = pd.DataFrame(per_question, columns=columns)
     return frame.assign(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.errors import plain
+from ..core.errors import plain
 
 
 class Progress:
@@ -120,7 +120,12 @@ def terminal() -> Iterator[Progress]:
     if not console.is_terminal:
         yield Lines()
         return
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-               TextColumn("{task.description}"))  # fmt: skip
+    columns = (
+        TextColumn("scoring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
     with Bars(*columns, console=console, transient=True) as bars:
         yield Bar(bars, bars.add_task("", total=None))

@@ -8,20 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import schema
-from pipeline.cellstore import Record, Store
-from pipeline.cellstore.cell import BrokenError
-from pipeline.cellstore.index import SCORED, Entry, Index
-from pipeline.errors import Fault, FaultsError, first_line
-from pipeline.redact import redacted
-from pipeline.scoring import measure
-from pipeline.scoring.ask import CHANGED, Ask, Group, Wanted, requests_of
-from pipeline.scoring.cells import Cell, Setup
-from pipeline.scoring.discover import Checkpoint, Found
-from pipeline.scoring.encode import Text, Windows
-from pipeline.scoring.encoded import Encoded
-from pipeline.scoring.tasks import Task
-from pipeline.scoring.worker import Scored
+from ..core.errors import Fault, FaultsError, first_line
+from ..core.redact import redacted
+from ..data import schema
+from . import measure
+from .checkpoints.discover import Checkpoint, Found
+from .inference.worker import Scored
+from .requests.ask import CHANGED, Ask, Group, Wanted, requests_of
+from .requests.encode import Text, Windows
+from .requests.encoded import Encoded
+from .requests.tasks import Task
+from .store import Record, Store
+from .store.cell import BrokenError
+from .store.index import SCORED, Entry, Index
+from .store.keys import Cell, Setup
 
 EVERY = "*"  # every checkpoint, or every task
 Problems = list[tuple[Ask, str]]
@@ -157,32 +157,53 @@ class Recorder:
             about = self._about(cell, "", source, {}) | {"reason": reason}
             self.store.fail(cell.id, about)
             self._index.add([Entry.of(cell.id, about, failed=True)])
-        self.store.write_plan({
-            "setup": self._setup.digest,
-            "tasks": [{"name": a.name, "requests": a.digest} for a in asks],
-            "unbuilt": unbuilt,
-            "checkpoints": [{"source": c.source, "digest": c.digest, "place": c.about, "tokenizer": c.tokenizer[:12]}
-                            for c in found.checkpoints],
-            "broken": {source: reason for (source, _), reason in found.broken.items()},
-            "waiting": found.waiting,
-        })  # fmt: skip
+        self.store.write_plan(
+            {
+                "setup": self._setup.digest,
+                "tasks": [{"name": a.name, "requests": a.digest} for a in asks],
+                "unbuilt": unbuilt,
+                "checkpoints": [
+                    {"source": c.source, "digest": c.digest, "place": c.about, "tokenizer": c.tokenizer[:12]}
+                    for c in found.checkpoints
+                ],
+                "broken": {source: reason for (source, _), reason in found.broken.items()},
+                "waiting": found.waiting,
+            }
+        )
 
     def _cell(self, checkpoint: Checkpoint, ask: Wanted) -> Cell:
         return Cell(checkpoint.digest, ask.digest, self._setup, ask.name)
 
     def _about(self, cell: Cell, version: str, source: str, place: dict[str, Any]) -> dict[str, Any]:
-        return {"cell": cell.id, "checkpoint": cell.checkpoint, "requests": cell.requests, "task": cell.task,
-                "version": version, "setup": asdict(self._setup), "setup_digest": self._setup.digest,
-                "source": source, "place": place}  # fmt: skip
+        return {
+            "cell": cell.id,
+            "checkpoint": cell.checkpoint,
+            "requests": cell.requests,
+            "task": cell.task,
+            "version": version,
+            "setup": asdict(self._setup),
+            "setup_digest": self._setup.digest,
+            "source": source,
+            "place": place,
+        }
 
     def _record(self, checkpoint: Checkpoint, ask: Ask, found: measure.Measured, scored: Scored) -> Record:
         cell = self._cell(checkpoint, ask)
         about = self._about(cell, ask.version, checkpoint.source, checkpoint.about)
         about |= {"how": scored.how, "tokenizer": checkpoint.tokenizer[:12]}
-        config = {"model": self._setup.backend, "model_args": {"pretrained": checkpoint.source,
-                  "dtype": self._setup.dtype, "add_bos_token": self._setup.add_bos_token}}  # fmt: skip
-        results = found.results | {"config": config, "model_name": checkpoint.source,
-                                   "lm_eval_version": self._setup.lm_eval}  # fmt: skip
+        config = {
+            "model": self._setup.backend,
+            "model_args": {
+                "pretrained": checkpoint.source,
+                "dtype": self._setup.dtype,
+                "add_bos_token": self._setup.add_bos_token,
+            },
+        }
+        results = found.results | {
+            "config": config,
+            "model_name": checkpoint.source,
+            "lm_eval_version": self._setup.lm_eval,
+        }
         return Record(cell.id, about, found.rows, results, found.documents)
 
 

@@ -12,23 +12,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
+from benchcast.reports.records import account as accounts
 
-from pipeline import account as accounts
-from pipeline import store as tables
-from pipeline.cellstore import Store
-from pipeline.cellstore.index import Index
-from pipeline.cellstore.tables import table
-from pipeline.config import ScoreSettings
-from pipeline.errors import Fault, FaultsError, InputError
-from pipeline.scoring import discover, encode, tasks
-from pipeline.scoring.ask import Ask, Asked, Wanted
-from pipeline.scoring.cells import Setup
-from pipeline.scoring.discover import Found
-from pipeline.scoring.driver import Driver
-from pipeline.scoring.limits import Limits, chosen
-from pipeline.scoring.memo import Memo, listening, unsteady
-from pipeline.scoring.progress import Progress
-from pipeline.scoring.record import EVERY, Recorder
+from ..core import files as tables
+from ..core.config import ScoreSettings
+from ..core.errors import Fault, FaultsError, InputError
+from .checkpoints import discover
+from .checkpoints.discover import Found
+from .driver import Driver
+from .limits import Limits, chosen
+from .progress import Progress
+from .record import EVERY, Recorder
+from .requests import encode, tasks
+from .requests.ask import Ask, Asked, Wanted
+from .requests.memo import Memo, listening, unsteady
+from .store import Store
+from .store.index import Index
+from .store.keys import Setup
+from .store.tables import table
 
 BUILDS = 3  # times that the questions are built while somebody edits their files
 
@@ -98,8 +99,9 @@ def score(
         recorder = Recorder(store, index, setup_of(settings))
         memo = Memo(store.folder, settings, base, index.file_hash)
         known = memo.recall()
-        if known is not None and not recorder.missing([c.digest for c in found.checkpoints], known,
-                                                      failed_too=retry_failed):  # fmt: skip
+        if known is not None and not recorder.missing(
+            [c.digest for c in found.checkpoints], known, failed_too=retry_failed
+        ):
             recorder.plan(found, known, {})
             return _summary(settings, base, found, recorder, known, {})
         with tasks.cached_templates(), tasks.quiet():
@@ -142,8 +144,13 @@ def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | 
 
 def setup_of(settings: ScoreSettings) -> Setup:
     """How the installed lm-eval would compute log-likelihoods with these settings."""
-    return Setup(importlib.metadata.version("lm-eval"), settings.dtype, settings.add_bos_token, settings.max_length,
-                 settings.backend)  # fmt: skip
+    return Setup(
+        importlib.metadata.version("lm-eval"),
+        settings.dtype,
+        settings.add_bos_token,
+        settings.max_length,
+        settings.backend,
+    )
 
 
 def _summary(

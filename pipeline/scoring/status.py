@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.cellstore import Store
-from pipeline.cellstore.index import FAILED, MISSING, SCORED, Index
+from .store import Store
+from .store.index import FAILED, MISSING, SCORED, Index
 
 MOST_ROWS = 40
 FEW_TASKS = 12  # so many get a column with a name above it

@@ -1,5 +1,0 @@
-"""The store of scored cells: folders on disk are the truth (``disk``), an SQLite index of them is rebuilt at will."""
-
-from pipeline.cellstore.disk import Record, Store
-
-__all__ = ["Record", "Store"]

@@ -1,0 +1,67 @@
+"""``benchcast ingest``: from what other tools wrote to a ladder table, and from a table to what others read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import InputError, plain
+
+SOURCES = "table, lm_eval, lighteval, every_eval_ever, trainer, wandb, overtraining, model_ladder or demo"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter the command into the command line."""
+    app.command(epilog="Example: benchcast ingest lm_eval --from results/ --out ladder.csv")(ingest)
+
+
+def ingest(
+    source: Annotated[str, typer.Argument(help=SOURCES)],
+    from_: Annotated[Path | None, typer.Option("--from", metavar="PATH", help="local file or folder")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="ladder table to write: .csv, .parquet or .json")
+    ] = Path("ladder.csv"),
+    add: Annotated[
+        Path | None,
+        typer.Option("--add", metavar="TABLE", help="ladder table to put beside it, such as scores to losses"),
+    ] = None,
+    records: Annotated[
+        Path | None, typer.Option("--records", metavar="DIR", help="write Every Eval Ever records instead of a table")
+    ] = None,
+) -> None:
+    """Turn results into a validated ladder table.
+
+    The published testbeds, overtraining and model_ladder, are downloaded (and their hashes checked) without --from.
+    trainer reads the trainer_state.json files of Hugging Face runs, wandb the CSV exports of Weights & Biases.
+    """
+    from pydantic import ValidationError
+
+    from ..core import files as store
+    from ..core.config import DataSettings
+    from ..data import ingest as reader
+
+    try:
+        settings = DataSettings.model_validate({"source": source})
+    except ValidationError:
+        raise InputError(f"{source!r} is no known source ({SOURCES.replace(' or ', ', ')})") from None
+    loaded = reader.read(settings, Path(), from_)
+    table, account = loaded.table, loaded.account
+    if add is not None:
+        loaded = reader.merged(reader.read(DataSettings(source="table"), Path(), add), loaded)
+        table, account = loaded.table, loaded.account
+    if records is not None:
+        import time
+
+        from ..data.sources.every_eval_ever import reader as every_eval_ever
+
+        written = every_eval_ever.write(table, records, int(time.time()))
+        typer.echo(f"{records}: {len(written)} records")
+    else:
+        store.write_table(table, out)
+        typer.echo(f"{out}: {len(table)} rows, {table['run'].nunique()} runs, {table['task'].nunique()} tasks")
+    for line in loaded.about:
+        typer.echo(f"  {line}")
+    for line in account.lines():
+        typer.echo(f"  {plain(line)}", err=True)

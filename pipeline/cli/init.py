@@ -1,0 +1,68 @@
+"""``benchcast init``: a first config from what lies in a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from benchcast.reports.records.account import Account
+
+from ..core.errors import BenchcastError, InputError, plain
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter the command into the command line."""
+    app.command(epilog="Example: benchcast init results/ --token-multiplier 20")(init)
+
+
+def init(
+    found: Annotated[
+        Path, typer.Argument(metavar="PATH", help="folder of results or of checkpoints, or a ladder table")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="config to write")] = Path("benchcast.yaml"),
+    token_multiplier: Annotated[
+        float | None, typer.Option("--token-multiplier", metavar="M", help="tokens per parameter each model saw")
+    ] = None,
+    tokens_per_step: Annotated[
+        float | None, typer.Option("--tokens-per-step", metavar="T", help="tokens of one optimizer step")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace a config that is there")] = False,
+) -> None:
+    """Write a commented config from what a folder holds, and say what is left to fill in.
+
+    For results it also writes ladder.yaml beside them, with what the results state and the models' names
+    tell; never over one that is there: then it says which models that one lacks.
+    """
+    from ..core import files as store
+    from ..data.init import start as starting
+
+    for name, value in (("--token-multiplier", token_multiplier), ("--tokens-per-step", tokens_per_step)):
+        if value is not None and not 0 < value < float("inf"):
+            raise InputError(f"{name}: {value:g} must be positive and finite")
+    if os.path.lexists(out) and not force:
+        raise InputError(f"{out}: is there already (--force replaces it, --out names another)")
+    account = Account()
+    try:
+        made = starting.draft(found, out, token_multiplier, tokens_per_step, account)
+        starting.check(made.files[out])
+    except BenchcastError:
+        _tell(account)
+        raise
+    _tell(account)
+    for path, text in made.files.items():
+        if path != out and os.path.lexists(path):
+            raise InputError(f"{path}: was written by somebody else meanwhile; run init again")
+        store.write_text(text, path)
+        typer.echo(f"wrote {plain(str(path))}")
+    for line in made.to_do:
+        typer.echo(plain(line if line.startswith("  ") else f"next: {line}"))
+    scores = "\nscore:" in made.files[out]
+    typer.echo(f"then: benchcast {'score' if scores else 'run'} {plain(str(out))}" + ("" if scores else " --html"))
+
+
+def _tell(account: Account) -> None:
+    """What was left out and decided, for people."""
+    for line in account.record().told():
+        typer.echo(f"note: {plain(line)}", err=True)

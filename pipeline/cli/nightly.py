@@ -1,0 +1,134 @@
+"""``benchcast reevaluate | history``: the forecast kept honest every night."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import InputError
+
+cron_app = typer.Typer(help="Install the nightly pass in your crontab, or as a systemd timer.", no_args_is_help=True)
+Systemd = Annotated[bool, typer.Option("--systemd", help="a user timer of systemd, instead of the crontab")]
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config with a reevaluate section")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter these commands into the command line."""
+    app.command(epilog="Example: benchcast reevaluate configs/nightly.yaml --dry-run")(reevaluate)
+    app.command(epilog="Example: benchcast history configs/nightly.yaml --plot history.pdf")(history)
+    app.command(epilog="Example: benchcast doctor configs/nightly.yaml")(doctor)
+    app.add_typer(cron_app, name="cron")
+
+
+def reevaluate(
+    config: ConfigPath,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="say on stdout what is done")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be scored, and do nothing")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what could not be scored")] = False,
+    register: Annotated[
+        bool, typer.Option("--register", help="register the forecast anew, though the run has begun")
+    ] = False,
+    accept_gone: Annotated[
+        bool, typer.Option("--accept-gone", help="checkpoints that are gone are meant to be")
+    ] = False,
+) -> None:
+    """One pass for cron: score what is new, forecast, compare with the registered forecast, report, alert.
+
+    Exit codes: 0 fine; 1 something could not be scored, read or written; 2 the configuration; 3 an alert stands;
+    75 try later (another pass is at work, this one was stopped, or no checkpoint is complete). Of several, the first of
+    2, 3 and 1 counts. Stdout stays empty without -v; what is new and wrong, or cleared, is told once on stderr.
+    """
+    from ..nightly import dry_run as dry
+    from ..nightly import run as one_pass
+
+    if dry_run:
+        for line in dry.lines(config):
+            typer.echo(line)
+        return
+    code = one_pass.run(config, one_pass.Options(verbose, retry_failed, register, accept_gone))
+    if code:
+        raise typer.Exit(code)
+
+
+def history(
+    config: ConfigPath,
+    target: Annotated[str, typer.Option("--target", help="shell pattern of targets")] = "*",
+    task: Annotated[str, typer.Option("--task", help="shell pattern of tasks")] = "*",
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="PDF to draw it into")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Print (and plot) how the forecasts moved over time, what was registered, and what was measured."""
+    from ..nightly import history as past
+    from ..nightly.run import settings_of
+    from ..nightly.state import State, without_nan
+
+    settings = settings_of(config)
+    folder = config.resolve().parent / settings[1].folder
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there was no pass yet; run benchcast reevaluate {config}")
+    state = State(folder)
+    for number in state.bad_lines():
+        typer.echo(f"left out: line {number} of {folder / 'history.jsonl'} is no record of a pass", err=True)
+    found = past.series(*settings, state, target, task)
+    if plot is not None:
+        past.plot(found, plot)
+    if json:
+        typer.echo(json_module.dumps(without_nan({"series": found, "passes": state.history()}), default=str))
+    else:
+        from .tables.nightly import show
+
+        show(found, state.history())
+
+
+def doctor(config: ConfigPath) -> None:
+    """Check before the first night: paths, permissions, disk, GPU, tasks without a network, notifiers, clock.
+
+    Exit code 1 when something would keep the pass from working.
+    """
+    from ..nightly.schedule import doctor as checks
+    from .tables.nightly import checked
+
+    found = list(checks.run(config))
+    checked(found)
+    if any(not each.ok for each in found):
+        raise typer.Exit(1)
+
+
+@cron_app.command(epilog='Example: benchcast cron install configs/nightly.yaml --at "0 3 * * *"')
+def install(
+    config: ConfigPath,
+    at: Annotated[
+        str, typer.Option("--at", help="five fields of crontab(5), or @daily …; systemd: OnCalendar")
+    ] = "0 3 * * *",
+    systemd: Systemd = False,
+) -> None:
+    """Run the pass at these times: a marked line in your crontab, with absolute paths and today's environment."""
+    from ..nightly.schedule import install as places
+
+    for line in places.of(config, systemd=systemd).install(at):
+        typer.echo(line)
+
+
+@cron_app.command(epilog="Example: benchcast cron remove configs/nightly.yaml")
+def remove(config: ConfigPath, systemd: Systemd = False) -> None:
+    """Remove what install added, and nothing else."""
+    from ..nightly.schedule import install as places
+
+    for line in places.of(config, systemd=systemd).remove():
+        typer.echo(line)
+
+
+@cron_app.command(epilog="Example: benchcast cron show configs/nightly.yaml")
+def show(config: ConfigPath, systemd: Systemd = False) -> None:
+    """Print what is installed; exit code 1 if nothing is."""
+    from ..nightly.schedule import install as places
+
+    found = places.of(config, systemd=systemd).show()
+    for line in found:
+        typer.echo(line)
+    if not found:
+        typer.echo(f"{config}: is not installed", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,208 @@
+"""``benchcast score``, ``status`` and ``store``: scoring a ladder and looking after the scores."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.errors import MOST_FAULTS, BenchcastError, InputError, plain
+
+if TYPE_CHECKING:
+    from ..core.config import ScoreSettings
+    from ..scoring.store import Store
+
+store_app = typer.Typer(help="Look after a folder of scored cells.", no_args_is_help=True)
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config with a score section")]
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of scored cells (score.store of the config)")]
+INTERRUPTED = 130
+
+
+def add_to(app: typer.Typer) -> None:
+    """Enter these commands into the command line."""
+    app.command(epilog="Example: benchcast score configs/score.yaml --workers 2")(score)
+    app.command(epilog="Example: benchcast status configs/score.yaml")(status)
+    app.add_typer(store_app, name="store")
+
+
+def score(
+    config: ConfigPath,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="ladder table to write")] = None,
+    store: Annotated[Path | None, typer.Option("--store", metavar="DIR", help="folder of the scored cells")] = None,
+    executor: Annotated[str | None, typer.Option("--executor", help="local or ray (extra: ray)")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="how many; empty: one per GPU", min=1)] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what could not be scored")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="hash every file again, whatever its time and size")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="print a summary as JSON")] = False,
+) -> None:
+    """Score checkpoints with lm-eval, each once (needs the extra: pip install 'benchcast[score]').
+
+    Only what is missing is scored; stop it at any time and run it again. Exit code 1 if something could not be scored.
+    """
+    settings = _settings(config)
+    changes: dict[str, Any] = {"out": out and out.resolve(), "store": store and store.resolve(), "workers": workers}
+    if executor is not None and executor not in ("local", "ray"):
+        raise InputError(f"--executor: {executor!r} is neither local nor ray")
+    changes["executor"] = executor
+    settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    from ..scoring.progress import terminal
+    from ..scoring.run import score as run
+
+    try:
+        with terminal() as progress:
+            summary = run(settings, config.resolve().parent, progress, retry_failed=retry_failed, verify=verify)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was scored is stored: run it again to go on", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    failures = [dict(zip(("checkpoint", "task", "reason"), f, strict=True)) for f in summary.failures]
+    table = config.resolve().parent / settings.out
+    if json_:
+        content = {
+            "scored": summary.scored,
+            "cells": summary.cells,
+            "failures": failures,
+            "waiting": summary.waiting,
+            "account": summary.account.model_dump(mode="json"),
+            "table": str(table),
+        }
+        sys.stdout.write(json.dumps(content, indent=1) + "\n")
+    else:
+        for source in summary.waiting:
+            typer.echo(f"left alone: {source}: is still being written", err=True)
+        if failures:
+            _print_failures(failures)
+    for line in summary.account.lines():
+        typer.echo(plain(line), err=True)
+    if not json_:
+        typer.echo(f"{table}: {len(summary.table)} rows; {summary.scored} cells scored now, {summary.cells} wanted")
+    if failures:
+        raise typer.Exit(1)
+
+
+def status(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config, or the folder of a store")],
+    every: Annotated[bool, typer.Option("--all", help="a row for every checkpoint")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="print the matrix as JSON")] = False,
+) -> None:
+    """Print which checkpoint is scored on which task, as of the last run of score."""
+    from ..scoring import status as matrix
+
+    folder = config if config.is_dir() else config.resolve().parent / _settings(config).store
+    found = matrix.of(_store(folder))
+    if json_:
+        sys.stdout.write(json.dumps(found.as_dict()) + "\n")
+    else:
+        matrix.show(found, every=every)
+
+
+@store_app.command(epilog="Example: benchcast store rebuild scores")
+def rebuild(store: StorePath) -> None:
+    """Make the index of a store again from what is on disk."""
+    from ..scoring.store.index import Index
+
+    opened = _store(store)
+    bad: list[str] = []
+    index = store / "index.sqlite"
+    if index.is_file():  # it may be broken
+        index.unlink()
+    with contextlib.closing(Index(opened, say=bad.append)) as made:
+        count = made.rebuild()
+    for line in bad:
+        typer.echo(f"warning: {line}", err=True)
+    typer.echo(f"{store}: {count} cells" + (f", {len(bad)} broken left out" if bad else ""))
+
+
+@store_app.command(epilog="Example: benchcast store check scores")
+def check(store: StorePath) -> None:
+    """Compare a store's files with what was written, and its index with its files; exit code 1 if something is off."""
+    from ..scoring.store.index import Index
+
+    opened = _store(store)
+    lines = list(opened.faults())
+    faults = [line for line in lines if not line.startswith("unchecked ")]
+    with contextlib.closing(Index(opened, say=faults.append)) as index:
+        on_disk = {p.parent.name for p in store.glob("cells/??/*/results.json")}
+        indexed, differing = index.cells(), index.differing()
+    mend = f"(run benchcast store rebuild {store})"
+    faults += [f"{opened.path(cell)}: is not in the index {mend}" for cell in sorted(on_disk - indexed)]
+    faults += [f"{opened.path(cell)}: is in the index but gone {mend}" for cell in sorted(indexed - on_disk)]
+    faults += [f"{opened.path(cell)}: the index says something else {mend}" for cell in differing]
+    for fault in faults:
+        typer.echo(f"error: {plain(fault)}", err=True)
+    if old := sum(line.startswith("unchecked ") for line in lines):
+        what = "are of a version that wrote no digest of results: their edits show only in documents and index"
+        typer.echo(f"note: {old} cells {what}", err=True)
+    typer.echo(f"{store}: {len(on_disk)} cells, {len(faults)} faults")
+    if faults:
+        raise typer.Exit(1)
+
+
+@store_app.command(epilog="Example: benchcast store export scores --out scores.parquet")
+def export(
+    store: StorePath,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV or Parquet to write")] = Path("scores.csv"),
+    every: Annotated[
+        bool, typer.Option("--all", help="cells of every setup and limit, not only those the last run wanted")
+    ] = False,
+    documents: Annotated[bool, typer.Option("--documents", help="one row per answer, not the ladder table")] = False,
+) -> None:
+    """Write the cells that the last run wanted as a ladder table, or the values of all their documents."""
+    from ..core import files as tables
+    from ..scoring.store.index import Index
+    from ..scoring.store.tables import documents_of, flat, now, table, wanted
+
+    opened = _store(store)
+    with contextlib.closing(Index(opened)) as index:
+        plan = None if every else opened.plan()
+        contents = index.everything() if plan is None else wanted(index, plan)
+    bad: list[str] = []
+    if documents:
+        found = documents_of(opened, contents, bad.append)
+    else:
+        found = flat(contents) if plan is None else table(contents, *now(plan))
+    for line in bad[:MOST_FAULTS]:
+        typer.echo(f"left out: {line}", err=True)
+    if len(bad) > MOST_FAULTS:
+        typer.echo(f"left out: {len(bad) - MOST_FAULTS} more", err=True)
+    if found.empty and bad:
+        raise BenchcastError(f"{store}: no cell's documents can be read")
+    if found.empty:
+        raise InputError(f"{store}: holds no scores yet; run benchcast score first")
+    tables.write_table(found, out)
+    typer.echo(f"{out}: {len(found)} rows")
+    if bad:
+        raise typer.Exit(1)
+
+
+def _settings(config: Path) -> ScoreSettings:
+    from ..core.config import ScoreConfig, load
+
+    return load(config, ScoreConfig).score
+
+
+def _store(folder: Path) -> Store:
+    from ..scoring.store import Store
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder of scores; run benchcast score first")
+    return Store(folder)
+
+
+def _print_failures(failures: list[dict[str, str]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(stderr=True)
+    console = console if console.is_terminal else Console(stderr=True, width=160)
+    shown = Table(title=f"{len(failures)} could not be scored", title_justify="left")
+    for column in ("checkpoint", "task", "why"):
+        shown.add_column(column, overflow="fold")
+    for failure in failures:
+        shown.add_row(*(escape(failure[key]) for key in ("checkpoint", "task", "reason")))
+    console.print(shown)
+    console.print("failed cells are tried again with --retry-failed, or when the checkpoint changes", highlight=False)

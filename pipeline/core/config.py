@@ -1,0 +1,396 @@
+"""The YAML config, validated: every fault is reported at once with its path in the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+from benchcast.stages.compute.architecture import CONVENTIONS as FLOP_CONVENTIONS
+from benchcast.stages.compute.budget import Budget, budget
+from benchcast.stages.fit import checks
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from . import config_faults, reading, units
+from .errors import Fault, FaultsError
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is an error (with what was probably meant)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_values(cls, data: Any) -> Any:
+        """``last: true`` is no number 1: a truth value counts only where one is asked for."""
+        for name, value in data.items() if isinstance(data, dict) else ():
+            given = value if isinstance(value, list | tuple) else [value]
+            field = cls.model_fields.get(name) if isinstance(name, str) else None
+            if field and any(isinstance(v, bool) for v in given) and not _takes_bool(field.annotation):
+                raise ValueError(f"{name}: must be a number or text, not true or false")
+        return data
+
+
+def _takes_bool(annotation: Any) -> bool:
+    return annotation is bool or any(map(_takes_bool, get_args(annotation)))
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _finite_positive(value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError("must be positive and finite")
+    return value
+
+
+# PyYAML reads 1e18 as a string; pydantic's lax float repairs it.
+Positive = Annotated[
+    float, BeforeValidator(_no_bool, json_schema_input_type=float | str), AfterValidator(_finite_positive)
+]
+Patterns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | tuple[str, ...]),
+]
+
+
+def _bounds(value: float | tuple[float, float]) -> float | tuple[float, float]:
+    if isinstance(value, tuple) and value[0] >= value[1]:
+        raise ValueError("the lower bound must be below the upper")
+    checks.limits("an accuracy", "a bound", value)
+    return value
+
+
+Bounds = Annotated[float | tuple[float, float], AfterValidator(_bounds)]
+
+
+class DataSettings(Strict):
+    """``data``: where the ladder table comes from."""
+
+    source: Literal[
+        "demo", "table", "lm_eval", "lighteval", "every_eval_ever", "trainer", "wandb", "overtraining", "model_ladder"
+    ]
+    path: Path | None = Field(default=None, description="file or folder; --data on the command line overrides it")
+
+
+class RunsSettings(Strict):
+    """``runs``: which runs the laws may see; shell patterns on run names."""
+
+    fit: Patterns | None = Field(default=None, description="empty: every run that is no target and not excluded")
+    exclude: Patterns = ()
+
+
+class Target(Strict):
+    """One target: a run of the table (its score is then the actual), or a run that does not exist yet."""
+
+    run: str | None = Field(default=None, description="shell pattern of run names in the table")
+    name: str | None = None
+    flops: Positive | None = None
+    params: Positive | None = None
+    tokens: Positive | None = None
+    token_multiplier: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        numbers = (self.flops, self.params, self.tokens, self.token_multiplier)
+        if self.run is not None:
+            if any(n is not None for n in numbers) or self.name is not None:
+                raise ValueError("give either run, or flops/params/tokens/token_multiplier, not both")
+        else:
+            self._check_units(self.budget())
+        return self
+
+    def _check_units(self, whole: Budget) -> None:
+        """A model of 70 parameters on 1400 tokens was meant in billions: a fault that says so."""
+        wrong = None
+        if self.params is not None or self.tokens is not None:
+            wrong = units.impossible(whole.params, whole.tokens)
+        if wrong is None and self.token_multiplier is not None:
+            wrong = units.impossible_multiplier(self.token_multiplier)
+        if wrong is None and not math.isfinite(whole.flops):
+            wrong = "its FLOPs are beyond all numbers"
+        if wrong:
+            raise ValueError(wrong)
+
+    def budget(self) -> Budget:
+        """C, N and D of a target given by numbers."""
+        return budget(self.flops, self.params, self.tokens, self.token_multiplier)
+
+
+def _loss(name: str) -> str:
+    from ..data.schema import LOSSES, RESERVED  # which need pandas
+
+    if name in RESERVED and name not in LOSSES:
+        raise ValueError("is no loss; give nll, nll_choice, bits_per_byte or the name of a validation loss")
+    return name
+
+
+class Llama3Settings(Strict):
+    """Training FLOPs, linear to NLL, sigmoid to accuracy; compute-optimal runs only in the first step."""
+
+    name: Literal["llama3"] = "llama3"
+    optimal: Literal["frontier", "all"] = Field(
+        default="frontier", description="frontier: runs that no cheaper run beats on the middle quantity"
+    )
+    token_multiplier: tuple[Positive, Positive] | None = Field(
+        default=None, description="tokens per parameter taken as compute-optimal, instead of the frontier"
+    )
+    largest: int | None = Field(default=None, ge=3, description="use only this many of the largest of them")
+    middle: str = Field(default="nll", description="nll, nll_choice, or the name of a validation loss")
+    floor: Bounds | Literal["chance"] = Field(default="chance", description="chance, a number, or [low, high]")
+    ceiling: Bounds = 1.0
+    last: int = Field(default=1, ge=1, description="a run's value is the mean of its last checkpoints")
+
+    _middle_is_a_loss = field_validator("middle")(_loss)
+
+
+class OvertrainingSettings(Strict):
+    """(C, tokens per parameter) to validation loss, then exponential to top-1 error."""
+
+    name: Literal["overtraining"] = "overtraining"
+    loss: str = Field(description="name of the validation loss in the table")
+    loss_runs: Patterns = Field(default=("*",), description="runs the loss law is fitted on")
+    error_runs: Patterns = Field(default=("*",), description="runs the error law is fitted on")
+    last: int = Field(default=1, ge=1)
+
+    _loss_is_a_loss = field_validator("loss")(_loss)
+
+
+class LadderSettings(Strict):
+    """(N, D) to bits per byte, sigmoid to accuracy on all checkpoints, smoothed."""
+
+    name: Literal["ladder"] = "ladder"
+    last: int = Field(default=5, ge=1, description="step 1: a run's value is the mean of its last checkpoints")
+    skip: float = Field(default=0.1, ge=0, lt=1, description="step 2: share of each run's first checkpoints to skip")
+    smooth: int = Field(default=5, ge=1, description="step 2: moving average over this many checkpoints")
+    anchor: bool = Field(default=True, description="step 2: add the point (loss 0, accuracy 1)")
+    huber: Positive | None = Field(default=1e-3, description="Huber threshold on log loss; empty for least squares")
+    floor: Bounds = (-1.0, 1.0)
+    ceiling: Bounds = (0.0, 1.0)
+
+
+class AutoSettings(Strict):
+    """Every admissible form, weighed by the ladder's own backtest, with intervals inflated by its misses."""
+
+    name: Literal["auto"] = "auto"
+    last: int | None = Field(
+        default=None, ge=1, description="a run's value is the mean of its last checkpoints; empty: 5 of long records"
+    )
+    losses: int = Field(default=1, ge=0, description="validation losses tried, those that rank runs as accuracy does")
+    fewest: int = Field(default=6, ge=4, description="runs below which nothing is fitted")
+    cutoffs: int = Field(default=6, ge=1, description="cutoffs of the backtest at most")
+    wide: bool = Field(
+        default=False,
+        description="try more forms (robust, weighed, windows, a break): a wider fan, several times slower",
+    )
+    refuse: bool = Field(default=True, description="print no forecast for a task of grade D")
+
+
+Recipe = Llama3Settings | OvertrainingSettings | LadderSettings | AutoSettings
+RecipeSettings = Annotated[
+    Recipe,
+    Field(discriminator="name"),
+    BeforeValidator(
+        lambda v: {"name": v} if isinstance(v, str) else v,
+        json_schema_input_type=Recipe | Literal["llama3", "ladder", "auto"],  # overtraining needs a loss
+    ),
+]
+
+
+class PlaceSettings(Strict):
+    """``score.place``: what holds for every checkpoint that does not say otherwise itself."""
+
+    run: str | None = None
+    family: str | None = None
+    params: Positive | None = Field(default=None, description="N; empty: counted from config.json, with embeddings")
+    tokens_per_step: Positive | None = Field(default=None, description="D is the step times this")
+    seq_len: int | None = Field(default=None, ge=1, description="of training, for FLOPs of the attention")
+    flops_convention: Literal[FLOP_CONVENTIONS] | None = Field(default=None, description="empty: 6ND")  # type: ignore[valid-type]
+
+
+class ScoreSettings(Strict):
+    """``score``: which checkpoints and tasks ``benchcast score`` runs lm-eval on."""
+
+    checkpoints: Patterns = Field(min_length=1, description="glob patterns of checkpoint folders")
+    tasks: Patterns = Field(min_length=1, description="lm-eval task and group names")
+    include_path: Path | None = Field(default=None, description="folder of task YAML files to add")
+    validation_text: tuple[Path, ...] = Field(default=(), description="text or JSONL files for the validation loss")
+    num_fewshot: int | None = Field(default=None, ge=0)
+    limit: int | None = Field(default=None, ge=1, description="documents per task; empty for all")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    add_bos_token: bool = False
+    max_length: int | None = Field(default=None, ge=1, description="tokens; empty for the model's own context")
+    most_truncated: float = Field(default=0.01, ge=0, le=1, description="share of a task's prompts that may be cut")
+    seed: int = Field(default=1234, description="of the few-shot examples, as lm-eval's fewshot_seed")
+
+    tokenizer: Path | None = Field(default=None, description="folder of the tokenizer, if checkpoints carry none")
+    ladder: Path | None = Field(default=None, description="ladder.yaml: folder names to run, step, params, tokens, …")
+    pattern: str | None = Field(default=None, description='what folder names tell, such as "{run}/step-{step}"')
+    place: PlaceSettings = PlaceSettings()
+    marker: str | None = Field(default=None, description="file that says a checkpoint is complete")
+    quiet_seconds: float = Field(default=30, ge=0, description="without marker: complete, and unchanged for so long")
+
+    store: Path = Field(default=Path("scores"), description="folder of the scored cells")
+    out: Path = Field(default=Path("scores.csv"), description="the ladder table to write")
+
+    backend: Literal["hf", "vllm"] = Field(default="hf", description="vllm: through lm-eval's own backend")
+    executor: Literal["local", "ray"] = "local"
+    workers: int | None = Field(default=None, ge=1, description="empty: one per GPU; on CPUs one")
+    cpus_per_worker: float | None = Field(default=None, gt=0, description="Ray's resources, and torch threads")
+    gpus_per_worker: float | None = Field(default=None, ge=0, description="Ray's resources; empty: 1 if it has GPUs")
+    batch_size: int = Field(default=32, ge=1, description="rows a forward pass at most; halved when memory runs out")
+    device: str = Field(default="auto", description="auto (GPUs if present), cpu, cuda, cuda:1, …")
+    share_prefix: Literal["auto", "always", "never"] = Field(
+        default="auto", description="compute what a document's choices begin with once: where it is exact and pays"
+    )
+
+
+class NotifySettings(Strict):
+    """``reevaluate.notify``: who hears of a new condition, and of one that cleared."""
+
+    urls: Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = Field(
+        default=(), description="apprise URLs (mailto://, slack://, …); $NAME is taken from the environment"
+    )
+    command: tuple[str, ...] = Field(
+        default=(),
+        description="program and arguments, run beside the config; messages on its stdin, $BENCHCAST_STATUS",
+    )
+    timeout: float = Field(default=60, gt=0, description="seconds the command may take")
+
+
+class ReevaluateSettings(Strict):
+    """``reevaluate``: the nightly pass."""
+
+    folder: Path = Field(default=Path("nightly"), description="history, status, reports, log, register and lock")
+    track: dict[str, str] = Field(
+        default={}, description="name of a planned target with params and tokens: the run of the scores that it became"
+    )
+    recipe: str | None = Field(default=None, description="whose band is tracked; empty: the first recipe")
+    points: int = Field(default=16, ge=2, description="training lengths at which the band is registered")
+    earliest: float = Field(default=0.02, gt=0, lt=1, description="share of the planned tokens that the band begins at")
+    false_alarms: float = Field(
+        default=0.05, gt=0, lt=1, description="probability of any alarm in the whole run while it follows its band"
+    )
+    shift: float = Field(default=0.02, gt=0, lt=1, description="change of accuracy that matters, a fraction")
+    max_hours: float | None = Field(default=None, gt=0, description="no checkpoint is begun later in a pass")
+    max_checkpoints: int | None = Field(default=None, ge=1, description="scored in one pass, newest first")
+    nice: int = Field(default=10, ge=0, le=19, description="how polite the pass is to other processes")
+    notify: NotifySettings = NotifySettings()
+
+
+class Config(Strict):
+    """A Benchcast config file."""
+
+    title: str = Field(default="Benchmark forecast", min_length=1)
+    data: DataSettings
+    runs: RunsSettings = RunsSettings()
+    targets: tuple[Target, ...] = Field(min_length=1)
+    recipes: tuple[RecipeSettings, ...] = Field(min_length=1)
+    tasks: Patterns = Field(default=("*",), description="shell patterns of tasks to forecast")
+    averages: dict[str, Patterns | dict[str, Positive]] = Field(
+        default={}, description="averages to forecast too, by name: patterns of tasks, or weight by task"
+    )
+    metric: Literal["auto", "acc", "acc_norm"] = Field(default="auto", description="auto: acc_norm where there is one")
+    level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
+    figures: int = Field(default=24, ge=0, description="draw the figures of this many (family, task) pairs")
+    out: Path = Path("out")
+    score: ScoreSettings | None = None
+    reevaluate: ReevaluateSettings | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        # Two planned runs of one name are found where the names of the table are known.
+        lists: dict[str, list[Any]] = {"targets": [t.run or i for i, t in enumerate(self.targets)]}
+        for name, seen in (lists | {"recipes": list(self.recipes)}).items():
+            for i, one in enumerate(seen):
+                if (first := seen.index(one)) < i:
+                    raise ValueError(f"{name}[{i}]: repeats {name}[{first}]; keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _tracked_are_planned(self) -> Self:
+        planned = {t.name: t for t in self.targets if t.name is not None}
+        for name, run in (self.reevaluate.track if self.reevaluate else {}).items():
+            if name not in planned:
+                raise ValueError(f"reevaluate.track: {name!r} is no target with a name (name, params and tokens)")
+            if name == run:
+                raise ValueError(f"reevaluate.track: {name!r}: a planned target needs another name than its run")
+            if planned[name].budget().params is None:
+                raise ValueError(f"reevaluate.track: target {name!r} needs params and tokens")
+        wanted = self.reevaluate.recipe if self.reevaluate else None
+        if wanted is not None and wanted not in [r.name for r in self.recipes]:
+            raise ValueError(f"reevaluate.recipe: {wanted!r} is none of the config's recipes")
+        return self
+
+
+class ScoreConfig(Strict):
+    """A config for ``benchcast score``: only its ``score`` section is read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    score: ScoreSettings
+
+
+def given(config: T | Mapping[str, Any] | str | Path, kind: type[T], base: Path | None) -> tuple[T, Path]:
+    """A config however it was given, and the folder its relative paths start from.
+
+    A path is read (its folder is the base); a mapping is validated; what is a config already is taken as it is.
+
+    Raises
+    ------
+    FaultsError
+        With every fault.
+    """
+    if isinstance(config, str | Path):
+        return load(Path(config), kind), base or Path(config).resolve().parent
+    if isinstance(config, Mapping):
+        return _validated(Path("config"), kind, dict(config)), base or Path()
+    return config, base or Path()
+
+
+def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
+    """Read and validate a config, with ``changes`` of the command line over its top-level keys.
+
+    Raises
+    ------
+    FaultsError
+        With every fault and its YAML path.
+    """
+    try:
+        raw = reading.yaml_of(reading.text(path))
+    except reading.Unreadable as what:
+        raise FaultsError([Fault(str(path), f"cannot be read: {what}", "give a YAML config; see configs/")]) from None
+    if not isinstance(raw, dict):
+        raise FaultsError([Fault(str(path), "is not a mapping", "start from one of configs/*.yaml")])
+    return _validated(path, kind, raw | (changes or {}))
+
+
+def _validated(path: Path, kind: type[T], raw: dict[str, Any]) -> T:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        errors = [dict(e) for e in error.errors(include_url=False)]
+        # A list whose items are all wrong is not "too short" as well.
+        errors = [e for e in errors if not (e["type"] == "too_short" and e["input"])]
+        # Few are shown: to guess what each of many wrong keys was meant to be would take minutes.
+        faults = [
+            config_faults.fault(path, kind, raw, e, guess=i < config_faults.GUESSED) for i, e in enumerate(errors)
+        ]
+        # A union reports every branch: keep the first complaint about a key.
+        raise FaultsError(list({fault.where: fault for fault in reversed(faults)}.values())[::-1]) from None

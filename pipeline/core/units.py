@@ -1,0 +1,102 @@
+"""Numbers that cannot be in the unit they are said to be in: what they probably are instead.
+
+The rules are wide on purpose: they find a factor of a thousand or more, never an unusual run.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+FEWEST_PARAMS = 1e3  # the smallest language models of published ladders have some ten thousand
+MOST_PARAMS = 1e14
+# Tokens per parameter of published runs: from 0.05 (first checkpoints) to some 30,000 (small models, all data).
+FEWEST_RATIO = 1e-3
+MOST_RATIO = 1e6
+FEWEST_EARLY = 1e4  # tokens of one step: a checkpoint of so many may be the first of a run that goes on
+FIRST_STEPS = 1000
+MOST_PER_STEP = 1e9
+FEWEST_LARGEST = 3e4, 2e7  # parameters and tokens of a table's largest run: one of both is above
+SCALES = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
+USUAL_RATIO = (1.0, 2000.0)
+MOST_OFF = 300.0  # FLOPs over 6·params·tokens, either way: no convention is so far off, and units are off by 1000
+
+
+def impossible(params: float | None, tokens: float | None) -> str | None:
+    """What is wrong with a model of this many parameters on this many tokens; None where nothing is.
+
+    Parameters
+    ----------
+    params, tokens : float or None
+        Plain counts; None where unknown.
+    """
+    if params is not None and not FEWEST_PARAMS <= params <= MOST_PARAMS:
+        return f"{params:g} parameters cannot be a language model's{_guess(params, 1e6, 1e12)}"
+    if params is None or tokens is None:
+        return None
+    ratio = tokens / params
+    if FEWEST_RATIO <= ratio <= MOST_RATIO:
+        return None
+    said = f"{tokens:g} tokens for {params:g} parameters are {ratio:.2g} tokens per parameter, which cannot be"
+    for scale, name in SCALES.items():
+        if USUAL_RATIO[0] <= ratio * scale <= USUAL_RATIO[1]:
+            return f"{said}; are the tokens in {name}?"
+    for scale, name in SCALES.items():
+        if USUAL_RATIO[0] <= ratio / scale <= USUAL_RATIO[1]:
+            return f"{said}; are the parameters in {name}?"
+    return f"{said}; give both as plain counts"
+
+
+def first_steps(step: pd.Series, tokens: pd.Series) -> pd.Series:
+    """Which checkpoints are of a run's first steps, with the tokens that a usual batch has in plain counts."""
+    return step.between(1, FIRST_STEPS) & (tokens / step).between(FEWEST_EARLY, MOST_PER_STEP)
+
+
+def both_in_millions(params: float, tokens: float) -> str | None:
+    """What is wrong with a table whose largest run has so many parameters, and whose longest so many tokens.
+
+    In any one unit their ratio is as usual, so only their size tells.
+    """
+    if params >= FEWEST_LARGEST[0] or tokens >= FEWEST_LARGEST[1]:
+        return None
+    return (
+        f"the largest run has {params:g} parameters and the longest {tokens:g} tokens, too few for language "
+        "models; are both in millions?"
+    )
+
+
+def unusual(ratio: pd.Series) -> str | None:
+    """A line on the tokens per parameter of all runs, where none has a usual number of them; None else."""
+    least, most = float(ratio.min()), float(ratio.max())
+    if USUAL_RATIO[0] / 2 <= most and least <= USUAL_RATIO[1]:
+        return None
+    return (
+        f"all runs have {least:.3g} to {most:.3g} tokens per parameter, usual are {USUAL_RATIO[0]:g} to "
+        f"{USUAL_RATIO[1]:g}: are both plain counts?"
+    )
+
+
+def impossible_multiplier(ratio: float) -> str | None:
+    """What is wrong with so many tokens per parameter; None where nothing is."""
+    if FEWEST_RATIO <= ratio <= MOST_RATIO:
+        return None
+    return f"{ratio:g} tokens per parameter cannot be; usual are 1 to 2000"
+
+
+def impossible_flops(params: float, tokens: float, flops: float) -> str | None:
+    """What is wrong with training FLOPs of a model, under whatever convention; None where nothing is."""
+    factor = flops / (6 * params * tokens)
+    if 1 / MOST_OFF <= factor <= MOST_OFF:
+        return None
+    said = f"{flops:g} FLOPs are {factor:.2g} times 6·params·tokens, which no way of counting gives"
+    near = {1e15: "petaFLOPs", 1e18: "exaFLOPs", 1e21: "zettaFLOPs"}
+    for scale, name in near.items():
+        if 0.3 < factor * scale < 3:
+            return f"{said}; are they in {name}?"
+    return f"{said}; are params or tokens in another unit?"
+
+
+def _guess(value: float, low: float, high: float) -> str:
+    for scale in (1e9, 1e6, 1e3):
+        if low <= value * scale <= high and value < FEWEST_PARAMS:
+            return f"; are they in {SCALES[scale]}?"
+    return ""

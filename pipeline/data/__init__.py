@@ -1,0 +1,1 @@
+"""From files that somebody wrote to a validated ladder table."""

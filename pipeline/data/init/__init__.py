@@ -1,0 +1,1 @@
+"""``benchcast init``: a first config from what lies in a folder."""

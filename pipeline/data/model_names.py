@@ -1,0 +1,431 @@
+"""Numbers that a model's name tells: its step, parameters, tokens, tokens per parameter and batch.
+
+``numbers`` reads what the names of public checkpoints have in common: ``step143000``, ``step-1431k-3T``,
+``iter_0005000``, ``stage1-step10000-tokens21B``, ``190M-5xC``, ``0.5MtokBS``. A number that may mean two things (``4k``
+may be a context, ``8x7B`` is a mixture, ``1_6b`` is 1.6 or 6 billion) is not read; the reason is kept instead, for a
+person to decide. Every number keeps the text that it came from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+UNITS: Final = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+CHINCHILLA = 20.0  # tokens per parameter; ``5xC`` in a name is five times as many
+DEEPEST = 20  # parts of a path that are looked at, the innermost
+LONGEST = 500  # letters of a part of a name that are looked at
+
+
+@dataclass(frozen=True)
+class Read:
+    """A number and the part of the name that it was read from."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a name tells; None where it does not, and then ``unsure`` may say why a number in it was not read.
+
+    Attributes
+    ----------
+    run : str
+        The name without what only tells the checkpoint.
+    step : Read, optional
+        Optimizer steps.
+    params, tokens, batch : Read, optional
+        Parameters; tokens seen; tokens of one step.
+    token_multiplier : Read, optional
+        Tokens per parameter of the whole run. ``5xC`` is five times Chinchilla's 20; of a bare ``5x``, which some
+        write for that and some for 5 tokens per parameter, the value is 5, and ``bare`` is set.
+    bare : bool
+        Whether the multiplier is such a bare one.
+    unsure : dict
+        Quantity (a name above) to the reason why it was not read.
+    """
+
+    run: str
+    step: Read | None = None
+    params: Read | None = None
+    tokens: Read | None = None
+    token_multiplier: Read | None = None
+    batch: Read | None = None
+    bare: bool = False
+    unsure: dict[str, str] = field(default_factory=dict)
+
+
+_START, _END = r"(?<![A-Za-z0-9.])", r"(?![A-Za-z0-9]|\.\d)"
+_N = r"\d{1,15}(?:\.\d{1,9})?"
+_TOKEN, _JOIN = r"(?:tokens?|toks?)", r"[-_= ]?"
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+# Numbers that tell none of the quantities, so that no later pattern takes them for one.
+_OTHER = [
+    _compiled(
+        rf"(?<![A-Za-z])(?:ctx|context|seq|sequence|vocab|len|length|rope){_JOIN}(?:len|length|size)?{_JOIN}{_N}k?{_END}"
+    ),
+    _compiled(
+        rf"{_START}{_N}[kmb]?{_JOIN}(?:ctx|context|vocab|seq(?:[-_]?len)?|docs?|samples?|examples?|words?|rows|lines|pairs|"
+        rf"sentences?|sequences?|images|chars?|characters|bytes|params?-vocab)(?![A-Za-z])"
+    ),
+    _compiled(rf"(?<![A-Za-z])(?:seed|lr|wd){_JOIN}\d[\d.]*(?:e-?\d+)?"),
+    _compiled(
+        rf"(?<![A-Za-z])(?:warm-?up|save|eval|log|max|total|decay|accum\w*|grad\w*|inner|local)[-_]?"
+        rf"(?:steps?|iters?){_JOIN}\d{{1,15}}[km]?{_END}"
+    ),
+]
+# The same, of what differs from checkpoint to checkpoint of one run.
+_OF_CHECKPOINT = _compiled(
+    rf"(?<![A-Za-z])(?:consumed[-_](?:train[-_])?samples|(?:val[-_]|train[-_])?loss|epochs?|ep){_JOIN}\d[\d.]*(?:e-?\d+)?"
+)
+_BATCH = [
+    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[km]?)[-_]?{_TOKEN}[-_]?(?:bsz?|batch(?:[-_]?size)?|per[-_]?step){_END}"),
+    _compiled(rf"(?<![A-Za-z])(?:g?bsz?|batch(?:[-_]?size)?){_JOIN}(?P<n>{_N})(?P<u>[km]?)[-_]?{_TOKEN}{_END}"),
+    _compiled(rf"(?<![A-Za-z])(?:g?bsz?|batch(?:[-_]?size)?){_JOIN}(?P<n>{_N})(?P<u>m){_END}"),
+    _compiled(rf"{_START}(?P<n>{_N})(?P<u>m)[-_]?(?:g?bsz?|batch){_END}"),
+]
+# Sequences a step, not tokens; or nobody can tell.
+_BATCH_OTHER = _compiled(
+    rf"(?<![A-Za-z])(?:g?bsz?|batch(?:[-_]?size)?){_JOIN}{_N}k?{_END}|{_START}{_N}k?[-_]?(?:g?bsz?|batch){_END}"
+)
+_BARE_TOKENS = rf"(?![-_ ]?{_TOKEN}(?![A-Za-z])(?!{_JOIN}\d))"  # what follows does not make a number one of tokens
+_STEP = [
+    _compiled(
+        rf"(?<![A-Za-z])(?:global[-_]?steps?|train[-_]?steps?|steps?|iter(?:ation)?s?|updates?){_JOIN}"
+        rf"(?P<n>{_N})(?P<u>[km]?){_END}{_BARE_TOKENS}"
+    ),
+    _compiled(rf"(?<![A-Za-z])(?:checkpoint|chkpt){_JOIN}(?P<n>\d{{1,15}})(?P<u>k?){_END}{_BARE_TOKENS}"),
+    _compiled(rf"(?<![A-Za-z])ba(?P<n>\d{{1,15}})(?P<u>){_END}"),  # Composer: batches
+    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[km]?){_JOIN}(?:steps|iters|iterations|updates){_END}"),
+]
+_CKPT = _compiled(rf"(?<![A-Za-z])ckpt{_JOIN}(?P<n>\d{{1,15}})(?P<u>k?){_END}{_BARE_TOKENS}")
+_COUNTED = 1000  # a ``ckpt`` of a smaller number may count checkpoints, not steps
+_TOKENS = [
+    _compiled(rf"(?<![A-Za-z])(?:consumed[-_](?:train[-_])?)?{_TOKEN}{_JOIN}(?P<n>{_N})(?P<u>[kmbt]){_END}"),
+    _compiled(rf"(?<![A-Za-z])consumed[-_](?:train[-_])?{_TOKEN}{_JOIN}(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>){_END}"),
+    _compiled(rf"(?<![A-Za-z]){_TOKEN}{_JOIN}(?P<n>\d{{6,15}}|\d(?:\.\d{{1,9}})?e\+?\d{{1,2}})(?P<u>){_END}"),
+    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[bt]){_JOIN}{_TOKEN}(?![A-Za-z])"),
+    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[bt])t{_END}"),  # 200bt
+    _compiled(rf"(?<![A-Za-z0-9])D=(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>[kmbt]?){_END}"),
+]
+# So few tokens may be those of a batch as well.
+_FEW_TOKENS = _compiled(rf"{_START}(?P<n>{_N})(?P<u>[km]){_JOIN}{_TOKEN}(?![A-Za-z])")
+_FEW = 64e6
+_PER_PARAMETER = [
+    _compiled(rf"{_START}(?P<n>{_N})[-_]?tpp{_END}"),
+    _compiled(rf"(?<![A-Za-z])tpp{_JOIN}(?P<n>{_N}){_END}"),
+]
+_TIMES_CHINCHILLA = _compiled(rf"{_START}(?P<n>{_N})x(?:C|[-_]?chinchilla){_END}")
+_TIMES = _compiled(rf"{_START}(?P<n>{_N})x{_END}")
+_MIXTURE = re.compile(
+    rf"{_START}\d{{1,4}}[xX]{_N}[BbMm]{_END}|(?<![A-Za-z0-9])[AaEe]{_N}[BbMm]{_END}|{_START}\d{{1,4}}E{_END}"
+    r"|MoE|MOE|(?<![A-Za-z])moe(?![A-Za-z])|(?<![A-Za-z])[Mm]ixtral"
+)
+_WORDS = _compiled(r"babylm")
+_N_IS = _compiled(rf"(?<![A-Za-z0-9])N=(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>[kmbt]?){_END}")
+_SIZE_UNCLEAR = _compiled(rf"(?<![A-Za-z0-9.])\d_\d[bm]{_END}")
+_SIZE_INNER = _compiled(rf"{_START}(?P<n>\d{{1,4}})(?P<u>[bm])(?P<f>\d){_END}")  # 1b1: 1.1 billion
+_SIZE_POINT = _compiled(rf"{_START}(?P<n>\d{{1,4}})p(?P<f>\d{{1,3}})(?P<u>[bm]){_END}")  # 1p4b
+_SIZE = _compiled(rf"{_START}(?P<n>{_N})(?P<u>[kmbt]){_END}")
+_STAGE = _compiled(r"(?<![A-Za-z])(?:stage|phase)[-_]?(?P<n>\d{1,3})(?![0-9])")
+_CONTEXTS = (
+    {2**i for i in range(15)} | {round(2**i / 1000) for i in range(12, 21)} | {65, 100, 200, 1000}
+)  # thousands of tokens that contexts have
+_HASH = re.compile(r"[0-9a-f]{7,40}")
+_GENERIC = {
+    "checkpoints",
+    "checkpoint",
+    "ckpts",
+    "ckpt",
+    "models",
+    "model",
+    "hf",
+    "unsharded",
+    "main",
+    "final",
+    "last",
+    "latest",
+    "snapshots",
+    "weights",
+    "output",
+    "outputs",
+    "pt",
+    "pth",
+    "bin",
+    "safetensors",
+}
+
+
+def numbers(name: str) -> Numbers:
+    """What a model's name or path tells; a revision stands behind an ``@``.
+
+    The innermost part of a path that tells a quantity counts: of ``/7b-runs/160m/step1000`` the size is ``160m``.
+    Nothing is looked up, and nothing is worked out from two numbers.
+
+    Examples
+    --------
+    >>> found = numbers("TinyLlama/TinyLlama-1.1B-intermediate-step-1431k-3T")
+    >>> found.run, found.step.value, found.params.value, found.tokens.value
+    ('TinyLlama-1.1B-intermediate', 1431000.0, 1100000000.0, 3000000000000.0)
+    >>> numbers("mistralai/Mixtral-8x7B-v0.1").params is None
+    True
+    """
+    path, _, revision = name.partition("@")
+    folders = [text for text in re.split(r"[/\\]", path) if text.strip(". ")]
+    parts = [_Part(text[-LONGEST:]) for text in folders[-DEEPEST:]]
+    at = _Part(revision[-LONGEST:]) if revision else None
+    _bare_steps(parts)
+    _of_owner(path, parts)
+    inner = parts[::-1]
+    found = _Gathered()
+    for part in inner:
+        found.take("params", part)
+    if at is not None:
+        found.take("params", at)
+    for quantity in ("step", "tokens", "token_multiplier", "batch"):
+        for part in ([at] if at is not None else []) + inner:
+            found.take(quantity, part)
+    _trailing(found, inner, at)
+    _mixture(found, [*inner, *([at] if at else [])])
+    _later_stage(found, [*inner, *([at] if at else [])])
+    unsure = {quantity: why for quantity, why in found.unsure.items() if quantity not in found.read}
+    read = found.read
+    multiplier = read.get("token_multiplier")
+    return Numbers(
+        _run(name, parts, at),
+        read.get("step"),
+        read.get("params"),
+        read.get("tokens"),
+        multiplier,
+        read.get("batch"),
+        multiplier is not None and _TIMES.fullmatch(multiplier.text) is not None,
+        unsure,
+    )
+
+
+class _Part:
+    """One part of a path, read from its clearest patterns to its least clear; what was read is cut out of ``left``."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.left = text, text
+        self.read: dict[str, list[Read]] = {}
+        self.unsure: dict[str, str] = {}
+        self.spans: list[tuple[int, int]] = []  # of what tells the checkpoint
+        self.after_step: Read | None = None
+        self.numeric = text.isascii() and text.isdigit()
+        self._measures()
+        self._sizes()
+
+    def _measures(self) -> None:
+        for pattern in _BATCH:
+            self._each("batch", pattern)
+        self._drop(_BATCH_OTHER)
+        for pattern in _OTHER:
+            self._drop(pattern)
+        self.spans += [match.span() for match in self._cut(_OF_CHECKPOINT)]
+        for pattern in _STEP:
+            self._each("step", pattern)
+        for match in self._cut(_CKPT):
+            self.spans.append(match.span())
+            if (read := _read(match)).value >= _COUNTED:
+                self.read.setdefault("step", []).append(read)
+            elif "step" not in self.read:
+                self.unsure["step"] = f"{match[0]} may count checkpoints, not steps"
+        for pattern in _TOKENS:
+            self._each("tokens", pattern)
+        for match in self._cut(_FEW_TOKENS):
+            if (read := _read(match)).value > _FEW:
+                self.read.setdefault("tokens", []).append(read)
+                self.spans.append(match.span())
+            else:
+                self.unsure["tokens"] = f"{match[0]} may be those of one step"
+        for pattern in _PER_PARAMETER:
+            self._each("token_multiplier", pattern)
+        self._each("token_multiplier", _TIMES_CHINCHILLA, lambda m: Read(CHINCHILLA * float(m["n"]), m[0]))
+        self._each("token_multiplier", _TIMES)
+
+    def _sizes(self) -> None:
+        if _WORDS.search(self.text):
+            self.unsure["params"] = "of BabyLM the number is words of text"
+        self.mixture = next((m[0] for m in _MIXTURE.finditer(self.text)), None)
+        for match in self._cut(_SIZE_UNCLEAR):
+            self.unsure["params"] = f"{match[0]} may be {match[0].replace('_', '.')} or {match[0].split('_')[1]}"
+        for pattern in (_SIZE_INNER, _SIZE_POINT):
+            self._each("params", pattern, lambda m: Read(_scaled(f"{m['n']}.{m['f']}", m["u"]), m[0]))
+        self._each("params", _N_IS)
+        sizes = [(m, _read(m)) for m in self._cut(_SIZE)]
+        thousands = [read for m, read in sizes if m["u"].lower() == "k"]
+        trillions = [read for m, read in sizes if m["u"].lower() == "t"]
+        plain = [(m, read) for m, read in sizes if m["u"].lower() in "mb"]
+        if plain and self._follows_step(plain[-1][0]):
+            match, self.after_step = plain.pop()
+            self.spans.append(match.span())
+        self.read.setdefault("params", []).extend(read for _, read in plain)
+        if self.read["params"] or self.after_step:
+            thousands = []  # a context beside a size
+        for read in thousands:
+            if read.value / 1e3 in _CONTEXTS:
+                self.unsure.setdefault("params", f"{read.text} may be a context length")
+            else:
+                self.read["params"].append(read)
+        self.trillions = trillions
+        if trillions and self._follows_step(match := [m for m, _ in sizes if m["u"].lower() == "t"][-1]):
+            self.spans.append(match.span())
+
+    def _follows_step(self, match: re.Match[str]) -> bool:
+        """Whether a number stands behind the step, at the end: ``step-50K-105b``."""
+        ends = [end for _, end in self.spans if end <= match.start()]
+        return "step" in self.read and bool(ends) and not self.text[match.end() :].strip("-_. ")
+
+    def _each(
+        self, quantity: str, pattern: re.Pattern[str], value: Callable[[re.Match[str]], Read] | None = None
+    ) -> None:
+        for match in self._cut(pattern):
+            self.read.setdefault(quantity, []).append((value or _read)(match))
+            if quantity in ("step", "tokens"):
+                self.spans.append(match.span())
+
+    def _drop(self, pattern: re.Pattern[str]) -> None:
+        list(self._cut(pattern))
+
+    def _cut(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+        """Matches in what is left, which they are cut out of; positions stay those of the text."""
+        found = list(pattern.finditer(self.left))
+        for match in found:
+            self.left = self.left[: match.start()] + " " * (match.end() - match.start()) + self.left[match.end() :]
+        return found
+
+    def without_checkpoint(self) -> str:
+        """The text without what tells the checkpoint: step, and the tokens beside a step."""
+        if "step" not in self.read and "step" not in self.unsure:
+            return self.text
+        kept = list(self.text)
+        for start, end in self.spans:
+            kept[start:end] = "\0" * (end - start)
+        text = re.sub(r"[-_.= ]*\0+[-_.= ]*", "\0", "".join(kept))
+        return re.sub("\0+", "-", text).strip("-_. ")
+
+
+@dataclass
+class _Gathered:
+    read: dict[str, Read] = field(default_factory=dict)
+    unsure: dict[str, str] = field(default_factory=dict)
+
+    def take(self, quantity: str, part: _Part) -> None:
+        """What a part tells of a quantity that no part before it told, or left in doubt."""
+        if quantity in self.read or quantity in self.unsure:
+            return
+        zero = quantity in ("step", "tokens")  # only these can be none
+        told = {read.value: read for read in part.read.get(quantity, []) if read.value or zero}
+        if quantity in part.unsure:
+            self.unsure[quantity] = part.unsure[quantity]
+        elif len(told) > 1:
+            self.unsure[quantity] = f"{' and '.join(read.text for read in told.values())} cannot both be right"
+        elif told:
+            read = next(iter(told.values()))
+            if quantity == "step" and read.value != int(read.value):
+                self.unsure[quantity] = f"{read.text} is no whole number of steps"
+            else:
+                self.read[quantity] = read
+
+
+def _trailing(found: _Gathered, inner: Iterable[_Part], at: _Part | None) -> None:
+    """``105b`` and ``3T`` behind a step or beside a size are tokens; where no size stands beside them, in doubt."""
+    inner = list(inner)
+    for part in ([at] if at is not None else []) + inner:
+        told = [*([part.after_step] if part.after_step else []), *part.trillions]
+        if part is at and not told and len(part.read.get("params", [])) == 1:
+            size = found.read.get("params")
+            own = part.read["params"][0]
+            if size is not None and size != own:
+                found.unsure.setdefault("tokens", f"{own.text} in the revision may be tokens")
+        if not told:
+            continue
+        values = {read.value: read for read in told}
+        if len(values) > 1 or "params" not in found.read:
+            texts = " and ".join(read.text for read in values.values())
+            why = f"{texts} may be parameters or tokens"
+            found.unsure.setdefault("params", why)
+            found.unsure.setdefault("tokens", why)
+        elif "tokens" not in found.read and "tokens" not in found.unsure:
+            found.read["tokens"] = next(iter(values.values()))
+        return
+
+
+def _mixture(found: _Gathered, parts: Iterable[_Part]) -> None:
+    """Of a mixture of experts a name's number may be all parameters or those that work on one token."""
+    text = next((part.mixture for part in parts if part.mixture), None)
+    if text is not None:
+        found.read.pop("params", None)
+        found.unsure["params"] = (
+            f"{text}: a mixture of experts, whose FLOPs are not 6 times all parameters times tokens"
+        )
+
+
+def _later_stage(found: _Gathered, parts: Iterable[_Part]) -> None:
+    """Tokens and steps that a later stage counts may leave out those before it."""
+    for part in parts:
+        for match in _STAGE.finditer(part.text):
+            if int(match["n"]) > 1:
+                found.read.pop("tokens", None)
+                found.unsure["tokens"] = f"{match[0]} may not count the tokens of the stages before it"
+
+
+def _bare_steps(parts: list[_Part]) -> None:
+    """A folder named by a number alone is a step where the folder above it is one of checkpoints, else in doubt."""
+    for above, part in zip([None, *parts], parts, strict=False):
+        if not part.numeric or len(part.text) > 15:
+            continue
+        if above is not None and above.text.lower() in _GENERIC:
+            part.read["step"] = [Read(float(part.text), part.text)]
+            part.spans.append((0, len(part.text)))
+        else:
+            part.unsure["step"] = f"{part.text} may be a step"
+
+
+def _of_owner(path: str, parts: list[_Part]) -> None:
+    """Of ``owner/model`` the owner tells nothing; of ``run/step-100`` the run does."""
+    if len(parts) == 2 and not path.startswith(("/", ".", "~", "\\")) and parts[1].without_checkpoint():
+        parts[0].read.clear()
+        parts[0].unsure.clear()
+        parts[0].trillions, parts[0].after_step, parts[0].mixture = [], None, None
+
+
+def _run(name: str, parts: list[_Part], at: _Part | None) -> str:
+    """The innermost part that is more than a checkpoint's or a folder's usual name, and what else a revision says."""
+    run = next((text for part in reversed(parts) if (text := _meaning(part))), None) or name
+    if at is None:
+        return run
+    rest = re.sub(r"[-_. ]{2,}", "-", _STAGE.sub(lambda m: "" if int(m["n"]) == 1 else m[0], at.without_checkpoint()))
+    rest = rest.strip("-_. ")
+    if rest.lower() in _GENERIC or rest == run or not rest:
+        return run
+    return f"{run}@{rest}"
+
+
+def _meaning(part: _Part) -> str:
+    text = part.without_checkpoint()
+    if _HASH.fullmatch(text) and len(text) == 40:
+        return ""
+    words = [word for word in re.split(r"[-_. ]", text) if word]
+    return "" if all(word.lower() in _GENERIC for word in words) else text
+
+
+def _read(match: re.Match[str]) -> Read:
+    groups = match.groupdict()
+    return Read(_scaled(groups["n"], groups.get("u") or ""), match[0])
+
+
+def _scaled(digits: str, unit: str) -> float:
+    """Digits times a unit, without the dust of 1.1 · 1e9 in floating point."""
+    exponent = {"": 0, "k": 3, "m": 6, "b": 9, "t": 12}[unit.lower()]
+    mantissa, _, power = digits.lower().partition("e")
+    return float(f"{mantissa}e{int(power or 0) + exponent}")

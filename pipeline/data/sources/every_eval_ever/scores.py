@@ -1,0 +1,186 @@
+"""The scores of an Every Eval Ever record as rows: metrics by name, and units by what the record says of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from benchcast.reports.records.account import Account
+
+from ....core import reading
+from ....core.errors import Fault
+from ... import csv_files, schema
+from ..scores import is_average
+
+NAMES = {"acc": "acc", "accuracy": "acc", "acc_norm": "acc_norm", "exact_match": "acc"}
+PERCENT = ("percent", "percentage", "%", "pct")
+FRACTION = ("proportion", "fraction", "ratio", "probability")
+MOST_ERROR = 0.51  # standard error of a share: one half at most
+TEXTS = ("prompt", "tokenizer", "chat_template", "dtype")
+
+
+def rows(
+    record: Mapping[str, Any], where: str, shown: str, account: Account, faults: list[Fault]
+) -> list[dict[str, Any]]:
+    """A row of measured columns for every accuracy (or loss of ours) of a record; the others are left out, with lines.
+
+    Parameters
+    ----------
+    where, shown : str
+        The file, for faults and for the account.
+    """
+    library = record.get("eval_library")
+    library = library if isinstance(library, dict) else {}
+    version = str(library.get("version", "")) if library.get("name") == "lm_eval" else ""
+    found: list[dict[str, Any]] = []
+    # A record whose other scores are above 1 shows that it counts in percent: 0.8 is 0.8 % there.
+    over = any(reading.number(_mapping(one, "score_details").get("score")) > 1 for one in record["evaluation_results"])
+    for position, result in enumerate(record["evaluation_results"], 1):
+        model = record["model_info"]["id"]
+        place = f"{where}: model {model!r}, result {position}"
+        config, score = (_mapping(result, key) for key in ("metric_config", "score_details"))
+        if not config or not score:
+            faults.append(Fault(place, "is no result: metric_config or score_details is missing or no mapping"))
+            continue
+        task = result.get("evaluation_name")
+        if not isinstance(task, str) or not task.strip():
+            faults.append(Fault(place, f"evaluation_name {task!r:.100} is no name"))
+            continue
+        place = f"{where}: model {model!r}, task {task!r}"
+        name = next((n for k in ("metric_name", "metric_id", "evaluation_description") if (n := config.get(k))), "")
+        metric = _metric(name)
+        if metric is None:
+            account.leave("scores that are no accuracy", f"{name or 'without a name'!s:.60} of {task} in {shown}")
+        elif is_average(task):
+            account.leave("averages over tasks, which are no benchmark", f"{task} in {shown}")
+        elif (
+            row := _row(result, config, score, metric, f"{place}, metric {name!r}", over, account, faults)
+        ) is not None:
+            if str(name).lower() == "exact_match":
+                account.note("exact_match of Every Eval Ever records is read as acc")
+            found.append({"task": task.removesuffix("/none"), "metric": metric, "lm_eval": version} | row)
+    return found
+
+
+def number(value: Any) -> float:
+    """A number, or one spelled as plain text, as the schema has it; NaN for anything else."""
+    if isinstance(value, str):
+        return float(value) if csv_files.NUMBER.fullmatch(value.strip()) else math.nan
+    return reading.number(value)
+
+
+def _metric(name: Any) -> str | None:
+    if not isinstance(name, str):
+        return None
+    return name if name in schema.METRICS else NAMES.get(name.lower())
+
+
+def _row(
+    result: Mapping[str, Any],
+    config: Mapping[str, Any],
+    score: Mapping[str, Any],
+    metric: str,
+    where: str,
+    over: bool,
+    account: Account,
+    faults: list[Fault],
+) -> dict[str, Any] | None:
+    """The measured columns of one result; None with a fault."""
+    value = reading.number(score.get("score"))
+    if not math.isfinite(value):
+        faults.append(
+            Fault(where, f"the score {score.get('score')!r:.100} is no number", "score it again, or take it out")
+        )
+        return None
+    accuracy = schema.METRICS[metric].unit == "fraction"
+    scale, problem = _scale(config, value, over, account) if accuracy else (1.0, _other_unit(config, metric))
+    doubt, asked, details = _mapping(score, "uncertainty"), _asked(result), _mapping(score, "details")
+    stderr = reading.number(_mapping(doubt, "standard_error").get("value"))
+    numbers = {
+        "n": number(doubt.get("num_samples")),
+        "chance": number(details.get("chance")),
+        "num_fewshot": number(asked.get("num_fewshot")),
+    }
+    problem = problem or _impossible(metric, value / scale, stderr / scale, numbers["n"], numbers["chance"])
+    for key, given in (("num_samples", doubt), ("chance", details), ("num_fewshot", asked)):
+        if given.get(key) not in (None, "") and math.isnan(numbers["n" if key == "num_samples" else key]):
+            problem = problem or (f"{key} {given[key]!r:.100} is no number", "")
+    if problem:
+        faults.append(Fault(where, *problem))
+        return None
+    share = 1 / scale if scale != 100 else 0.01
+    return {
+        "value": share * value,
+        "stderr": share * stderr,
+        **numbers,
+        "task_version": str(details.get("task_version", "")),
+        **{key: str(asked.get(key) or "") for key in TEXTS},
+    }
+
+
+def _asked(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(_mapping(result, "generation_config"), "additional_details")
+
+
+def _mapping(given: Any, key: str) -> Mapping[str, Any]:
+    found = given.get(key) if isinstance(given, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _scale(
+    config: Mapping[str, Any], value: float, over: bool, account: Account
+) -> tuple[float, tuple[str, str] | None]:
+    """What a score has to be divided by to be a fraction, and what is wrong with what is said of it."""
+    unit = str(config.get("metric_unit") or "").strip().lower()
+    low, high = (_bound(config.get(key)) for key in ("min_score", "max_score"))
+    if config.get("lower_is_better") is True:
+        return 1.0, ("lower_is_better is true, and of an accuracy more is better", "correct the record")
+    if low is not None and low != 0:
+        return 1.0, (f"its scores begin at min_score {low:g}: it is no share of documents", "")
+    if high is not None and value > high:
+        return 1.0, (
+            f"the score {value:g} is above its own max_score {high:g}",
+            "is it a percentage? correct the record",
+        )
+    said = 100.0 if unit in PERCENT else 1.0 if unit in FRACTION else None
+    if said and high and said != high:
+        return 1.0, (f"metric_unit is {unit!r} and max_score is {high:g}: they contradict each other", "correct one")
+    if unit and said is None and high is None:
+        return 1.0, (
+            f"{value:g} in unit {unit!r:.40} without a max_score",
+            "is it a percentage? say metric_unit percent",
+        )
+    scale = said or high or 1.0
+    if scale <= 0:
+        return 1.0, (f"max_score {scale:g} is no highest score", "")
+    if scale == 100 and 0 < value <= 1 and not over:
+        return scale, (f"the score {value:g} in percent is below one percent", "is it a fraction? correct the record")
+    if said is None and scale != 1:
+        account.note(f"scores whose max_score is {scale:g} are divided by it")
+    return scale, None
+
+
+def _bound(given: Any) -> float | None:
+    value = number(given)
+    return value if math.isfinite(value) else None
+
+
+def _other_unit(config: Mapping[str, Any], metric: str) -> tuple[str, str] | None:
+    unit, own = config.get("metric_unit"), schema.METRICS[metric].unit
+    if unit and unit != own:
+        return f"metric_unit is {unit!r:.60}, {metric} is in {own}", "convert it"
+    return None
+
+
+def _impossible(metric: str, value: float, stderr: float, n: float, chance: float) -> tuple[str, str] | None:
+    known = schema.METRICS[metric]
+    if not known.low <= value <= known.high:
+        return f"{value:g} is not a {metric} in [{known.low:g}, {known.high:g}] {known.unit}", known.hint
+    if stderr < 0 or math.isinf(stderr) or (known.unit == "fraction" and stderr > MOST_ERROR):
+        return f"the standard error {stderr:g} cannot be", "is it in another unit than the score?"
+    if n <= 0 or math.isinf(n):
+        return f"num_samples {n:g} must be positive", ""
+    if chance < 0 or chance >= 1:
+        return f"chance {chance:g} is no fraction in [0, 1)", "is it a percentage? divide by 100"
+    return None

@@ -1,0 +1,1 @@
+"""What the ``lm_eval`` command wrote."""

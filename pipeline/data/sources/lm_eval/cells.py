@@ -1,0 +1,265 @@
+"""One number for every cell of the ladder table: what is there twice is one, or a fault that says what differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from benchcast.reports.records.account import Account, listed
+
+from ....core.errors import Fault, FaultsError
+from ... import schema
+from ...document_metrics import Mean
+from .. import chance
+from ..places import Place
+from . import identity
+from .identity import Identity
+
+SAME = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one result file says of one task of one model that has a place on the ladder."""
+
+    source: str  # the file, below the folder
+    digest: str
+    model: str
+    identity: Identity
+    key: str  # the name in ladder.yaml
+    place: Place
+    task: str
+    shots: float
+    means: dict[str, Mean]
+    documents: float  # how many were scored; NaN when not stated
+    of: float  # how many the task has; NaN when not stated
+    limit: str  # as stated; '' for none
+    tool: str  # column lm_eval
+    version: str  # of the task
+    date: str
+    sampled: bool
+    chance: float = math.nan
+    prompt: str = ""
+
+    @property
+    def partial(self) -> bool:
+        """Whether only some of the task's documents were scored."""
+        if math.isfinite(self.documents) and math.isfinite(self.of):
+            return self.documents < self.of
+        return bool(self.limit)
+
+    @property
+    def cell(self) -> tuple[Any, ...]:
+        """Where it stands in the table, without the metric."""
+        step = self.place.step if self.place.step is not None else f"{self.place.tokens:g} tokens"
+        return self.place.run or self.key, step, self.task, None if math.isnan(self.shots) else self.shots, self.prompt
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The ladder table's rows."""
+        about = self.place.columns(self.key) | {
+            "task": self.task,
+            "num_fewshot": self.shots,
+            "prompt": self.prompt,
+            "n": self.documents,
+            "source": self.source,
+            "digest": self.digest,
+            "lm_eval": self.tool,
+            "task_version": self.version,
+            "tokenizer": self.identity.tokenizer,
+            "chat_template": self.identity.template,
+            "dtype": self.identity.dtype,
+            "chance": self.chance,
+        }
+        about = {column: _writable(value) for column, value in about.items()}
+        for metric, mean in self.means.items():
+            row = about | {"metric": metric, "value": mean.value, "stderr": mean.stderr}
+            if metric == "val_loss":
+                row |= {"task": loss_name(row["task"], self.shots), "chance": math.nan}
+            yield row
+
+
+def _writable(value: Any) -> Any:
+    """Text that can be written as UTF-8: JSON and file names may hold halves of characters, which are spelled."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
+
+
+def loss_name(task: str, shots: float) -> str:
+    """What a loss that a task's results state is called: the task, and its shots where there are any."""
+    return f"{task} ({shots:g}-shot)" if shots > 0 else task
+
+
+def resolved(scores: Iterable[Score], account: Account, faults: list[Fault], folder: Path) -> list[Score]:
+    """One score per cell.
+
+    Equal ones count once; of a part of the documents and all of them, all count; everything else is a fault that
+    names both files and what differs.
+    """
+    cells: dict[tuple[Any, ...], list[Score]] = {}
+    for score in scores:
+        cells.setdefault(score.cell, []).append(score)
+    kept: list[Score] = []
+    clashes: dict[tuple[str, str], list[str]] = {}
+    for several in cells.values():
+        one = several[0] if len(several) == 1 else _one(several, account, clashes)
+        kept.append(one)
+    for (first, second), told in clashes.items():
+        more = f"; and so do {len(told) - 1} more tasks" if len(told) > 1 else ""
+        where = f"{folder / first} and {second}"
+        fix = "delete the one that is wrong, or place them apart in ladder.yaml"
+        faults.append(Fault(where, f"contradict each other: {told[0]}{more}", fix))
+    _tell_partial(kept, account)
+    if beyond := [s for s in kept if s.documents > s.of]:
+        names = listed(f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.source})" for s in beyond)
+        account.note(f"{len(beyond)} results say that they are of more documents than their task has: {names}")
+    return kept
+
+
+def _one(several: Sequence[Score], account: Account, clashes: dict[tuple[str, str], list[str]]) -> Score:
+    first = several[0]
+    total = max((s.of for s in several if math.isfinite(s.of)), default=math.nan)
+    known = [dataclasses.replace(s, of=total) if math.isnan(s.of) and not s.limit else s for s in several]
+    whole = [s for s in known if not s.partial]
+    same_model = all(s.identity.key == first.identity.key for s in several)
+    if whole and len(whole) < len(known) and same_model:
+        gone = [s for s in known if s.partial]
+        reason = "results of a part of the documents (limit) where another file has all of them"
+        account.leave(reason, *(f"{s.task} in {s.source}" for s in gone))
+        known = whole
+    best = max(known, key=lambda s: (s.sampled, len(s.means), s.source))
+    other = next((s for s in known if s is not best and not _equal(best, s)), None)
+    if other is not None:
+        a, b = sorted((best, other), key=lambda s: s.source)
+        clashes.setdefault((a.source, b.source), []).append(f"model {a.model}, task {a.task}: {_apart(a, b)}")
+    elif len(known) > 1:
+        reason = "results that another file has with the same values"
+        account.leave(reason, *(f"{s.task} in {s.source}" for s in known if s is not best))
+    return best
+
+
+def _equal(a: Score, b: Score) -> bool:
+    shared = a.means.keys() & b.means.keys()
+    same = all(abs(a.means[m].value - b.means[m].value) <= SAME for m in shared)
+    counts = a.documents == b.documents or math.isnan(a.documents) or math.isnan(b.documents)
+    return bool(shared) and same and counts and a.identity.key == b.identity.key
+
+
+def _apart(a: Score, b: Score) -> str:
+    """What differs between two results of one cell, values first."""
+    told = []
+    for metric in (m for m in a.means if m in b.means and abs(a.means[m].value - b.means[m].value) > SAME):
+        told.append(f"{metric} {a.means[metric].value:.6g} and {b.means[metric].value:.6g}")
+    told += [
+        f"{k} {v or 'not stated'} and {w or 'not stated'}"
+        for k, (v, w) in identity.differences([a.identity, b.identity])
+    ]
+    if a.identity.key == b.identity.key:
+        args, more = dict(a.identity.args), dict(b.identity.args)
+        told += [
+            f"{key} (model_args) {_show(args.get(key, ''))} and {_show(more.get(key, ''))}"
+            for key in sorted(args.keys() | more.keys())
+            if args.get(key) != more.get(key)
+        ]
+    pairs = (
+        ("documents", a.documents, b.documents),
+        ("limit", a.limit, b.limit),
+        ("lm-eval", a.tool, b.tool),
+        ("task version", a.version, b.version),
+        ("date", a.date, b.date),
+    )
+    for what, x, y in pairs:
+        if x != y and not (x != x and y != y):
+            told.append(f"{what} {_show(x)} and {_show(y)}")
+    return "; ".join(told) or "they have no metric in common"
+
+
+def _show(value: float | str) -> str:
+    if isinstance(value, float):
+        return f"{value:g}" if math.isfinite(value) else "not stated"
+    return value or "not stated"
+
+
+def _tell_partial(scores: Sequence[Score], account: Account) -> None:
+    partial = [s for s in scores if s.partial]
+    if not partial:
+        return
+    told = [f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.model})" for s in partial]
+    account.note(
+        f"{len(partial)} of {len(scores)} results are of a part of the documents only, so their sampling error is "
+        f"large: {listed(told)}"
+    )
+
+
+def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
+    """Scores of guessing where the results do not tell them: from other results of the task, else from the table."""
+    stated: dict[str, float] = {}
+    # Where the number of choices differs from document to document, a part of them has another mean: the whole counts.
+    for s in sorted(scores, key=lambda s: (s.partial, -s.documents if s.documents == s.documents else 0.0)):
+        if math.isfinite(s.chance):
+            stated.setdefault(s.task, s.chance)
+    found: list[Score] = []
+    looked_up: dict[str, None] = {}
+    unknown: dict[str, None] = {}
+    for s in scores:
+        if s.partial and s.task in stated and math.isfinite(s.chance):
+            s = dataclasses.replace(s, chance=stated[s.task])
+        if math.isnan(s.chance) and s.means.keys() & {"acc", "acc_norm"}:
+            level = stated.get(s.task, chance.level(s.task))
+            if level is None:
+                unknown[s.task] = None
+            else:
+                s = dataclasses.replace(s, chance=level)
+                if s.task not in stated:
+                    looked_up[f"{s.task} {level:.3g}"] = None
+        found.append(s)
+    if looked_up:
+        account.note(f"scores of guessing that the results do not state, from a table: {listed(looked_up, 10)}")
+    if unknown:
+        account.note(f"no score of guessing is known for {listed(unknown, 10)}")
+    return found
+
+
+def table(scores: Sequence[Score], folder: Path) -> pd.DataFrame:
+    """The ladder table of the scores.
+
+    Raises
+    ------
+    FaultsError
+        With faults that name the file, model, task and metric, not a row of a table that nobody has.
+    """
+    columns: dict[str, list[Any]] = {}
+    models: list[str] = []
+    for score in scores:
+        for row in score.rows():
+            models.append(score.model)
+            for column, value in row.items():
+                columns.setdefault(column, []).append(value)
+    if not models:
+        raise FaultsError([Fault(str(folder), "nothing of its results can be used", "see what was left out")])
+    frame = pd.DataFrame(columns)
+    try:
+        return schema.validate(frame, str(folder))
+    except FaultsError as error:
+        raise FaultsError([_translated(fault, frame, models, folder) for fault in error.faults]) from None
+
+
+def _translated(fault: Fault, frame: pd.DataFrame, models: Sequence[str], folder: Path) -> Fault:
+    def named(match: re.Match[str]) -> str:
+        i = int(match[1]) - 2
+        if not 0 <= i < len(frame):
+            return match[0]
+        row = frame.iloc[i]
+        return f"{row['source']}: model {models[i]}, task {row['task']}, {row['metric']}"
+
+    prefix = f"{folder}: "
+    where = fault.where.removeprefix(prefix)
+    where = re.sub(r"^row (\d+)", named, where)
+    what = re.sub(r"row (\d+)", named, fault.what)
+    return Fault(where if where == fault.where else f"{folder}/{where}", what, fault.fix)

@@ -1,0 +1,1 @@
+"""The published testbeds, and their download."""

@@ -1,0 +1,1 @@
+"""What the Weights & Biases web page exports."""

@@ -1,0 +1,1 @@
+"""From a ladder table and a config to forecasts."""

@@ -1,0 +1,73 @@
+"""Averages over tasks, as the config names them: a task of its own beside its members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from benchcast.reports.records.account import listed
+from benchcast.stages.forecast.aggregate import MEAN
+
+from ..core.config import Config
+from ..core.errors import InputError
+from ..data.schema import LOSSES
+from .recipes.base import matching
+
+Task = tuple[str, str, pd.DataFrame]
+WHERE = ["run", "tokens"]
+
+
+def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Weight of every task in every average; the weights of an average sum to 1.
+
+    Raises
+    ------
+    InputError
+        When a pattern matches no task, one task has two weights, there is no task, or an average has a task's name.
+    """
+    found = {}
+    for average, wanted in config.averages.items():
+        if average in names:
+            raise InputError(f"averages.{average}: a task of the table has that name; choose another")
+        patterns = wanted if isinstance(wanted, Mapping) else dict.fromkeys(wanted, 1.0)
+        if f"{average} ({MEAN.name})" in names:
+            raise InputError(
+                f"averages.{average}: a task of the table has the name of its other forecast, "
+                f"{average} ({MEAN.name}); choose another"
+            )
+        if not patterns:
+            raise InputError(f"averages.{average}: names no task; give patterns of tasks, or weight by task")
+        weights: dict[str, float] = {}
+        for pattern, weight in patterns.items():
+            matched = matching(names, [pattern])
+            if not matched:
+                raise InputError(f"averages.{average}: {pattern!r} matches no task (there are {listed(names, 6)})")
+            if twice := [task for task in matched if weights.get(task, weight) != weight]:
+                raise InputError(f"averages.{average}: task {twice[0]!r} is matched by patterns of different weights")
+            weights |= dict.fromkeys(matched, weight)
+        total = sum(weights.values())
+        found[average] = {task: weight / total for task, weight in weights.items()}
+    return found
+
+
+def tasks(averages: Mapping[str, Mapping[str, float]], known: Sequence[Task]) -> Iterator[Task]:
+    """A task for every average: a checkpoint counts where every member was measured."""
+    rows = {label: part.set_index(WHERE) for label, _, part in known}
+    metrics = {label: metric for label, metric, _ in known}
+    for average, weights in averages.items():
+        parts = [rows[task] for task in weights]
+        share = np.array(list(weights.values()))
+        index = parts[0].index
+        for part in parts[1:]:
+            index = index.intersection(part.index, sort=False)
+        first = parts[0].loc[index]
+        columns = {c: first[c] for c in first.columns if c not in ("accuracy", "stderr", "chance", *LOSSES)}
+        for name in ("accuracy", "chance", *LOSSES):
+            if all(name in part for part in parts):
+                columns[name] = sum(w * part[name].reindex(index) for w, part in zip(share, parts, strict=True))
+        # Documents of different tasks are drawn apart, so their sampling errors are independent.
+        variance = sum(w**2 * part["stderr"].reindex(index) ** 2 for w, part in zip(share, parts, strict=True))
+        columns["stderr"] = np.sqrt(variance)
+        kinds = {metrics[task] for task in weights}
+        yield average, kinds.pop() if len(kinds) == 1 else "acc", pd.DataFrame(columns, index=index).reset_index()

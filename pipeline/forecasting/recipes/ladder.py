@@ -1,0 +1,105 @@
+"""The model-ladder recipe (Bhagia et al., arXiv 2412.04403): (N, D) to bits per byte, sigmoid to accuracy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from benchcast.reports.records.forecast import Figure
+from benchcast.stages import Chain, NLLToAccuracy, TaskLoss
+
+from ...core.config import LadderSettings
+from .base import GRID, TOKENS, Axis, Found, Job, chain_curves, describe, forecasts, law_curve, panel, points, short
+from .diagnostics import diagnose
+
+LOSS = "bits_per_byte"
+MOST_SIZES = 6
+
+
+def run(job: Job, settings: LadderSettings) -> Found:
+    """Fit the loss on one point per run and the sigmoid on all smoothed checkpoints, chain, forecast."""
+    X = pd.DataFrame([{"params": t.budget.params, "tokens": t.budget.tokens} for t in job.targets], dtype=float)
+    if LOSS not in job.rows:
+        lacking = f"the table has no {LOSS} or nll for this task"
+        return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [lacking]))
+    measured = job.finals(settings.last, [LOSS, "accuracy"])
+    # The law is fitted on logarithms; a mean loss of exactly zero is no measurement of it.
+    finals = measured[measured[LOSS] > 0]
+    warnings = [f"{run}: no loss above zero" for run in measured["run"][measured[LOSS] <= 0]]
+    if len(finals) <= len(TaskLoss.parameters):
+        lacking = f"{len(finals)} runs with a loss for a law of {len(TaskLoss.parameters)} parameters"
+        return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [*warnings, lacking]))
+    first = TaskLoss(settings.huber).fit(finals[["params", "tokens"]].to_numpy(), finals[LOSS])
+    cloud = checkpoints(job.rows[job.rows["run"].isin(job.fit_runs)], settings)
+    second = NLLToAccuracy(settings.floor, settings.ceiling).fit(
+        cloud[[LOSS]].to_numpy(), cloud["accuracy"], groups=cloud["run"]
+    )
+    chain = Chain(first, second)
+    sizes = finals[["params", "tokens"]].to_numpy(dtype=float)
+    steps = (
+        diagnose(first, sizes, finals[LOSS].to_numpy(dtype=float), list(finals["run"])),
+        diagnose(second, cloud[[LOSS]].to_numpy(dtype=float), cloud["accuracy"].to_numpy(float), list(cloud["run"])),
+    )
+    return Found(
+        forecasts=forecasts("ladder", job, chain, X, LOSS, settings.last, warnings),
+        laws=[describe("ladder", job, first, steps[0]), describe("ladder", job, second, steps[1])],
+        figures=[_figure(job, chain, finals, cloud, settings)] if job.draw else [],
+    )
+
+
+def checkpoints(rows: pd.DataFrame, settings: LadderSettings) -> pd.DataFrame:
+    """Step 2's points: each run without its first checkpoints, smoothed, plus the anchor (loss 0, accuracy 1)."""
+    parts = []
+    for run_name, part in rows.dropna(subset=[LOSS, "accuracy"]).groupby("run", sort=False):
+        # A run's last checkpoint always counts, also when it is the only one.
+        kept = part.iloc[min(math.ceil(settings.skip * len(part)), len(part) - 1) :]
+        smooth = kept[[LOSS, "accuracy"]].rolling(settings.smooth, min_periods=1).mean()
+        parts.append(smooth.assign(run=run_name, params=kept["params"]))
+    if settings.anchor:
+        parts.append(pd.DataFrame({LOSS: [0.0], "accuracy": [1.0], "run": ["(anchor)"], "params": [math.nan]}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, settings: LadderSettings) -> Figure:
+    names = [t.name for t in job.targets]
+    held = {c: job.finals(settings.last, [c], names) for c in (LOSS, "accuracy")}
+    both = job.finals(settings.last, [LOSS, "accuracy"], names)
+    sizes = sorted({float(n) for n in finals["params"]} | {t.budget.params for t in job.targets if t.budget.params})
+    if len(sizes) > MOST_SIZES:
+        sizes = [sizes[i] for i in np.linspace(0, len(sizes) - 1, MOST_SIZES).round().astype(int)]
+    most = max([finals["tokens"].max(), *(t.budget.tokens or 0 for t in job.targets)])
+    tokens = np.geomspace(finals["tokens"].min(), most, GRID)
+    grids = {n: np.column_stack([np.full(GRID, n), tokens]) for n in sizes}
+    measured = cloud[cloud["params"].notna()]  # without the anchor
+    low = min([measured[LOSS].min(), *(chain.first.predict(grids[n]).min() for n in sizes)])
+    losses = np.linspace(low, measured[LOSS].max(), GRID)[:, None]
+    loss, accuracy = Axis("middle", "gold answer (bits/byte)"), Axis("accuracy", f"accuracy ({job.metric})")
+    return Figure(
+        recipe="ladder",
+        family=job.family,
+        task=job.task,
+        panels=(
+            panel(
+                TOKENS,
+                loss,
+                points(finals, "tokens", LOSS, "fit", "params")
+                + points(held[LOSS], "tokens", LOSS, "held out", "params"),
+                [law_curve(chain.first, x, tokens, job.level, short(n)) for n, x in grids.items()],
+            ),
+            panel(
+                loss,
+                accuracy,
+                points(measured, LOSS, "accuracy", "intermediate", "params")
+                + points(both, LOSS, "accuracy", "held out", "params"),
+                [law_curve(chain.second, losses, losses[:, 0], job.level, "sigmoid")],
+            ),
+            panel(
+                TOKENS,
+                accuracy,
+                points(finals, "tokens", "accuracy", "fit", "params")
+                + points(held["accuracy"], "tokens", "accuracy", "held out", "params"),
+                chain_curves(chain, {short(n): x for n, x in grids.items()}, tokens, job.level),
+            ),
+        ),
+    )

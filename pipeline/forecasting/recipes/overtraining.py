@@ -1,0 +1,115 @@
+"""The over-training recipe (Gadre et al., arXiv 2403.08540): (C, M) to validation loss, exponential to error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from benchcast.reports.records.forecast import Figure
+from benchcast.stages import Chain, LossToError, OvertrainedLoss
+
+from ...core.config import OvertrainingSettings
+from .base import (
+    FLOPS,
+    GRID,
+    Axis,
+    Found,
+    Job,
+    chain_curves,
+    describe,
+    forecasts,
+    law_curve,
+    matching,
+    panel,
+    points,
+    sig,
+)
+from .diagnostics import diagnose
+
+MOST_MULTIPLIERS = 5
+ERROR = "1 - accuracy"  # a column beside the losses, of which one may be called error
+
+
+def run(job: Job, settings: OvertrainingSettings) -> Found:
+    """Fit the loss law once per family, the error law per task, chain, forecast accuracy as 1 - error."""
+    columns = [{"flops": t.budget.flops, "token_multiplier": t.budget.token_multiplier} for t in job.targets]
+    X = pd.DataFrame(columns, dtype=float)
+    loss, last = settings.loss, settings.last
+    if loss not in job.rows:
+        return Found(forecasts=forecasts("overtraining", job, None, X, loss, last, [f"the table has no {loss}"]))
+    loss_runs = job.finals(last, [loss], matching(sorted(job.fit_runs), settings.loss_runs))
+    error_runs = job.finals(last, [loss, "accuracy"], matching(sorted(job.fit_runs), settings.error_runs))
+    found = Found()
+    for rows, law in ((loss_runs, OvertrainedLoss), (error_runs, LossToError)):
+        if len(rows) <= len(law.parameters):
+            lacking = f"{len(rows)} runs for {law.__name__}'s {len(law.parameters)} parameters"
+            return Found(forecasts=forecasts("overtraining", job, None, X, loss, last, [lacking]))
+    # The same runs give the same law: fit it once for all tasks.
+    ordered = loss_runs.sort_values("run")
+    key = ("overtraining", job.family, loss, *zip(ordered["run"], ordered["tokens"], ordered[loss], strict=True))
+    if (first := job.shared.get(key)) is None:
+        first = OvertrainedLoss().fit(loss_runs[["flops", "token_multiplier"]].to_numpy(), loss_runs[loss])
+        job.shared[key] = first
+        sizes = loss_runs[["flops", "token_multiplier"]].to_numpy(dtype=float)
+        step = diagnose(first, sizes, loss_runs[loss].to_numpy(dtype=float), list(loss_runs["run"]))
+        found.laws.append(describe("overtraining", job, first, step, task=loss))
+    second = LossToError().fit(error_runs[[loss]].to_numpy(), 1 - error_runs["accuracy"])
+    chain = Chain(first, second, complement=True)
+    seen = list(error_runs["run"])
+    found.forecasts = forecasts("overtraining", job, chain, X, loss, last, [], seen)
+    losses, error = error_runs[[loss]].to_numpy(dtype=float), 1 - error_runs["accuracy"].to_numpy(dtype=float)
+    step = diagnose(second, losses, error, seen)
+    found.laws.append(describe("overtraining", job, second, step))
+    if job.draw:
+        found.figures.append(_figure(job, chain, loss_runs, error_runs, settings))
+    return found
+
+
+def _figure(
+    job: Job, chain: Chain, loss_runs: pd.DataFrame, error_runs: pd.DataFrame, settings: OvertrainingSettings
+) -> Figure:
+    loss, last = settings.loss, settings.last
+    names = [t.name for t in job.targets]
+    held, both = job.finals(last, [loss], names), job.finals(last, [loss, "accuracy"], names)
+    others = [r for r in sorted(job.fit_runs) if r not in set(loss_runs["run"]) | set(error_runs["run"])]
+    unused = job.finals(last, [loss, "accuracy"], others)
+    seen = [t.budget.token_multiplier for t in job.targets if t.budget.token_multiplier]
+    multipliers = sorted({sig(float(m), 3) for m in [*seen, *loss_runs["token_multiplier"]]})
+    if len(multipliers) > MOST_MULTIPLIERS:
+        multipliers = [multipliers[i] for i in np.linspace(0, len(multipliers) - 1, MOST_MULTIPLIERS).astype(int)]
+    flops = np.geomspace(loss_runs["flops"].min(), max(t.budget.flops for t in job.targets), GRID)
+    grids = {m: np.column_stack([flops, np.full(GRID, m)]) for m in multipliers}
+    low = min(chain.first.predict(x).min() for x in grids.values())
+    losses = np.linspace(low, error_runs[loss].max(), GRID)[:, None]
+    for rows in (error_runs, both, unused):
+        rows[ERROR] = 1 - rows["accuracy"]
+    middle, error = Axis("middle", f"{loss} loss (nats/token)"), Axis("error", f"top-1 error ({job.metric})")
+    return Figure(
+        recipe="overtraining",
+        family=job.family,
+        task=job.task,
+        panels=(
+            panel(
+                FLOPS,
+                middle,
+                points(loss_runs, "flops", loss, "fit", "params")
+                + points(unused, "flops", loss, "unused", "params")
+                + points(held, "flops", loss, "held out", "params"),
+                [law_curve(chain.first, x, flops, job.level, f"M = {m:g}") for m, x in grids.items()],
+            ),
+            panel(
+                middle,
+                error,
+                points(error_runs, loss, ERROR, "fit", "params")
+                + points(unused, loss, ERROR, "unused", "params")
+                + points(both, loss, ERROR, "held out", "params"),
+                [law_curve(chain.second, losses, losses[:, 0], job.level, "exponential")],
+            ),
+            panel(
+                FLOPS,
+                Axis("accuracy", f"accuracy ({job.metric})"),
+                points(error_runs, "flops", "accuracy", "fit", "params")
+                + points(both, "flops", "accuracy", "held out", "params"),
+                chain_curves(chain, {f"M = {m:g}": x for m, x in grids.items()}, flops, job.level),
+            ),
+        ),
+    )

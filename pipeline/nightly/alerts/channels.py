@@ -1,0 +1,126 @@
+"""Telling people: standard error, apprise and a command, each message once to each; a failure to tell fails nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...core.config import NotifySettings
+from ...core.errors import first_line
+from ...core.redact import shown
+from ..quiet import Voice
+from ..state import State
+
+LONG = 12  # letters of a word that may be a password; a shorter one is found in innocent text
+TERMINAL, APPRISE, COMMAND = "terminal", "apprise", "command"
+
+
+class NotToldError(Exception):
+    """A channel did not take a message; it is tried again in the next pass."""
+
+
+Channel = Callable[[list[str]], None]
+
+
+def channels(settings: NotifySettings, title: str, base: Path, state: State) -> dict[str, Channel]:
+    """Who is told, but for standard error: name to what takes the lines. The command runs in ``base``."""
+    found: dict[str, Channel] = {}
+    if settings.urls:
+        found[APPRISE] = lambda lines: _apprise(settings.urls, title, lines)
+    if settings.command:
+        found[COMMAND] = lambda lines: _command(settings, lines, base, state)
+    return found
+
+
+def deliver(
+    known: Mapping[str, Channel], history: Sequence[Mapping[str, Any]], told: Mapping[str, int], voice: Voice
+) -> dict[str, int]:
+    """Give every channel, standard error among them, the messages it has not had yet.
+
+    Returns channel to the last pass it was told of; ``told`` is what this returned before. A channel that is new hears
+    of the last pass only.
+    """
+    last = int(history[-1]["seq"]) if history else 0
+    every: dict[str, Channel] = {TERMINAL: lambda lines: voice.say("\n".join(lines)), **known}
+    found = {}
+    for name, channel in every.items():
+        since = told.get(name, last - 1)
+        lines = shown([str(m) for entry in history if entry["seq"] > since for m in entry.get("messages", ())])
+        found[name] = last if tell(name, channel, lines, voice) else since
+    return found
+
+
+def tell(name: str, channel: Channel, lines: list[str], voice: Voice) -> bool:
+    """Give a channel some lines; whether it took them."""
+    try:
+        if lines:
+            channel(lines)
+    except Exception as error:  # whatever a notifier does, the pass goes on
+        voice.note(f"warning: {name} could not be told, and is tried again next time: {first_line(error)}")
+        return False
+    return True
+
+
+def expanded(urls: Sequence[str]) -> list[str]:
+    """URLs with $NAME and ${NAME} taken from the environment, so that no password need be in the config.
+
+    Raises
+    ------
+    NotToldError
+        When a name is not set.
+    """
+    found = []
+    for number, url in enumerate(urls, start=1):
+        whole = os.path.expandvars(url)
+        if "$" in whole:
+            raise NotToldError(f"reevaluate.notify.urls[{number}]: a $NAME in it is not set in the environment")
+        found.append(whole)
+    return found
+
+
+def _apprise(urls: Sequence[str], title: str, lines: Sequence[str]) -> None:
+    import apprise  # extra: nightly
+
+    sender = apprise.Apprise()
+    for number, url in enumerate(expanded(urls), start=1):
+        if not sender.add(url):
+            raise NotToldError(f"reevaluate.notify.urls[{number}] is no URL that apprise knows")
+    if not sender.notify(title=title, body="\n".join(lines)):
+        raise NotToldError("apprise could not deliver to every URL")
+
+
+def _command(settings: NotifySettings, lines: Sequence[str], base: Path, state: State) -> None:
+    more = {"BENCHCAST_STATUS": str(state.folder / "status.json"), "BENCHCAST_REPORT": str(state.reports / "latest")}
+    program = Path(settings.command[0]).name  # its arguments may be passwords
+    with subprocess.Popen(
+        list(settings.command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        cwd=base,
+        env=os.environ | more,
+        start_new_session=True,
+    ) as process:
+        try:
+            _, says = process.communicate("\n".join(lines) + "\n", timeout=settings.timeout)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it started
+            raise NotToldError(f"{program} did not end within {settings.timeout:g} s, and was ended") from None
+    if process.returncode != 0:
+        raise NotToldError(f"{program} ended with {process.returncode}: {says.strip()[-200:]}")
+
+
+def secrets(settings: NotifySettings) -> list[str]:
+    """What must not be said of them: the URLs, also as the environment completes them, and the command's arguments."""
+    whole = [*settings.urls, *map(os.path.expandvars, settings.urls)]
+    parts = [part for url in whole for part in re.split(r"[:/@?&=]+", url) if len(part) >= LONG]
+    return [*whole, *parts, *(word for word in settings.command[1:] if len(word) >= LONG)]

@@ -1,0 +1,1 @@
+"""When the pass runs, and whether it could."""

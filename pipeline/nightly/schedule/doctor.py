@@ -1,0 +1,221 @@
+"""Before the first night: would a pass work?"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ...core.config import Config, NotifySettings, ReevaluateSettings
+from ...core.errors import BenchcastError
+from ..alerts import channels as alerts
+from ..run import SLACK, settings_of
+from ..state import State, stamp
+from . import install
+
+ENOUGH = 1 << 30  # bytes
+DAEMONS = {"cron", "crond", "fcron", "bcron-sched"}
+NO_DAEMON = "none is seen here: unless something else reads crontabs, nothing will start the pass"
+PROCESSES = Path("/proc")
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+# In a process of its own: whether a network may be used is decided when the libraries are imported.
+BUILD = """
+import sys
+from pathlib import Path
+from benchcast.core.errors import BenchcastError
+from benchcast.nightly.run import settings_of
+from benchcast.scoring import encode, tasks
+config, base = settings_of(Path(sys.argv[1]))[0], Path(sys.argv[1]).parent
+try:
+    with tasks.cached_templates(), tasks.quiet():
+        encode.texts(config.score, base)
+        built, unbuilt = tasks.load(config.score, base)
+except BenchcastError as error:
+    unbuilt = {"tasks": str(error)}
+for name, reason in unbuilt.items():
+    print("benchcast-unbuilt", name, " ".join(str(reason).split()), flush=True)
+sys.exit(1 if unbuilt else 0)
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    says: str
+
+
+def run(path: Path) -> Iterator[Check]:
+    """Look at everything a pass needs.
+
+    Raises
+    ------
+    FaultsError
+        When the config itself is wrong.
+    """
+    config, settings = settings_of(path)
+    base = path.resolve().parent
+    yield Check("config", True, str(path))
+    yield from _folders(config, settings, base)
+    yield from _records(base / settings.folder)
+    if config.score is not None:
+        yield from _scoring(config, path.resolve())
+    yield from _notifiers(settings.notify, base)
+    yield from _clock(base / settings.folder)
+    yield from _installed(path)
+
+
+def _folders(config: Config, settings: ReevaluateSettings, base: Path) -> Iterator[Check]:
+    """Paths that are written, and the room there."""
+    wanted = {"reevaluate.folder": base / settings.folder}
+    if config.score is not None:
+        wanted |= {"score.store": base / config.score.store, "score.out": (base / config.score.out).parent}
+    for key, folder in wanted.items():
+        place = next(p for p in (folder, *folder.parents) if p.exists())
+        try:
+            with tempfile.TemporaryFile(dir=place):
+                pass
+        except OSError as error:
+            yield Check(key, False, f"{folder} cannot be written ({error.strerror or error})")
+            continue
+        free = shutil.disk_usage(place).free
+        room = f"{free / 1e9:.1f} GB free"
+        yield Check(
+            key, free >= ENOUGH, f"{folder}: {room}" + ("" if free >= ENOUGH else "; less than 1 GB is too little")
+        )
+
+
+def _records(folder: Path) -> Iterator[Check]:
+    """History and register, if there are some."""
+    from ...registry import register
+
+    if not folder.is_dir():
+        yield Check("history", True, "none yet")
+        return
+    try:
+        state = State(folder)
+        if bad := state.bad_lines():
+            yield Check(
+                "history",
+                False,
+                f"{len(bad)} lines of {folder / 'history.jsonl'} are no record of a pass "
+                f"(the first: line {bad[0]}); the next pass sets them aside",
+            )
+            return
+        passes = len(state.history())
+        records = len(register.read(state.register)) if state.register.exists() else 0
+        yield Check("history", True, f"{passes} passes with news, {records} registered forecasts, chain intact")
+    except BenchcastError as error:
+        yield Check("history", False, str(error))
+
+
+def _scoring(config: Config, path: Path) -> Iterator[Check]:
+    from ...scoring.checkpoints import discover
+
+    assert config.score is not None
+    kept = discover.matching(config.score.checkpoints, path.parent)
+    missing = [p for p in config.score.checkpoints if p not in kept]
+    says = f"no folder matches {', '.join(missing)}" if missing else f"{len(kept)} patterns match"
+    yield Check("score.checkpoints", bool(kept), says + (" yet" if kept and missing else ""))
+    packages = [name for name in ("torch", "lm_eval") if importlib.util.find_spec(name) is None]
+    if packages:
+        yield Check("scoring", False, f"{', '.join(packages)} is not installed: pip install 'benchcast[score]'")
+        return
+    yield _device(config.score.device)
+    yield _tasks(path)
+
+
+def _device(device: str) -> Check:
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = ", ".join(torch.cuda.get_device_name(i) for i in range(count))
+    if device.startswith("cuda"):
+        number = int(device.partition(":")[2] or 0)
+        return Check("GPU", number < count, names or f"score.device is {device}, but there is no GPU")
+    return Check("GPU", True, names if count and device != "cpu" else "none is used; the CPU scores")
+
+
+def _tasks(path: Path) -> Check:
+    """Whether every task can be built without a network."""
+    command = [sys.executable, "-P", "-W", "ignore", "-c", BUILD, str(path)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=600, env=os.environ | OFFLINE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Check("tasks offline", False, "could not be built within 10 minutes")
+    unbuilt = [x.removeprefix("benchcast-unbuilt ") for x in done.stdout.splitlines() if x.startswith("benchcast-un")]
+    if done.returncode == 0:
+        return Check("tasks offline", True, "all can be built without a network")
+    last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
+    return Check("tasks offline", False, "; ".join(unbuilt) or last)
+
+
+def _notifiers(settings: NotifySettings, base: Path) -> Iterator[Check]:
+    if settings.command:
+        name = settings.command[0]
+        # As the pass runs it: a name with a slash lies beside the config, another is looked up.
+        program = shutil.which(str(base / name) if "/" in name else name)
+        yield Check("notify.command", program is not None, program or f"{name!r} is no program here")
+    if settings.urls and importlib.util.find_spec("apprise") is None:
+        yield Check("notify.urls", False, "apprise is not installed: pip install 'benchcast[nightly]'")
+    elif settings.urls:
+        import apprise
+
+        try:
+            good = [apprise.Apprise.instantiate(url) is not None for url in alerts.expanded(settings.urls)]
+            bad = [str(n) for n, ok in enumerate(good, start=1) if not ok]
+            yield Check("notify.urls", not bad, f"number {', '.join(bad)} is unknown to apprise" if bad else "known")
+        except alerts.NotToldError as error:
+            yield Check("notify.urls", False, str(error))
+    if not (settings.urls or settings.command):
+        yield Check("notify", True, "nobody but cron's MAILTO is told")
+
+
+def _clock(folder: Path) -> Iterator[Check]:
+    """The clock against the last pass, and against that of the disk, which may be another machine's."""
+    now = datetime.now(UTC)
+    last: list[str] = []
+    if folder.is_dir():
+        with contextlib.suppress(BenchcastError):
+            last = [str(e["time"]) for e in State(folder).history()]
+    latest = max((datetime.fromisoformat(t) for t in last), default=now)
+    ok = now >= latest - SLACK
+    yield Check("clock", ok, stamp(now) + ("" if ok else f", before the last pass at {stamp(latest)}; set it"))
+    place = next(p for p in (folder, *folder.parents) if p.exists())
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=place) as file:
+        apart = abs(os.stat(file.name).st_mtime - time.time())
+        yield Check("clock of the disk", apart < SLACK.total_seconds(), f"{apart:.0f} s apart from this machine's")
+
+
+def _installed(path: Path) -> Iterator[Check]:
+    """Whether the pass is installed, and whether there is anybody to start it."""
+    found: dict[bool, list[str]] = {False: [], True: []}
+    for systemd, lines in found.items():
+        with contextlib.suppress(BenchcastError):
+            lines += install.of(path, systemd=systemd).show()
+    every = [line for lines in found.values() for line in lines]
+    yield Check("installed", True, every[0].splitlines()[0] if every else f"not yet: benchcast cron install {path}")
+    if found[False] and PROCESSES.is_dir():
+        running = sorted(DAEMONS & set(_processes()))
+        yield Check("cron daemon", bool(running), ", ".join(running) or NO_DAEMON)
+
+
+def _processes() -> Iterator[str]:
+    """First words of the commands that can be seen running; of ``busybox crond`` both."""
+    for place in PROCESSES.glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            words = place.read_text(errors="replace").split("\0")
+            yield from (Path(word).name for word in words[:2])

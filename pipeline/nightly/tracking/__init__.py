@@ -1,0 +1,1 @@
+"""A tracked run beside its registered band."""

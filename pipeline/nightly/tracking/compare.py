@@ -1,0 +1,297 @@
+"""The forecast of a pass: as registered before a run started, as refreshed with its scores, and what the rules say."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from benchcast.reports.records.forecast import Forecast, Result
+from benchcast.stages.monitor.sequential import MEAN
+
+from ...core.config import Config, ReevaluateSettings, Target
+from ...core.errors import BenchcastError, InputError, first_line
+from ...data.ingest import Data
+from ...forecasting import run as forecasting
+from ...registry import register
+from ...registry.register import Record
+from ..alerts.conditions import ALERT, CONFIG, FAILED, Condition
+from ..state import State
+from . import bands as registered
+from . import points as measured
+from . import registrations, track
+from .points import Documents, Point
+
+Note = Callable[[str], None]
+Entry = Mapping[str, Any]
+
+
+@dataclass
+class Compared:
+    """What a pass found: the refreshed result, the line for the history, the figures' content, what is wrong."""
+
+    result: Result | None = None
+    entry: dict[str, Any] = field(default_factory=dict)
+    tracks: list[dict[str, Any]] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the passes of one config share."""
+
+    config: Config
+    settings: ReevaluateSettings
+    base: Path
+    data: Data
+    state: State
+    history: Sequence[Entry]
+    cells: Mapping[tuple[str, str], str]
+    setup: str
+    complete: bool
+    note: Note
+
+    @property
+    def table(self) -> pd.DataFrame:
+        return self.data.table
+
+    @property
+    def recipe(self) -> str:
+        return self.settings.recipe or self.config.recipes[0].name
+
+    def points(self, run: str) -> list[Point]:
+        return measured.of_table(self.table, run, self.config.metric, self.cells)
+
+    def versions(self) -> dict[str, list[str]]:
+        """Task to what it asks now; several where the table mixes versions."""
+        rows = self.table[self.table["metric"].isin(("acc", "acc_norm"))]
+        asked = rows["task_version"].fillna("").astype(str).groupby(rows["task"].astype(str))
+        return {str(task): sorted(set(versions)) for task, versions in asked}
+
+
+def forecast(
+    config: Config,
+    base: Path,
+    data: Data,
+    state: State,
+    history: Sequence[Entry],
+    *,
+    complete: bool,
+    register_anew: bool,
+    note: Note,
+) -> Compared:
+    """Forecast, track, and put together what is to be remembered; ``complete`` when nothing is left to be scored.
+
+    All of it is from the one ``data``: a file that is written meanwhile is the next pass's.
+    """
+    assert config.reevaluate is not None
+    cells, setup = _cells(config, base)
+    table = data.table
+    context = _Context(
+        config, config.reevaluate, base, data, state, history, cells, setup or _setup(table), complete, note
+    )
+    found = Compared()
+    note("forecasting")
+    runs = list(dict.fromkeys(table["run"].astype(str)))
+    with _forgiving("", found):
+        found.result = forecasting.run(registered.with_tracked(config, runs), base, data, sweeping=True)
+    if found.result is not None:
+        found.entry["forecasts"] = [_short(f) for f in found.result.forecasts]
+    targets = registered.tracked(config)
+    if targets:
+        _track_all(context, targets, found, register_anew=register_anew)
+    return found
+
+
+@contextlib.contextmanager
+def _forgiving(subject: str, found: Compared) -> Iterator[None]:
+    """Make a forecast that fails a condition: it must not cost the pass its scores and its other forecast."""
+    try:
+        yield
+    except InputError as error:
+        found.conditions.append(Condition("forecast", subject, " ".join(str(error).split()), CONFIG))
+    except BenchcastError:  # such as a full disk
+        raise
+    except Exception as error:
+        found.conditions.append(Condition("forecast", subject, first_line(error), FAILED))
+
+
+def _track_all(context: _Context, targets: Mapping[str, Target], found: Compared, *, register_anew: bool) -> None:
+    old = measured.remembered(context.history)
+    now = {run: context.points(run) for run in context.settings.track.values()}
+    _register(context, targets, now, {p.run for p in old.values()}, found, register_anew=register_anew)
+    records = register.read(context.state.register) if context.state.register.exists() else ()
+    fresh = [p for own in now.values() for p in own if not p.same(old.get(p.key))]
+    found.entry["points"] = [p.plain() for p in fresh]
+    entries = [*context.history, found.entry]
+    for name, target in targets.items():
+        run = context.settings.track[name]
+        record, then = registrations.record_of(entries, records, name), registrations.last(entries, name)
+        if record is not None and then is not None:
+            own_old = {k: p for k, p in old.items() if p.run == run}
+            _track_one(
+                context,
+                target,
+                record,
+                then,
+                measured.merged(own_old, now[run]),
+                [p.tokens for p in fresh if p.run == run],
+                found,
+            )
+
+
+def _register(
+    context: _Context,
+    targets: Iterable[str],
+    now: Mapping[str, Sequence[Point]],
+    known: Set[str],
+    found: Compared,
+    *,
+    register_anew: bool,
+) -> None:
+    """Register the forecast for the targets that need it, and say so in the line for the history."""
+    path = context.state.register
+    runs = context.settings.track
+    begun = {name: runs[name] in known or bool(now[runs[name]]) for name in targets}
+    names = list(targets) if register_anew else registrations.open_ones(context.history, begun)
+    record = None
+    if any(begun.values()) and not register_anew:
+        record = registrations.orphan(context.history, register.read(path) if path.exists() else (), registered.AT)
+    if record is not None:  # it was made when at most what is remembered had begun
+        begun = {name: runs[name] in known for name in begun}
+    elif names:
+        with _forgiving("registered", found):
+            record = registered.renew(context.config, context.base, context.data, path)
+    if record is None or not names:
+        return
+    late = [name for name in names if begun[name]]
+    entry = {
+        "hash": record.hash,
+        "time": record.time,
+        "targets": names,
+        "late": late,
+        "complete": context.complete,
+        "versions": context.versions(),
+        "setup": context.setup,
+    }
+    if register_anew or registrations.differs(context.history, entry):
+        context.note(f"registered {record.hash[:12]}" + (f", after {', '.join(late)} had begun" if late else ""))
+        found.entry["registered"] = entry
+
+
+def _track_one(
+    context: _Context,
+    target: Target,
+    record: Record,
+    then: Entry,
+    points: dict[str, list[Point]],
+    fresh: Sequence[float],
+    found: Compared,
+) -> None:
+    name = str(target.name)
+    run = context.settings.track[name]
+    family = context.table.loc[context.table["run"].eq(run), "family"]
+    bands = registered.bands(record, name, context.recipe, str(family.iloc[0]) if len(family) else None)
+    store = context.base / context.config.score.store if context.config.score else None
+    if not bands:
+        what = f"recipe {context.recipe} gave no forecast of any task when it was registered: nothing is tracked"
+        found.conditions.append(Condition("forecast", name, what, FAILED))
+        return
+    followed = track.track(target, run, points, bands, Documents(store), context.settings)
+    every = [p for own in points.values() for p in own]
+    found.conditions += track.plan_changed(target, every, bands)
+    found.conditions += _sources(context, name, bands, points, then)
+    found.conditions += track.conditions(followed, fresh)
+    found.tracks.append(_figure(context, followed, record, target, found.result) | {"late": name in then["late"]})
+
+
+def _sources(
+    context: _Context,
+    name: str,
+    bands: Mapping[str, registered.Band],
+    points: Mapping[str, Sequence[Point]],
+    then: Entry,
+) -> Iterator[Condition]:
+    """Whether the band and the scores are about the same questions, computed the same way."""
+    yield from track.asked_otherwise(name, points, then["versions"], context.versions(), bands)
+    if then["setup"] != context.setup:
+        yield Condition(
+            "scorer",
+            name,
+            f"scores are computed otherwise than when its forecast was registered "
+            f"({then['setup']} then, {context.setup} now)",
+            ALERT,
+        )
+
+
+def _cells(config: Config, base: Path) -> tuple[dict[tuple[str, str], str], str]:
+    """(digest of the checkpoint, task) to cell, and how scores are computed, in words."""
+    if config.score is None:
+        return {}, ""
+    from ...scoring.store import Store
+    from ...scoring.store.index import Index
+    from ...scoring.store.tables import now, wanted
+
+    store = Store(base / config.score.store)
+    plan = store.plan()
+    _, names = now(plan)
+    with contextlib.closing(Index(store)) as index:
+        contents = wanted(index, plan)
+    cells = {(str(c["checkpoint"]), task): str(c["cell"]) for c in contents for task in names[c["requests"]]}
+    setups = {", ".join(f"{k} {v}" for k, v in sorted(c["setup"].items())) for c in contents}
+    return cells, "; ".join(sorted(setups))
+
+
+def _setup(table: pd.DataFrame) -> str:
+    return "lm-eval " + ", ".join(sorted(set(table["lm_eval"].dropna().astype(str)) - {""}))
+
+
+def _short(f: Forecast) -> dict[str, Any]:
+    fields = ("recipe", "family", "task", "target", "forecast", "low", "high", "status", "grade", "actual")
+    return {k: getattr(f, k) for k in fields}
+
+
+def _figure(
+    context: _Context, followed: track.Tracked, record: Record, target: Target, result: Result | None
+) -> dict[str, Any]:
+    """What the report shows of a tracked run: bands, points, and the registered beside the refreshed forecast."""
+    tasks = []
+    for task in (*followed.bands, *([MEAN] if MEAN in followed.series else [])):
+        band, series, verdict = followed.bands.get(task), followed.series.get(task), followed.verdicts.get(task)
+        tasks.append(
+            {
+                "task": task,
+                "band": None if band is None else band.plain(),
+                "points": []
+                if series is None
+                else [
+                    {"tokens": t, "value": v, "stderr": e, "low": lo, "forecast": mid, "high": hi, "alarm": bool(alarm)}
+                    for t, v, e, lo, mid, hi, alarm in zip(
+                        *(
+                            getattr(series, k).tolist()
+                            for k in ("tokens", "value", "stderr", "low", "forecast", "high")
+                        ),
+                        verdict.any.tolist() if verdict else [False] * len(series.tokens),
+                        strict=True,
+                    )
+                ],
+                "registered": _of(record.forecasts, context.recipe, task, followed.target),
+                "refreshed": _of(result.forecasts if result else (), context.recipe, task, followed.target),
+            }
+        )
+    return {
+        "target": followed.target,
+        "run": followed.run,
+        "registered": record.time,
+        "hash": record.hash,
+        "planned_tokens": target.budget().tokens,
+        "tasks": tasks,
+    }
+
+
+def _of(forecasts: Sequence[Forecast], recipe: str, task: str, target: str) -> dict[str, float | None] | None:
+    own = next((f for f in forecasts if (f.recipe, f.task, f.target) == (recipe, task, target)), None)
+    return None if own is None else {"forecast": own.forecast, "low": own.low, "high": own.high}

@@ -1,0 +1,1 @@
+"""``benchcast plan``: how large, on how many tokens, and what it costs."""

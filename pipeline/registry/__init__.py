@@ -1,0 +1,1 @@
+"""Forecasts on the record, and how they fared."""

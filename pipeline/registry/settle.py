@@ -1,0 +1,365 @@
+"""How registered forecasts fared, once the truth is in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from benchcast.reports.records.account import listed
+from benchcast.reports.records.forecast import Forecast, Frozen, Number, typeset
+from benchcast.stages.fit.newton import Array
+from benchcast.stages.forecast.scoring_rules import crps_logit_normal, interval_score, log_score_logit_normal, logit
+from pydantic import Field
+from scipy.stats import norm
+
+from ..core.errors import InputError
+from ..forecasting.run import asked
+from . import known
+from .register import Record, said
+
+SAME_PLAN = 0.05  # of its planned parameters and tokens a run may be off and still be the run that was forecast
+WHOLE = 0.98  # of the documents that were forecast a score must be of
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+
+class Settled(Frozen):
+    """One registered forecast beside the truth; accuracies as fractions."""
+
+    record: str = Field(description="hash of the record, shortened")
+    time: str
+    recipe: str
+    family: str
+    task: str
+    target: str
+    grade: str | None
+    forecast: float | None = Field(description="null when it was refused")
+    low: float | None
+    high: float | None
+    level: float
+    actual: float
+    error: Number = Field(
+        description="forecast minus truth; a refused task counts with its largest score carried forward"
+    )
+    inside: bool | None
+    interval_score: float | None
+    log_score: float | None
+    crps: float | None
+    known: bool = Field(default=False, description="whether the score was in the data when the forecast was registered")
+    fitted: bool = Field(default=False, description="whether the forecast was fitted on it: it counts nowhere")
+
+
+class Settlement(Frozen):
+    """All forecasts that could be settled, and how well their intervals held."""
+
+    settled: tuple[Settled, ...]
+    open: int = Field(description="forecasts without a truth so far")
+    refused: int
+    mean_error: float | None = Field(description="mean absolute error, refused ones by their baseline")
+    coverage: float | None
+    interval_score: float | None
+    calibration: tuple[tuple[float, float], ...] = Field(description="nominal level, share inside so far")
+    known: int = Field(default=0, description="scores known when registered; means leave them out if there are others")
+    notes: tuple[str, ...] = ()
+
+    def write(self, out: str | Path) -> dict[str, Path]:
+        """Typeset ``settlement.pdf``, with its JSON beside it; paths by kind."""
+        from benchcast.reports.documents import settlement
+
+        return typeset(lambda: settlement.write(self.model_dump(mode="json"), Path(out)), out)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The measured runs: scores by checkpoint, and what every run is."""
+
+    scores: dict[tuple[str, str, str], Array]  # (run, task, metric) to the scores of its checkpoints, in order
+    asked: dict[tuple[str, str, str], tuple[float, str]]  # the same, to documents and version of the last checkpoint
+    ways: dict[tuple[str, str, str], int]  # how many ways (shots, prompts) a run was asked a task
+    stated: dict[tuple[str, str, str], list[str]]  # the same, to labels with shots and prompt, where they are known
+    runs: pd.DataFrame  # by run: family, params, tokens, flops of the last checkpoint
+
+    def measured(self, run: str) -> known.Measured:
+        """A run with its last scores."""
+        own = {(task, metric): float(v[-1]) for (name, task, metric), v in self.scores.items() if name == run}
+        return known.measured(run, self.runs.loc[run], own)
+
+
+def truths(table: pd.DataFrame) -> Truth:
+    """What a ladder table says of its runs; a task is known by its name, and by its label with shots and prompt."""
+    rows = table[table["metric"].isin(["acc", "acc_norm"])].sort_values("tokens", kind="stable")
+    rows = rows.assign(n=rows.get("n", np.nan), task_version=rows.get("task_version", ""))  # a frame may lack them
+    scores: dict[tuple[str, str, str], Array] = {}
+    about: dict[tuple[str, str, str], tuple[float, str]] = {}
+    ways: dict[tuple[str, str, str], int] = {}
+    stated: dict[tuple[str, str, str], list[str]] = {}
+    keys = ["run", "task", "metric", "num_fewshot", "prompt"]
+    for (run, task, metric, shots, prompt), part in rows.groupby(keys, sort=False, dropna=False):
+        plain = (str(run), str(task), str(metric))
+        ways[plain] = ways.get(plain, 0) + 1
+        values = part["value"].to_numpy(dtype=float)
+        label = asked(str(task), shots, prompt)
+        for key in (plain, (str(run), label, str(metric))):
+            scores[key] = values
+            about[key] = float(part["n"].iloc[-1]), str(part["task_version"].iloc[-1])
+        if np.isfinite(shots):
+            stated.setdefault(plain, []).append(label)
+    return Truth(
+        scores, about, ways, stated, table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run")
+    )
+
+
+def settle(
+    records: Sequence[Record],
+    table: pd.DataFrame,
+    alias: Mapping[str, str],
+    metric: str = "auto",
+    last: int | None = None,
+) -> Settlement:
+    """Score every forecast whose target was measured.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        A claim that was registered several times counts once, from its oldest record.
+    table : DataFrame
+        Ladder table with the scores.
+    alias : target to run
+        The run that a planned target became.
+    metric : str
+        ``auto``: that of the forecast.
+    last : int, optional
+        A score is the mean of so many last checkpoints; by default of as many as the forecast's ladder was.
+
+    Raises
+    ------
+    InputError
+        When no forecast has a truth, an alias names nothing, or a score cannot be told from another.
+    """
+    truth = truths(table)
+    _check(alias, records, truth)
+    found, waiting, notes, seen = [], 0, [], set()
+    peeked: dict[str, list[str]] = {}
+    for record in records:
+        families = {(f.target, f.family) for f in record.forecasts}
+        for forecast in record.forecasts:
+            if (claim := said(forecast)) in seen:
+                continue
+            seen.add(claim)
+            run = alias.get(forecast.target, forecast.target)
+            why = _no_truth(forecast, run, families, truth)
+            actual = _actual(truth, run, forecast, metric, last) if why is None else why
+            if isinstance(actual, float):
+                before = known.in_table(record, forecast, truth.measured(run))
+                if before is not None and forecast.actual is None:
+                    peeked.setdefault(_was_known(before.run, before.role, run), []).append(forecast.task)
+                found.append(_settled(record, forecast, actual, before.role if before else None))
+                wanted = last or _smoothed(record, forecast)
+                if (has := _checkpoints(truth, run, forecast, metric)) < wanted:
+                    notes.append(
+                        f"{run} has {has} of the last {wanted} checkpoints that a score is the mean of: it is "
+                        "the mean of those, and noisier"
+                    )
+                continue
+            notes += [actual] if actual else []
+            waiting += 1
+    if not found:
+        runs = ", ".join(map(str, truth.runs.index[:6]))
+        more = f"; {notes[0]}" if notes else ""
+        raise InputError(
+            f"no registered target has a score in this table (its runs: {runs}, …){more}; name it with --as"
+            if records
+            else "the register is empty: benchcast register puts forecasts in"
+        )
+    notes += [f"{why} ({len(tasks)}: {listed(dict.fromkeys(tasks))})" for why, tasks in peeked.items()]
+    silent = {record.hash[:12] for record in records if record.seen is None}
+    if unsaid := sum(s.record in silent and not s.known for s in found):
+        notes.append(
+            f"{unsaid} forecasts were registered by an earlier version, which did not record the table they "
+            "were fitted on: whether their scores were known then cannot be checked"
+        )
+    if all(s.known for s in found) and not all(s.fitted for s in found):
+        notes.append("every score was in the data when it was registered: this repeats the report, it proves nothing")
+    return Settlement(settled=tuple(found), open=waiting, notes=tuple(dict.fromkeys(notes)), **_summary(found))
+
+
+def _was_known(name: str, role: str, run: str) -> str:
+    """Why a score is no test of its forecast."""
+    same = run if name == run else f"{run} has the parameters and tokens, or the scores, of {name}, which"
+    if role == "fit":
+        return f"{same} was in the table the forecast was fitted on: no forecast, not counted"
+    return f"{same} was in the data when the forecast was registered: its score was known"
+
+
+def _check(alias: Mapping[str, str], records: Sequence[Record], truth: Truth) -> None:
+    targets = {f.target for record in records for f in record.forecasts}
+    for target, run in alias.items():
+        if target not in targets:
+            raise InputError(
+                f"--as {target}={run}: no registered target is named {target!r} (there are "
+                f"{', '.join(sorted(targets)[:6])}, …)"
+            )
+        if run not in truth.runs.index:
+            raise InputError(f"--as {target}={run}: no run of the table is named {run!r}")
+
+
+def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Truth) -> str | None:
+    """Why a run is not what was forecast: in words, empty where it is not there at all, None where it is."""
+    if run not in truth.runs.index:
+        return ""
+    row = truth.runs.loc[run]
+    if (f.target, str(row["family"])) in families and row["family"] != f.family:
+        return ""  # the forecast of another family for the same plan: that one was not trained
+    pairs = ("params", "tokens") if f.tokens is not None and f.params is not None else ("flops",)
+    for name in pairs:
+        share = float(row[name]) / float(getattr(f, name))
+        if abs(share - 1) > SAME_PLAN:
+            return f"{run} has {share:.2g} times the {name} of {f.target!r} as forecast: it does not settle it"
+    return None
+
+
+def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | str | None:
+    """The truth of a task; of an average, from its members. None: not measured; words: measured otherwise."""
+    parts = f.members or {f.task: 1.0}
+    wanted = (f.metric or metric) if metric == "auto" else metric
+    metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
+    found = [_score(truth, run, f.asked.get(task), task, metrics, last or f.last) for task in parts]
+    for task, value in zip(parts, found, strict=True):
+        if isinstance(value, str):
+            return value
+        if value is not None and (otherwise := _measured_otherwise(truth, run, f, task, metrics)):
+            return otherwise
+    values = [w * value for w, value in zip(parts.values(), found, strict=True) if isinstance(value, float)]
+    return sum(values) if len(values) == len(found) else None
+
+
+def _smoothed(record: Record, f: Forecast) -> int:
+    """Over how many checkpoints most scores that were fitted are means: a ladder may have fewer than it was told."""
+    own = [len(r.lengths) for r in record.seen.runs if r.role == "fit" and r.lengths] if record.seen else []
+    return min(f.last, int(np.median(own))) if own else f.last
+
+
+def _checkpoints(truth: Truth, run: str, f: Forecast, metric: str) -> int:
+    """How many checkpoints of a run have a score: the fewest of a forecast's tasks."""
+    wanted = (f.metric or metric) if metric == "auto" else metric
+    metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
+    names = [name for task in f.members or (f.task,) for name in (f.asked.get(task), task) if name is not None]
+    tasks = [(name, each) for name in names for each in metrics]
+    counts = [len(truth.scores[run, name, each]) for name, each in tasks if (run, name, each) in truth.scores]
+    return min(counts, default=0)
+
+
+def _measured_otherwise(truth: Truth, run: str, f: Forecast, task: str, metrics: Sequence[str]) -> str:
+    """Why a score is not of the documents that were forecast: only some of them, or another version of the task."""
+    keys = [(run, name, each) for name in (f.asked.get(task), task) for each in metrics if name is not None]
+    documents, version = next((truth.asked[key] for key in keys if key in truth.asked), (float("nan"), ""))
+    whole, wanted = f.documents.get(task), f.versions.get(task, "")
+    if whole is not None and documents < WHOLE * whole:
+        return (
+            f"{run}: {task} was measured on {documents:g} documents, and forecast of {whole:g}: a part of them "
+            "does not settle it"
+        )
+    if wanted and version and version not in wanted.split(", "):
+        return (
+            f"{run}: {task} is version {version} in the table, and was forecast as version {wanted}: another "
+            "version does not settle it"
+        )
+    return ""
+
+
+def _score(
+    truth: Truth, run: str, full: str | None, task: str, metrics: Sequence[str], last: int
+) -> float | str | None:
+    """The score of the task as it was asked (``full``), or of its label where that is not known on both sides."""
+    for each in metrics:
+        if full is not None and (run, full, each) in truth.scores:
+            return float(np.mean(truth.scores[run, full, each][-last:]))
+    otherwise: list[str] = []
+    for each in metrics:
+        key = (run, task, each)
+        if key not in truth.scores:
+            continue
+        if full is not None and key in truth.stated:
+            otherwise += truth.stated[key]
+            continue
+        if truth.ways.get(key, 1) > 1:
+            raise InputError(
+                f"{run}: {task} was measured in {truth.ways[key]} ways (shots, prompts); keep the one that was forecast"
+            )
+        return float(np.mean(truth.scores[key][-last:]))
+    if otherwise:
+        has = ", ".join(dict.fromkeys(otherwise))
+        return f"{run}: {full} was forecast, the table has {has}: another question does not settle it"
+    return None
+
+
+def _settled(record: Record, f: Forecast, actual: float, before: str | None) -> Settled:
+    """A forecast beside its truth; ``before`` is the role that the run had in the record's table, if it was there."""
+    value = f.forecast if f.forecast is not None else f.baselines.carry_forward
+    scores: dict[str, Any] = dict.fromkeys(("inside", "interval_score", "log_score", "crps"))
+    if f.forecast is not None and f.low is not None and f.high is not None:
+        center, scale = _logit_normal(f)
+        scores = {
+            "inside": bool(f.low <= actual <= f.high),
+            "interval_score": float(interval_score(f.low, f.high, actual, f.level)),
+            "log_score": float(log_score_logit_normal(center, scale, actual)),
+            "crps": float(crps_logit_normal(center, scale, actual)[0]),
+        }
+    return Settled(
+        record=record.hash[:12],
+        time=record.time,
+        recipe=f.recipe,
+        family=f.family,
+        task=f.task,
+        target=f.target,
+        grade=f.grade,
+        forecast=f.forecast,
+        low=f.low,
+        high=f.high,
+        level=f.level,
+        actual=actual,
+        error=float("nan") if value is None else value - actual,
+        fitted=before == "fit",
+        known=f.actual is not None or before is not None,
+        **scores,
+    )
+
+
+def _logit_normal(f: Forecast) -> tuple[float, float]:
+    """The forecast as a distribution: its centre, and the scale that its interval implies."""
+    ends = logit([_known(f.low), _known(f.high)])
+    return float(logit(_known(f.forecast))), max(float(ends[1] - ends[0]) / (2 * norm.ppf(0.5 + f.level / 2)), 1e-4)
+
+
+def _summary(found: Sequence[Settled]) -> dict[str, Any]:
+    before = sum(s.known for s in found)
+    found = [s for s in found if not s.known] or [s for s in found if not s.fitted]
+    error = np.array([s.error for s in found], dtype=float)
+    stated = [s for s in found if s.inside is not None]
+    z = np.array([_standardised(s) for s in stated])
+    held = [(level, float(np.mean(z <= norm.ppf(0.5 + level / 2)))) for level in LEVELS] if len(z) else []
+    return {
+        "refused": len(found) - len(stated),
+        "known": before,
+        "mean_error": float(np.nanmean(np.abs(error))) if np.isfinite(error).any() else None,
+        "coverage": float(np.mean([bool(s.inside) for s in stated])) if stated else None,
+        "interval_score": float(np.mean([s.interval_score or 0.0 for s in stated])) if stated else None,
+        "calibration": tuple(held),
+    }
+
+
+def _standardised(s: Settled) -> float:
+    """The miss in units of the stated scale, on the side it fell."""
+    center, actual = float(logit(_known(s.forecast))), float(logit(s.actual))
+    end = float(logit(_known(s.high if actual > center else s.low)))
+    half = abs(end - center) / float(norm.ppf(0.5 + s.level / 2))
+    return abs(actual - center) / max(half, 1e-6)
+
+
+def _known(value: float | None) -> float:
+    """A number that is there: only forecasts with an interval come here."""
+    assert value is not None
+    return value

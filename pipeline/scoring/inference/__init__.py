@@ -1,0 +1,1 @@
+"""From requests to log-likelihoods: models, workers and executors (torch)."""

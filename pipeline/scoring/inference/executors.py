@@ -1,0 +1,242 @@
+"""Where workers run: in this process, in processes of this machine, or on a Ray cluster.
+
+Every worker is a seat of its own: the driver gives it one job at a time and knows which one it lost when it dies. So
+the jobs of one checkpoint can follow each other on one worker, and a lost worker costs one job, which is tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from ...core.config import ScoreSettings
+from ...core.errors import InputError, first_line
+from ...core.redact import redacted
+from .worker import Job, Rules, Scored, Worker, answer_here
+
+
+class Lost(Exception):
+    """A worker died before it answered: killed, out of memory, or its machine went away."""
+
+
+class Seat(Protocol):
+    """A place where one worker sits."""
+
+    def submit(self, job: Job) -> Future[Scored]:
+        """Start a job; the future raises ``Lost`` when the worker dies."""
+
+    def close(self) -> None:
+        """Send the worker away, and free what it holds; the next job calls a new one."""
+
+
+class _Here:
+    """The worker in this process; ``submit`` returns when the job is done."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._worker: Worker | None = None
+
+    def submit(self, job: Job) -> Future[Scored]:
+        future: Future[Scored] = Future()
+        try:
+            self._worker = self._worker or Worker(self._rules)
+            future.set_result(self._worker.answer(job))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        self._worker = None
+
+
+class _Process:
+    """A worker in a process of its own, started again after it died."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._pool: ProcessPoolExecutor | None = None
+
+    def submit(self, job: Job) -> Future[Scored]:
+        answer: Future[Scored] = Future()
+        try:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+            inner = self._pool.submit(answer_here, self._rules, job)
+        except BrokenProcessPool as error:  # it died between two jobs
+            self._pool = None
+            answer.set_exception(Lost(str(error)))
+            return answer
+
+        def hand_over(done: Future[Scored]) -> None:
+            error = done.exception()
+            if isinstance(error, BrokenProcessPool):
+                self._pool = None
+                error = Lost("the worker process died (killed, or out of memory)")
+            if error is None:
+                answer.set_result(done.result())
+            else:
+                answer.set_exception(error)
+
+        inner.add_done_callback(hand_over)
+        return answer
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+class _Ray:
+    """A Ray actor, placed again by Ray after it or its node died."""
+
+    def __init__(self, rules: Rules, cpus: float, gpus: float) -> None:
+        import ray
+
+        self._make = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(Worker)
+        self._rules = rules
+        self._actor: Any = None
+        self._gone = False
+
+    def submit(self, job: Job) -> Future[Scored]:
+        import ray.exceptions
+
+        if self._gone:  # it may only be out of reach: it must not come back beside its successor
+            self.close()
+        self._actor = self._actor or self._make.remote(self._rules)
+        answer: Future[Scored] = Future()
+
+        def hand_over(done: Future[Scored]) -> None:
+            error = done.exception()
+            if isinstance(
+                error, ray.exceptions.RayActorError | ray.exceptions.WorkerCrashedError | ray.exceptions.ObjectLostError
+            ):
+                self._gone = True  # not closed here: this runs in Ray's own thread
+                error = Lost(redacted(first_line(error)))
+            if error is None:
+                answer.set_result(done.result())
+            else:
+                answer.set_exception(error)
+
+        self._actor.answer.remote(job).future().add_done_callback(hand_over)
+        return answer
+
+    def close(self) -> None:
+        import ray
+
+        if self._actor is not None:
+            with contextlib.suppress(Exception):  # dead, or its node is
+                ray.kill(self._actor)
+        self._actor, self._gone = None, False
+
+
+@contextmanager
+def seats(settings: ScoreSettings) -> Iterator[list[Seat]]:
+    """The workers that the settings ask for.
+
+    Raises
+    ------
+    InputError
+        When the executor needs something that is not installed, or a device that is not there.
+    """
+    if settings.backend == "vllm" and importlib.util.find_spec("vllm") is None:
+        raise InputError("score.backend: vllm is not installed: pip install 'lm-eval[vllm]'")
+    _check_device(settings.device)
+    make = _ray if settings.executor == "ray" else _local
+    with make(settings) as made:
+        try:
+            yield made
+        finally:
+            for seat in made:
+                seat.close()
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    if device == "auto":
+        return
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise InputError(f"score.device: {device!r} is no device; give auto, cpu, cuda or cuda:0, cuda:1, …") from None
+
+
+@contextmanager
+def _local(settings: ScoreSettings) -> Iterator[list[Seat]]:
+    import torch
+
+    count = torch.cuda.device_count()
+    if settings.device.startswith("cuda") and not count:
+        raise InputError(f"score.device: {settings.device!r}: torch finds no GPU here; give cpu or auto")
+    if settings.device.startswith("cuda:") and int(settings.device[5:]) >= count:
+        raise InputError(f"score.device: {settings.device!r}: torch finds {count} GPUs here, numbered from 0")
+    gpus = count if settings.device == "auto" or settings.device == "cuda" else 0
+    workers = settings.workers or max(1, gpus)
+    if workers == 1:
+        device = "cuda:0" if gpus else "cpu" if settings.device == "auto" else settings.device
+        yield [_Here(_rules(settings, device, _threads(settings)))]
+        return
+    # On CPUs one thread each, unless the machine has more cores than workers.
+    threads = _threads(settings) or max(1, (os.cpu_count() or 1) // workers)
+    devices = [f"cuda:{i % gpus}" if gpus else settings.device.replace("auto", "cpu") for i in range(workers)]
+    yield [_Process(_rules(settings, device, None if gpus else threads)) for device in devices]
+
+
+@contextmanager
+def _ray(settings: ScoreSettings) -> Iterator[list[Seat]]:
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(f"score.executor: ray is not installed: pip install 'benchcast[ray]' ({error})") from error
+    own = not ray.is_initialized()
+    if own:
+        try:
+            ray.init(address="auto", log_to_driver=False, logging_level="error")  # a cluster that is running
+        except ConnectionError:
+            ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+    try:
+        has = ray.cluster_resources()
+        gpus = (
+            settings.gpus_per_worker
+            if settings.gpus_per_worker is not None
+            else 1.0
+            if has.get("GPU") and settings.device != "cpu"
+            else 0.0
+        )
+        cpus = settings.cpus_per_worker or 1.0
+        fit = min(has.get("CPU", 1.0) / cpus, has.get("GPU", 0.0) / gpus if gpus else math.inf)
+        if fit < 1:
+            raise InputError(
+                f"score.cpus_per_worker, score.gpus_per_worker: a worker needs {cpus:g} CPUs and {gpus:g} GPUs; the "
+                f"cluster has {has.get('CPU', 0):g} and {has.get('GPU', 0):g}"
+            )
+        rules = _rules(settings, "cuda:0" if gpus else "cpu", None if gpus else max(1, int(cpus)))
+        yield [_Ray(rules, cpus, gpus) for _ in range(settings.workers or max(1, int(fit)))]
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _threads(settings: ScoreSettings) -> int | None:
+    return None if settings.cpus_per_worker is None else max(1, int(settings.cpus_per_worker))
+
+
+def _rules(settings: ScoreSettings, device: str, threads: int | None) -> Rules:
+    return Rules(
+        device,
+        settings.dtype,
+        settings.batch_size,
+        settings.share_prefix,
+        threads,
+        settings.backend,
+        settings.add_bos_token,
+        settings.max_length,
+    )

@@ -1,0 +1,195 @@
+"""One worker: a process that holds a model and answers requests. It knows torch, but neither lm-eval nor the store."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...core.digest import object_digest
+from ..checkpoints import files as checkpoints
+from ..checkpoints.files import CheckpointError, Files, Signature
+from ..requests.encoded import Encoded
+
+KEPT_LAYOUTS = 8  # plans of batches that are kept for the next checkpoint
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a worker computes; ``threads`` is torch's on a CPU, empty for its default."""
+
+    device: str
+    dtype: str
+    batch_size: int
+    share: str = "auto"
+    threads: int | None = None
+    backend: str = "hf"
+    add_bos_token: bool = False
+    max_length: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Requests to a checkpoint: ``key`` names the requests, so that their layout is planned once.
+
+    ``digest`` is the checkpoint's, ``seen`` the signature its files had when they were hashed, ``limit`` its context
+    in tokens.
+    """
+
+    files: Files
+    digest: str
+    seen: Signature
+    limit: int
+    key: str
+    requests: Encoded
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Log-likelihoods (nats, (r,)), whether greedy, and how it was computed; or ``failure``, why it could not be.
+
+    ``loaded`` tells a checkpoint that could not be loaded from requests that it could not answer. ``changed`` means
+    that the files were not, or did not stay, those of the job's digest: nothing else counts then.
+    """
+
+    logliks: Any
+    greedy: Any
+    how: dict[str, Any]
+    failure: str = ""
+    loaded: bool = True
+    changed: bool = False
+
+
+class Worker:
+    """Answers jobs one after the other; the model of the last checkpoint stays loaded."""
+
+    def __init__(self, rules: Rules) -> None:
+        import torch
+
+        if rules.threads:
+            torch.set_num_threads(rules.threads)
+        self._rules = rules
+        self._loaded: tuple[str, str] | None = None
+        self._agreed: dict[str, Signature] = {}  # by digest: a signature found to be of that content
+        self._live: Any = None
+        self._layouts: OrderedDict[tuple[str, int, bool], Any] = OrderedDict()
+        self._shares: dict[tuple[str, str], bool] = {}
+        self._how = {
+            "torch": torch.__version__,
+            "transformers": importlib.metadata.version("transformers"),
+            "device": rules.device,
+            "backend": rules.backend,
+        }
+
+    def answer(self, job: Job) -> Scored:
+        """Score the job's requests; what the checkpoint is to blame for comes back as ``failure``.
+
+        The files are looked at before they are read and after the last answer (they may be mapped into memory, not
+        copied): only what stayed the same in between has the scores.
+        """
+        before = checkpoints.signature(job.files)
+        # On another machine the same files may have other inodes and times.
+        if before not in (job.seen, self._agreed.get(job.digest)):
+            if not checkpoints.still(job.files, job.digest):
+                self._loaded = None
+                return Scored(None, None, self._how, changed=True)
+            self._agreed = {job.digest: before}
+            self._loaded = None
+        found = self._answer(job)
+        if checkpoints.signature(job.files) != before:
+            self._loaded = None
+            return Scored(None, None, self._how, changed=True)
+        return found
+
+    def _answer(self, job: Job) -> Scored:
+        try:
+            return self._harness(job) if self._rules.backend != "hf" else self._torch(job)
+        except CheckpointError as error:
+            loaded = self._loaded == (job.digest, str(job.files.folder))
+            self._loaded = None
+            return Scored(None, None, self._how, str(error), loaded)
+
+    def _torch(self, job: Job) -> Scored:
+        import torch
+
+        from . import loglikelihood as engine
+        from . import model
+
+        if self._live is None:
+            self._live = model.Live(self._rules.dtype, self._rules.device)
+        here = (job.digest, str(job.files.folder))
+        if self._loaded != here:
+            self._loaded = None
+            self._live.put(job.files)
+            self._loaded = here
+        embedded = self._live.model.get_input_embeddings().weight.shape[0]
+        if (top := int(job.requests.tokens.max(initial=0))) >= embedded:  # on a GPU it would end the process
+            raise CheckpointError(f"token {top} has no embedding: the model has {embedded}")
+        try:
+            layout = self._layout(job)
+            found = engine.answer(self._live.model, job.requests, layout)
+        except torch.OutOfMemoryError as error:
+            raise CheckpointError(f"a single row does not fit into the memory of {self._rules.device}") from error
+        how = self._how | {"batch_size": layout.batch_size, "shared_prefix": layout.shared}
+        return Scored(found.logliks, found.greedy, how)
+
+    def _layout(self, job: Job) -> Any:
+        """The batches of a job: planned once for its requests, with or without shared prefixes by the architecture."""
+        from . import loglikelihood as engine
+
+        model, size = self._live.model, self._rules.batch_size
+        kind = (job.key, object_digest(job.files.config))
+        if kind not in self._shares:
+            share = self._rules.share
+            self._shares[kind] = engine.shares(model, job.requests, job.limit, size, share)  # type: ignore[arg-type]
+        key = (job.key, job.limit, self._shares[kind])
+        if key not in self._layouts:
+            self._layouts[key] = engine.layout(job.requests, job.limit, size, share=self._shares[kind])
+        self._layouts.move_to_end(key)
+        while len(self._layouts) > KEPT_LAYOUTS:
+            self._layouts.popitem(last=False)
+        return self._layouts[key]
+
+    def _harness(self, job: Job) -> Scored:
+        """Through a model class of lm-eval, built anew for every checkpoint."""
+        import lm_eval.models  # noqa: F401 - registers the classes
+        from lm_eval.api.registry import get_model
+
+        here = (job.digest, str(job.files.folder))
+        if self._loaded != here:
+            self._live, self._loaded = None, None
+            given: dict[str, Any] = {"pretrained": str(job.files.folder), "dtype": self._rules.dtype}
+            given |= {"tokenizer": str(job.files.tokenizer_folder), "batch_size": self._rules.batch_size}
+            given |= {"device": self._rules.device}  # vLLM goes by CUDA_VISIBLE_DEVICES and says so
+            given |= {"add_bos_token": self._rules.add_bos_token, "max_length": self._rules.max_length}
+            try:
+                self._live = get_model(self._rules.backend)(trust_remote_code=False, **given)
+            except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as error:
+                what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                raise CheckpointError(f"{self._rules.backend} cannot load it: {what}") from error
+            self._loaded = here
+        prompts = job.requests.prompts.tolist()
+        # One answer length at a time: lm-eval's logits cache mixes up one sequence cut at two places.
+        results = np.zeros((len(job.requests), 2))
+        for length in np.unique(job.requests.answers):
+            which = np.flatnonzero(job.requests.answers == length)
+            sequences = job.requests.sequences()
+            asked = [(("", ""), sequences[i][: prompts[i]], sequences[i][prompts[i] :]) for i in which]
+            results[which] = self._live._loglikelihood_tokens(asked, disable_tqdm=True)
+        how = self._how | {"batch_size": self._rules.batch_size, "shared_prefix": False}
+        return Scored(results[:, 0], results[:, 1] > 0, how)
+
+
+_mine: dict[str, Worker] = {}
+
+
+def answer_here(rules: Rules, job: Job) -> Scored:
+    """Answer with this process's worker, made at the first call; what a pool of processes runs."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if "worker" not in _mine:
+        _mine["worker"] = Worker(rules)
+    return _mine["worker"].answer(job)

@@ -1,0 +1,1 @@
+"""What checkpoints are asked: tasks and texts as token ids."""

@@ -1,0 +1,269 @@
+"""lm-eval's tasks, loaded and turned into requests once for all checkpoints.
+
+lm-eval draws few-shot examples anew at every ``evaluate`` call, so that the second checkpoint of a loop is asked
+other questions than the first. Here the prompts are built once, exactly as the first ``simple_evaluate`` call would,
+and reused; the hash of everything asked is part of a cell's identity, so an edited task is noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import hashlib
+import inspect
+import io
+import itertools
+import json
+import logging
+import os
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core import reading
+from ...core.config import ScoreSettings
+from ...core.errors import BenchcastError, Fault, FaultsError, first_line
+from ...data.document_metrics import answer_bytes
+
+
+class TaskError(BenchcastError):
+    """A task that cannot be asked, or not of this checkpoint; the others go on."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One document: lm-eval's requests for it, the answers they ask for, and which of them is right.
+
+    After the answers' requests there may be more: those that ask for the answers without the prompt.
+    ``answer_bytes`` are the answers' lengths.
+    """
+
+    doc: Any
+    requests: tuple[Any, ...]
+    answers: tuple[str, ...]
+    gold: int
+    answer_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task ready to be asked; ``harness`` is lm-eval's object, ``digest`` the hash of everything that is asked."""
+
+    name: str
+    harness: Any
+    questions: tuple[Question, ...]
+    num_fewshot: int
+    version: str
+    digest: str
+
+    @property
+    def requests(self) -> list[Any]:
+        """All requests, document after document."""
+        return [request for question in self.questions for request in question.requests]
+
+
+def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], dict[str, str]]:
+    """Build every task's questions, and say of each task that cannot be asked why.
+
+    Raises
+    ------
+    FaultsError
+        When no task is left.
+    """
+    manager = _manager(settings, base)
+    built: dict[str, Task] = {}
+    failures: dict[str, str] = {}
+    for name in dict.fromkeys(settings.tasks):
+        if name not in manager.task_index:
+            failures[name] = _unknown(name, manager.all_tasks)
+            continue
+        for task_name, harness in _load(manager, name, failures).items():
+            try:
+                built[task_name] = _build(task_name, harness, settings)
+            except TaskError as error:
+                failures[task_name] = str(error)
+            except Exception as error:
+                failures[task_name] = f"its questions cannot be built: {first_line(error)}"
+    if not built:
+        raise FaultsError([Fault(f"score.tasks: {name}", why) for name, why in failures.items()])
+    return list(built.values()), failures
+
+
+@contextlib.contextmanager
+def silent_bars() -> Iterator[None]:
+    """Keep the progress bars that datasets and lm-eval always draw out of our own output."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def cached_templates() -> Iterator[None]:
+    """Let lm-eval compile each prompt template once; it compiles it again for every document and every checkpoint."""
+    from lm_eval import utils
+
+    utils.env.from_string = functools.lru_cache(1024)(utils.env.from_string)
+    try:
+        yield
+    finally:
+        del utils.env.from_string
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence lm-eval's and transformers' logs: what matters in them is raised or counted instead."""
+    from transformers.utils import logging as theirs
+
+    harness = logging.getLogger("lm_eval")
+    level, theirs_level = harness.level, theirs.get_verbosity()
+    harness.setLevel(logging.ERROR)
+    theirs.set_verbosity_error()
+    try:
+        yield
+    finally:
+        harness.setLevel(level)
+        theirs.set_verbosity(theirs_level)
+
+
+def _load(manager: Any, name: str, failures: dict[str, str]) -> dict[str, Any]:
+    """A task, or the tasks of a group; where one of a group cannot be loaded, the others are."""
+    _seed()
+    try:
+        with silent_bars():
+            found: dict[str, Any] = manager.load([name])["tasks"]
+            return found
+    except Exception as error:  # a task file runs its own code and reads its own data: anything can come
+        members = getattr(manager.task_index[name], "cfg", None) or {}
+        below = members.get("task") if isinstance(members, dict) else None
+        names = [n for n in below if isinstance(n, str)] if isinstance(below, list) else []
+        if len(names) < 2:
+            failures[name] = f"cannot be loaded: {first_line(error)}"
+            return {}
+    parts: dict[str, Any] = {}
+    for member in names:
+        if member in manager.task_index:
+            parts |= _load(manager, member, failures)
+        else:
+            failures[member] = "is no task that lm-eval knows"
+    return parts
+
+
+def _seed() -> None:
+    """lm-eval's own default seeds, for task code that draws from the global generators; anew for every task, so that
+    what one task is asked does not depend on the others."""
+    import torch
+
+    random.seed(0)
+    np.random.seed(1234)
+    torch.manual_seed(1234)
+
+
+def _manager(settings: ScoreSettings, base: Path) -> Any:
+    from lm_eval.tasks import TaskManager
+
+    include = None if settings.include_path is None else base / settings.include_path
+    if include is not None and not include.is_dir():
+        raise FaultsError([Fault("score.include_path", f"{include} is not a folder")])
+    if include is not None and (odd := list(_unreadable(include))):
+        raise FaultsError(odd)
+    if include is not None:
+        manager = TaskManager(include_path=str(include), include_defaults=False)
+        if all(name in manager.task_index for name in settings.tasks):
+            return manager  # lm-eval's own 14,000 task files take ten seconds to read
+    return TaskManager(include_path=None if include is None else str(include))
+
+
+def _unreadable(folder: Path) -> Iterator[Fault]:
+    """Task files that lm-eval would wait for, or read for ever."""
+    for parent, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.suffix in (".yaml", ".yml", ".py"):
+                try:
+                    reading.check(path, reading.MOST_CONFIG)
+                except reading.Unreadable as error:
+                    yield Fault(f"score.include_path: {path}", f"cannot be read: {error}", "remove it")
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 3)
+    return "is no task that lm-eval knows" + (f" (did you mean {' or '.join(near)}?)" if near else "")
+
+
+def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
+    """Ask as simple_evaluate would: its rules for shots, its seed, its order."""
+    if harness.OUTPUT_TYPE not in ("multiple_choice", "loglikelihood"):
+        raise TaskError(f"is of type {harness.OUTPUT_TYPE}; only multiple_choice and loglikelihood tasks are scored")
+    own = harness.get_config("num_fewshot")
+    if own is None:
+        harness.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
+    elif own != 0 and settings.num_fewshot is not None:
+        harness.set_config(key="num_fewshot", value=settings.num_fewshot)
+    harness.set_fewshot_seed(seed=settings.seed)
+    with silent_bars():
+        harness.build_all_requests(limit=settings.limit, rank=0, world_size=1)
+    questions = tuple(_questions(harness))
+    shots = int(harness.get_config("num_fewshot"))
+    return Task(name, harness, questions, shots, str(harness.VERSION), _asked(harness, questions))
+
+
+def _questions(harness: Any) -> Iterable[Question]:
+    if harness.get_config("filter_list") is not None or (harness.get_config("repeats") or 1) > 1:
+        raise TaskError("filters or repeats its answers, which a log-likelihood score has no use for")
+    for number, group in itertools.groupby(harness.instances, key=lambda r: r.doc_id):
+        requests = tuple(sorted(group, key=lambda r: r.idx))
+        answers, gold = _gold(harness, requests, number)
+        lengths = tuple(map(answer_bytes, answers))
+        if 0 in lengths:
+            which = "gold answer" if lengths[gold] == 0 else f"choice {lengths.index(0)}"
+            raise TaskError(f"document {number}: the {which} is empty")
+        yield Question(requests[0].doc, requests, tuple(answers), gold, lengths)
+
+
+def _gold(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str], int]:
+    """The answers in the order of the requests, and which of them is right."""
+    doc = requests[0].doc
+    if harness.OUTPUT_TYPE == "loglikelihood":
+        return [requests[0].args[1]], 0
+    choices = harness.doc_to_choice(doc)
+    # With several inputs (Winogrande) the choices stand in the prompts, and one answer follows each of them.
+    gold = harness.doc_to_text(doc) if harness.multiple_input else harness.doc_to_target(doc)
+    answers = [str(harness.doc_to_target(doc))] * len(choices) if harness.multiple_input else list(choices)
+    if isinstance(gold, str) and gold in choices:
+        gold = choices.index(gold)
+    if isinstance(gold, list):
+        raise TaskError("has several gold answers per document, for which no gold loss is defined")
+    if isinstance(gold, bool) or not isinstance(gold, int) or not 0 <= gold < len(choices):
+        raise TaskError(f"document {number}: gold {gold!r} is none of its {len(choices)} choices")
+    return answers, gold
+
+
+def _asked(harness: Any, questions: Sequence[Question]) -> str:
+    """Hash of everything that decides the score besides the model: prompts, answers, gold, documents, metrics."""
+    config = harness.dump_config()
+    how = [str(harness.VERSION), sorted(harness.aggregation()), config.get("metric_list"), _sources(harness)]
+    total = hashlib.sha256(json.dumps(how, default=str).encode())
+    for question in questions:
+        asked = [[list(r.args) for r in question.requests], question.gold, question.answer_bytes, question.doc]
+        total.update(json.dumps(asked, default=str).encode())
+    return total.hexdigest()
+
+
+def _sources(harness: Any) -> list[str]:
+    """Source of the functions that turn answers into metrics, which a task file may bring along."""
+    functions = [
+        getattr(harness.config, "process_results", None),
+        *harness.aggregation().values(),
+        *getattr(harness, "_metric_fn_list", {}).values(),
+    ]
+    found = []
+    for function in functions:
+        # lm-eval's own are covered by its version; what has no source (a partial, a builtin) by its name.
+        if callable(function) and not str(getattr(function, "__module__", "")).startswith("lm_eval."):
+            with contextlib.suppress(OSError, TypeError):
+                found.append(inspect.getsource(function))
+    return found

@@ -1,0 +1,1 @@
+"""PDF, web page and files: results in, bytes out."""

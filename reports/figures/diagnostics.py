@@ -1,0 +1,74 @@
+"""Residuals against leverage: which runs a law misses, and which hold it where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from ..text.wording import clean
+from .panels import BLUE, GREY, Grid, Record, axis_ticks, render, styled
+
+ACROSS, MOST, NAMED = 3, 6, 3
+FAR, HEAVY = 3.0, 0.5  # residual standard deviations, and leverage, beyond which a run is named
+ROW, MARGIN = 1.75, 0.12  # inches
+Panel = tuple[str, Sequence[Record]]
+
+
+def panels(
+    laws: Sequence[Record], pairs: Sequence[tuple[str, str]], most: int, names: Mapping[str, str]
+) -> Sequence[Panel]:
+    """A panel per recipe and law: the first ``most`` (family, task) pairs, and laws that belong to none of the pairs.
+
+    Points have run, task, residual and leverage.
+    """
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for law in laws:
+        pair = (law["family"], law["task"])
+        if pair in pairs[:most] or pair not in pairs:
+            points = [d | {"task": law["task"]} for d in law.get("diagnostics", ())]
+            found.setdefault((law["recipe"], law["law"]), []).extend(points)
+    return [(f"{names.get(recipe, recipe)}: {law}", points) for (recipe, law), points in found.items() if points][:MOST]
+
+
+def diagnostics_figure(shown: Sequence[Panel]) -> bytes:
+    """The panels, as SVG; what lies far off or holds more than half of its own fit is named."""
+    with styled():
+        canvas, axes, _ = Grid(ACROSS, ROW, MARGIN, left=0.052, gap=0.068, below=0.4, around=0.62).draw(len(shown))
+        for ax, (title, points) in zip(axes, shown, strict=True):
+            _draw(ax, points)
+            ax.set_title(clean(title, 44), loc="left", fontsize=6.5, pad=2)
+        return render(canvas)
+
+
+def _draw(ax: Axes, points: Sequence[Record]) -> None:
+    ends = max(FAR + 0.5, *(abs(p["residual"]) * 1.1 for p in points))
+    widest = max(HEAVY + 0.1, *(p["leverage"] * 1.08 for p in points))
+    for level in (-FAR, 0.0, FAR):
+        ax.axhline(level, color=GREY, lw=0.7, ls="-" if level == 0 else (0, (4, 2)), zorder=1)
+    ax.axvline(HEAVY, color=GREY, lw=0.7, ls=(0, (4, 2)), zorder=1)
+    ax.plot([p["leverage"] for p in points], [p["residual"] for p in points], "o", color=BLUE, ms=2.6, mew=0, alpha=0.6)
+    odd = [p for p in points if abs(p["residual"]) > FAR or p["leverage"] > HEAVY]
+    odd.sort(key=lambda p: (-max(abs(p["residual"]) / FAR, p["leverage"] / HEAVY), p["run"], p["task"]))
+    named: list[tuple[float, float]] = []
+    worst: dict[str, Record] = {}
+    for p in odd:
+        worst.setdefault(p["run"], p)
+    for p in worst.values():
+        place = p["leverage"] / widest, p["residual"] / ends
+        if len(named) == NAMED or any(abs(place[0] - x) < 0.25 and abs(place[1] - y) < 0.12 for x, y in named):
+            continue
+        named.append(place)
+        right = p["leverage"] > 0.6 * widest
+        ax.annotate(
+            f" {clean(p['run'], 16)} ",
+            (p["leverage"], p["residual"]),
+            fontsize=5.2,
+            va="center",
+            ha="right" if right else "left",
+        )
+    axis_ticks(ax, 0.0, widest, "x", 4)
+    axis_ticks(ax, -ends, ends, "y", 5)
+    ax.set_xlabel("leverage", labelpad=1)
+    ax.set_ylabel("residual (s.d.)", labelpad=1)

@@ -1,0 +1,134 @@
+"""Where the ladder's runs lie in (N, D), and how far outside of them the targets are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from scipy.spatial import ConvexHull, QhullError
+
+from ..text.wording import clean, count, finite
+from .panels import BLUE, GREY, VERMILLION, WIDTH, Record, log_label, render, styled
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "fit": {"marker": "o", "color": BLUE, "mec": "white", "mew": 0.4, "ms": 5, "label": "fitted"},
+    "held out": {"marker": "D", "mfc": "white", "mec": "black", "ms": 4.5, "label": "held out"},
+    "unused": {"marker": "x", "color": GREY, "ms": 4, "mew": 0.8, "label": "not used"},
+}
+RATIOS = (1, 5, 20, 100, 500, 2500)  # tokens per parameter drawn as lines
+MOST_NAMES = 8
+Place = tuple[float, float]
+
+
+def coverage_figure(ladder: Sequence[Record], forecasts: Sequence[Record]) -> bytes | None:
+    """Runs and planned targets on axes of parameters and tokens, as SVG; None where no run has both."""
+    runs = [run for run in ladder if _place(run)]
+    planned = _planned(forecasts, {run["run"] for run in ladder})
+    if not any(run["role"] == "fit" for run in runs):
+        return None
+    with styled():
+        canvas = Figure(figsize=(WIDTH, 2.9))
+        ax = canvas.add_axes((0.075, 0.14, 0.62, 0.83))
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        _limits(ax, [*map(_known, runs), *planned.values()])
+        _lines(ax)
+        _hull(ax, [_known(run) for run in runs if run["role"] == "fit"])
+        for role, look in LOOKS.items():
+            places = [_known(run) for run in runs if run["role"] == role]
+            if places:
+                ax.plot(*zip(*places, strict=True), ls="none", zorder=4, **look)
+        if planned:
+            ax.plot(
+                *zip(*planned.values(), strict=True),
+                ls="none",
+                marker="*",
+                ms=9,
+                color=VERMILLION,
+                mec="black",
+                mew=0.5,
+                zorder=5,
+                label="planned",
+            )
+        _names(ax, planned | {run["run"]: _known(run) for run in runs if run["role"] == "held out"})
+        canvas.legend(*ax.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0.72, 0.97), labelspacing=0.6)
+        return render(canvas)
+
+
+def _place(record: Record) -> Place | None:
+    params, tokens = finite(record["params"]), finite(record["tokens"])
+    return (params, tokens) if params and tokens and params > 0 and tokens > 0 else None
+
+
+def _known(record: Record) -> Place:
+    place = _place(record)
+    assert place is not None
+    return place
+
+
+def _planned(forecasts: Iterable[Record], runs: set[str]) -> dict[str, Place]:
+    """Targets that are no runs of the ladder, with N and D where both are known."""
+    places = {f["target"]: _place(f) for f in forecasts if f["target"] not in runs}
+    return {name: place for name, place in places.items() if place}
+
+
+def _limits(ax: Axes, places: Sequence[Place]) -> None:
+    """A third of a decade around everything, and ticks at whole decades, or finer where there are few."""
+    for axis, values in zip("xy", zip(*places, strict=True), strict=True):
+        low, high = min(values) / 2, max(values) * 2
+        getattr(ax, f"set_{axis}lim")(low, high)
+        subs = (1.0,) if high / low > 300 else (1.0, 2.0, 5.0)
+        side = getattr(ax, f"{axis}axis")
+        side.set_major_locator(LogLocator(subs=subs, numticks=12))
+        side.set_minor_locator(NullLocator())
+        side.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+    ax.set_xlabel("parameters N", labelpad=2)
+    ax.set_ylabel("training tokens D", labelpad=2)
+
+
+def _lines(ax: Axes) -> None:
+    """Equal tokens per parameter, and equal FLOPs by C = 6ND."""
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    ends = np.array([x0, x1])
+    for ratio in RATIOS:
+        ax.plot(ends, ratio * ends, color=GREY, lw=0.6, ls=(0, (4, 2)), zorder=1)
+        at = min(x1 * 0.93, y1 * 0.8 / ratio)
+        if at > x0 * 1.3 and ratio * at > y0:
+            ax.text(at, ratio * at, f"{ratio}", fontsize=5.5, color=GREY, ha="right", va="bottom")
+    first = math.ceil(math.log10(6) + math.log10(x0) + math.log10(y0))
+    last = min(math.floor(math.log10(6) + math.log10(x1) + math.log10(y1)), 300)
+    for exponent in range(first, last + 1, max(1, (last - first) // 5)):
+        ax.plot(ends, 10.0**exponent / 6 / ends, color=GREY, lw=0.6, ls=(0, (1, 2)), zorder=1)
+        # A line of equal FLOPs leaves the map at the bottom or at the right.
+        at = min(10.0**exponent / 6 / (y0 * 1.15), x1 * 0.97)
+        if at > x0:
+            ax.text(at, 10.0**exponent / 6 / at, log_label(10.0**exponent), fontsize=5.5, color=GREY, ha="right")
+    ax.plot([], [], color=GREY, lw=0.6, ls=(0, (4, 2)), label="tokens per parameter")
+    ax.plot([], [], color=GREY, lw=0.6, ls=(0, (1, 2)), label="FLOPs (6ND)")
+    ax.grid(False)
+
+
+def _hull(ax: Axes, places: Sequence[Place]) -> None:
+    """What the fitted runs enclose: outside of it a law is extrapolated."""
+    logs = np.log10(np.array(places))
+    try:
+        corners = 10 ** logs[ConvexHull(logs).vertices]
+    except (QhullError, ValueError):  # fewer than three runs, or all on one line
+        return
+    ax.fill(*corners.T, color=BLUE, alpha=0.13, lw=0, zorder=2, label="between fitted runs")
+
+
+def _names(ax: Axes, places: dict[str, Place]) -> None:
+    if len(places) > MOST_NAMES:
+        return
+    halo = [withStroke(linewidth=1.8, foreground="white")]  # the lines below do not strike the names through
+    for place in dict.fromkeys(places.values()):
+        first, *others = [name for name, other in places.items() if other == place]
+        text = clean(first, 24) + f" and {len(others)} more" * bool(others)
+        ax.annotate(text, place, xytext=(-5, 2), textcoords="offset points", fontsize=6, ha="right", path_effects=halo)

@@ -1,0 +1,1 @@
+"""What a run produces, as frozen objects: the machine contract."""

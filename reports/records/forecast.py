@@ -1,0 +1,332 @@
+"""What a run produces, as frozen objects: the machine contract of ``benchcast run --json`` and all the report reads.
+
+``Result.model_json_schema()`` is the exported JSON schema. Accuracies and errors are fractions, losses are in the
+unit their ``y_unit`` names, FLOPs and tokens are plain counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from .account import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Quantity = Literal["", "flops", "tokens", "params", "middle", "accuracy", "error"]
+RecipeName = Literal["llama3", "overtraining", "ladder", "auto"]
+
+
+def _null_is_nan(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+# NaN in Python and null in JSON, both ways: a number that an estimate could not give.
+Number = Annotated[float, BeforeValidator(_null_is_nan, json_schema_input_type=float | None)]
+
+
+class Frozen(BaseModel):
+    """An immutable record that refuses unknown fields and non-finite numbers in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Shown:
+    """Printing: a table as text, in a notebook as HTML, and a frame; ``benchcast.reports.text.tables`` makes them."""
+
+    title: str
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.title!r}: print it, or call to_frame()>"
+
+
+class Baselines(Frozen):
+    """What to beat: a one-step law in C, and the largest ladder model's score carried forward."""
+
+    direct: float | None
+    carry_forward: float | None
+
+
+class Alternative(Frozen):
+    """What one admissible form says, and how much it counts."""
+
+    form: str
+    forecast: Number
+    weight: Number
+
+
+class Forecast(Frozen):
+    """One number of one target: accuracy (or mean accuracy) with its prediction interval."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    target: str = Field(description="the target run's name, or how it was described")
+    params: float | None
+    tokens: float | None
+    flops: float
+    forecast: float | None = Field(description="accuracy as a fraction; null when the recipe cannot answer")
+    low: float | None
+    high: float | None
+    level: float = Field(description="nominal coverage of [low, high]")
+    metric: str = Field(default="", description="acc or acc_norm; empty: not known")
+    last: int = Field(default=1, description="a score is the mean of a run's last so many checkpoints")
+    members: dict[str, float] = Field(default={}, description="of an average: weight by task")
+    asked: dict[str, str] = Field(default={}, description="task (or members) with shots and prompt, where known")
+    documents: dict[str, Number] = Field(
+        default={}, description="task (or members) to how many documents the ladder was measured on, where known"
+    )
+    versions: dict[str, str] = Field(default={}, description="task (or members) to its version, where known")
+    stderr: float | None = Field(description="standard error of the forecast of a new observation")
+    status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
+    notes: tuple[str, ...]
+    baselines: Baselines
+    actual: float | None = Field(description="the measured score; null when unknown")
+    chance: float | None = None
+    middle: float | None = Field(default=None, description="forecast of the middle quantity (loss or NLL)")
+    middle_actual: float | None = None
+    grade: Literal["A", "B", "C", "D"] | None = Field(default=None, description="auto only: what it may be trusted for")
+    reasons: tuple[str, ...] = Field(default=(), description="why that grade")
+    codes: tuple[str, ...] = Field(
+        default=(), description="warnings by name; stages.forecast.grading.CODES says what they mean"
+    )
+    inflation: float | None = Field(default=None, description="interval in multiples of the forms' own spread")
+    tested_ratio: float | None = Field(default=None, description="largest extrapolation ratio in the backtest")
+    alternatives: tuple[Alternative, ...] = Field(default=(), description="what every form says: specification curve")
+
+
+class Tested(Frozen):
+    """How a recipe did on the ladder's own runs, forecast from cheaper ones; accuracies as fractions."""
+
+    recipe: RecipeName
+    family: str
+    task: str = Field(description="empty: over all tasks")
+    ratio_low: Number = Field(description="extrapolation ratios from")
+    ratio_high: float | None = Field(description="to; null for no end")
+    n: int
+    error: Number = Field(description="mean absolute error")
+    carry_error: Number = Field(description="mean absolute error of carrying the largest score forward")
+    coverage: Number
+    width: Number = Field(description="median width of the interval")
+    interval_score: Number = Field(description="mean Winkler score; smaller is better")
+    delta_score: Number = Field(description="the same of the heaviest form's delta-method interval")
+
+
+class Trials(Frozen):
+    """Single forecasts of the backtest, one per entry: a run of the ladder, forecast from cheaper ones."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    run: tuple[str, ...]
+    ratio: tuple[Number, ...] = Field(description="FLOPs of the run over the largest FLOPs that were fitted")
+    forecast: tuple[Number, ...]
+    low: tuple[Number, ...]
+    high: tuple[Number, ...]
+    actual: tuple[Number, ...]
+
+
+class Registered(Frozen):
+    """Whether the forecasts were put on the record before."""
+
+    count: int = Field(description="how many of the forecasts are in the register, to the last digit")
+    hash: str = Field(default="", description="of the oldest record that holds one of them")
+    time: str = Field(default="", description="when that was: UTC, ISO 8601")
+
+
+class Diagnostic(Frozen):
+    """How a run sits on a law it was fitted on."""
+
+    run: str
+    residual: Number = Field(description="in residual standard deviations, on the scale of the fit")
+    leverage: Number = Field(description="variance of the curve there over that of the noise; 1: the law follows it")
+
+
+class LawFit(Frozen):
+    """One fitted law: what was estimated, how well, and from what."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    law: str
+    formula: str = Field(description="the law in Typst mathematics")
+    source: str = Field(description="citation")
+    x_unit: str
+    y_unit: str
+    estimates: dict[str, Number]
+    stderrs: dict[str, float | None]
+    status: Literal["converged", "bound hit", "abnormal"]
+    notes: tuple[str, ...]
+    n: int
+    residual_std: float | None
+    diagnostics: tuple[Diagnostic, ...] = Field(default=(), description="of the tasks that get figures")
+
+
+class Point(Frozen):
+    """One measurement in a panel."""
+
+    x: float
+    y: float
+    run: str
+    role: Literal["fit", "intermediate", "held out", "unused"]
+    group: str = Field(default="", description="e.g. the model size, for colour and marker")
+
+
+class Curve(Frozen):
+    """A fitted curve on a grid: the estimate, the band of the curve, and the interval of a new observation."""
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    curve_low: tuple[float, ...]
+    curve_high: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+class Panel(Frozen):
+    """One set of axes: measurements and the law through them."""
+
+    x_label: str
+    y_label: str
+    x_log: bool
+    y_is_accuracy: bool = Field(description="a fraction that is shown in percent: an accuracy or an error")
+    x_quantity: Quantity = Field(default="", description="which number of a forecast the axis shows")
+    y_quantity: Quantity = Field(default="", description="the same; empty: as the label says (results before 0.2)")
+    points: tuple[Point, ...]
+    curves: tuple[Curve, ...]
+
+
+class Figure(Frozen):
+    """The panels of one (recipe, family, task): step one, step two, and the composed forecast."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    panels: tuple[Panel, ...]
+
+
+class Sweep(Frozen):
+    """Forecasts of planned runs along compute, at a fixed number of tokens per parameter."""
+
+    recipe: RecipeName
+    family: str
+    task: str
+    token_multiplier: float = Field(description="tokens per parameter")
+    flops: tuple[float, ...] = Field(description="counted as the ladder's are")
+    forecast: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    direct: tuple[float | None, ...] = Field(description="the one-step baseline")
+
+
+class Scores(Frozen):
+    """The last measured score of every run on one task."""
+
+    family: str
+    task: str
+    metric: str
+    chance: float | None
+    runs: tuple[str, ...]
+    accuracy: tuple[float, ...]
+
+
+class LadderRun(Frozen):
+    """One run of the ladder as the report lists it."""
+
+    run: str
+    family: str
+    params: float
+    tokens: float
+    flops: float
+    checkpoints: int
+    role: Literal["fit", "held out", "unused"]
+    lengths: tuple[float, ...] = Field(default=(), description="training tokens of every checkpoint")
+
+
+class Provenance(Frozen):
+    """What produced the result: enough to reproduce it, nothing that changes when it is reproduced."""
+
+    benchcast: str
+    python: str
+    packages: dict[str, str]
+    config: dict[str, Any]
+    config_digest: str
+    data: str
+    data_digest: str
+    rows: int
+    about: tuple[str, ...] = Field(default=(), description="what is known about the data, in sentences")
+    account: Record = Field(default=Record(), description="what the reader read, took and left out, and why")
+
+
+class Result(Shown, Frozen):
+    """Everything ``benchcast run`` found.
+
+    Printed it is the headline table; a notebook shows it as HTML.
+    """
+
+    schema_: Literal["benchcast.run/1"] = Field(default="benchcast.run/1", alias="schema")
+    title: str
+    forecasts: tuple[Forecast, ...]
+    laws: tuple[LawFit, ...]
+    figures: tuple[Figure, ...]
+    ladder: tuple[LadderRun, ...]
+    backtests: tuple[Tested, ...] = ()
+    sweeps: tuple[Sweep, ...] = Field(default=(), description="for the web page's slider; empty when not asked for")
+    scores: tuple[Scores, ...] = ()
+    trials: tuple[Trials, ...] = Field(default=(), description="the backtest's single forecasts")
+    registered: Registered | None = Field(default=None, description="null: no register was asked")
+    provenance: Provenance
+
+    def __str__(self) -> str:
+        from ..text import tables as show
+
+        return show.as_text(self)
+
+    def _repr_html_(self) -> str:
+        from ..text import tables as show
+
+        return show.as_html(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The forecasts as a pandas frame, one a row; fractions, not percent."""
+        from ..text import tables as show
+
+        return show.frame(self)
+
+    def write(self, out: str | Path, html: bool = False) -> dict[str, Path]:
+        """Typeset the report into a folder; paths by kind: pdf, json, csv, and html when asked for.
+
+        Raises
+        ------
+        BenchcastError
+            When it cannot be typeset, or the place not be written; what was there is untouched.
+        """
+        from ..documents import forecast as document
+
+        return typeset(lambda: document.write(self.model_dump(mode="json", by_alias=True), Path(out), html=html), out)
+
+
+def typeset(write: Callable[[], dict[str, Path]], out: str | Path) -> dict[str, Path]:
+    """Call a writer of ``reports``; its failures become one line.
+
+    Raises
+    ------
+    BenchcastError
+        When it cannot be typeset, or the place not be written; what was there is untouched.
+    """
+    from benchcast.core.errors import BenchcastError
+
+    from ..documents.forecast import ReportError
+
+    try:
+        return write()
+    except OSError as error:
+        raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
+    except ReportError as error:
+        raise BenchcastError(f"the report could not be typeset: {error}") from error

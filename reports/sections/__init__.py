@@ -1,0 +1,1 @@
+"""What a report says, as plain strings and tables."""

@@ -1,0 +1,180 @@
+"""Page one for those who decide: the answer of each task with its grade, what it costs, what could make it wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..text import wording as w
+from .content import ANSWER, NAME, REFUSED, Content, Table, inside, table
+
+Record = Mapping[str, Any]
+BESIDE = 14  # more answers than these are set in two columns
+MOST = 44  # answers on page one
+DANGERS = 7
+FEW_REFUSED = 12  # more answers without a number than these are counted, not listed
+MANY, FEWER, LOW = 28, 3, 2.3  # beyond so many answers: fewer lines below them, and a figure of so many inches
+NAMED = 4  # tasks or targets listed by name in a sentence
+GRADES = {
+    "A": "expected to miss by at most 2 points",
+    "B": "by at most 4",
+    "C": "by more, or much farther beyond the ladder than tested, or in the backtest no better than the largest run",
+    "D": "the ladder gives no ground for a number, and none is given",
+}
+EXPECTED, FARTHER = "expected to miss", "beyond the ladder, tested"  # as reasons of a grade begin, or go on
+NOT_LOOKED_UP = "Registered: not looked up (run or report with --register FILE)."
+UNCOVERED = (
+    "Any change between ladder and target that the table does not show (data mix, annealing, tokenizer, prompt) is in "
+    "no interval."
+)
+
+
+def answers(c: Content) -> dict[str, Any] | None:
+    """The table of answers in one or two columns, or None where no recipe grades its forecasts."""
+    rows = chosen(c)
+    if not rows:
+        return None
+    listed_ = listed(c)
+    shown = listed_[:MOST]
+    half = (len(shown) + 1) // 2 if len(shown) > BESIDE else len(shown)
+    parts = [part for part in (shown[:half], shown[half:]) if part]
+    return {
+        "tables": [_answers(c, part, narrow=len(parts) > 1) for part in parts],
+        "known": any(w.finite(f["actual"]) is not None for f in rows),
+        "more": len(listed_) - len(shown),
+        "left_out": len(rows) - len(listed_),
+        "grades": _grades(rows),
+        "legend": "; ".join(f"{letter}: {words}" for letter, words in GRADES.items()) + ".",
+        "reasons": _refusals(c, rows),
+    }
+
+
+def chosen(c: Content) -> list[Record]:
+    """The graded forecasts, tasks together."""
+    return [f for group in c.groups.values() for f in group if f["recipe"] == ANSWER and f.get("grade") is not None]
+
+
+def listed(c: Content) -> list[Record]:
+    """The answers that page one lists: without those that have no number, where these are many."""
+    rows = chosen(c)
+    numbers = [f for f in rows if w.finite(f["forecast"]) is not None]
+    return numbers if len(rows) - len(numbers) > FEW_REFUSED else rows
+
+
+def _answers(c: Content, rows: Sequence[Record], narrow: bool) -> Table:
+    known = any(w.finite(f["actual"]) is not None for f in chosen(c))
+    columns = [("Task", "l", 3.3 if narrow else 4.5), ("Forecast", "r", 1.9), ("Grade", "c", 0.9)]
+    columns += [("Largest", "r", 1.0)] + [("Measured", "r", 1.3)] * known
+    cells = []
+    for f in rows:
+        name = c.label((f["family"], f["task"], f["target"]), 28 if narrow else 60)
+        measured = [w.percent(f["actual"]) + " ✗" * (inside(f) == "out")] * known
+        cells.append([name, _said(f), f["grade"], w.percent(f["baselines"]["carry_forward"]), *measured])
+    return table(columns, cells)
+
+
+def _said(f: Record) -> str:
+    """``61.2 (58–64)``: bounds of an interval in whole points are exact enough to decide by."""
+    if w.finite(f["forecast"]) is None:
+        return "none"
+    low, high = (w.minus(f"{100 * f[key]:.0f}") for key in ("low", "high"))
+    return f"{w.percent(f['forecast'])} ({low}–{high})"
+
+
+def _grades(rows: Sequence[Record]) -> str:
+    """``5 A, 12 B, 8 C``."""
+    counts = {letter: sum(f["grade"] == letter for f in rows) for letter in GRADES}
+    return ", ".join(f"{n} {letter}" for letter, n in counts.items() if n)
+
+
+def _refusals(c: Content, rows: Sequence[Record]) -> list[str]:
+    """Why there is no number, reason by reason; a forecast may be refused for several."""
+    found: dict[str, list[Record]] = {}
+    for f in rows:
+        if f["grade"] == "D":
+            for reason in f["reasons"] or ("too little data",):
+                found.setdefault(w.without_numbers(w.clean(reason)), []).append(f)
+    ordered = sorted(found.items(), key=lambda item: -len(item[1]))
+    return [f"No number for {_who(c, part)}: {why}." for why, part in ordered[: _lines(rows)]]
+
+
+def dangers(c: Content) -> list[str]:
+    """What could make the answers wrong: the warnings of the graded forecasts, most frequent first."""
+    rows = chosen(c)
+    found: dict[str, list[Record]] = {}
+    for f in rows:
+        notes = [note for note in map(w.clean, f["notes"]) if not note.startswith(REFUSED)]
+        for note in dict.fromkeys([*notes, *_caps(f)]):
+            found.setdefault(note, []).append(f)
+    # Scores that came about differently are no one measurement: that comes first.
+    ordered = sorted(found.items(), key=lambda item: (not w.differs(item[0]), -len(item[1])))
+    lines = [f"{note[:1].upper()}{note[1:]}: {_who(c, part)}." for note, part in ordered[: _lines(rows)]]
+    more = len(ordered) - _lines(rows)
+    return [*lines, *([f"{more} rarer warnings are in the notes."] if more > 0 else []), UNCOVERED] if rows else []
+
+
+def _caps(f: Record) -> list[str]:
+    """What lowered a grade beyond the expected miss, unless a warning says it already."""
+    if f["grade"] == "D":
+        return []
+    told = [w.without_numbers(w.clean(reason)) for reason in f["reasons"] if not reason.startswith(EXPECTED)]
+    return [reason for reason in told if not (FARTHER in reason and "beyond-tested" in f["codes"])]
+
+
+def _lines(rows: Sequence[Record]) -> int:
+    """How many warnings page one has room for."""
+    return FEWER if len(rows) > MANY else DANGERS
+
+
+def _who(c: Content, rows: Sequence[Record]) -> str:
+    """Which forecasts, in words."""
+    graded = chosen(c)
+    if len(rows) == len(graded):
+        return "every forecast"
+    tasks, targets = (list(dict.fromkeys(f[key] for f in rows)) for key in ("task", "target"))
+    all_targets = {f["target"] for f in graded}
+    if len(all_targets) > 1 and len(targets) <= NAMED and _whole(rows, graded, targets):
+        return _list(targets)
+    if len(tasks) <= NAMED:
+        where = "" if set(targets) == all_targets else f" ({_list(targets)})" if len(targets) <= NAMED else ""
+        return _list(tasks) + where
+    return f"{len(rows)} of {len(graded)} forecasts"
+
+
+def _whole(rows: Sequence[Record], graded: Sequence[Record], targets: Sequence[str]) -> bool:
+    """Whether these are all the forecasts of these targets."""
+    return len(rows) == sum(f["target"] in targets for f in graded)
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(w.clean(name, NAME) for name in names)
+
+
+def facts(c: Content) -> list[str]:
+    """Cost, and whether the forecasts are on the record."""
+    return [*_cost(c), *_registered(c)]
+
+
+def _cost(c: Content) -> list[str]:
+    fitted = [run["flops"] for run in c.result["ladder"] if run["role"] == "fit"]
+    largest = max(c.forecasts, key=lambda f: f["flops"], default=None)
+    if not fitted or largest is None:
+        return []
+    spent = sum(fitted)
+    return [
+        f"Cost: the {len(fitted)} runs of the ladder took {w.scientific(spent)} FLOPs together; "
+        f"{w.clean(largest['target'], NAME)} takes {w.scientific(largest['flops'])}, "
+        f"{w.ratio(largest['flops'] / spent)} times that."
+    ]
+
+
+def _registered(c: Content) -> list[str]:
+    """Yes with date and hash, no, or in part."""
+    record = c.result.get("registered")
+    if record is None:
+        return [NOT_LOOKED_UP]
+    count, total = record["count"], len(c.forecasts)
+    if not count:
+        return ["Registered: no. Nothing shows that these forecasts were made before the scores were known."]
+    share = "yes" if count == total else f"{count} of {total} forecasts"
+    return [f"Registered: {share}, on {record['time'][:10]} (record {record['hash'][:12]})."]

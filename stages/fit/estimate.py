@@ -1,0 +1,148 @@
+"""From searches to estimates: the best optimum, its covariance, and an honest status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .newton import FIXED, SAME, Array, Ends, Mask, Problem, columns, search
+
+Status = Literal["converged", "bound hit", "abnormal"]
+SEARCHED = 6  # at most this many seeds are searched from; the rest are only ranked
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where the search ended.
+
+    ``covariance`` has zero rows for fixed parameters; it is NaN when there are no degrees of freedom left to estimate
+    the noise. ``residual_std`` is on the link scale. ``agreement`` is the share of the searches that ended at this
+    optimum, ``gradient`` the largest scaled gradient left at it (see ``scaled_gradient``), ``runner_up`` where the best
+    of the other searches ended (None if all agree) and ``runner_up_cost`` its objective.
+    """
+
+    theta: Array
+    covariance: Array
+    residual_std: float
+    dof: float
+    cost: float
+    at_bound: Mask
+    agreement: float
+    gradient: float
+    runner_up: Array | None
+    runner_up_cost: float
+    status: Status
+
+
+def fit(problem: Problem, seeds: Array, groups: NDArray[np.generic] | None = None) -> Fit:
+    """Search from the best of ``seeds`` (k, p) and describe the best optimum found.
+
+    ``groups`` (n,) marks observations that are not independent, such as checkpoints of one training run: the
+    covariance is then clustered by group and the degrees of freedom are those of the groups.
+    """
+    start = _best(problem, seeds)
+    return _described(problem, search(problem, start, np.zeros(len(start), dtype=int)), groups)
+
+
+def fit_together(
+    problems: Sequence[Problem], seeds: Sequence[Array], groups: Sequence[NDArray[np.generic] | None]
+) -> list[Fit]:
+    """Fit one law to several data sets of n observations each in one search: what ``fit`` gives, in less time."""
+    starts = [_best(problem, seed) for problem, seed in zip(problems, seeds, strict=True)]
+    owner = np.repeat(np.arange(len(problems)), [len(start) for start in starts])
+    first = problems[0]
+    one_x = all(np.array_equal(p.x, first.x) for p in problems)
+    x = first.x if one_x else np.stack([p.x.T for p in problems])[owner]
+    observed, weight = (np.stack([getattr(p, name) for p in problems])[owner] for name in ("observed", "weight"))
+    lower, upper = (np.stack([getattr(p, name) for p in problems])[owner] for name in ("lower", "upper"))
+    joint = replace(first, x=x, observed=observed, weight=weight, lower=lower, upper=upper)
+    ends = search(joint, np.concatenate(starts), owner)
+    mine = [np.flatnonzero(owner == i) for i in range(len(problems))]
+    return [_described(p, ends.rows(rows), ids) for p, rows, ids in zip(problems, mine, groups, strict=True)]
+
+
+def _best(problem: Problem, seeds: Array) -> Array:
+    """The seeds that are worth a search, inside the bounds."""
+    seeds = np.clip(seeds, problem.lower, problem.upper)
+    with np.errstate(all="ignore"):
+        order = np.argsort(problem.cost(seeds), kind="stable")
+    return np.asarray(seeds[order[:SEARCHED]])
+
+
+def _described(problem: Problem, ends: Ends, groups: NDArray[np.generic] | None) -> Fit:
+    best = int(np.argmin(ends.cost))
+    theta, lowest = ends.theta[best], float(ends.cost[best])
+    same = ends.cost <= lowest * (1 + SAME) + 1e-18
+    others = np.flatnonzero(~same & np.isfinite(ends.cost))
+    second = int(others[np.argmin(ends.cost[others])]) if len(others) else None
+    at_bound = _at_bound(theta, problem)
+    covariance, std, dof = _uncertainty(problem, theta, groups)
+    status: Status = "converged"
+    if not np.isfinite(lowest) or not np.all(np.isfinite(covariance)) or not ends.converged[best]:
+        status = "abnormal"
+    elif at_bound.any():
+        status = "bound hit"
+    return Fit(
+        theta,
+        covariance,
+        std,
+        dof,
+        lowest,
+        at_bound,
+        float(np.mean(same)),
+        float(ends.gradient[best]),
+        None if second is None else ends.theta[second],
+        np.nan if second is None else float(ends.cost[second]),
+        status,
+    )
+
+
+def _at_bound(theta: Array, problem: Problem) -> Mask:
+    # A fixed parameter (equal bounds) is not "hit": it was never free.
+    free = problem.upper - problem.lower > FIXED
+    low = np.abs(theta - problem.lower) <= 1e-6 * np.maximum(1.0, np.abs(theta))
+    high = np.abs(theta - problem.upper) <= 1e-6 * np.maximum(1.0, np.abs(theta))
+    return np.asarray(free & (low | high))
+
+
+def _uncertainty(problem: Problem, theta: Array, groups: NDArray[np.generic] | None) -> tuple[Array, float, float]:
+    """Covariance of the parameters, residual standard deviation and degrees of freedom.
+
+    Finite bounds count as what they are, knowledge that the parameter lies between them: a prior as wide as the range
+    (the estimate may be at one end and the truth at the other) enters the information. So a parameter that the data
+    leave open, or push against a bound, widens the interval by what its range allows, instead of being taken for known.
+    """
+    with np.errstate(all="ignore"):
+        value, every = problem.derive(columns(theta[None]), problem.x)
+    used = problem.weight > 0
+    r, jac, w = (value[0] - problem.observed)[used], every[0][used], problem.weight[used]
+    width = problem.upper - problem.lower
+    free = width > FIXED
+    n, p = len(r), int(free.sum())
+    covariance = np.zeros((len(theta), len(theta)))
+    ids = np.arange(n) if groups is None else np.unique(np.asarray(groups)[used], return_inverse=True)[1]
+    clusters = int(ids.max()) + 1 if n else 0
+    # Only the pattern of the weights matters for the noise level: scale them to mean one.
+    scaled = w * n / w.sum() if w.sum() > 0 else w
+    dof = float(clusters - p)
+    if dof <= 0 or not np.all(np.isfinite(jac)):
+        return np.full_like(covariance, np.nan), float("nan"), max(dof, 0.0)
+    std = float(np.sqrt(np.sum(scaled * r**2) / max(n - p, 1)))
+    # Columns differ by many orders of magnitude: invert the scaled normal matrix.
+    j = jac[:, free]
+    size = np.maximum(np.sqrt(np.sum(scaled[:, None] * j**2, axis=0)), 1e-300)
+    prior = np.diag((std / (width[free] * size)) ** 2)
+    inverse = np.linalg.pinv((j / size).T @ (scaled[:, None] * (j / size)) + prior, rcond=1e-13, hermitian=True)
+    if clusters < n:
+        scores = np.zeros((clusters, p))
+        np.add.at(scores, ids, scaled[:, None] * (j / size) * r[:, None])
+        correction = clusters / (clusters - 1) * (n - 1) / max(n - p, 1)
+        middle = inverse @ (scores.T @ scores * correction + prior * std**2) @ inverse
+    else:
+        middle = inverse * std**2
+    covariance[np.ix_(free, free)] = middle / np.outer(size, size)
+    return covariance, std, dof

@@ -1,0 +1,1 @@
+"""From laws to a forecast: chains, candidates, backtest, pool, interval, grade."""

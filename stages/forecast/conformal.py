@@ -1,0 +1,89 @@
+"""Intervals that held: the pool's own spread, inflated by how wrong it was at earlier cutoffs.
+
+Order-respecting conformal prediction: the score of a past forecast is its miss in units of its own spread, on the
+log-odds scale, and an interval takes the quantile of the scores known at its cutoff. The scores are weighted by how
+near they are in compute and in extrapolation ratio (Tibshirani et al., Conformal Prediction Under Covariate Shift,
+arXiv 1904.06019), and shrunk towards ``PRIOR``, since errors of one cutoff are not independent. On log-odds an
+interval is asymmetric where accuracy is bounded and never leaves [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from ..fit.newton import Array
+from .backtest import Backtest
+from .pooling import Pooled
+from .scoring_rules import EDGE, logit
+
+PRIOR = 2.0  # multiple of the spread for a 90 % interval before anything was tested (a normal's is 1.64)
+PRIOR_COUNT = 10.0  # forecasts' worth of evidence that the prior counts
+HALF_LIFE = 0.5  # decades of compute after which an old cutoff counts half
+BANDWIDTH = 0.5  # decades of extrapolation that count as near
+LEAST = 0.005  # accuracy: no spread is below this
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Intervals of every row of a backtest.
+
+    ``center`` and ``scale`` (n,) are on log-odds; ``inflation`` (n,) is the multiple of the scale that makes the
+    interval; ``low`` and ``high`` (n,) are accuracies; ``score`` (n,) is the miss in units of the scale; ``tested``
+    (n,) is the largest extrapolation, in decades, that was known when the interval was made (NaN: none).
+    """
+
+    center: Array
+    scale: Array
+    inflation: Array
+    low: Array
+    high: Array
+    score: Array
+    tested: Array
+
+    def holds(self, actual: Array) -> NDArray[np.bool_]:
+        """Whether each interval holds its actual value, (n,)."""
+        return np.asarray((actual >= self.low) & (actual <= self.high))
+
+
+def calibrate(trials: Backtest, pooled: Pooled, level: float = 0.9) -> Calibrated:
+    """Intervals of nominal coverage ``level`` at every cutoff, from what was known there."""
+    center, scale = logit(pooled.mean), scale_of(pooled.mean, pooled.spread)
+    score = np.abs(logit(trials.rows["actual"].to_numpy(dtype=float)) - center) / scale
+    decades = trials.decades
+    prior = PRIOR * norm.ppf(0.5 + level / 2) / norm.ppf(0.95)
+    inflation, tested = np.full(len(center), prior), np.full(len(center), np.nan)
+    cutoffs = trials.rows["cutoff"].to_numpy(dtype=float)
+    for cutoff in np.unique(cutoffs):
+        known = trials.known_at(cutoff)
+        known = known[np.isfinite(score[known])]
+        if not len(known):
+            continue
+        here = np.flatnonzero(cutoffs == cutoff)
+        age = np.exp2(-np.log10(cutoff / cutoffs[known]) / HALF_LIFE)
+        tested[here] = decades[known].max()
+        count = len(trials.rows.iloc[known][["cutoff", "run"]].drop_duplicates())
+        for reach in np.unique(decades[here]):
+            distance = (decades[known] - min(reach, decades[known].max())) / BANDWIDTH
+            quantile = _weighted_quantile(score[known], age * np.exp(-0.5 * distance**2), level)
+            # Beyond what was tested the miss is taken to grow with the decades, as it did between those tested.
+            quantile *= max(1.0, reach / decades[known].max())
+            inflation[here[decades[here] == reach]] = (count * quantile + PRIOR_COUNT * prior) / (count + PRIOR_COUNT)
+    low, high = (1 / (1 + np.exp(-(center + sign * inflation * scale))) for sign in (-1, 1))
+    # Log-odds end EDGE away from 0 and 1: an interval that reaches there reaches the end.
+    low, high = np.where(low <= EDGE, 0.0, low), np.where(high >= 1 - EDGE, 1.0, high)
+    return Calibrated(center, scale, inflation, low, high, score, tested)
+
+
+def scale_of(mean: Array, spread: Array) -> Array:
+    """Standard deviation on log-odds of an accuracy with this mean and standard deviation (delta method)."""
+    return np.asarray(np.sqrt(spread**2 + LEAST**2) / np.maximum(mean * (1 - mean), 0.02))
+
+
+def _weighted_quantile(values: Array, weights: Array, level: float) -> float:
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order]) / np.sum(weights)
+    return float(values[order][min(int(np.searchsorted(reached, level)), len(values) - 1)])

@@ -1,0 +1,231 @@
+"""Whether a task can be forecast from this ladder at all: signal, warnings with codes, and a grade.
+
+Signal to noise as in allenai/signal-and-noise (arXiv 2508.13144): the spread of scores over runs against their scatter
+late in training. A grade is what a forecast of this task at this distance may be trusted for, and says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from scipy.stats import t as student
+
+from ..fit.newton import Array
+
+Grade = Literal["A", "B", "C", "D"]
+A_WITHIN, B_WITHIN, C_WITHIN = 0.02, 0.04, 0.2  # expected miss, as a fraction of 1, that a grade allows
+NEAR = 0.15  # decades of extrapolation that count as tested
+BANDWIDTH = 0.5  # decades: backtests so near to the target's distance count most
+SHRINK = 5.0  # forecasts' worth of evidence that the suite's error counts against the task's own
+FEW_RUNS = 10
+
+CODES: dict[str, str] = {
+    "at-chance": "the largest runs do not score above chance",
+    "no-trend": "the score does not rise with compute",
+    "inverse-scaling": "the score falls as compute grows",
+    "u-shaped": "the score falls and rises again with compute",
+    "beyond-tested": "the target is farther beyond the ladder than anything the backtest tried",
+    "no-skill": "in the backtest the forecast was no better than the largest score carried forward",
+    "untested": "the ladder is too short to test any forecast on it",
+    "family-change": "the target is of another family (data or recipe) than the ladder",
+    "annealing": "the target was annealed; whether the ladder's runs were is not known",
+    "mixed-flops": "the FLOPs of target and ladder are counted differently",
+    "within-ladder": "the target is within the ladder's compute, not beyond it",
+    "bound-hit": "most of the weight is on laws with a parameter at its bound",
+    "leverage": "without the largest runs the forecast would lie outside its interval",
+    "few-points": "few runs for the number of parameters",
+    "mixed-task-versions": "the task was scored in different versions",
+    "mixed-harness": "the scores come from different versions of lm-eval",
+    "mixed-chat-templates": "the questions were put in different chat templates",
+    "mixed-tokenizers": "the models have different tokenizers",
+    "mixed-dtypes": "the weights were scored in different precisions",
+}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What the ladder's scores of one task tell.
+
+    ``signal_to_noise``: range of the runs' scores over the scatter of one score. ``monotonicity``: Spearman's
+    correlation of score and FLOPs. ``above_chance``: mean of the largest three runs over chance, in standard errors
+    (NaN where chance is not known). ``documents``: questions of the task, as the standard errors imply (NaN: unknown).
+    """
+
+    signal_to_noise: float
+    monotonicity: float
+    above_chance: float
+    documents: float
+    runs: int
+    u_shaped: bool
+
+    def codes(self) -> list[str]:
+        """Warnings that hold for every target of the task."""
+        found = []
+        if self.above_chance < 2:
+            found.append("at-chance")
+        if self.u_shaped:
+            found.append("u-shaped")
+        if self.monotonicity < -0.5:
+            found.append("inverse-scaling")
+        elif self.monotonicity < 0.3:
+            found.append("no-trend")
+        if self.runs < FEW_RUNS:
+            found.append("few-points")
+        return found
+
+
+def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None = None) -> Signal:
+    """Measure the signal of a task.
+
+    Parameters
+    ----------
+    finals : DataFrame
+        A row per run: flops, accuracy, and stderr where it is known.
+    chance : float or None
+    late : DataFrame, optional
+        run and accuracy of the last few checkpoints of every run, whose scatter is the noise.
+    """
+    rows = finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
+    score, stderr = rows["accuracy"].to_numpy(dtype=float), _stderr(rows)
+    known = max(_scatter(late), float(np.nanmedian(stderr)) if len(stderr) else 0.0)
+    noise = max(known or _roughness(rows), 1e-4)
+    varies = len(rows) > 2 and np.ptp(score) > 0 and rows["flops"].nunique() > 1
+    top = rows["accuracy"].tail(3)
+    error = max(noise, 1e-4) / np.sqrt(max(len(top), 1))
+    return Signal(
+        signal_to_noise=float(np.ptp(score) / noise) if len(score) else 0.0,
+        monotonicity=float(spearmanr(rows["flops"], score).statistic) if varies else 0.0,
+        above_chance=np.nan if chance is None else float((top.mean() - chance) / error),
+        documents=documents(score, stderr) if len(stderr) else np.nan,
+        runs=len(rows),
+        u_shaped=varies and _u_shaped(np.log10(rows["flops"].to_numpy(dtype=float)), score),
+    )
+
+
+def documents(score: Array, stderr: Array) -> float:
+    """How many questions a task has, as the sampling errors (n,) of its scores (n,) imply; NaN where none does.
+
+    A score of 0 or 1 has the error of one question answered otherwise, 1/n.
+    """
+    known = np.isfinite(score) & np.isfinite(stderr) & (stderr > 0)
+    p, error = score[known], stderr[known]
+    inside = (p > 0) & (p < 1)
+    found = np.where(inside, p * (1 - p) / error**2, 1 / error)
+    return float(np.median(found)) if len(found) else float("nan")
+
+
+def _stderr(rows: pd.DataFrame) -> Array:
+    """Sampling errors, NaN where they are not known; without any, none."""
+    known = rows["stderr"].to_numpy(dtype=float) if "stderr" in rows else np.array([])
+    return known if np.isfinite(known).any() else np.array([])
+
+
+def _scatter(late: pd.DataFrame | None) -> float:
+    """Median standard deviation of the late checkpoints of a run about their own line."""
+    if late is None:
+        return 0.0
+    found = []
+    for _, part in late.groupby("run", sort=False):
+        y = part["accuracy"].dropna().to_numpy(dtype=float)
+        if len(y) >= 4:
+            steps = np.arange(len(y))
+            found.append(np.std(y - np.polyval(np.polyfit(steps, y, 1), steps), ddof=2))
+    return float(np.median(found)) if found else 0.0
+
+
+def _roughness(rows: pd.DataFrame) -> float:
+    """Noise where nothing else tells it: how the runs, in order of compute, jump about their own line."""
+    score, log_c = rows["accuracy"].to_numpy(dtype=float), np.log(rows["flops"].to_numpy(dtype=float))
+    if len(rows) < 4 or np.ptp(log_c) == 0:
+        return 0.0
+    left = score - np.polyval(np.polyfit(log_c, score, 1), log_c)
+    return float(np.sqrt(np.mean(np.diff(left) ** 2) / 2))
+
+
+def _u_shaped(log_c: Array, score: Array) -> bool:
+    """A significant parabola (5 %) that opens upwards and turns well inside the ladder."""
+    n = len(score)
+    if n < 6:
+        return False
+    x = log_c - log_c.mean()
+    design = np.column_stack([np.ones(n), x, x**2])
+    coefficients, *_ = np.linalg.lstsq(design, score, rcond=None)
+    residual = score - design @ coefficients
+    variance = residual @ residual / (n - 3) * np.linalg.pinv(design.T @ design)[2, 2]
+    if coefficients[2] / np.sqrt(max(variance, 1e-300)) <= student.ppf(0.95, n - 3):
+        return False
+    turn = -coefficients[1] / (2 * coefficients[2])
+    return bool(np.quantile(x, 0.25) < turn < np.quantile(x, 0.75))
+
+
+def typical_miss(miss: Array, decades: Array, mine: NDArray[np.bool_], reach: float) -> float:
+    """Mean absolute error near a distance: the task's own, shrunk towards that of all tasks.
+
+    Parameters
+    ----------
+    miss, decades : (n,)
+        Absolute errors of past forecasts, and log10 of their extrapolation ratios.
+    mine : (n,) of bool
+        Which of them are of the task.
+    reach : float
+        log10 of the extrapolation ratio asked for; beyond the largest tested, that one counts.
+    """
+    if not len(miss):
+        return float("nan")
+    near = np.exp(-0.5 * ((decades - min(reach, decades.max())) / BANDWIDTH) ** 2)
+    everyone = float(np.average(miss, weights=near))
+    own = float(np.average(miss[mine], weights=near[mine])) if mine.any() else everyone
+    count = float(near[mine].sum())
+    return (count * own + SHRINK * everyone) / (count + SHRINK)
+
+
+def grade(
+    found: Signal, half_width: float, typical_miss: float, carry_miss: float, decades: float, tested: float
+) -> tuple[Grade, tuple[str, ...]]:
+    """Grade of one forecast, and the reasons in words.
+
+    A task is refused (D) where the ladder gives no reason to believe a forecast: it is at chance, nothing could be
+    tested, or the interval says nothing. A record no better than that of copying the largest score caps the grade but
+    refuses nothing: on the backtests of four ladders, tasks refused for it were forecast better than copied.
+
+    Parameters
+    ----------
+    half_width : float
+        Half of the calibrated 90 % interval, a fraction of 1.
+    typical_miss, carry_miss : float
+        Mean absolute error in the backtest nearest to the target's distance (NaN: none): of this procedure, and of
+        the largest score carried forward.
+    decades, tested : float
+        log10 of the target's extrapolation ratio, and of the largest that was tested (NaN: none).
+    """
+    refused = [CODES["at-chance"]] if "at-chance" in found.codes() else []
+    if not np.isfinite(tested):
+        refused.append(CODES["untested"])
+    expected = max(half_width / 2, typical_miss if np.isfinite(typical_miss) else 0.0)
+    if half_width / 2 > C_WITHIN:
+        refused.append(f"the interval is {200 * half_width:.0f} points wide")
+    elif expected > C_WITHIN:
+        refused.append(f"forecasts at this distance missed by {100 * typical_miss:.0f} points in the backtest")
+    if refused:
+        return "D", tuple(refused)
+    reasons = [f"expected to miss by {100 * expected:.1f} points"]
+    best = 0 if expected <= A_WITHIN else 1 if expected <= B_WITHIN else 2
+    if carry_miss <= typical_miss:
+        best = 2
+        reasons.append(
+            f"missed by {100 * typical_miss:.1f} points in the backtest, the largest score carried forward "
+            f"by {100 * carry_miss:.1f}"
+        )
+    if decades > tested + NEAR:
+        best = max(best, 1 if decades <= 1.5 * tested else 2)
+        reasons.append(f"{10**decades:.0f}x beyond the ladder, tested up to {10**tested:.0f}x")
+    if np.isfinite(found.documents) and found.documents < 100:
+        best = max(best, 1)
+        reasons.append(f"only {found.documents:.0f} documents")
+    grades: tuple[Grade, ...] = ("A", "B", "C")
+    return grades[best], tuple(reasons)

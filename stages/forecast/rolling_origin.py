@@ -1,0 +1,90 @@
+"""Splits that respect time's arrow: fit on what was cheap, predict what was dear.
+
+Forecasting's rolling origin (Tashman, Int. J. Forecasting 16 (2000)), with training FLOPs as the clock. Exchangeable
+splits tell nothing about extrapolation: intervals calibrated on them covered nothing at a hundred times the compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator
+
+from ..fit import checks
+
+SAME = 1.0001  # budgets within this factor are one budget
+
+
+class RollingOrigin(BaseCrossValidator):
+    """A scikit-learn cross-validator: train at or below a compute cutoff, test above it.
+
+    ``groups`` are the training runs: a run stands where its last checkpoint stands, so none is on both sides. Of a
+    test run only the checkpoints above the cutoff are tested.
+
+    Parameters
+    ----------
+    flops : (n,), optional
+        Training FLOPs of every row; by default the first column of ``X``.
+    fewest : int
+        Runs that a training set needs.
+    most : int
+        Cutoffs at most, spread evenly over log C.
+    """
+
+    def __init__(self, flops: ArrayLike | None = None, fewest: int = 6, most: int = 8) -> None:
+        self.flops = flops
+        self.fewest = fewest
+        self.most = most
+
+    def split(
+        self, X: Any, y: Any = None, groups: ArrayLike | None = None
+    ) -> Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]]:
+        """Row numbers to train on and to test on, for every cutoff, cheapest first."""
+        flops, ends = self._clock(X, groups)
+        for cutoff in self.cutoffs(X, groups):
+            train = np.flatnonzero(ends <= cutoff * SAME)
+            test = np.flatnonzero((ends > cutoff * SAME) & (flops > cutoff * SAME))
+            yield train, test
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: ArrayLike | None = None) -> int:
+        """The number of cutoffs."""
+        return len(self.cutoffs(X, groups))
+
+    def cutoffs(self, X: Any = None, groups: ArrayLike | None = None) -> list[float]:
+        """Compute cutoffs that leave enough runs below and at least one above.
+
+        Raises
+        ------
+        ValueError
+            For a ``fewest`` or ``most`` that is no whole number above zero.
+        """
+        checks.count("fewest", self.fewest)
+        checks.count("most", self.most)
+        _, ends = self._clock(X, groups)
+        ids = np.arange(len(ends)) if groups is None else np.asarray(groups)
+        budgets = np.sort([ends[ids == run][0] for run in np.unique(ids)])
+        found: list[float] = []
+        for i, budget in enumerate(budgets[:-1]):
+            last_of_its_kind = budgets[i + 1] > budget * SAME
+            if i + 1 >= self.fewest and last_of_its_kind:
+                found.append(float(budget))
+        if len(found) <= self.most:
+            return found
+        wanted = np.geomspace(found[0], found[-1], self.most)
+        return sorted({min(found, key=lambda c: abs(np.log(c / w))) for w in wanted})
+
+    def _clock(self, X: Any, groups: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """FLOPs of every row, and of the end of its run."""
+        if self.flops is not None:
+            flops = np.asarray(self.flops, dtype=float)
+        else:
+            flops = np.asarray(X.iloc[:, 0] if hasattr(X, "iloc") else np.asarray(X)[:, 0], dtype=float)
+        if groups is None:
+            return flops, flops
+        ids = np.unique(np.asarray(groups), return_inverse=True)[1]
+        ends = np.zeros(ids.max() + 1)
+        np.maximum.at(ends, ids, flops)
+        return flops, ends[ids]

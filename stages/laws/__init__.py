@@ -1,0 +1,1 @@
+"""Scaling laws as scikit-learn regressors, one file per law."""

@@ -1,0 +1,305 @@
+"""What every law shares: the scikit-learn contract, estimates with standard errors, and predictive spread.
+
+A law is one class that names its columns and parameters and gives three functions of them: the curve, its
+Jacobian, and seeds to start the search from.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ..fit import checks
+from ..fit.bootstrap import Kind, Resamples, resample
+from ..fit.estimate import Fit, fit
+from ..fit.newton import Array, Problem
+
+RETRIES = 2  # seeds that a resample is searched from again where its first searches leave a doubt
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter as the paper writes it; ``log`` means that the search runs over its logarithm."""
+
+    name: str
+    unit: str
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Predictive distribution at m points on the link scale: Student t around ``mean`` (m,).
+
+    ``curve`` is the standard error of the fitted curve, ``noise`` the residual standard deviation of a new
+    observation; the two are kept apart because they answer different questions.
+    """
+
+    mean: Array
+    curve: Array
+    noise: float
+    dof: float
+
+    @property
+    def total(self) -> Array:
+        """Standard deviation of a new observation, (m,)."""
+        return np.sqrt(self.curve**2 + self.noise**2)
+
+
+class Law(RegressorMixin, BaseEstimator, ABC):
+    """Base of all laws.
+
+    ``X`` is an array whose first columns are ``columns`` in that order, or a DataFrame, from which ``columns``
+    are taken by name when it has them (so a whole ladder table can be passed). Counts below one are read as one.
+
+    Attributes
+    ----------
+    estimates_, stderrs_ : dict of float
+        Natural-scale parameters and their standard errors (delta method).
+    covariance_ : ndarray (p, p)
+        Covariance on the search scale (logarithms where ``Parameter.log``).
+    status_ : {"converged", "bound hit", "abnormal"}
+    agreement_, gradient_, cost_ : float
+        Share of the searches that met at the optimum, the scaled gradient left there, and the objective.
+    runner_up_, runner_up_cost_ : ndarray (p,) or None, float
+        The next best optimum that a search ended in.
+    notes_ : tuple of str
+        What a reader of the fit should know.
+    residual_std_ : float
+        On the link scale. ``dof_`` are its degrees of freedom.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    parameters: ClassVar[tuple[Parameter, ...]]
+    formula: ClassVar[str]  # Typst mathematics, printed in the report's methods
+    source: ClassVar[str]
+    x_unit: ClassVar[str]
+    y_unit: ClassVar[str]
+    log_link: bool = False  # residuals are differences of logarithms
+    huber: float | None = None
+    linear: ClassVar[tuple[int, ...]] = ()  # parameters that the curve is linear in
+    limits: ClassVar[tuple[str, ...]] = ()  # constructor arguments that set bounds and nothing else
+
+    # A formula is written once for one set of parameters, theta (p,), and for k of them at once, theta (p, k, 1).
+
+    @abstractmethod
+    def _curve(self, theta: Array, x: Array) -> Array:
+        """The law, natural scale: parameters (p,) or (p, k, 1) and inputs (m, columns) to (m,) or (k, m)."""
+
+    @abstractmethod
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        """Derivative of ``_curve`` by the parameters, (m, p) or (k, m, p): ``columns_of`` stacks it."""
+
+    def _derive(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        """Curve and Jacobian; a law overrides it where the two share work."""
+        return self._curve(theta, x), self._jacobian(theta, x)
+
+    # Sum over observations of v (k, n) times the law's second derivatives, (k, p, p), as a method of (x, jac, v). For
+    # laws whose second derivatives are multiples of their Jacobian (sums of exponentials): the result must be linear in
+    # ``jac`` (k, n, p), so that it also serves where that is divided by the curve.
+    _curvature: Callable[[Array, Array, Array], Array] | None = None
+
+    @abstractmethod
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Starting points (k, p) on the search scale."""
+
+    @abstractmethod
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        """Lower and upper bounds (p,) on the search scale; ``y`` for those that the data imply."""
+
+    def _check_parameters(self) -> None:
+        """What the constructor was given, checked at the fit as scikit-learn does; a law with more adds to it."""
+        checks.threshold(type(self).__name__, "huber", self.huber)
+
+    def _more_notes(self) -> tuple[str, ...]:
+        return ()
+
+    # ---- scikit-learn's contract ----
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.target_tags.positive_only = self.log_link
+        tags.regressor_tags.poor_score = True  # a law is no universal approximator
+        return tags
+
+    def fit(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Law:
+        """Estimate the parameters.
+
+        Parameters
+        ----------
+        X : (n, len(columns)) or DataFrame with ``columns``
+        y : (n,)
+        sample_weight : (n,), optional
+        groups : (n,), optional
+            Runs the observations belong to, for clustered standard errors.
+
+        Raises
+        ------
+        ValueError
+            For wrong constructor arguments, negative or non-finite inputs, or values outside the law's domain.
+        """
+        problem, seeds, ids = self._prepared(X, y, sample_weight, groups)
+        with np.errstate(all="ignore"):
+            self._keep(fit(problem, seeds, ids), len(problem.observed))
+        return self
+
+    def predict(self, X: ArrayLike | pd.DataFrame) -> Array:
+        """The curve at ``X`` (m, len(columns)); returns (m,) in ``y_unit``."""
+        check_is_fitted(self)
+        x = self._inputs(validate_data(self, self._select(X), dtype=np.float64, reset=False))
+        with np.errstate(all="ignore"):
+            return np.nan_to_num(self._curve(self.theta_, x), posinf=1e300, neginf=-1e300)
+
+    # ---- uncertainty ----
+
+    def spread(self, X: ArrayLike | pd.DataFrame) -> Spread:
+        """Predictive distribution at ``X`` by the delta method, on the link scale."""
+        check_is_fitted(self)
+        x = self._inputs(validate_data(self, self._select(X), dtype=np.float64, reset=False))
+        with np.errstate(all="ignore"):
+            mean = self._curve(self.theta_, x)
+            jac = self._jacobian(self.theta_, x)
+            if self.log_link:
+                mean, jac = np.log(mean), jac / mean[:, None]
+            variance = np.einsum("ij,jk,ik->i", jac, self.covariance_, jac)
+        return Spread(mean, np.sqrt(np.maximum(variance, 0.0)), self.residual_std_, self.dof_)
+
+    def interval(
+        self, X: ArrayLike | pd.DataFrame, level: float = 0.9, new_observation: bool = True
+    ) -> tuple[Array, Array]:
+        """Central interval at ``X``: of a new observation, or of the curve itself; both (m,)."""
+        checks.level(level)
+        spread = self.spread(X)
+        half = student.ppf(0.5 + level / 2, spread.dof) * (spread.total if new_observation else spread.curve)
+        low, high = spread.mean - half, spread.mean + half
+        with np.errstate(over="ignore"):  # an end beyond all numbers is infinite
+            return (np.exp(low), np.exp(high)) if self.log_link else (low, high)
+
+    def resample(
+        self,
+        X: ArrayLike | pd.DataFrame,
+        y: ArrayLike,
+        n: int = 1000,
+        kind: Kind = "pairs",
+        groups: ArrayLike | None = None,
+        seed: int = 0,
+        counts: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Resamples:
+        """Refit on ``n`` resamples of the data it was fitted on: pairs, whole ``groups`` ("runs"), or wild.
+
+        ``theta`` (n, p) is on the search scale; ``natural`` turns it into the estimates. ``counts`` (n, len(y)) says
+        how often each row is drawn instead of drawing here.
+        """
+        check_is_fitted(self)
+        if kind not in ("pairs", "runs", "wild"):
+            raise ValueError(f"kind must be pairs, runs or wild; got {kind!r}")
+        if kind == "runs" and groups is None and counts is None:
+            raise ValueError("kind='runs' draws whole groups: give groups")
+        checks.count("n", n)
+        x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, reset=False)
+        target = target.astype(float)
+        x, weight = self._inputs(x), _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        problem = self._problem(x, target, weight)
+        ids = None if groups is None else np.asarray(groups)
+        drawn = None if counts is None else np.asarray(counts)
+        with np.errstate(all="ignore"):
+            seeds = self._seeds(x, target, weight)
+            ranked = seeds[np.argsort(problem.cost(np.clip(seeds, problem.lower, problem.upper)), kind="stable")]
+            return resample(problem, self.theta_, n, kind, ids, ranked[:RETRIES], seed, drawn)
+
+    def natural(self, theta: Array) -> dict[str, Array]:
+        """Parameters (k, p) of the search scale as the paper writes them, each (k,)."""
+        return {p.name: np.exp(v) if p.log else v for p, v in zip(self.parameters, theta.T, strict=True)}
+
+    # ---- inside ----
+
+    def _select(self, X: ArrayLike | pd.DataFrame) -> ArrayLike | pd.DataFrame:
+        if isinstance(X, pd.DataFrame) and set(self.columns) <= set(X.columns):
+            return X[list(self.columns)]
+        return X
+
+    def _inputs(self, x: Array) -> Array:
+        if x.shape[1] < len(self.columns):
+            raise ValueError(f"{type(self).__name__} needs columns {self.columns}; got {x.shape[1]} feature(s).")
+        if np.any(x < 0):
+            raise ValueError(f"Negative values in data passed to {type(self).__name__}: inputs are counts or losses.")
+        return np.asarray(x[:, : len(self.columns)])
+
+    def _prepared(
+        self, X: ArrayLike | pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    ) -> tuple[Problem, Array, NDArray[np.generic] | None]:
+        """What is to be minimised, the seeds, and the groups; validated."""
+        self._check_parameters()
+        x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        x, target = self._inputs(x), target.astype(float)
+        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        used = weight > 0
+        if self.log_link and np.any(target[used] <= 0):
+            raise ValueError(f"{type(self).__name__} is fitted on logarithms: y must be positive.")
+        # Rows of weight zero must not matter, not even for where the search starts.
+        x, target, weight = x[used], target[used], weight[used]
+        with np.errstate(all="ignore"):
+            seeds = self._seeds(x, target, weight)
+        return self._problem(x, target, weight), seeds, None if groups is None else np.asarray(groups)[used]
+
+    def _problem(self, x: Array, y: Array, weight: Array) -> Problem:
+        lower, upper = self._bounds(y)
+        observed = np.log(y) if self.log_link else y
+
+        def value(theta: Array, x: Array) -> Array:
+            curve = self._curve(theta, x)
+            return np.log(curve) if self.log_link else curve
+
+        def derive(theta: Array, x: Array) -> tuple[Array, Array]:
+            curve, jac = self._derive(theta, x)
+            return (np.log(curve), jac / curve[..., None]) if self.log_link else (curve, jac)
+
+        return Problem(
+            value, derive, self._curvature, x, observed, weight, lower, upper, self.huber, self.log_link, self.linear
+        )
+
+    def _keep(self, found: Fit, n: int) -> None:
+        self.theta_ = found.theta
+        self.covariance_ = found.covariance
+        self.status_, self.agreement_ = found.status, found.agreement
+        self.cost_, self.gradient_ = found.cost, found.gradient
+        self.runner_up_, self.runner_up_cost_ = found.runner_up, found.runner_up_cost
+        self.residual_std_, self.dof_, self.n_points_ = found.residual_std, found.dof, n
+        natural = [np.exp(v) if p.log else v for p, v in zip(self.parameters, found.theta, strict=True)]
+        errors = np.sqrt(np.diag(found.covariance))
+        self.estimates_ = {p.name: float(v) for p, v in zip(self.parameters, natural, strict=True)}
+        self.stderrs_ = {
+            p.name: float(e * v if p.log else e) for p, v, e in zip(self.parameters, natural, errors, strict=True)
+        }
+        hit = [p.name for p, h in zip(self.parameters, found.at_bound, strict=True) if h]
+        notes = [f"{', '.join(hit)} at the bound"] if hit else []
+        if found.dof <= 0:
+            notes.append(f"{n} points for {len(self.parameters)} parameters: no noise estimate, no interval")
+        self.notes_ = (*notes, *self._more_notes())
+
+
+def counts(x: NDArray[np.float64]) -> Array:
+    """Logarithm of a count (FLOPs, tokens, parameters); less than one is read as one."""
+    return np.log(np.maximum(x, 1.0))
+
+
+def columns_of(*parts: Array) -> Array:
+    """A Jacobian from its columns, each scalar, (m,) or (k, m): (m, p) or (k, m, p), stored parameter by parameter."""
+    stacked = np.stack(np.broadcast_arrays(*parts), axis=-2)
+    return np.asarray(np.swapaxes(stacked, -1, -2))

@@ -1,0 +1,91 @@
+"""Parameters and tokens to loss: two power laws over an irreducible loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..fit.newton import Array
+from ..fit.variable_projection import linear_part
+from .base import Law, Parameter, columns_of, counts
+
+EXPONENTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0)
+
+
+class ChinchillaLoss(Law):
+    r"""Pre-training loss as a sum of two power laws and a floor.
+
+    .. math:: L(N, D) = E + A / N^{\alpha} + B / D^{\beta}
+
+    with N in parameters, D in tokens and L in nats per token. Residuals are differences of log L, weighed by Huber's
+    function.
+
+    Parameters
+    ----------
+    huber : float or None
+        Huber threshold on log L, as published (1e-3); None for least squares.
+
+    References
+    ----------
+    Hoffmann et al., arXiv 2203.15556, approach 3 (equations 2 and 10); refitted by Besiroglu et al., arXiv 2404.10102.
+    """
+
+    columns = ("params", "tokens")
+    parameters = (
+        Parameter("A", "loss", log=True),
+        Parameter("B", "loss", log=True),
+        Parameter("alpha", "1"),
+        Parameter("beta", "1"),
+        Parameter("E", "loss"),
+    )
+    formula = "L(N, D) = E + A / N^alpha + B / D^beta"
+    source = "Chinchilla (arXiv 2203.15556), approach 3"
+    x_unit = "parameters, tokens"
+    y_unit = "nats/token"
+    log_link = True
+
+    def __init__(self, huber: float | None = 1e-3) -> None:
+        self.huber = huber
+
+    def _terms(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        log_a, log_b, alpha, beta, _ = theta
+        return np.exp(log_a - alpha * counts(x[:, 0])), np.exp(log_b - beta * counts(x[:, 1]))
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        size, data = self._terms(theta, x)
+        return np.asarray(np.maximum(size + data + theta[4], 1e-300))
+
+    def _derive(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        size, data = self._terms(theta, x)
+        curve = np.maximum(size + data + theta[4], 1e-300)
+        return curve, columns_of(size, data, -size * counts(x[:, 0]), -data * counts(x[:, 1]), np.ones_like(size))
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        return self._derive(theta, x)[1]
+
+    def _curvature(self, x: Array, jac: Array, v: Array) -> Array:
+        """In (log A, alpha) the term t = A / N^alpha has second derivatives t, -t log N and t log(N)^2."""
+        out = np.zeros((len(v), 5, 5))
+        logs = counts(x)
+        for term, slope, log in ((0, 2, 0), (1, 3, 1)):
+            weighted = v * jac[:, :, term]
+            out[:, term, term] = weighted.sum(axis=1)
+            out[:, term, slope] = out[:, slope, term] = -(weighted @ logs[:, log])
+            out[:, slope, slope] = weighted @ logs[:, log] ** 2
+        return out
+
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        return np.array([0.0, 0.0, 0.0, 0.0, 0.0]), np.array([60.0, 60.0, 3.0, 3.0, max(float(np.min(y)), 1e-6)])
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Grid over the exponents; A, B and E follow by linear least squares on relative residuals."""
+        log_n, log_d = counts(x[:, 0]), counts(x[:, 1])
+        alpha, beta = (grid.ravel() for grid in np.meshgrid(EXPONENTS, EXPONENTS, indexing="ij"))
+        size = np.exp(-alpha[:, None] * (log_n - log_n.mean()))
+        data = np.exp(-beta[:, None] * (log_d - log_d.mean()))
+        # Relative residuals: the rows are divided by the loss, so the target is one.
+        design = np.stack([size, data, np.ones_like(size)], axis=-1) / y[:, None]
+        part = linear_part(design, np.ones_like(y), weight)
+        small = 1e-6 * float(np.mean(y))
+        a, b = np.maximum(part[:, 0], small), np.maximum(part[:, 1], small)
+        columns = [np.log(a) + alpha * log_n.mean(), np.log(b) + beta * log_d.mean(), alpha, beta, part[:, 2]]
+        return np.stack(columns, axis=1)

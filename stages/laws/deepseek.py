@@ -1,0 +1,29 @@
+"""DeepSeek's loss law: model scale is measured in FLOPs per token, not in parameters."""
+
+from __future__ import annotations
+
+from .chinchilla import ChinchillaLoss
+
+
+class DeepSeekLoss(ChinchillaLoss):
+    r"""Loss from non-embedding FLOPs per token and tokens: Chinchilla's form with M in place of N.
+
+    .. math:: L(M, D) = E + A / M^{\alpha} + B / D^{\beta}, \qquad C = M D
+
+    with M = 72 n_layer d^2 + 12 n_layer d l_seq in FLOPs per token (``Architecture.flops_per_token("deepseek")``), D in
+    tokens and L in nats per token. M counts the attention that 6N leaves out.
+
+    Parameters
+    ----------
+    huber : float or None
+        Huber threshold on log L; None for least squares.
+
+    References
+    ----------
+    DeepSeek LLM, arXiv 2401.02954, section 3.2.
+    """
+
+    columns = ("flops_per_token", "tokens")
+    formula = "L(M, D) = E + A / M^alpha + B / D^beta"
+    source = "DeepSeek LLM (arXiv 2401.02954), section 3.2"
+    x_unit = "FLOPs per token, tokens"

@@ -1,0 +1,56 @@
+"""Compute to a loss at any number of tokens per parameter: a power law with a floor."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import nnls
+
+from ..fit.newton import Array
+from .base import Law, Parameter, columns_of, counts
+
+
+class FlooredPower(Law):
+    r"""Loss as a power law in compute that ends in an irreducible loss.
+
+    .. math:: L(C) = E + A\, C^{-\alpha}
+
+    with C in FLOPs and L in the unit of the loss it is fitted to. It ignores how C is divided between parameters and
+    tokens, so it needs a ladder with about the target's tokens per parameter.
+
+    References
+    ----------
+    Henighan et al., Scaling Laws for Autoregressive Generative Modeling, arXiv 2010.14701, equation 1.1.
+    """
+
+    columns = ("flops",)
+    parameters = (Parameter("E", "loss"), Parameter("A", "loss", log=True), Parameter("alpha", "1"))
+    formula = "L(C) = E + A C^(-alpha)"
+    source = "Power law with a floor (arXiv 2010.14701), equation 1.1"
+    x_unit = "FLOPs"
+    y_unit = "nats/token"
+    linear = (0,)
+
+    def _term(self, theta: Array, x: Array) -> Array:
+        return np.asarray(np.exp(theta[1] - theta[2] * counts(x[:, 0])))
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        return np.asarray(theta[0] + self._term(theta, x))
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        term = self._term(theta, x)
+        return columns_of(np.ones_like(term), term, -term * counts(x[:, 0]))
+
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        return np.array([0.0, -40.0, 1e-3]), np.array([max(float(np.min(y)), 1e-6), 60.0, 2.0])
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Grid over the exponent; E and A follow by non-negative least squares."""
+        root = np.sqrt(weight)
+        tiny = 1e-6 * float(np.mean(np.abs(y)) + 1e-9)
+        seeds = []
+        for alpha in (0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8):
+            term = np.exp(-alpha * counts(x[:, 0]))
+            size = max(float(term.max()), 1e-300)
+            floor, scale = nnls(np.column_stack([np.ones(len(y)), term / size]) * root[:, None], y * root)[0]
+            seeds.append([floor, np.log(max(scale, tiny) / size), alpha])
+        return np.array(seeds)

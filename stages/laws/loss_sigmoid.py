@@ -1,0 +1,96 @@
+"""Benchmark NLL to accuracy: a falling sigmoid between a floor and a ceiling."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from ..fit import checks
+from ..fit.newton import Array
+from .base import Law, Parameter, columns_of
+
+Range = float | tuple[float, float]
+
+
+class NLLToAccuracy(Law):
+    r"""Accuracy as a sigmoid of the loss on the correct answer.
+
+    .. math:: \mathrm{Acc}(L) = f + \frac{c - f}{1 + \exp(k\,(L - L_0))}
+
+    Parameters
+    ----------
+    floor, ceiling : float or (low, high)
+        A number fixes it; a pair bounds it. Chance is the natural floor, but small models can sit below nominal
+        chance, so a pair around it is safer.
+    huber : float or None
+        Huber threshold on accuracy; None for least squares.
+
+    References
+    ----------
+    Llama 3, arXiv 2407.21783, section 3.2.1; the form with free asymptotes is the second step of the model ladder,
+    arXiv 2412.04403: there a = -(c - f), b = c.
+    """
+
+    columns = ("loss",)
+    parameters = (
+        Parameter("floor", "accuracy"),
+        Parameter("ceiling", "accuracy"),
+        Parameter("k", "1/loss", log=True),
+        Parameter("L0", "loss"),
+    )
+    formula = 'op("Acc")(L) = f + (c - f) / (1 + exp(k (L - L_0)))'
+    source = "Llama 3 (arXiv 2407.21783), section 3.2.1; model ladder (arXiv 2412.04403), step 2"
+    x_unit = "loss"
+    y_unit = "accuracy"
+    linear = (0, 1)
+    limits = ("floor", "ceiling")
+
+    def __init__(self, floor: Range = (0.0, 1.0), ceiling: Range = (0.0, 1.0), huber: float | None = None) -> None:
+        self.floor = floor
+        self.ceiling = ceiling
+        self.huber = huber
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        floor, ceiling = (checks.limits(type(self).__name__, n, getattr(self, n)) for n in ("floor", "ceiling"))
+        if floor[0] >= ceiling[1]:
+            raise ValueError(f"{type(self).__name__}: floor {self.floor!r} must lie below ceiling {self.ceiling!r}")
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        floor, ceiling, k, middle = theta
+        return np.asarray(floor + (ceiling - floor) * expit(-np.exp(k) * (x[:, 0] - middle)))
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        floor, ceiling, log_k, middle = theta
+        k = np.exp(log_k)
+        s = expit(-k * (x[:, 0] - middle))
+        slope = (ceiling - floor) * s * (1 - s)
+        return columns_of(1 - s, s, -slope * k * (x[:, 0] - middle), slope * k)
+
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        (f0, f1), (c0, c1) = (r if isinstance(r, tuple) else (r, r) for r in (self.floor, self.ceiling))
+        # Equal bounds mean fixed; least_squares needs them a hair apart.
+        low, high = np.array([f0, c0, -7.0, -1e3]), np.array([f1, c1, 9.0, 1e3])
+        return low, np.maximum(high, low + 1e-9)
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Grid over midpoint and slope; floor and ceiling follow by clipped linear least squares."""
+        low, high = self._bounds(y)
+        loss = x[:, 0]
+        span = max(float(np.ptp(loss)), 1e-3)
+        grid = np.meshgrid(
+            np.linspace(loss.min() - span, loss.max() + 0.5 * span, 13), [0.7, 1.5, 3.0, 6.0, 12.0, 25.0], indexing="ij"
+        )
+        middle, steep = (axis.ravel() for axis in grid)
+        s = expit(-steep[:, None] / span * (loss - middle[:, None]))
+        parts = (1 - s, s)
+        norm = [np.maximum(p**2 @ weight, 1e-12) for p in parts]
+        cross, right = (parts[0] * parts[1]) @ weight, [p @ (weight * y) for p in parts]
+        # A tiny ridge where the two parts are one (all points on one side of the midpoint).
+        scale = norm[0] * norm[1] * (1 + 1e-9) - cross**2
+        ends = [np.clip((right[i] * norm[1 - i] - cross * right[1 - i]) / scale, low[i], high[i]) for i in (0, 1)]
+        # With one end held at its clipped value the other has a closed form.
+        for _ in range(3):
+            for i in (0, 1):
+                ends[i] = np.clip((right[i] - ends[1 - i] * cross) / norm[i], low[i], high[i])
+        return np.column_stack([*ends, np.log(steep / span), middle])

@@ -1,0 +1,68 @@
+"""Compute and tokens per parameter to validation loss: the over-training law."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import nnls
+
+from ..fit.newton import Array
+from .base import Law, Parameter, columns_of, counts
+
+
+class OvertrainedLoss(Law):
+    r"""Validation loss as training moves away from the compute-optimal number of tokens per parameter.
+
+    .. math:: L(C, M) = E + \left(a M^{\eta} + b M^{-\eta}\right) C^{-\eta}
+
+    with C in FLOPs (6ND), the token multiplier M = D/N, and L in nats per token. At fixed M it is a power law in C,
+    and every M has the same exponent. Fitted by least squares on L, as published.
+
+    References
+    ----------
+    Gadre et al., Language models scale reliably with over-training and on downstream tasks, arXiv 2403.08540,
+    equation 4.
+    """
+
+    columns = ("flops", "token_multiplier")
+    parameters = (
+        Parameter("E", "nats/token"),
+        Parameter("a", "nats/token", log=True),
+        Parameter("b", "nats/token", log=True),
+        Parameter("eta", "1"),
+    )
+    formula = "L(C, M) = E + (a M^eta + b M^(-eta)) C^(-eta)"
+    source = "Over-training (arXiv 2403.08540), equation 4"
+    x_unit = "FLOPs, tokens per parameter"
+    y_unit = "nats/token"
+    linear = (0,)
+
+    def _terms(self, theta: Array, x: Array) -> tuple[Array, Array, Array, Array]:
+        _, log_a, log_b, eta = theta
+        # Tokens per parameter may be below one: this logarithm has no floor at one.
+        log_c, log_m = counts(x[:, 0]), np.log(np.maximum(x[:, 1], 1e-12))
+        return log_c, log_m, np.exp(log_a + eta * (log_m - log_c)), np.exp(log_b - eta * (log_m + log_c))
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        _, _, over, under = self._terms(theta, x)
+        return np.asarray(theta[0] + over + under)
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        log_c, log_m, over, under = self._terms(theta, x)
+        slope = over * (log_m - log_c) - under * (log_m + log_c)
+        return columns_of(np.ones_like(over), over, under, slope)
+
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        return np.array([0.0, -40.0, -40.0, 1e-3]), np.array([max(float(np.min(y)), 1e-6), 60.0, 60.0, 2.0])
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Grid over the exponent; E, a and b follow by non-negative least squares."""
+        root = np.sqrt(weight)
+        tiny = 1e-6 * float(np.mean(np.abs(y)) + 1e-9)
+        seeds = []
+        for eta in (0.02, 0.04, 0.06, 0.09, 0.12, 0.15, 0.18, 0.22, 0.27, 0.33, 0.4, 0.5, 0.65, 0.9):
+            _, _, over, under = self._terms(np.array([0.0, 0.0, 0.0, eta]), x)
+            size = np.array([1.0, max(over.max(), 1e-300), max(under.max(), 1e-300)])
+            design = np.column_stack([np.ones(len(y)), over, under]) / size
+            e, a, b = nnls(design * root[:, None], y * root)[0]
+            seeds.append([e, np.log(max(a, tiny) / size[1]), np.log(max(b, tiny) / size[2]), eta])
+        return np.array(seeds)

@@ -1,0 +1,1 @@
+"""Is a run still on the course that was forecast?"""

@@ -1,0 +1,1 @@
+"""Compute-optimal allocation, isoFLOP analysis, batch size and learning rate."""

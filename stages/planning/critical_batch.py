@@ -1,0 +1,249 @@
+"""Critical batch size and loss over steps: every constant of Kaplan's laws from small runs, then what follows.
+
+The steps are those of Unraveling the Mystery of Scaling Laws, Part I (arXiv 2403.06563), the laws Kaplan et al.'s
+(arXiv 2001.08361): at a fixed loss, steps S and tokens E trade off as S = S_min + E_min / B (equation 5.1 rearranged),
+B_crit(L) = E_min / S_min = B_* / L^(1/alpha_B) (5.3), and L(N, S_min) = (N_c / N)^alpha_N + (S_c / S_min)^alpha_S
+(5.6). They describe a constant learning rate: a decay breaks them, see ``trajectory`` for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from ..fit.newton import Array
+from ..fit.variable_projection import linear_part
+from ..laws.base import Law, Parameter, columns_of, counts
+from .allocation import between
+
+CONTOURS = 6  # losses per model size at which batches are compared
+REFUTED = 0.1  # relative misfit of the hyperbola beyond which it is not the law of these runs
+
+
+class StepsLoss(Law):
+    r"""Loss of a model trained for S_min steps, each at least as good as an infinitely large batch would make it.
+
+    .. math:: L(N, S_{\min}) = (N_c / N)^{\alpha_N} + (S_c / S_{\min})^{\alpha_S}
+
+    with N in parameters without embeddings, S in optimizer steps and L in nats per token. Residuals are differences of
+    log L.
+
+    References
+    ----------
+    Kaplan et al., arXiv 2001.08361, equation 5.6; estimated from small models in arXiv 2403.06563, section 4.
+    """
+
+    columns = ("params", "min_steps")
+    parameters = (
+        Parameter("n", "nats/token", log=True),
+        Parameter("alpha_N", "1"),
+        Parameter("s", "nats/token", log=True),
+        Parameter("alpha_S", "1"),
+    )
+    formula = "L(N, S_min) = (N_c / N)^(alpha_N) + (S_c / S_min)^(alpha_S)"
+    source = "Kaplan et al. (arXiv 2001.08361), equation 5.6"
+    x_unit = "parameters, steps"
+    y_unit = "nats/token"
+    log_link = True
+
+    def _terms(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        # n = N_c^alpha_N and s = S_c^alpha_S: the constants themselves are not identified from small runs.
+        log_n, alpha_n, log_s, alpha_s = theta
+        return np.exp(log_n - alpha_n * counts(x[:, 0])), np.exp(log_s - alpha_s * counts(x[:, 1]))
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        size, steps = self._terms(theta, x)
+        return np.asarray(size + steps)
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        size, steps = self._terms(theta, x)
+        return columns_of(size, -size * counts(x[:, 0]), steps, -steps * counts(x[:, 1]))
+
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        return np.array([-20.0, 0.0, -20.0, 1e-3]), np.array([40.0, 2.0, 40.0, 3.0])
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Grid over both exponents; the factors follow by linear least squares on relative residuals."""
+        grid = [(a, b) for a in (0.02, 0.05, 0.1, 0.2, 0.4) for b in (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)]
+        alpha, beta = np.array(grid).T
+        logs = counts(x)
+        middle = logs.mean(axis=0)
+        size = np.exp(-alpha[:, None] * (logs[:, 0] - middle[0]))
+        steps = np.exp(-beta[:, None] * (logs[:, 1] - middle[1]))
+        part = np.maximum(linear_part(np.stack([size, steps], axis=-1) / y[:, None], np.ones_like(y), weight), 1e-6)
+        return np.stack(
+            [np.log(part[:, 0]) + alpha * middle[0], alpha, np.log(part[:, 1]) + beta * middle[1], beta], axis=1
+        )
+
+
+@dataclass(frozen=True)
+class Unraveled:
+    """Every constant with its interval, and what is not identified.
+
+    ``contours`` has a row per (size, loss): params, loss, s_min, e_min, b_crit (tokens), misfit (relative, of the
+    hyperbola), worst (the same at the smallest batch). ``b_star`` in tokens and ``inverse_alpha_b`` are those of
+    B_crit(L); ``draws`` are (k, 2) of (log b_star, inverse_alpha_b). ``law`` is L(N, S_min).
+    """
+
+    contours: pd.DataFrame
+    b_star: float
+    inverse_alpha_b: float
+    draws: Array
+    law: StepsLoss
+    notes: tuple[str, ...]
+
+    def critical_batch(self, loss: Array | float) -> Array:
+        """B_crit at a loss, tokens (equation 5.3)."""
+        return np.asarray(self.b_star * np.asarray(loss, dtype=float) ** -self.inverse_alpha_b)
+
+    def critical_batch_interval(self, loss: float, level: float = 0.9) -> tuple[float, float]:
+        """Its interval over resampled contours."""
+        return between(np.exp(self.draws[:, 0] - self.draws[:, 1] * np.log(loss)), level)
+
+    def least_loss(self, params: Array | float) -> Array:
+        """What the model of N parameters approaches with unlimited steps: (N_c / N)^alpha_N."""
+        t = self.law.theta_
+        return np.asarray(np.exp(t[0] - t[1] * np.log(params)))
+
+    def trajectory(self, params: float, batch: float, steps: Array) -> Array:
+        """Loss after ``steps`` (m,) at ``batch`` tokens: the L with L = L(N, S / (1 + B_crit(L) / B)), by bisection.
+
+        B_crit falls as L grows, so S_min grows with L and the right side falls: the root is unique.
+        """
+        steps = np.asarray(steps, dtype=float)
+        floor = float(self.least_loss(params))
+        low, high = np.full(len(steps), floor), np.full(len(steps), floor + 50.0)
+        for _ in range(80):
+            middle = (low + high) / 2
+            least = steps / (1 + self.critical_batch(middle) / batch)
+            x = np.column_stack([np.full(len(steps), params), least])
+            above = self.law._curve(self.law.theta_, x) > middle
+            low, high = np.where(above, middle, low), np.where(above, high, middle)
+        return np.asarray((low + high) / 2)
+
+    def steps_to(self, params: float, loss: float, batch: Array) -> tuple[Array, Array]:
+        """Steps and tokens to reach ``loss`` at each ``batch`` (m,): the trade-off of time and compute; infinite if
+        never.
+
+        S = S_min (1 + B_crit / B), E = B S; at B = B_crit both are twice their minimum.
+        """
+        t = self.law.theta_
+        gap = loss - float(self.least_loss(params))
+        least = np.exp((t[2] - np.log(gap)) / t[3]) if gap > 0 else np.inf
+        steps = least * (1 + self.critical_batch(loss) / np.asarray(batch, dtype=float))
+        return steps, steps * batch
+
+
+def unravel(table: pd.DataFrame, draws: int = 500, seed: int = 0, level: float = 0.9) -> Unraveled:
+    """Estimate every constant, step by step.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per (run, step): params, batch_size (tokens), step, loss (nats/token); constant learning rate.
+    level : float
+        Nominal coverage of the interval that the notes speak of.
+
+    Raises
+    ------
+    ValueError
+        When no model size has three batch sizes that reach a common loss.
+    """
+    contours = _contours(table)
+    usable = contours[(contours["s_min"] > 0) & (contours["e_min"] > 0)]
+    if len(usable) < 3:
+        raise ValueError(
+            f"{len(usable)} loss contours give a critical batch; three are needed (three or more batch sizes per model "
+            "size whose losses overlap)"
+        )
+    x, y = np.log(usable["loss"].to_numpy()), np.log(usable["b_crit"].to_numpy())
+    slope, intercept = np.polyfit(x, y, 1)
+    many = _resampled_lines(usable, draws, seed)
+    notes = _notes(contours, usable, -many[:, 1] if len(many) else np.array([]), level)
+    law = StepsLoss()
+    found = Unraveled(contours, float(np.exp(intercept)), float(-slope), many, law, notes)
+    least = table["step"] / (1 + found.critical_batch(table["loss"].to_numpy()) / table["batch_size"])
+    groups = table["params"].astype(str) + "/" + table["batch_size"].astype(str)
+    law.fit(np.column_stack([table["params"], least]), table["loss"].to_numpy(), groups=groups.to_numpy())
+    return Unraveled(contours, found.b_star, found.inverse_alpha_b, many, law, (*notes, *_law_notes(law)))
+
+
+def _contours(table: pd.DataFrame) -> pd.DataFrame:
+    """Steps to reach common losses for every batch of a size, and the line S = S_min + E_min / B through them."""
+    rows = []
+    for params, part in table.groupby("params"):
+        curves = {b: run.sort_values("step") for b, run in part.groupby("batch_size")}
+        if len(curves) < 3:
+            continue
+        smooth = {b: np.minimum.accumulate(c["loss"].to_numpy()) for b, c in curves.items()}
+        low = max(s[-1] for s in smooth.values())
+        high = min(s[0] for s in smooth.values())
+        if high <= low:
+            continue
+        for loss in np.linspace(low, low + 0.6 * (high - low), CONTOURS):
+            steps = np.array(
+                [np.exp(np.interp(-loss, -smooth[b], np.log(c["step"].to_numpy()))) for b, c in curves.items()]
+            )
+            rows.append((params, loss, *_hyperbola(np.array(list(curves), dtype=float), steps)))
+    return pd.DataFrame(rows, columns=["params", "loss", "s_min", "e_min", "b_crit", "misfit", "worst"])
+
+
+def _hyperbola(batch: Array, steps: Array) -> tuple[float, float, float, float, float]:
+    """S_min, E_min, B_crit, and how far the line misses (relative): all batches, and the smallest."""
+    design = np.column_stack([np.ones_like(batch), 1 / batch]) / steps[:, None]
+    scale = np.linalg.norm(design, axis=0)
+    (a, b), _ = nnls(design / scale, np.ones_like(steps))
+    s_min, e_min = a / scale[0], b / scale[1]
+    miss = (s_min + e_min / batch) / steps - 1
+    ratio = e_min / s_min if s_min > 0 else np.inf
+    return s_min, e_min, ratio, float(np.sqrt(np.mean(miss**2))), float(miss[batch.argmin()])
+
+
+def _resampled_lines(usable: pd.DataFrame, draws: int, seed: int) -> Array:
+    """(log B_*, 1/alpha_B) of resampled contours, (k, 2): contours of one size are drawn together where sizes are
+    many.
+    """
+    rng = np.random.default_rng(seed)
+    x, y = np.log(usable["loss"].to_numpy()), np.log(usable["b_crit"].to_numpy())
+    found = []
+    for _ in range(draws):
+        pick = rng.integers(0, len(x), len(x))
+        if np.ptp(x[pick]) > 1e-9:
+            slope, intercept = np.polyfit(x[pick], y[pick], 1)
+            found.append((intercept, -slope))
+    return np.array(found)
+
+
+def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array, level: float) -> tuple[str, ...]:
+    """What the batch-size part leaves open, in sentences."""
+    notes = []
+    if lost := len(contours) - len(usable):
+        notes.append(
+            f"{lost} of {len(contours)} contours have no positive S_min and E_min: their B_crit is not identified"
+        )
+    if (bad := int((contours["misfit"] > REFUTED).sum())) > 0:
+        worst = contours["worst"].iloc[int(contours["worst"].abs().to_numpy().argmax())]
+        notes.append(
+            f"the hyperbola S = S_min + E_min / B misses by more than {100 * REFUTED:.0f} % on {bad} of "
+            f"{len(contours)} "
+            f"contours (at the smallest batch by up to {100 * worst:+.0f} %): it is not the law of these runs there"
+        )
+    low, high = between(-slopes, level)
+    if not low > 0:
+        notes.append(
+            f"1/alpha_B is not identified: its {100 * level:.3g} % interval {low:.1f} to {high:.1f} contains zero"
+        )
+    return tuple(notes)
+
+
+def _law_notes(law: StepsLoss) -> tuple[str, ...]:
+    """Which exponents of L(N, S_min) the data leave open."""
+    notes = []
+    for name in ("alpha_N", "alpha_S"):
+        value, error = law.estimates_[name], law.stderrs_[name]
+        if not np.isfinite(error) or error > 0.5 * value:
+            notes.append(f"{name} = {value:.3g} is not identified: its standard error is {error:.2g}")
+    return (*notes, *(f"L(N, S_min): {n}" for n in law.notes_))

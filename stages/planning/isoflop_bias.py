@@ -1,0 +1,127 @@
+"""What is wrong with an isoFLOP analysis: checks on the sweep, and its bias on a surface that is known.
+
+A parabola finds the minimum of a symmetric curve from points spread evenly around it. Grids that are off-centre, drift
+with C or are wide, and an asymmetric curve, shift it systematically. How far follows from running the same estimator
+on noise-free losses of a fitted L(N, D) at the same points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from ..fit.newton import Array
+from .isoflop import Budget, CurveKind, IsoFLOP, isoflop
+
+OFF_CENTRE = 0.35  # of the half width: beyond it a third of the sweep lies on one side only
+DRIFT = 0.5  # change of the off-centre share over the range of budgets
+WIDE = 8.0  # largest model over the optimum: beyond it a parabola sees the flanks, not the minimum
+SHIFT = 0.05  # relative shift of N* between parabola and cubic that counts as asymmetry
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the sweep does wrong: its name, how large it is, and what it means in a sentence."""
+
+    name: str
+    size: float
+    says: str
+
+
+def diagnose(found: IsoFLOP) -> tuple[Finding, ...]:
+    """Everything about the sweep that biases its minima; empty for a centred sweep of a symmetric curve."""
+    log_c = np.log([b.flops for b in found.budgets])
+    place = np.log(found.minima)
+    off = np.array([(p - b.centre) / max(b.half_width, 1e-9) for p, b in zip(place, found.budgets, strict=True)])
+    findings = []
+    outside = int(np.sum(~found.inside))
+    if outside:
+        findings.append(Finding("outside", outside, f"{outside} of {len(place)} minima lie outside their sweep"))
+    if abs(np.mean(off)) > OFF_CENTRE:
+        side = "above" if np.mean(off) > 0 else "below"
+        findings.append(
+            Finding(
+                "off-centre",
+                float(np.mean(off)),
+                f"the minima lie {100 * abs(np.mean(off)):.0f} % of the half width {side} the middle of their sweep",
+            )
+        )
+    slope, error = _slope(log_c, off)
+    change = slope * float(np.ptp(log_c))
+    if abs(change) > DRIFT and abs(slope) > error:
+        findings.append(
+            Finding(
+                "drift",
+                change,
+                f"from the smallest to the largest budget the minimum wanders by {100 * abs(change):.0f} % of the "
+                "half width within its sweep: the exponent is biased",
+            )
+        )
+    width = float(np.exp(np.median([b.half_width for b in found.budgets])))
+    if found.curve == "parabola" and width > WIDE:
+        findings.append(
+            Finding(
+                "wide",
+                width,
+                f"the sweeps reach a factor {width:.0f} either way: a parabola fits their flanks, not the minimum",
+            )
+        )
+    shift = asymmetry(found.budgets)
+    if abs(shift) > SHIFT:
+        findings.append(
+            Finding(
+                "asymmetry", shift, f"the curves are asymmetric: a cubic term moves the minima by {100 * shift:+.0f} %"
+            )
+        )
+    return tuple(findings)
+
+
+def _slope(x: Array, y: Array) -> tuple[float, float]:
+    """Slope of a line and the half width of its 90 % interval (zero width below three points)."""
+    design = np.stack([np.ones_like(x), x - x.mean()], axis=1)
+    theta, rest, *_ = np.linalg.lstsq(design, y, rcond=None)
+    if len(x) < 3 or not len(rest):
+        return float(theta[1]), 0.0
+    error = np.sqrt(rest[0] / (len(x) - 2) / np.sum(design[:, 1] ** 2))
+    return float(theta[1]), float(error * student.ppf(0.95, len(x) - 2))
+
+
+def asymmetry(budgets: tuple[Budget, ...]) -> float:
+    """Median relative shift of N* when the parabola gets a cubic term."""
+    shifts = []
+    for b in budgets:
+        if len(b.log_n) < 5:
+            continue
+        z = (b.log_n - b.centre) / max(b.half_width, 1e-9)
+        square = np.polynomial.polynomial.polyfit(z, b.log_loss, 2)
+        cube = np.polynomial.polynomial.polyfit(z, b.log_loss, 3)
+        inner = cube[2] ** 2 - 3 * cube[3] * cube[1]
+        if square[2] <= 0 or inner <= 0:
+            continue
+        # The root of the cubic's slope at which it curves upwards, in a form that survives a vanishing cubic term.
+        place = -cube[1] / (cube[2] + np.sqrt(inner))
+        shifts.append((place + square[1] / (2 * square[2])) * b.half_width)
+    return float(np.expm1(np.median(shifts))) if shifts else 0.0
+
+
+def bias(
+    budgets: tuple[Budget, ...],
+    curve: CurveKind,
+    loss: Callable[[Array, Array], Array],
+    optimum: Callable[[float], float],
+    flops: float,
+    per_pair: float = 6.0,
+) -> float:
+    """Relative error in N* at ``flops`` that the estimator makes on noise-free losses of a known surface.
+
+    ``loss`` is L(N, D) in nats, ``optimum`` its N*(C); the sweep keeps its own budgets and sizes, with
+    C = ``per_pair`` N D.
+    """
+    clean = tuple(
+        Budget(b.flops, b.log_n, np.log(loss(np.exp(b.log_n), b.flops / per_pair / np.exp(b.log_n)))) for b in budgets
+    )
+    found = isoflop(clean, curve, draws=20, noise=1e-6)
+    return float(found.size.at(flops) / optimum(flops) - 1)

@@ -1,0 +1,115 @@
+"""What the printed constants give, beside what the papers print or used: where they disagree it is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..compute.architecture import Architecture
+from . import hyperparams
+from .allocation import between, chinchilla_split
+from .published import EXPONENTS, LAWS, power_split, rounding
+
+# Shapes of DeepSeek LLM's two models (arXiv 2401.02954, table 2), trained on 2T tokens of sequence length 4096.
+DEEPSEEK = {
+    "7B": {"hidden_size": 4096, "num_hidden_layers": 30, "num_attention_heads": 32, "intermediate_size": 11008},
+    "67B": {"hidden_size": 8192, "num_hidden_layers": 95, "num_attention_heads": 64, "intermediate_size": 22016},
+}
+USED = {"7B": (4.2e-4, 9.4e6), "67B": (3.2e-4, 18.9e6)}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A quantity, what the paper prints or used, what its constants give, and the interval of that (90 %)."""
+
+    paper: str
+    quantity: str
+    printed: float
+    computed: float
+    low: float
+    high: float
+    says: str = ""
+
+
+def checks() -> list[Check]:
+    """Llama 3, DeepSeek 7B and 67B, Chinchilla 70B, and the growth at ten times the compute."""
+    return [*_llama3(), *_deepseek(), *_chinchilla(), *_growth()]
+
+
+def _llama3() -> list[Check]:
+    law, flops = LAWS["llama3"], 3.8e25
+    (size, tokens), (sizes, many) = (power_split(p, flops) for p in (law.values(), law.draws()))
+    needed = np.log(16.55e12 / 0.29) / np.log(flops)
+    return [
+        Check(
+            "Llama 3",
+            "tokens at 3.8e25 FLOPs",
+            16.55e12,
+            float(tokens[0]),
+            *between(many),
+            f"the printed digits are rounded: 16.55T needs alpha = {needed:.3f}",
+        ),
+        Check(
+            "Llama 3",
+            "parameters at 3.8e25 FLOPs",
+            402e9,
+            float(size[0]),
+            *between(sizes),
+            f"by 6ND; 402B x 16.55T x 6 is {402e9 * 16.55e12 * 6:.3g} FLOPs, not 3.8e25",
+        ),
+    ]
+
+
+def _deepseek() -> list[Check]:
+    found, law = [], hyperparams.PUBLISHED["deepseek"]
+    one = np.array(1.0)
+    for name, shape in DEEPSEEK.items():
+        config = shape | {"vocab_size": 102400, "max_position_embeddings": 4096, "model_type": "llama"}
+        flops = np.array(Architecture.from_config(config).flops_per_token("deepseek") * 2e12)
+        values, draws = law.at(one, one, flops), law.at(one, one, flops, 2000)
+        for what, used, value, drawn in zip(
+            ("learning rate", "batch size, tokens"), USED[name], values, draws, strict=True
+        ):
+            says = "used; the loss is flat around the optimum"
+            found.append(Check(f"DeepSeek {name}", what, used, float(value), *between(drawn), says))
+    return found
+
+
+def _chinchilla() -> list[Check]:
+    found = []
+    for name in ("chinchilla", "chinchilla-refit"):
+        law = LAWS[name]
+        best, drawn = (chinchilla_split(p, 5.76e23) for p in (law.values(), law.draws()))
+        says = (
+            "the interval is the refit's" if law.covariance else "the printed constants do not give the paper's model"
+        )
+        found += [
+            Check(
+                f"Chinchilla ({name})",
+                "parameters at 5.76e23 FLOPs",
+                70e9,
+                float(best.size[0]),
+                *between(drawn.size),
+                says,
+            ),
+            Check(
+                f"Chinchilla ({name})", "tokens at 5.76e23 FLOPs", 1.4e12, float(best.tokens[0]), *between(drawn.tokens)
+            ),
+        ]
+    return found
+
+
+def _growth() -> list[Check]:
+    """Ten times the compute: 5.5x and 1.8x are quoted of Kaplan in arXiv 2203.15556; Chinchilla grows both alike."""
+    quoted = {"kaplan": (5.5, 1.8), "chinchilla approach 1": (10**0.5, 10**0.5)}
+    found = []
+    for name, text, _ in EXPONENTS:
+        if name in quoted:
+            half = rounding(text)
+            for what, value, exponent in zip(
+                ("parameters", "tokens"), quoted[name], (float(text), 1 - float(text)), strict=True
+            ):
+                ends = 10 ** (exponent - half), 10 ** (exponent + half)
+                found.append(Check(name, f"{what} at ten times the compute, x", value, 10**exponent, *ends))
+    return found

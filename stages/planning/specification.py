@@ -1,0 +1,92 @@
+"""The specification curve: the same question answered under every defensible choice of the analysis.
+
+Simonsohn, Simmons and Nelson, Nature Human Behaviour 4 (2020). The spread over choices is usually wider than the
+interval of any one of them, and it is not sampling error: it must stand beside the interval, not inside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fit.newton import Array
+from ..laws.chinchilla import ChinchillaLoss
+from .allocation import chinchilla_split
+from .isoflop import CURVES, isoflop, sweep
+
+DELTAS = (1e-4, 1e-3, 1e-2, None)  # None is least squares on log loss
+WINDOWS = ("all", "upper half of compute", "without the smallest models", "without the 5 worst-fitted")
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One answer: what was chosen, and N* and D* at the asked compute; ``failed`` says why there is none."""
+
+    method: str
+    choice: dict[str, str]
+    params: float
+    tokens: float
+    failed: str = ""
+
+
+def specifications(
+    params: Array, tokens: Array, loss: Array, flops: Array | None, target: float, tolerance: float = 0.05
+) -> list[Specification]:
+    """All answers for ``target`` FLOPs: delta x exclusions x FLOP convention for the parametric law, curves for
+    isoFLOP.
+
+    ``flops`` are as given (n,); "6ND" then is the other convention. None leaves only 6ND.
+    """
+    found = []
+    conventions = {"6ND": 6 * params * tokens} | ({} if flops is None else {"as given": flops})
+    if flops is not None and np.allclose(flops, conventions["6ND"], rtol=5e-3):
+        conventions.pop("as given")
+    for window in WINDOWS:
+        rows = _window(window, params, tokens, loss, conventions["6ND"])
+        for delta in DELTAS:
+            for name, given in conventions.items():
+                choice = {"delta": "least squares" if delta is None else f"{delta:g}", "runs": window, "FLOPs": name}
+                found.append(_parametric(choice, delta, params[rows], tokens[rows], loss[rows], given[rows], target))
+    for name, given in conventions.items():
+        for curve in CURVES:
+            try:
+                answer = isoflop(sweep(given, params, loss, tolerance), curve, draws=50)
+            except ValueError:
+                continue  # the runs are no isoFLOP sweep under this convention
+            size = float(answer.size.at(target))
+            # Where FLOPs are not 6ND, what a parameter and token cost is read off the runs.
+            per_pair = 6.0 if name == "6ND" else float(np.median(given / params / tokens))
+            found.append(Specification("isoFLOP", {"curve": curve, "FLOPs": name}, size, target / per_pair / size))
+    return found
+
+
+def _parametric(
+    choice: dict[str, str], delta: float | None, params: Array, tokens: Array, loss: Array, flops: Array, target: float
+) -> Specification:
+    """Chinchilla's law; where FLOPs are not 6ND, tokens are those that 6ND would need for the same FLOPs."""
+    if len(loss) < 7:
+        return Specification("L(N, D)", choice, np.nan, np.nan, "too few runs")
+    if choice["FLOPs"] != "6ND":
+        # N in units that make C = 6 N' D: what the convention adds per token counts as parameters.
+        params = flops / (6 * tokens)
+    law = ChinchillaLoss(delta).fit(np.column_stack([params, tokens]), loss)
+    if not (law.estimates_["alpha"] > 1e-3 and law.estimates_["beta"] > 1e-3):
+        return Specification("L(N, D)", choice, np.nan, np.nan, "an exponent is at its bound")
+    split = chinchilla_split({k: np.array([v]) for k, v in law.estimates_.items()}, target)
+    return Specification("L(N, D)", choice, float(split.size[0]), float(split.tokens[0]))
+
+
+def _window(name: str, params: Array, tokens: Array, loss: Array, flops: Array) -> NDArray[np.intp]:
+    """Rows that a choice keeps, chosen from the data fitted alone."""
+    keep = np.ones(len(loss), dtype=bool)
+    if name == "upper half of compute":
+        keep = flops >= np.median(flops)
+    elif name == "without the smallest models":
+        keep = params >= np.quantile(params, 0.2)
+    elif name == "without the 5 worst-fitted" and len(loss) > 12:
+        x = np.column_stack([params, tokens])
+        miss = np.abs(np.log(ChinchillaLoss().fit(x, loss).predict(x)) - np.log(loss))
+        keep[np.argsort(miss)[-5:]] = False
+    return np.flatnonzero(keep)

@@ -1,0 +1,201 @@
+"""Training loss along a learning-rate schedule: what a constant rate, a cosine or a decay gives at every step.
+
+A law of steps alone is broken by a decay. Here loss depends on the area under the schedule and on what its drops have
+gained so far. ``schedule_features`` turns a schedule into these two numbers per step, ``AnnealedLoss`` is the law over
+them, and ``fit_schedules`` finds how fast a drop takes effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from ..fit.newton import Array
+from ..fit.variable_projection import linear_part
+from ..laws.base import Law, Parameter, columns_of
+
+ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
+MEMORIES = tuple(np.geomspace(50.0, 5000.0, 11).tolist())
+GAMMAS = (0.0, 0.25, 0.5)
+BLOCKS = 8  # parts of a curve whose residuals are taken as independent of each other
+
+
+@dataclass(frozen=True)
+class Response:
+    """How much of a drop has taken effect after so many steps: 1 - exp(-steps lr^gamma / memory).
+
+    ``lr`` is the learning rate after the drop in units of the peak: with gamma > 0 a small rate works more slowly.
+    """
+
+    memory: float
+    gamma: float
+
+    def __call__(self, lr: Array, steps: Array) -> Array:
+        """The share, broadcast over its arguments."""
+        return np.asarray(-np.expm1(-steps * lr**self.gamma / self.memory))
+
+
+def schedule_features(step: Array, lr: Array, response: Response, peak: float, warmup: float | None = None) -> Array:
+    """Area under a schedule and the annealing that has taken effect, at every recorded step.
+
+    Parameters
+    ----------
+    step, lr : (n,)
+        Steps in growing order and the learning rate there; between them it is taken to be linear.
+    response : Response
+    peak : float
+        Learning rate that areas and drops are measured in, the same for all schedules of one law.
+    warmup : float, optional
+        Steps of linear warm-up before the first recorded step; all of them when left out.
+
+    Returns
+    -------
+    (n, 2)
+        ``area``: S1, the sum of the learning rate over steps in units of ``peak``. ``annealing``: the sum over past
+        drops of the learning rate, in units of ``peak``, of the drop times its ``response``.
+
+    Raises
+    ------
+    ValueError
+        When steps do not grow or a learning rate is not positive.
+
+    References
+    ----------
+    Tissue et al., Scaling Law with Learning Rate Annealing, arXiv 2408.11029, equation 1, in its continuous form;
+    that a
+    smaller rate responds more slowly is Luo et al., A Multi-Power Law for Loss Curve Prediction, arXiv 2503.12811.
+    """
+    if np.any(np.diff(step) <= 0) or np.any(lr <= 0):
+        raise ValueError("steps must grow and learning rates be positive")
+    rate = lr / peak
+    before = step[0] - (step[0] if warmup is None else min(warmup, step[0])) / 2
+    area = rate[0] * before + np.concatenate([[0.0], np.cumsum(np.diff(step) * (rate[1:] + rate[:-1]) / 2)])
+    at = np.flatnonzero(rate[:-1] != rate[1:])
+    # A drop between two records is put in the middle of them.
+    since = step[:, None] - (step[at] + step[at + 1]) / 2
+    effect = np.where(since > 0, response(rate[at + 1], np.maximum(since, 0.0)), 0.0)
+    return np.column_stack([area, effect @ (rate[at] - rate[at + 1])])
+
+
+def table_features(
+    curve: NDArray[np.generic], step: Array, lr: Array, response: Response, peak: float, warmup: float | None = None
+) -> Array:
+    """``schedule_features`` of every curve of a table, in the table's order, (n, 2)."""
+    out = np.empty((len(step), 2))
+    for name in np.unique(curve):
+        rows = np.flatnonzero(curve == name)
+        rows = rows[np.argsort(step[rows], kind="stable")]
+        out[rows] = schedule_features(step[rows], lr[rows], response, peak, warmup)
+    return out
+
+
+class AnnealedLoss(Law):
+    r"""Loss as a power law in the area under the schedule, less what its drops have gained.
+
+    .. math:: L = L_0 + A\, S_1^{-\alpha} - B \sum_k (\eta_{k-1} - \eta_k)\, G_k
+
+    with S1 the sum of the learning rate over steps, G_k the share of drop k that has taken effect (``Response``),
+    and L in nats per token. The sum is the column ``annealing``; ``fit_schedules`` finds the response.
+
+    References
+    ----------
+    Tissue et al., Scaling Law with Learning Rate Annealing, arXiv 2408.11029, equation 1; compare the multi-power
+    law of Luo et al., arXiv 2503.12811.
+    """
+
+    columns = ("area", "annealing")
+    parameters = (
+        Parameter("L0", "nats/token"),
+        Parameter("A", "nats/token", log=True),
+        Parameter("alpha", "1"),
+        Parameter("B", "nats/token"),
+    )
+    formula = "L = L_0 + A S_1^(-alpha) - B sum_k (eta_(k-1) - eta_k) G_k"
+    source = "Annealing law (arXiv 2408.11029), equation 1"
+    x_unit = "peak learning rates times steps, annealing"
+    y_unit = "nats/token"
+    linear = (0, 3)
+
+    def _power(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        area = np.log(np.maximum(x[:, 0], 1e-12))
+        return np.exp(theta[1] - theta[2] * area), area
+
+    def _curve(self, theta: Array, x: Array) -> Array:
+        return np.asarray(theta[0] + self._power(theta, x)[0] - theta[3] * x[:, 1])
+
+    def _jacobian(self, theta: Array, x: Array) -> Array:
+        power, area = self._power(theta, x)
+        return columns_of(np.ones_like(power), power, -power * area, -x[:, 1])
+
+    def _bounds(self, y: Array) -> tuple[Array, Array]:
+        low = np.array([0.0, -40.0, 1e-3, 0.0])
+        # Annealing is subtracted, so L0 may lie above the lowest loss.
+        return low, np.array([max(float(np.max(y)), 1e-6), 40.0, 3.0, 1e3])
+
+    def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
+        """Grid over the exponent; L0, A and B follow by linear least squares."""
+        alpha = np.array(ALPHAS)
+        area = np.log(np.maximum(x[:, 0], 1e-12))
+        power = np.exp(-alpha[:, None] * (area - area.mean()))
+        gain = np.broadcast_to(-x[:, 1], power.shape)
+        part = linear_part(np.stack([np.ones_like(power), power, gain], axis=-1), y, weight)
+        a = np.maximum(part[:, 1], 1e-9)
+        return np.stack([part[:, 0], np.log(a) + alpha * area.mean(), alpha, part[:, 2]], axis=1)
+
+
+@dataclass(frozen=True)
+class ScheduleFit:
+    """The law, the response it was fitted with, and the units: predicts any schedule."""
+
+    law: AnnealedLoss
+    response: Response
+    peak: float
+    warmup: float | None
+
+    def predict(self, step: Array, lr: Array) -> Array:
+        """Loss along a schedule, (n,) nats per token."""
+        return self.law.predict(schedule_features(step, lr, self.response, self.peak, self.warmup))
+
+    def interval(self, step: Array, lr: Array, level: float = 0.9) -> tuple[Array, Array]:
+        """Central interval of a new measurement along a schedule, the response taken as known; (n,) each."""
+        return self.law.interval(schedule_features(step, lr, self.response, self.peak, self.warmup), level)
+
+
+def fit_schedules(
+    curve: NDArray[np.generic], step: Array, lr: Array, loss: Array, warmup: float | None = None
+) -> ScheduleFit:
+    """Fit curves of several schedules: least squares on loss over the law's parameters and the response's two.
+
+    Variable projection: for every response the law is fitted by the engine; a grid and a simplex search find the
+    response.
+    Each curve weighs the same, whatever its number of records. Residuals are correlated along a curve, so the
+    covariance is clustered by eighths of curves.
+    """
+    peak = float(lr.max())
+    names, ids = np.unique(curve, return_inverse=True)
+    weight = 1.0 / np.bincount(ids)[ids]
+    weight = weight / weight.mean()
+    part = np.empty(len(step), dtype=int)
+    for i in range(len(names)):
+        rows = np.flatnonzero(ids == i)
+        part[rows[np.argsort(step[rows])]] = np.arange(len(rows)) * BLOCKS // len(rows)
+
+    def fitted(memory: float, gamma: float) -> AnnealedLoss:
+        features = table_features(curve, step, lr, Response(memory, gamma), peak, warmup)
+        law = AnnealedLoss()
+        law.fit(features, loss, sample_weight=weight, groups=ids * BLOCKS + part)
+        return law
+
+    def cost(p: Array) -> float:
+        return fitted(float(np.exp(p[0])), float(p[1])).cost_
+
+    grid = [(m, g) for m in MEMORIES for g in GAMMAS]
+    memory, gamma = min(grid, key=lambda p: fitted(*p).cost_)
+    box = [(np.log(MEMORIES[0]), np.log(MEMORIES[-1])), (GAMMAS[0], 1.0)]
+    options = {"maxfev": 40, "xatol": 1e-2}
+    found = minimize(cost, [np.log(memory), gamma], method="Nelder-Mead", bounds=box, options=options)
+    best = Response(float(np.exp(found.x[0])), float(found.x[1]))
+    return ScheduleFit(fitted(best.memory, best.gamma), best, peak, warmup)

@@ -1,0 +1,413 @@
+"""The commands about trust, as processes on the demo ladder: backtest, solve, compare, suggest, register, settle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pypdf
+import pytest
+from benchcast import run
+from benchcast.core import files as store
+from benchcast.core.config import Config, load
+from benchcast.core.digest import object_digest
+from benchcast.core.errors import BenchcastError, FaultsError, InputError
+from benchcast.data.ingest import read
+from benchcast.forecasting import questions
+from benchcast.registry import register as records
+from benchcast.registry.settle import settle
+
+CONFIG = Path(__file__).parents[3] / "configs" / "auto.yaml"
+
+
+def benchcast(*arguments: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchcast", *arguments], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    settings = load(CONFIG, Config)
+    return read(settings.data, CONFIG.parent).table
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> Path:
+    """A config of one task that holds the largest runs out, over the demo's table as a file."""
+    folder = tmp_path_factory.mktemp("trust")
+    kept = table[table["task"].isin(["word_order", "validation"])]
+    store.write_table(kept, folder / "ladder.csv")
+    text = "data: {source: table, path: ladder.csv}\nmetric: acc\ntargets: [{run: '1.3M-*'}, {run: 640K-10x}]\n"
+    (folder / "small.yaml").write_text(text + "recipes: [auto]\n")
+    return folder / "small.yaml"
+
+
+def test_backtest_prints_error_and_coverage_by_ratio(small: Path) -> None:
+    found = json.loads(benchcast("backtest", str(small), "--json"))
+    whole = [t for t in found if t["task"] == "" and t["ratio_high"] is None and t["ratio_low"] == 1]
+    assert len(whole) == 1
+    assert sum(t["n"] for t in found if t["task"] == "") == 2 * whole[0]["n"]  # the bins, and all together
+    assert 0.8 <= whole[0]["coverage"] <= 1
+    assert "delta method" in benchcast("backtest", str(small))
+
+
+def test_solve_inverts_the_forecast(small: Path) -> None:
+    """The budget that solve finds is forecast at the accuracy asked for, and lies between its ends."""
+    (found,) = json.loads(benchcast("solve", str(small), "--task", "word_order", "--accuracy", "0.93", "--json"))
+    assert found["low"] < found["flops"]
+    assert found["high"] is None or found["flops"] < found["high"]
+    assert 6 * found["params"] * found["tokens"] == pytest.approx(found["flops"])
+    text = small.read_text().split("targets")[0] + "runs: {exclude: ['1.3M-*', 640K-10x]}\n"
+    text += f"targets: [{{name: x, flops: {found['flops']}, token_multiplier: 20}}]\n"
+    text += "recipes: [{name: auto, refuse: false}]\n"
+    again = small.with_name("again.yaml")
+    again.write_text(text)
+    (forecast,) = json.loads(benchcast("forecast", str(again), "--json", "-"))["forecasts"]
+    assert forecast["forecast"] == pytest.approx(0.93, abs=0.003)
+
+
+def test_compare_is_antisymmetric_and_knows_the_better_mix(tmp_path: Path, table: pd.DataFrame) -> None:
+    """A copy of the ladder that scores 5 points less everywhere loses with a probability above 0.9."""
+    mine = table[table["task"].isin(["word_order"])]
+    worse = mine.assign(run="w-" + mine["run"], family="worse")
+    score = worse["metric"].eq("acc")
+    worse["value"] = np.where(score, worse["value"] - 0.05, worse["value"])
+    both = pd.concat([mine.assign(family="better"), worse])
+    store.write_table(both, tmp_path / "both.csv")
+    config = tmp_path / "mixes.yaml"
+    config.write_text(
+        "data: {source: table, path: both.csv}\nmetric: acc\nrecipes: [auto]\n"
+        "targets: [{name: big, flops: 1e14, token_multiplier: 20}]\n"
+    )
+    settings = load(config, Config)
+    (one,) = questions.compare(settings, tmp_path, None, "better", "worse", 1e14, 20.0)
+    (other,) = questions.compare(settings, tmp_path, None, "worse", "better", 1e14, 20.0)
+    assert one.probability > 0.9
+    assert one.probability + other.probability == pytest.approx(1.0, abs=1e-9)
+    assert "no family" in benchcast("compare", str(config), "better", "none", "--flops", "1e14", code=2)
+
+
+def test_suggest_fits_the_budget(small: Path) -> None:
+    found = json.loads(benchcast("suggest", str(small), "--budget", "3e13", "--json"))
+    assert found
+    assert all(s["flops"] <= 3e13 * 1.0001 and 0 <= s["shrinks"] <= 1 for s in found)
+    assert "no run of" in benchcast("suggest", str(small), "--budget", "1e3", code=2)
+
+
+def test_questions_tell_what_was_left_out_and_read_their_data_once(
+    small: Path,
+    table: pd.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """On stderr, so that what is printed as JSON stays JSON."""
+    from benchcast.cli import trust as cli_trust
+    from benchcast.data import ingest
+    from benchcast.forecasting import questions
+    from benchcast.forecasting import run as forecast
+    from benchcast.reports.records.account import Account
+
+    account = Account()
+    account.leave("rows that are no scores", "a\x1b[2Jb")
+    loaded = ingest.read(load(small, Config).data, small.parent)
+    told = dataclasses.replace(loaded, account=account.record())
+    reads: list[int] = []
+    given: list[object] = []
+    monkeypatch.setattr(ingest, "read", lambda *a: (reads.append(1), told)[1])
+    for name in ("solve", "compare", "suggest"):
+        monkeypatch.setattr(questions, name, lambda *a: (given.append(a[2]), [])[1])
+    cli_trust.solve(small, task="word_order", accuracy=0.9, json=True)
+    cli_trust.compare(small, "a", "b", flops=1e14, json=True)
+    cli_trust.suggest(small, budget=3e13, json=True)
+    out, err = capsys.readouterr()
+    assert out == "[]\n" * 3
+    assert err == "data: left out 1: rows that are no scores: a\\x1b[2Jb\n" * 3
+    assert (len(reads), given) == (3, [told] * 3)
+    monkeypatch.setattr(ingest, "read", lambda _, __, data: data)  # it was read: solve and suggest take it as it is
+    assert forecast.run(load(small, Config), small.parent, told).provenance.account == account.record()
+
+
+def test_compare_says_when_there_is_nothing_to_compare(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchcast.reports.records.account import Account
+
+    result = run(
+        {
+            "data": {"source": "demo"},
+            "targets": [{"run": "1.3M-10x"}],
+            "recipes": ["llama3"],
+            "tasks": ["recall", "word_order"],
+        }
+    )
+    first, second = result.forecasts
+    account = Account()
+    none = first.model_copy(update={"low": None})
+    for kept in ((none, second), (none, second.model_copy(update={"forecast": None}))):
+        answer = result.model_copy(update={"forecasts": kept})
+        monkeypatch.setattr(questions.forecasting, "run", lambda *_, answer=answer: answer)
+        ask = (load(small, Config), small.parent, None, first.family, first.family, 1e14, 20.0, account)
+        if kept[1] is second:
+            assert [c.task for c in questions.compare(*ask)] == ["word_order"]
+            assert account.record().left_out[0].examples == ("recall",)
+        else:
+            with pytest.raises(InputError, match="nothing to compare"):
+                questions.compare(*ask)
+
+
+def test_register_is_chained_and_every_edit_shows(small: Path, tmp_path: Path) -> None:
+    path = tmp_path / "forecasts.jsonl"
+    for _ in range(3):
+        benchcast("register", str(small), "--register", str(path))
+    known = records.read(path)
+    assert [r.previous for r in known[1:]] == [r.hash for r in known[:-1]]
+    lines = path.read_text().splitlines()
+    edited = lines[1].replace('"level":0.9', '"level":0.8', 1)
+    for wrong, what in (
+        ([lines[0], edited, lines[2]], "line 2: was edited"),
+        ([lines[0], lines[2]], "line 2: does not follow"),
+        ([lines[1], lines[2]], "line 1: does not follow"),
+        ([lines[1], lines[0], lines[2]], "line 1: does not follow"),
+        ([*lines, lines[2]], "line 4: does not follow"),
+        ([*lines, lines[2][:50]], "line 4: is no record"),
+    ):
+        path.write_text("\n".join(wrong) + "\n")
+        with pytest.raises(FaultsError, match=what):
+            records.read(path)
+    before = path.read_bytes()
+    assert "line 4: is no record" in benchcast("register", str(small), "--register", str(path), code=2)
+    assert path.read_bytes() == before
+
+
+def test_a_register_of_an_earlier_version_is_still_whole(tmp_path: Path) -> None:
+    """Whose forecasts had fewer fields: the hash is of what was written then."""
+    path = tmp_path / "forecasts.jsonl"
+    result = run(
+        {"data": {"source": "demo"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"], "tasks": ["recall"]}
+    )
+    records.register(result, path)
+    content = json.loads(path.read_text())
+    for forecast in content["forecasts"]:
+        del forecast["tested_ratio"]
+    content["hash"] = object_digest({k: v for k, v in content.items() if k != "hash"})
+    path.write_text(json.dumps(content) + "\n")
+    [record] = records.read(path)
+    assert record.hash == content["hash"]
+    records.register(result, path)
+    assert [r.previous for r in records.read(path)] == [records.START, record.hash]
+
+
+def test_settle_scores_what_was_registered(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:
+    path, ladder, plot = tmp_path / "forecasts.jsonl", small.with_name("ladder.csv"), tmp_path / "calibration.svg"
+    benchcast("register", str(small), "--register", str(path))
+    out = json.loads(benchcast("settle", str(ladder), "--register", str(path), "--plot", str(plot), "--json"))
+    (record,) = records.read(path)
+    assert len(out["settled"]) == len(record.forecasts) == 4
+    for s, f in zip(out["settled"], record.forecasts, strict=True):
+        assert s["actual"] == pytest.approx(f.actual)
+        assert f.forecast is not None
+        assert s["error"] == pytest.approx(f.forecast - s["actual"])
+        assert s["inside"] == (f.low <= s["actual"] <= f.high)
+    assert plot.read_text().startswith("<?xml")
+    told = benchcast("settle", str(ladder), "--register", str(path), "--out", str(tmp_path / "settled"))
+    assert told.rstrip().endswith(f"report: {tmp_path / 'settled' / 'settlement.pdf'}")
+    assert json.loads((tmp_path / "settled" / "settlement.json").read_text()) == out
+    assert "is no known key" not in benchcast("settle", str(ladder), "--register", str(tmp_path / "none"), code=2)
+
+
+def test_a_refused_task_counts_with_its_baseline(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:
+    path = tmp_path / "forecasts.jsonl"
+    benchcast("register", str(small), "--register", str(path))
+    (record,) = records.read(path)
+    empty = {"forecast": None, "low": None, "high": None, "status": "refused", "grade": "D"}
+    refused = record.model_copy(update={"forecasts": tuple(f.model_copy(update=empty) for f in record.forecasts)})
+    found = settle([refused], table, {})
+    assert found.refused == 4
+    assert found.coverage is None
+    carry = [abs((f.baselines.carry_forward or 0) - (f.actual or 0)) for f in record.forecasts]
+    assert found.mean_error == pytest.approx(np.mean(carry))
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> tuple[records.Record, pd.DataFrame]:
+    """The largest run as a plan, with an average, and the table in which it was measured as ``final``."""
+    kept = table[table["task"].isin(["word_order", "recall", "validation"])]
+    row = kept[kept["run"].eq("1.3M-10x")].iloc[-1]
+    result = run(
+        {
+            "data": {"source": "table"},
+            "targets": [{"name": "big", "params": row["params"], "tokens": row["tokens"]}],
+            "recipes": ["llama3"],
+            "averages": {"both": ["word_order", "recall"]},
+            "metric": "acc",
+        },
+        data=kept[~kept["run"].str.startswith("1.3M")],
+    )
+    path = tmp_path_factory.mktemp("planned") / "r.jsonl"
+    return records.register(result, path), kept.replace({"run": {"1.3M-10x": "final"}})
+
+
+def test_a_plan_settles_with_its_averages_and_counts_a_claim_once(
+    planned: tuple[records.Record, pd.DataFrame],
+) -> None:
+    record, truth = planned
+    found = settle([record, record], truth, {"big": "final"})
+    assert {s.task for s in found.settled} == {"word_order", "recall", "both"}
+    by = {s.task: s.actual for s in found.settled}
+    assert by["both"] == pytest.approx((by["word_order"] + by["recall"]) / 2)
+    assert (found.known, found.open) == (0, 0)
+
+
+def test_what_is_not_the_planned_run_does_not_settle_it(planned: tuple[records.Record, pd.DataFrame]) -> None:
+    record, truth = planned
+    unfinished = truth[truth["run"].ne("final") | truth["tokens"].lt(truth["tokens"].max() / 2)]
+    with pytest.raises(InputError, match=r"final has 0\.\d+ times the tokens of 'big' as forecast"):
+        settle([record], unfinished, {"big": "final"})
+    for alias, said in (({"bgi": "final"}, "no registered target"), ({"big": "nope"}, "no run of the table")):
+        with pytest.raises(InputError, match=said):
+            settle([record], truth, alias)
+    with pytest.raises(InputError, match="the register is empty"):
+        settle([], truth, {})
+    two_ways = pd.concat([truth, truth.assign(num_fewshot=5.0)])
+    # The record says that it was asked without shots: that way settles it, another does not.
+    other_way = truth.assign(value=truth["value"] / 2, num_fewshot=5.0)
+    mixed = settle([record], pd.concat([truth, other_way]), {"big": "final"})
+    assert mixed.settled == settle([record], truth, {"big": "final"}).settled
+    with pytest.raises(InputError, match=r"recall \(0-shot\) was forecast, the table has recall \(5-shot\)"):
+        settle([record], other_way[other_way["task"].eq("recall")], {"big": "final"})
+    # Nor does another way that was measured by another metric only.
+    scored = truth["metric"].isin(["acc", "acc_norm"])
+    by_metric = pd.concat(
+        [truth[truth["metric"].ne("acc")], truth[scored & truth["metric"].eq("acc")].assign(num_fewshot=5.0)]
+    )
+    with pytest.raises(InputError, match=r"was forecast, the table has .* \(5-shot\)"):
+        settle([record], by_metric, {"big": "final"})
+    # A record that does not say how it was asked cannot tell two ways apart.
+    silent = record.model_copy(
+        update={"forecasts": tuple(f.model_copy(update={"asked": {}}) for f in record.forecasts)}
+    )
+    with pytest.raises(InputError, match="measured in 2 ways"):
+        settle([silent], two_ways, {"big": "final"})
+    any_metric = record.model_copy(
+        update={"forecasts": tuple(f.model_copy(update={"metric": ""}) for f in record.forecasts)}
+    )
+    otherwise = truth.assign(num_fewshot=truth["num_fewshot"].mask(truth["metric"].eq("acc_norm"), 5.0))
+    by = {s.task: s.actual for s in settle([any_metric], otherwise, {"big": "final"}).settled}
+    assert by == {s.task: s.actual for s in settle([record], truth, {"big": "final"}).settled}
+    # Forecast as it is asked with five shots: the score without any is of another task.
+    shots = record.model_copy(
+        update={
+            "forecasts": tuple(
+                f.model_copy(update={"task": f"{f.task} (5-shot)", "members": {}, "asked": {}})
+                for f in record.forecasts
+            )
+        }
+    )
+    with pytest.raises(InputError, match="no registered target has a score"):
+        settle([shots], truth.assign(num_fewshot=0.0), {"big": "final"})
+    assert {s.task for s in settle([shots], two_ways, {"big": "final"}).settled} == {
+        "recall (5-shot)",
+        "word_order (5-shot)",
+    }
+    # Of two families with a forecast for the plan, the run settles its own.
+    other = record.model_copy(
+        update={
+            "forecasts": (
+                *record.forecasts,
+                *(f.model_copy(update={"family": "other", "forecast": 0.1}) for f in record.forecasts),
+            )
+        }
+    )
+    assert {s.family for s in settle([other], truth, {"big": "final"}).settled} == {record.forecasts[0].family}
+
+
+def test_a_score_known_when_registered_proves_nothing(planned: tuple[records.Record, pd.DataFrame]) -> None:
+    record, truth = planned
+    peeked = record.model_copy(
+        update={"forecasts": tuple(f.model_copy(update={"actual": 0.5, "recipe": "ladder"}) for f in record.forecasts)}
+    )
+    both = settle([record, peeked], truth, {"big": "final"})
+    assert (len(both.settled), both.known) == (6, 3)
+    assert both.mean_error == settle([record], truth, {"big": "final"}).mean_error
+    assert "proves nothing" in settle([peeked], truth, {"big": "final"}).notes[0]
+
+
+def test_a_title_may_hold_what_ends_lines_elsewhere(
+    planned: tuple[records.Record, pd.DataFrame], tmp_path: Path
+) -> None:
+    result = run(
+        {
+            "data": {"source": "demo"},
+            "targets": [{"run": "1.3M-10x"}],
+            "recipes": ["llama3"],
+            "tasks": ["recall"],
+            "title": "a\u2028b\u0085c",
+        }
+    )
+    for _ in range(2):
+        records.register(result, tmp_path / "r.jsonl")
+    assert len(records.read(tmp_path / "r.jsonl")) == 2
+
+
+def test_the_report_says_what_the_register_holds(small: Path, tmp_path: Path) -> None:
+    """The single forecasts of the backtest give its coverage; the page says since when the forecasts are on record."""
+    record = json.loads(benchcast("register", str(small), "--register", str(tmp_path / "r.jsonl"), "--json"))
+    benchcast("run", str(small), "--out", str(tmp_path / "out"), "--register", str(tmp_path / "r.jsonl"))
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    count = len(result["forecasts"])
+    assert result["registered"] == {"count": count, "hash": record["hash"], "time": record["time"]}
+    (trials,) = result["trials"]
+    held = [low <= a <= high for low, a, high in zip(trials["low"], trials["actual"], trials["high"], strict=True)]
+    (whole,) = [t for t in result["backtests"] if t["task"] and t["ratio_high"] is None and t["ratio_low"] == 1]
+    assert whole["n"] == len(held)
+    assert whole["coverage"] == pytest.approx(sum(held) / len(held))
+    first = " ".join(pypdf.PdfReader(tmp_path / "out" / "report.pdf").pages[0].extract_text().split())
+    assert f"Registered: yes, on {record['time'][:10]} (record {record['hash'][:12]})" in first
+
+    result["forecasts"][0]["high"] += 1e-9  # another number is another forecast
+    (tmp_path / "changed.json").write_text(json.dumps(result))
+    changed = ["report", str(tmp_path / "changed.json"), "--out", str(tmp_path / "again")]
+    benchcast(*changed, "--register", str(tmp_path / "r.jsonl"))
+    assert json.loads((tmp_path / "again" / "result.json").read_text())["registered"]["count"] == count - 1
+
+
+def test_a_register_does_not_run_backwards(tmp_path: Path, planned: tuple[records.Record, pd.DataFrame]) -> None:
+    """A record dated before the one it follows would claim to be older than it is."""
+    result = run(
+        {"data": {"source": "demo"}, "targets": [{"run": "1.3M-10x"}], "recipes": ["llama3"], "tasks": ["recall"]}
+    )
+    path = tmp_path / "r.jsonl"
+    today = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    records.register(result, path, today)
+    before = path.read_bytes()
+    with pytest.raises(BenchcastError, match="the clock says 2026-03-01"):
+        records.register(result, path, today - timedelta(days=1))
+    assert path.read_bytes() == before
+    records.register(result, path, today)
+    assert len(records.read(path)) == 2
+
+
+def test_a_forecast_says_how_its_task_was_asked(table: pd.DataFrame) -> None:
+    """Also where another metric was asked otherwise, which makes the label no longer; and where nothing is known."""
+    mixed = table.assign(num_fewshot=table["num_fewshot"].mask(table["metric"].eq("acc_norm"), 5.0))
+    for data, asked in ((mixed, {"recall": "recall (0-shot)"}), (table.assign(num_fewshot=np.nan), {})):
+        made = run(
+            {
+                "data": {"source": "table"},
+                "targets": [{"run": "1.3M-10x"}],
+                "recipes": ["llama3"],
+                "tasks": ["recall"],
+                "metric": "acc",
+            },
+            data=data,
+        )
+        assert [f.asked for f in made.forecasts] == [asked]
+        assert [f.task for f in made.forecasts] == ["recall"]

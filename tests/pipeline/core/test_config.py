@@ -1,0 +1,105 @@
+"""Configs: every fault at once with its path, and FLOPs however YAML spells them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from benchcast.core.config import Config, LadderSettings, load
+from benchcast.core.errors import FaultsError
+
+GOOD = """
+data: {source: demo}
+targets: [{flops: FLOPS}]
+recipes: [llama3]
+"""
+
+
+def _load(text: str, tmp_path: Path) -> Config:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    return load(path, Config)
+
+
+@pytest.mark.parametrize("flops", ["1e18", "1.0e18", "1.0e+18", "1000000000000000000"])
+def test_flops_in_every_spelling(flops: str, tmp_path: Path) -> None:
+    """PyYAML reads 1e18 as a string."""
+    assert _load(GOOD.replace("FLOPS", flops), tmp_path).targets[0].flops == 1e18
+
+
+def test_five_distinct_mistakes_are_all_reported(tmp_path: Path) -> None:
+    with pytest.raises(FaultsError) as caught:
+        _load(
+            """
+titel: Mine
+data: {source: dmo}
+targets: [{flops: -1e18}]
+recipes: [ladder, {name: llama3, floor: [0.5, 0.2]}]
+level: 90
+""",
+            tmp_path,
+        )
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 5
+    assert caught.value.exit_code == 2
+    for expected in (
+        "titel: is no known key (did you mean 'title'?)",
+        "data.source: 'dmo'",
+        "targets[0].flops: '-1e18'",
+        "recipes[1].floor: the lower bound",
+        "level: 90",
+    ):
+        assert any(expected in line for line in lines), (expected, lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("- a\n- b", "is not a mapping"),
+        ("a: [", "cannot be read"),
+        ("data: {source: demo}\ntargets: []\nrecipes: [llama3]", "targets"),
+        ("data: {source: demo}\ntargets: [{params: 1e9}]\nrecipes: [llama3]", "targets[0]: give flops, or two of"),
+        ("data: {source: demo}\ntargets: [{run: a, flops: 1}]\nrecipes: [llama3]", "targets[0]: give either run"),
+        ("data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: [{name: overtraining}]", "recipes[0].loss: is missing"),
+        ("data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: [{name: ladder, lats: 1}]", "did you mean 'last'"),
+    ],
+)
+def test_a_mistake_names_its_key(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(FaultsError) as caught:
+        _load(text, tmp_path)
+    assert says in str(caught.value)
+
+
+def test_a_python_object_in_yaml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match="cannot be read"):
+        _load("!!python/object/apply:os.system ['true']", tmp_path)
+
+
+def test_a_recipe_is_a_name_or_a_mapping(tmp_path: Path) -> None:
+    config = _load(
+        "data: {source: demo}\ntargets: [{flops: 1e20}]\nrecipes: [ladder, {name: ladder, last: 1}]", tmp_path
+    )
+    assert [r.last for r in config.recipes if isinstance(r, LadderSettings)] == [5, 1]
+
+
+def test_every_shipped_config_is_valid() -> None:
+    from benchcast.core.config import ScoreConfig
+    from benchcast.planning.config import PlanConfig
+
+    configs = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+    assert configs
+    for path in configs:
+        # A forecast says what for, a plan for how many FLOPs, a scoring config which checkpoints.
+        keys = set(yaml.safe_load(path.read_text()))
+        load(path, Config if "targets" in keys else PlanConfig if "flops" in keys else ScoreConfig)
+
+
+def test_very_many_unknown_keys_are_told_soon(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("data: {source: demo}\n" + "".join(f"key{i}: 1\n" for i in range(3_000)))
+    started = time.process_time()
+    with pytest.raises(FaultsError, match="more faults of the same input"):
+        load(path, Config)
+    assert time.process_time() - started < 10

@@ -1,0 +1,181 @@
+"""Every Eval Ever records: units, identity, other files beside them, and what a record says twice."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchcast.core.errors import FaultsError
+from benchcast.data.sources.every_eval_ever import reader as every_eval_ever
+from benchcast.reports.records.account import Account
+
+PLACE = {"family": "mix", "params": "1e8", "tokens": "2e9"}
+
+
+def result(score: Any = 0.5, task: str = "quiz", metric: str = "acc", n: int = 1000, **config: Any) -> dict[str, Any]:
+    return {
+        "evaluation_name": task,
+        "source_data": {"dataset_name": task, "source_type": "other"},
+        "metric_config": {"metric_name": metric, "lower_is_better": False, **config},
+        "score_details": {"score": score, "uncertainty": {"num_samples": n}},
+    }
+
+
+def record(*results: dict[str, Any], model: str = "lab/m", **told: str) -> dict[str, Any]:
+    return {
+        "schema_version": "0.3.0",
+        "evaluation_id": "x/1",
+        "retrieved_timestamp": "1764000000",
+        "source_metadata": {
+            "source_type": "documentation",
+            "source_organization_name": "lab",
+            "evaluator_relationship": "first_party",
+        },
+        "eval_library": {"name": "lm_eval", "version": "0.4.9"},
+        "model_info": {"name": model, "id": model, "additional_details": PLACE | told},
+        "evaluation_results": list(results),
+    }
+
+
+def put(folder: Path, **records: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in records.items():
+        (folder / f"{name}.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    return folder
+
+
+def taken(folder: Path) -> tuple[list[dict[str, Any]], str]:
+    account = Account()
+    rows = every_eval_ever.read(folder, account).to_dict("records")
+    return rows, "\n".join(account.record().told())
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(FaultsError) as caught:
+        every_eval_ever.read(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("score", "config", "value"),
+    [
+        (31.2, {"metric_unit": "percent"}, 0.312),
+        (31.2, {"metric_unit": "%", "max_score": 100}, 0.312),
+        (31.2, {"max_score": 100}, 0.312),
+        (3.12, {"metric_unit": "points", "max_score": 10}, 0.312),
+        (0.312, {"metric_unit": "proportion", "max_score": 1}, 0.312),
+        (0.312, {}, 0.312),
+        (0, {"metric_unit": "percent"}, 0.0),
+    ],
+)
+def test_a_score_is_read_in_the_unit_the_record_says(
+    score: float, config: dict[str, Any], value: float, tmp_path: Path
+) -> None:
+    rows, _ = taken(put(tmp_path / "in", a=record(result(score, **config))))
+    assert rows[0]["value"] == pytest.approx(value)
+
+
+def test_a_score_below_one_percent_is_one_where_other_scores_show_percent(tmp_path: Path) -> None:
+    small, other = (result(s, t, max_score=100) for s, t in ((0.8, "quiz"), (44.0, "riddles")))
+    rows, _ = taken(put(tmp_path / "in", a=record(small, other)))
+    assert [row["value"] for row in rows] == pytest.approx([0.008, 0.44])
+    assert "below one percent" in refused(put(tmp_path / "alone", a=record(small)))
+
+
+@pytest.mark.parametrize(
+    ("score", "config", "says"),
+    [
+        (0.312, {"metric_unit": "percent", "max_score": 1}, "contradict each other"),
+        (0.312, {"metric_unit": "proportion", "max_score": 100}, "contradict each other"),
+        (31.2, {"metric_unit": "points"}, "is it a percentage"),
+        (31.2, {}, "is it a percentage"),
+        (0.5, {"max_score": 0.4}, "above its own max_score"),
+        (0.5, {"min_score": -1}, "no share of documents"),
+        (0.5, {"lower_is_better": True}, "lower_is_better is true"),
+        (float("nan"), {}, "nan is no number"),
+        ("0.5", {}, "'0.5' is no number"),
+        (True, {}, "True is no number"),
+        (-0.1, {}, "-0.1 is not a acc"),
+    ],
+)
+def test_a_unit_that_is_not_clear_is_a_fault_with_file_model_task_and_metric(
+    score: Any, config: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    told = refused(put(tmp_path / "in", a=record(result(score, **config))))
+    assert says in told
+    assert all(part in told for part in ("a.json", "'lab/m'", "'quiz'", "'acc'"))
+    assert "row" not in told
+
+
+def test_two_records_of_one_model_and_task(tmp_path: Path) -> None:
+    one, other = record(result(0.5)), record(result(0.6))
+    rows, told = taken(put(tmp_path / "equal", a=one, b=copy.deepcopy(one)))
+    assert len(rows) == 1
+    assert "left out 1: scores that are there again with the same value" in told
+    told = refused(put(tmp_path / "differ", a=one, b=other))
+    assert "b.json: acc of quiz, run lab/m is 0.6, in" in told
+    assert "a.json it is 0.5" in told
+    rows, told = taken(put(tmp_path / "part", a=one, b=record(result(0.9, n=10))))
+    assert [row["value"] for row in rows] == [0.5]
+    assert "scores of fewer documents than another of the same cell: acc of quiz, run lab/m (n 10)" in told
+
+
+def test_a_revision_or_a_precision_is_another_model(tmp_path: Path) -> None:
+    one, two = record(result(0.5), revision="step1"), record(result(0.6), revision="step2")
+    assert "they differ in revision (step1 and step2)" in refused(put(tmp_path / "in", a=one, b=two))
+    half = record(result(0.6), quantization="4bit")
+    assert "quantization (not told and 4bit)" in refused(put(tmp_path / "q", a=record(result(0.5)), b=half))
+    places = {
+        f"lab/m@step{i}": {"run": "m", "family": "mix", "step": i, "params": 1e8, "tokens": i * 1e9} for i in (1, 2)
+    }
+    (tmp_path / "in" / "ladder.yaml").write_text(json.dumps(places))
+    rows, told = taken(tmp_path / "in")
+    assert [(row["step"], row["value"]) for row in rows] == [(1, 0.5), (2, 0.6)]
+    assert "lab/m@step1: ladder.yaml says tokens 1e+09, its record 2e+09; ladder.yaml is taken" in told
+
+
+def test_what_is_no_accuracy_and_other_files_are_left_out_with_a_line(tmp_path: Path) -> None:
+    folder = put(
+        tmp_path / "in",
+        a=record(result(), result(metric="f1"), result(task="average")),
+        b=record(result(metric="f1")),
+        c={"results": {}},
+        d="{",
+        e=[1],
+    )
+    os.mkfifo(folder / "pipe.json")
+    rows, told = taken(folder)
+    assert len(rows) == 1
+    assert "scores that are no accuracy: f1 of quiz in a.json, f1 of quiz in b.json" in told
+    assert "averages over tasks, which are no benchmark: average in a.json" in told
+    assert "records without an accuracy: b.json" in told
+    assert "JSON files that are no Every Eval Ever record: c.json, d.json, e.json" in told
+    assert "pipe.json (is a FIFO, no file)" in told
+    assert "cannot be read" in refused(put(tmp_path / "cut", a=json.dumps(record(result()))[:-20]))
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"params": "0.1"}, "cannot be a language model's; are they in billions?"),
+        ({"tokens": "2"}, "are the tokens in billions?"),
+        ({"tokens": "2B"}, "'2B' is no count (has a suffix"),
+        ({"flops": "1.2e9"}, "no way of counting gives"),
+        ({"flops": "2e18", "flops_convention": "6ND"}, "are not 6·params·tokens"),
+    ],
+)
+def test_a_place_that_cannot_be_is_a_fault(told: dict[str, str], says: str, tmp_path: Path) -> None:
+    assert says in refused(put(tmp_path / "in", a=record(result(), **told)))
+
+
+def test_tokens_that_fall_while_steps_grow_are_a_fault(tmp_path: Path) -> None:
+    states = [
+        record(result(), model="m@1", run="m", step="1000", tokens="2e9"),
+        record(result(), model="m@2", run="m", step="2000", tokens="1e9"),
+    ]
+    told = refused(put(tmp_path / "in", a=states[0], b=states[1]))
+    assert "run 'm' has 1e+09 tokens at step 2000, fewer than 2e+09 at step 1000" in told

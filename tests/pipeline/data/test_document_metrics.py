@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from benchcast.data import document_metrics
+from benchcast.data.document_metrics import Document
+from hypothesis import given
+from hypothesis import strategies as st
+
+LOGLIKS = st.lists(st.floats(-300, 0), min_size=2, max_size=6)
+
+
+def test_a_document_by_hand() -> None:
+    document = Document((math.log(0.2), math.log(0.05)), gold=0, gold_bytes=4)
+    assert document_metrics.gold_nll(document) == pytest.approx(-math.log(0.2) / 4)
+    assert document_metrics.choice_nll(document) == pytest.approx(-math.log(0.2 / 0.25))
+
+
+@given(LOGLIKS, st.integers(0, 1))
+def test_choice_nll_is_scipys_log_softmax(logliks: list[float], gold: int) -> None:
+    expected = -scipy.special.log_softmax(np.array(logliks))[gold]
+    assert document_metrics.choice_nll(Document(tuple(logliks), gold, 1)) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
+def test_mean_and_its_error_are_scipys(values: list[float]) -> None:
+    found = document_metrics.mean(values)
+    assert found.value == pytest.approx(np.mean(values), abs=1e-9)
+    assert found.stderr == pytest.approx(scipy.stats.sem(values), abs=1e-9)
+
+
+def test_one_document_has_no_error() -> None:
+    assert math.isnan(document_metrics.mean([1.0]).stderr)
+
+
+def test_losses_in_their_units() -> None:
+    documents = [Document((-4.0, -6.0), 0, 2), Document((-9.0, -3.0, -5.0), 1, 3)]
+    found = document_metrics.losses(documents)
+    assert found["nll"].value == pytest.approx((2.0 + 1.0) / 2)
+    assert found["bits_per_byte"].value == pytest.approx(1.5 / math.log(2))
+    assert found["bits_per_byte"].stderr == pytest.approx(found["nll"].stderr / math.log(2))
+    assert document_metrics.chance(documents) == pytest.approx((1 / 2 + 1 / 3) / 2)
+
+
+def test_a_single_answer_has_nothing_to_choose_from() -> None:
+    documents = [Document((-4.0,), 0, 2), Document((-2.0,), 0, 2)]
+    assert set(document_metrics.losses(documents)) == {"nll", "bits_per_byte"}
+    assert math.isnan(document_metrics.chance(documents))
+
+
+@pytest.mark.parametrize(("text", "length"), [("Paris", 5), (" Paris", 5), ("\n naïve ", 7), ("", 0), ("東京", 6)])
+def test_the_space_before_an_answer_does_not_count(text: str, length: int) -> None:
+    assert document_metrics.answer_bytes(text) == length

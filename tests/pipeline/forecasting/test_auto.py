@@ -1,0 +1,163 @@
+"""The recipe auto on ladders that lack something: an answer with an interval, or a refusal that says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchcast.core.config import AutoSettings, Config
+from benchcast.data import schema
+from benchcast.forecasting import run as forecast
+from benchcast.forecasting.recipes import suite as suites
+from benchcast.reports.records.forecast import Forecast
+
+SIZES, MULTIPLIERS = (1e7, 3e7, 1e8, 3e8, 1e9), (5.0, 20.0, 80.0)
+BIG = {"params": 7e9, "token_multiplier": 20}
+
+
+def truth(params: float, tokens: float) -> tuple[float, float]:
+    loss = 0.4 + 40 / params**0.25 + 60 / tokens**0.25
+    return loss, 0.25 + 0.65 / (1 + np.exp(5 * (loss - 1)))
+
+
+def ladder(sizes: tuple[float, ...] = SIZES, multipliers: tuple[float, ...] = MULTIPLIERS) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for n in sizes:
+        for m in multipliers:
+            loss, accuracy = truth(n, n * m)
+            run = {
+                "run": f"{n:g}-{m:g}",
+                "family": "f",
+                "params": n,
+                "tokens": n * m,
+                "flops": 6 * n * n * m,
+                "task": "t",
+            }
+            rows.append(run | {"metric": "acc", "value": accuracy + rng.normal(0, 0.004), "chance": 0.25})
+            rows.append(run | {"metric": "nll", "value": loss})
+    return pd.DataFrame(rows)
+
+
+def ask(table: pd.DataFrame, target: dict[str, Any] | None = None, **more: Any) -> Forecast:
+    plain = {"data": {"source": "table"}, "targets": [target or BIG], "recipes": ["auto"]}
+    result = forecast.run(Config.model_validate(plain | more), Path(), table)
+    assert result.model_dump_json()
+    return result.forecasts[0]
+
+
+def with_scores(table: pd.DataFrame, value: Any) -> pd.DataFrame:
+    return table.assign(value=table["value"].where(table["metric"].ne("acc"), value))
+
+
+def sound(f: Forecast) -> None:
+    assert f.forecast is not None
+    assert f.low is not None
+    assert f.high is not None
+    assert 0 <= f.low < f.forecast < f.high <= 1
+
+
+@pytest.mark.parametrize("target", [BIG, {"flops": 6 * 7e9 * 7e9 * 20}])
+def test_a_target_by_its_flops_alone_is_forecast_by_the_laws_that_need_no_more(target: dict[str, Any]) -> None:
+    f = ask(ladder(), target)
+    sound(f)
+    assert (f.low or 0) <= truth(7e9, 7e9 * 20)[1] <= (f.high or 0)
+    assert f.codes == ()
+    assert any("N and D" in a.form for a in f.alternatives) == ("params" in target)
+
+
+def test_accuracy_alone_is_enough() -> None:
+    f = ask(ladder().query("metric == 'acc'"))
+    sound(f)
+    assert {a.form for a in f.alternatives} == {
+        "direct law",
+        "sigmoid in log C",
+        "error in C",
+        "error in C and M",
+        "largest carried forward",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "multipliers", "status"),
+    [((1e7,), (20.0,), "failed"), ((1e7, 1e8), (20.0,), "refused"), (SIZES, (20.0,), "refused")],
+)
+def test_a_ladder_too_short_to_test_is_refused(sizes: Any, multipliers: Any, status: str) -> None:
+    f = ask(ladder(sizes, multipliers))
+    assert (f.status, f.grade, f.forecast) == (status, "D", None)
+    assert "few-points" in f.codes
+    assert f.notes
+
+
+def test_what_does_not_move_is_carried_forward_and_says_so() -> None:
+    f = ask(with_scores(ladder(), 0.5))
+    assert {"no-skill", "no-trend"} <= set(f.codes)
+    assert f.grade == "C"
+    assert f.forecast == pytest.approx(0.5, abs=0.005)
+    assert "carried forward" in f.reasons[1]
+
+
+def test_a_task_at_chance_is_refused() -> None:
+    table = ladder()
+    noise = np.random.default_rng(1).normal(0.25, 0.005, len(table))
+    f = ask(with_scores(table, noise))
+    assert (f.status, f.grade, f.forecast) == ("refused", "D", None)
+    assert "at-chance" in f.codes
+
+
+def test_inverse_scaling_is_named() -> None:
+    table = ladder()
+    f = ask(with_scores(table, 1 - table["value"]))
+    assert "inverse-scaling" in f.codes
+
+
+def test_replicas_at_one_budget_are_no_ladder() -> None:
+    parts = [ladder((1e8,), (20.0,)).assign(run=f"seed {i}") for i in range(8)]
+    f = ask(pd.concat(parts))
+    assert (f.status, f.grade) == ("refused", "D")
+    assert "untested" in f.codes
+
+
+def test_other_flops_are_named_and_six_n_d_is_known_without_a_name() -> None:
+    table = ladder()
+    assert "mixed-flops" not in ask(table).codes
+    assert "mixed-flops" in ask(table.assign(flops=table["flops"] * 1.3)).codes
+
+
+def test_few_documents_cap_the_grade_however_they_are_known() -> None:
+    table = ladder().query("metric == 'acc'")
+    few = ask(table.assign(n=50))
+    assert few.reasons[-1] == "only 50 documents"
+    error = np.sqrt(table["value"] * (1 - table["value"]) / 50)
+    gap = table["run"].eq(table["run"].iloc[0])  # of one run it is not known
+    assert ask(table.assign(stderr=error.mask(gap))).reasons[-1] == "only 50 documents"
+    assert "documents" not in ask(table.assign(n=5000)).reasons[-1]
+
+
+def test_the_largest_runs_choose_nothing_for_earlier_cutoffs() -> None:
+    """Through the recipe itself: other scores of the dearest runs change no earlier forecast, weight or interval."""
+    rng = np.random.default_rng(3)
+    table = ladder()
+    losses = [table[table["metric"].eq("acc")].assign(metric="val_loss", task=f"v{i}", chance=np.nan) for i in range(6)]
+    table = pd.concat([table, *(part.assign(value=3 + rng.normal(0, 0.1, len(part))) for part in losses)])
+    dear = table["flops"].ge(table["flops"].drop_duplicates().nlargest(4).min()) & table["metric"].eq("acc")
+    found = []
+    for each in (table, table.assign(value=table["value"].mask(dear, 0.3 + 0.4 * rng.random(len(table))))):
+        config = Config.model_validate({"data": {"source": "table"}, "targets": [BIG], "recipes": ["auto"]})
+        jobs = list(forecast.build_jobs(config, schema.validate(each, "t"), forecast.assign_roles(config, each)))
+        suite = suites.build(jobs, AutoSettings())
+        early = (suite.trials.rows["cutoff"] < table["flops"][dear].min() * 0.99).to_numpy()
+        early = early & ~suite.trials.rows["target"].to_numpy(dtype=bool)
+        found.append((suite.pooled.mean[early], suite.pooled.weights[early], suite.calibrated.high[early]))
+    assert len(found[0][0])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_grade_does_not_depend_on_the_level_that_was_asked_for() -> None:
+    far = {"name": "far", "flops": 3.8e25, "token_multiplier": 20}
+    grades = {(f.grade, f.status) for f in (ask(ladder(), far, level=level) for level in (0.6, 0.9, 0.999))}
+    assert len(grades) == 1

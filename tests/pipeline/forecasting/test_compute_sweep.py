@@ -1,0 +1,72 @@
+"""Forecasts along compute against the forecasts of planned runs, one at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from benchcast.core.config import Config, load
+from benchcast.forecasting import run as forecast
+from benchcast.forecasting.compute_sweep import stops
+from test_cli import CONFIG, benchcast
+from worlds.ladders import make_ladder
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    make_ladder(noise=0.003).to_csv(tmp_path / "ladder.csv", index=False)
+    (tmp_path / "c.yaml").write_text(CONFIG + "  - auto\n")
+    return tmp_path / "c.yaml"
+
+
+def test_a_stop_is_the_forecast_of_that_planned_run(config: Path) -> None:
+    settings = load(config, Config)
+    result = forecast.run(settings, config.parent, sweeping=True)
+    assert {s.recipe for s in result.sweeps} == {"llama3", "overtraining", "ladder", "auto"}
+    assert {s.token_multiplier for s in result.sweeps} == {20.0, 80.0}
+    for index in (0, 7, -1):
+        for multiplier in (20.0, 80.0):
+            chosen = [s for s in result.sweeps if s.token_multiplier == multiplier]
+            numbers = {"flops": chosen[0].flops[index], "token_multiplier": multiplier}
+            alone = {f.recipe: f for f in forecast.run_planned(settings, numbers, config.parent).forecasts}
+            for s in chosen:
+                f = alone[s.recipe]
+                assert f.flops == s.flops[index]
+                for mine, theirs in ((s.forecast, f.forecast), (s.low, f.low), (s.high, f.high)):
+                    assert mine[index] == pytest.approx(theirs, abs=1e-9)
+                assert s.direct[index] == pytest.approx(f.baselines.direct, abs=1e-12)
+
+
+def test_asking_for_sweeps_changes_nothing_else(config: Path) -> None:
+    settings = load(config, Config)
+    with_sweeps = forecast.run(settings, config.parent, sweeping=True)
+    assert with_sweeps.sweeps
+    assert with_sweeps.model_copy(update={"sweeps": ()}) == forecast.run(settings, config.parent)
+
+
+def test_stops_are_numbers_one_can_type() -> None:
+    grid = stops(2.3e17, 3.8e25)
+    assert grid == sorted(set(grid))
+    assert grid[0] <= 2.3e17
+    assert grid[-1] >= 3.8e25
+    assert all(float(f"{c:.1e}") == c for c in grid)
+    assert len(stops(1e13, 1e16)) == 31
+    assert len(stops(1e3, 1e30)) <= 60
+
+
+def test_the_command_line_forecasts_a_planned_run_only(config: Path) -> None:
+    done = benchcast("forecast", config, "--flops", "3.2e20", "--token-multiplier", "40", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    for f in json.loads(done.stdout)["forecasts"]:
+        assert f["flops"] == 3.2e20
+        assert f["tokens"] / f["params"] == pytest.approx(40)
+        assert f["actual"] is None
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "0"])
+def test_flops_that_cannot_be_are_refused(config: Path, value: str) -> None:
+    done = benchcast("forecast", config, "--flops", value)
+    assert done.returncode == 2
+    assert "flops: must be positive and finite" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

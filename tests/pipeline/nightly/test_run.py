@@ -1,0 +1,405 @@
+"""The nightly pass on a ladder that grows as a table: what it says, remembers and returns, as real processes."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from benchcast.registry import register
+from filelock import FileLock
+from pypdf import PdfReader
+from worlds import nightly as world
+
+
+def lines(text: str) -> list[str]:
+    return text.splitlines()
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five nights: the ladder; nothing; two good checkpoints; one far below; one back on course."""
+    config = world.make(tmp_path_factory.mktemp("nights"))
+    hook = config.parent / "hook.sh"
+    hook.write_text(
+        '#!/bin/sh\ncat >> "$(dirname "$0")/heard"\necho "-- $BENCHCAST_STATUS" >> "$(dirname "$0")/heard"\n'
+    )
+    hook.chmod(0o755)
+    world.edit(config, reevaluate={"notify": {"command": [str(hook)]}})
+    done = []
+    for shares, shift in (((), 0), ((), 0), ((0.05, 0.1), 0), ((0.2,), -0.1), ((), 0), ((0.22,), 0)):
+        if shares:
+            world.grow(config, *shares, shift=shift)
+        result = world.here(config)
+        done.append({"code": result.returncode, "out": result.stdout, "err": result.stderr})
+    (config.parent / "done.json").write_text(json.dumps(done))
+    return config
+
+
+def done(nights: Path) -> list[dict[str, str]]:
+    return json.loads((nights.parent / "done.json").read_text())
+
+
+def test_all_is_well_is_silent_and_what_is_not_is_said_once(nights: Path) -> None:
+    passes = done(nights)
+    assert [p["code"] for p in passes] == [0, 0, 0, 3, 3, 3]
+    assert all(p["out"] == "" for p in passes)
+    assert [p["err"] for p in passes[:3]] == ["", "", ""]
+    assert any("outside: big, easy" in line and "below the registered band" in line for line in lines(passes[3]["err"]))
+    assert all(line.startswith("alert: ") for line in lines(passes[3]["err"]))
+    assert passes[4]["err"] == ""  # it stands, and was told
+    assert any(line.startswith("cleared: outside: big, easy") for line in lines(passes[5]["err"]))
+
+
+def test_the_hook_hears_the_same(nights: Path) -> None:
+    passes = done(nights)
+    heard = [line for line in lines((nights.parent / "heard").read_text()) if not line.startswith("-- ")]
+    assert heard == lines(passes[3]["err"]) + lines(passes[5]["err"])
+
+
+def test_the_history_has_a_line_for_every_pass_with_news(nights: Path) -> None:
+    history = world.history(nights)
+    assert [e["seq"] for e in history] == [1, 2, 3, 4]
+    assert [len(e["points"]) for e in history] == [0, 4, 2, 2]
+    assert [p["value"] for e in history for p in e["points"] if p["task"] == "easy"] == [
+        row.value
+        for row in pd.read_csv(nights.parent / "ladder.csv").itertuples()
+        if (row.run, row.task, row.metric) == ("1B", "easy", "acc")
+    ]
+    assert sorted({c["rule"] for c in history[2]["conditions"]}) in (
+        ["drift", "outside"],
+        ["dropped", "drift", "outside"],
+    )
+
+
+def test_the_band_was_registered_before_the_run_began_and_is_not_registered_again(nights: Path) -> None:
+    records = register.read(nights.parent / "nightly" / "forecasts.jsonl")
+    assert len(records) == 1
+    history = world.history(nights)
+    assert [e["registered"]["hash"] for e in history if e.get("registered")] == [records[0].hash]
+    lengths = [f for f in records[0].forecasts if f.target.startswith("big @ ") and f.task == "easy"]
+    assert len(lengths) == 8
+    assert min(f.tokens or 0 for f in lengths) == pytest.approx(0.02 * world.D)
+    assert max(f.tokens or 0 for f in lengths) == pytest.approx(world.D)
+
+
+def test_reports_are_kept_by_date_and_show_both_forecasts(nights: Path) -> None:
+    reports = nights.parent / "nightly" / "reports"
+    names = [e["report"] for e in world.history(nights)]
+    assert len(set(names)) == 4
+    assert os.readlink(reports / "latest") == names[-1]
+    for name in names:
+        datetime.date.fromisoformat(name[:10])
+        assert len(PdfReader(reports / name / "report.pdf").pages) >= 1
+        assert len(PdfReader(reports / name / "tracking.pdf").pages) == 1
+    pages = [" ".join(PdfReader(reports / n / "report.pdf").pages[0].extract_text().split()) for n in names]
+    assert "This is the first forecast." in pages[0]
+    third = world.history(nights)[2]
+    start = pages[2].index(f"What changed since {world.history(nights)[1]['time'][:10]}")
+    assert start < pages[2].index("an alarm stands") < pages[2].index("What will ")
+    assert all(" ".join(message.split())[:40] in pages[2] for message in third["messages"])
+    assert "What changed since" in (reports / names[2] / "report.html").read_text()
+    [first], [last] = (json.loads((reports / n / "tracking.json").read_text()) for n in (names[0], names[-1]))
+    before, after = (next(t for t in track["tasks"] if t["task"] == "easy") for track in (first, last))
+    assert before["registered"] == after["registered"] == before["refreshed"]
+    assert after["refreshed"] != after["registered"]
+    assert [p["tokens"] for p in after["points"]] == pytest.approx([s * world.D for s in (0.05, 0.1, 0.2, 0.22)])
+    # The band at a checkpoint is what a forecast for its very tokens says, up to the interpolation.
+    true = world.accuracy("easy", world.N, 0.1 * world.D)[1]
+    assert after["points"][1]["low"] < true < after["points"][1]["high"]
+
+
+def test_a_pass_with_nothing_new_is_fast_and_loads_neither_torch_nor_the_typesetter(nights: Path) -> None:
+    before = world.contents(nights)
+    began = world.spent()
+    result = world.night(nights, PYTHONPROFILEIMPORTTIME="1")
+    took = world.spent() - began
+    assert result.returncode == 3
+    assert not {"torch", "lm_eval", "typst", "sklearn", "matplotlib"} & world.imported(result)
+    assert took < 3
+    after = world.contents(nights)
+    assert before == after
+
+
+def test_a_failing_notifier_fails_nothing_and_is_told_the_next_time(tmp_path: Path) -> None:
+    config = world.make(tmp_path, notify={"command": ["false"], "urls": ["json://localhost:1/", "json://$NO_SUCH/"]})
+    world.grow(config, 0.1)
+    assert world.here(config).returncode == 0
+    world.grow(config, 0.2, shift=-0.1)
+    result = world.here(config)
+    assert result.returncode == 3
+    assert all(line.startswith("alert: ") for line in lines(result.stderr))
+    assert "command could not be told" in (tmp_path / "nightly" / "reevaluate.log").read_text()
+    hook = tmp_path / "hook.sh"
+    hook.write_text(f"#!/bin/sh\ncat >> {tmp_path}/heard\n")
+    hook.chmod(0o755)
+    world.edit(config, reevaluate={"notify": {"command": [str(hook)]}})
+    again = world.here(config)
+    assert again.stderr == ""
+    assert (tmp_path / "heard").read_text() == result.stderr
+    # The run began before the first pass: its band is marked as late.
+    assert world.history(config)[0]["registered"]["late"] == ["big"]
+
+
+def test_apprise_tells_a_webhook(nights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real web server on this machine; its port comes from the environment, as a password would."""
+    pytest.importorskip("apprise")
+    bodies: list[dict[str, str]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    config = world.copy(nights, tmp_path)
+    world.edit(config, reevaluate={"notify": {"urls": ["json://127.0.0.1:$HOOK_PORT/"]}})
+    world.grow(config, 0.3, shift=0.1)
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        result = world.night(config, HOOK_PORT=str(server.server_port), no_proxy="*")
+        server.shutdown()
+        thread.join()
+    assert result.returncode == 3
+    [body] = bodies
+    assert body["title"] == "Benchcast: a ladder and its big run"
+    assert body["message"].splitlines() == lines(result.stderr)
+
+
+def test_history_prints_and_plots(nights: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "history.pdf"
+    command = [*world.BENCHCAST, "history", str(nights), "--task", "easy", "--plot", str(plot)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(world.ROOT)}, check=True
+    )
+    record = register.read(nights.parent / "nightly" / "forecasts.jsonl")[0]
+    [said] = [f for f in record.forecasts if (f.target, f.task) == ("big", "easy")]
+    assert f"registered       │ {said.forecast:.1%} ({said.low:.1%} to {said.high:.1%})" in done.stdout
+    for entry in world.history(nights):
+        [own] = [f for f in entry["forecasts"] if f["task"] == "easy"]
+        measured = ", ".join(f"{p['value']:.1%} at {p['tokens']:.3g}" for p in entry["points"] if p["task"] == "easy")
+        [row] = [
+            x for x in lines(done.stdout) if f"{own['forecast']:.1%} ({own['low']:.1%}" in x and "registered" not in x
+        ]
+        assert measured.split(", ")[-1] in row
+    assert "cleared: outside: big, easy" in done.stdout
+    assert PdfReader(plot).pages[0].extract_text().count("big: easy") == 1
+
+
+def test_two_passes_at_once(nights: Path) -> None:
+    lock = FileLock(nights.parent / "nightly" / "pass.lock")
+    with lock:
+        (nights.parent / "nightly" / "pass.holder").write_text('{"pid": 42, "host": "here", "since": "today"}')
+        began = time.monotonic()
+        world.night(nights, "--help")
+        starting, began = time.monotonic() - began, time.monotonic()
+        result = world.night(nights)
+        # At once: in what any command takes here and now, and a little; a wait for the other one would be longer.
+        assert time.monotonic() - began < 2 * starting + 2
+    assert result.returncode == 75
+    assert result.stdout == ""
+    [line] = lines(result.stderr)
+    assert "process 42 on here since today" in line
+    assert world.night(nights).returncode == 3  # a lock left by a dead pass does not block
+
+
+def test_a_pass_that_is_stopped_says_so_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    config = world.make(tmp_path)
+    process = subprocess.Popen(
+        [*world.BENCHCAST, "reevaluate", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(world.ROOT)},
+    )
+    while not (tmp_path / "nightly" / "pass.holder").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "stopped" in err
+    assert world.night(config).returncode == 0
+
+
+# What changed since the forecast was registered; each on a run that is on course, in this process to save time.
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = world.make(tmp_path_factory.mktemp("running"))
+    assert world.here(config).returncode == 0
+    world.grow(config, 0.1)
+    assert world.here(config).returncode == 0
+    return config
+
+
+@pytest.fixture
+def config(running: Path, tmp_path: Path) -> Path:
+    return world.copy(running, tmp_path)
+
+
+def says(config: Path, *words: str, code: int = 3) -> None:
+    result = world.here(config)
+    assert result.returncode == code, result.stderr
+    assert result.stdout == ""
+    found = lines(result.stderr)
+    assert len(found) == 1, found
+    assert all(word in found[0] for word in words), found
+
+
+def test_the_benchmark_changed(config: Path) -> None:
+    table = pd.read_csv(config.parent / "ladder.csv")
+    table.loc[table["task"].eq("hard"), "task_version"] = 2
+    table.to_csv(config.parent / "ladder.csv", index=False)
+    says(config, "benchmark: big, hard", "1 when registered, 2 now")
+
+
+def test_the_scorer_changed(config: Path) -> None:
+    table = pd.read_csv(config.parent / "ladder.csv")
+    table["lm_eval"] = "0.4.14"
+    table.to_csv(config.parent / "ladder.csv", index=False)
+    says(config, "scorer: big", "0.4.13", "0.4.14")
+
+
+def test_data_is_gone_until_it_is_accepted(config: Path) -> None:
+    table = pd.read_csv(config.parent / "ladder.csv")
+    table[~table["run"].eq("1B")].to_csv(config.parent / "ladder.csv", index=False)
+    says(config, "gone: 1B", "2e+09 tokens")
+    assert world.here(config).returncode == 3
+    accepted = world.here(config, "--accept-gone")
+    assert accepted.returncode == 0
+    assert [line.split(":")[0] for line in lines(accepted.stderr)] == ["cleared"]
+    assert world.here(config).stderr == ""
+    world.grow(config, 0.2)  # the points of the deleted checkpoint are still in the series
+    assert world.here(config).returncode == 0
+    latest = json.loads((config.parent / "nightly" / "reports" / "latest" / "tracking.json").read_text())
+    assert len(latest[0]["tasks"][0]["points"]) == 2
+
+
+def test_a_task_is_scored_no_more(config: Path) -> None:
+    table = pd.read_csv(config.parent / "ladder.csv")
+    table[~table["task"].eq("hard")].to_csv(config.parent / "ladder.csv", index=False)
+    says(config, "benchmark: big, hard", "no longer scored")
+    again = world.here(config)
+    assert (again.returncode, again.stderr) == (3, "")
+
+
+def test_the_plan_was_edited(config: Path) -> None:
+    world.edit(config, targets=[{"name": "big", "params": world.N, "tokens": 2 * world.D}])
+    says(config, "plan: big", "D 4e+10", "D 2e+10 is registered")
+    assert world.here(config, "--register").returncode == 0
+    assert len(register.read(config.parent / "nightly" / "forecasts.jsonl")) == 2
+
+
+def test_a_second_big_run_leaves_the_band_of_the_first_as_it_was(config: Path) -> None:
+    world.edit(
+        config,
+        targets=[
+            {"name": "big", "params": world.N, "tokens": world.D},
+            {"name": "next", "params": 3 * world.N, "tokens": 3 * world.D},
+        ],
+        reevaluate={"track": {"big": "1B", "next": "3B"}},
+    )
+    assert world.here(config).returncode == 0
+    entries = [e["registered"] for e in world.history(config) if e.get("registered")]
+    assert [e["targets"] for e in entries] == [["big"], ["next"]]
+    assert [e["late"] for e in entries] == [[], []]
+    assert entries[0]["hash"] != entries[1]["hash"]
+    tracks = json.loads((config.parent / "nightly" / "reports" / "latest" / "tracking.json").read_text())
+    assert [(t["target"], t["hash"]) for t in tracks] == [("big", entries[0]["hash"]), ("next", entries[1]["hash"])]
+
+
+def test_another_recipe_leaves_no_band_to_track(config: Path) -> None:
+    world.edit(config, recipes=[{"name": "llama3", "middle": "bits_per_byte"}])
+    result = world.here(config)
+    assert result.returncode == 1
+    assert "forecast: big: recipe llama3 gave no forecast" in result.stderr
+
+
+def test_another_run_came(config: Path) -> None:
+    table = pd.read_csv(config.parent / "ladder.csv")
+    more = world.rows("1B", 7 * world.N, 2e9)  # what was there under this name is another run now
+    pd.concat([table[~table["run"].eq("1B")], more]).to_csv(config.parent / "ladder.csv", index=False)
+    result = world.here(config)
+    assert result.returncode == 3
+    assert "plan: big: 1B has N 7e+09; N 1e+09 was planned" in result.stderr
+
+
+def test_the_table_is_broken(config: Path) -> None:
+    before = world.contents(config)
+    path = config.parent / "ladder.csv"
+    path.write_text(path.read_text().replace("mix,", "mixed,", 1))
+    says(config, "ladder.csv", "several params or families", code=1)
+    assert world.contents(config) == before
+
+
+def test_the_notifiers_hear_once_that_the_pass_fails_and_once_that_it_works_again(config: Path) -> None:
+    world.edit(config, reevaluate={"notify": {"command": ["/bin/sh", "-c", "cat >> heard"]}})
+    whole = (config.parent / "ladder.csv").read_text()
+    (config.parent / "ladder.csv").write_text(whole.replace("mix,", "mixed,", 1))
+    first, second = world.here(config), world.here(config)
+    assert first.returncode == second.returncode == 1
+    assert first.stderr == second.stderr  # cron mails it every night
+    (config.parent / "ladder.csv").write_text(whole)
+    assert world.here(config).stderr.startswith("cleared: the pass works again, after: ")
+    heard = (config.parent / "heard").read_text().splitlines()
+    assert [line.split(":")[0] for line in heard] == ["error", "cleared"]
+
+
+def test_the_config_was_edited_elsewhere(config: Path) -> None:
+    world.edit(config, title="another title")
+    result = world.here(config, "-v")
+    assert result.returncode == 0
+    assert "the config was edited" in result.stdout
+    assert world.history(config)[-1]["config_edited"]
+
+
+def test_the_config_is_broken(config: Path) -> None:
+    before = world.contents(config)
+    world.edit(config, recipes=["laddr"])
+    says(config, "recipes", "laddr", code=2)
+    assert world.contents(config) == before
+
+
+def test_the_clock_was_set_back(config: Path) -> None:
+    path = config.parent / "nightly" / "history.jsonl"
+    path.write_text(path.read_text().replace(f'"time": "{datetime.date.today().year}', '"time": "2999'))
+    says(config, "clock:", "2999")
+    assert world.here(config).stderr == ""
+
+
+def test_the_forecast_cannot_be_made(config: Path) -> None:
+    world.edit(config, runs={"fit": "no-such-*"})
+    says(config, "forecast:", "no-such-*", code=2)
+    world.edit(config, runs={"fit": None})
+    cleared = world.here(config)
+    assert cleared.returncode == 0
+    assert cleared.stderr.startswith("cleared: forecast")
+
+
+def test_the_history_was_cut(config: Path) -> None:
+    path = config.parent / "nightly" / "history.jsonl"
+    before = path.read_text()
+    path.write_text(before + '{"seq": ')
+    # One bad line does not stop the pass: it is named, set aside, and the pass goes on.
+    says(config, "history.jsonl: line 3", "set aside", "restore", code=1)
+    assert path.with_name("history.bad").read_text() == '{"seq": \n'
+    assert path.read_text().startswith(before)
+    cleared = world.here(config)
+    assert (cleared.returncode, cleared.stderr.split(":")[0]) == (0, "cleared")
+
+
+def test_the_register_was_edited(config: Path) -> None:
+    path = config.parent / "nightly" / "forecasts.jsonl"
+    path.write_text(path.read_text().replace('"level":0.9', '"level":0.8', 1))
+    world.grow(config, 0.2)
+    says(config, "forecasts.jsonl: line 1", "edited", code=2)

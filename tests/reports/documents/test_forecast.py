@@ -1,0 +1,378 @@
+"""The report as its readers get it: real PDFs, read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+import typst
+from benchcast.reports import ReportError, write
+from benchcast.reports.documents import forecast as document
+from benchcast.reports.documents import writing
+from benchcast.reports.figures import diagnostics, multiples
+from benchcast.reports.figures import ladder_map as coverage
+from benchcast.reports.figures import panels as figures
+from benchcast.reports.sections import content
+from benchcast.reports.text import fonts, wording
+from worlds.reports import make_result
+
+NASTY = (
+    "#set page(width: 1cm)",
+    "<script>alert(1)</script>",
+    "$x$ *b* _i_ `c`",
+    '"quoted" \\n @label [y]',
+    "задача – tâche ≥ 5",
+    "_hidden",
+)
+
+
+def pages(pdf: Path | bytes) -> list[str]:
+    """Text of every page, each run of white space as one space."""
+    data = pdf if isinstance(pdf, bytes) else pdf.read_bytes()
+    return [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(data)).pages]
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, Any]:
+    return make_result()
+
+
+@pytest.fixture(scope="module")
+def written(result: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write(result, tmp_path_factory.mktemp("report") / "new" / "folder")
+
+
+def test_the_fixture_is_a_result(result: dict[str, Any]) -> None:
+    results = pytest.importorskip("benchcast.reports.records.forecast")
+    again = results.Result.model_validate(result).model_dump(mode="json", by_alias=True)
+    assert json.loads(json.dumps(again)) == json.loads(json.dumps(result))
+
+
+def test_page_one_has_the_decision(written: dict[str, Path], result: dict[str, Any]) -> None:
+    first = pages(written["pdf"])[0]
+    assert result["title"] in first
+    assert "What will these 2 models score on 3 tasks?" in first
+    for forecast in result["forecasts"]:
+        assert forecast["task"] in first
+        assert forecast["target"] in first
+        assert wording.percent(forecast["forecast"]) in first
+        assert wording.percent(forecast["baselines"]["direct"]) in first
+        assert wording.percent(forecast["baselines"]["carry_forward"]) in first
+        for note in forecast["notes"]:
+            assert note in first
+
+
+def test_headline_row_shows_interval_baselines_actual_and_notes(
+    written: dict[str, Path], result: dict[str, Any]
+) -> None:
+    f = next(f for f in result["forecasts"] if f["recipe"] == "ladder" and f["target"] == "7B-4T")
+    numbers = [f["forecast"], f["baselines"]["direct"], f["baselines"]["carry_forward"], f["actual"]]
+    own, direct, carried, actual = (f"{100 * value:.1f}" for value in numbers)
+    row = f"Model ladder {own} {100 * f['low']:.1f}–{100 * f['high']:.1f} {direct} {carried} {actual} in ok"
+    assert row in pages(written["pdf"])[0]
+
+
+def test_engineer_pages(written: dict[str, Path], result: dict[str, Any]) -> None:
+    text = pages(written["pdf"])
+    assert 5 <= len(text) <= 8
+    everything = " ".join(text)
+    for run in result["ladder"]:
+        assert run["run"] in everything
+    for source in {law["source"] for law in result["laws"]}:
+        assert source in everything
+    p = result["provenance"]
+    for fact in (p["data_digest"], p["config_digest"], "numpy 2.1.3", *p["about"], "params: 6.9e+09"):
+        assert fact in everything
+    assert "α = 0.348 ± 0.011" in everything
+    assert "bound hit 1" in everything
+    assert "k is at its upper bound" in everything
+
+
+def test_pdf_is_tagged_titled_and_outlined(written: dict[str, Path], result: dict[str, Any]) -> None:
+    data = written["pdf"].read_bytes()
+    reader = pypdf.PdfReader(io.BytesIO(data))
+    assert reader.metadata is not None
+    assert reader.metadata.title == result["title"]
+    assert "/CreationDate" not in reader.metadata
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert "pdfuaid" in str(reader.trailer["/Root"]["/Metadata"].get_object().get_data())
+    titles = [item["/Title"] for item in reader.outline if isinstance(item, dict)]
+    assert [title.split(maxsplit=1)[-1] for title in titles[1:]] == [
+        "Laws and measurements, task by task",
+        "Fitted parameters",
+        "The ladder",
+        "Methods",
+        "Provenance",
+    ]
+
+
+def test_same_bytes_again(written: dict[str, Path], result: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    again = write(json.loads(json.dumps(result)), Path("elsewhere"))
+    for kind, path in written.items():
+        assert path.read_bytes() == again[kind].read_bytes(), kind
+
+
+def test_a_users_matplotlibrc_changes_nothing(result: dict[str, Any]) -> None:
+    import matplotlib as mpl
+
+    figure = result["figures"][0]
+    plain = figures.panel_figure(figure, [])
+    with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "text.parse_math": True}):
+        assert figures.panel_figure(figure, []) == plain
+
+
+def test_json_and_csv_say_what_the_result_says(written: dict[str, Path], result: dict[str, Any]) -> None:
+    assert json.loads(written["json"].read_text("utf-8")) == json.loads(json.dumps(result))
+    with written["csv"].open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(rows) == len(result["forecasts"])
+    for row, forecast in zip(rows, result["forecasts"], strict=True):
+        flat = {**forecast, **forecast["baselines"]}
+        flat |= {key: " | ".join(forecast[key]) for key in ("notes", "reasons", "codes")}
+        assert row == {key: "" if flat[key] is None else str(flat[key]) for key in document.COLUMNS}
+
+
+def test_only_three_files_and_nothing_outside(tmp_path: Path) -> None:
+    small = make_result(tasks=("#read('/etc/passwd')", "../../up", "a/b"), targets=("7B-4T",), title="../title")
+    write(small, tmp_path / "out", stem="monday")
+    assert {p.name for p in tmp_path.rglob("*")} == {"out", "monday.pdf", "result.json", "forecasts.csv"}
+
+
+@pytest.mark.parametrize("stem", ["", "..", "a/b", "/abs"])
+def test_stem_is_a_plain_name(stem: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="stem"):
+        write(make_result(tasks=("t",)), tmp_path, stem)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nasty_names_show_literally(tmp_path: Path) -> None:
+    nasty = make_result(tasks=NASTY, targets=("7B-4T",), title='#panic("title") $t$ *bold*')
+    nasty["forecasts"][0]["notes"] = ['#eval("1 + 1") note $n$ // end']
+    nasty["laws"][0]["formula"] = '#read("data.json")'
+    for point in nasty["figures"][0]["panels"][0]["points"]:
+        point["group"], point["run"] = "_$g$", "_$run"
+    nasty["figures"] = nasty["figures"][: len(NASTY)]
+    text = pages(write(nasty, tmp_path)["pdf"])
+    for name in (nasty["title"], *NASTY, '#eval("1 + 1") note $n$ // end'):
+        assert name in text[0]
+    assert '#read("data.json")' in " ".join(text)
+
+
+def embedded_fonts(pdf: Path) -> dict[str, bool]:
+    """Every font of a PDF, and whether its glyphs are in the file."""
+    found = {}
+    for page in pypdf.PdfReader(pdf).pages:
+        for font in page["/Resources"].get("/Font", {}).values():
+            inner = font.get_object()["/DescendantFonts"][0].get_object()
+            descriptor = inner["/FontDescriptor"].get_object()
+            found[inner["/BaseFont"]] = bool({"/FontFile2", "/FontFile3"} & set(descriptor))
+    return found
+
+
+def test_every_script_is_shown_with_embedded_fonts(tmp_path: Path) -> None:
+    """PDF/UA allows no missing glyph: that it was reached says that every character has one."""
+    pytest.importorskip("noto_cjk_sans_otc")
+    tasks = ("常识推理", "فهم المقروء", "שאלות", "한국어", "かな 😀")
+    pdf = write(make_result(tasks=tasks, targets=("7B-4T",), title="标题 تقرير \u202e"), tmp_path)["pdf"]
+    assert "pdfuaid" in str(pypdf.PdfReader(pdf).trailer["/Root"]["/Metadata"].get_object().get_data())
+    fonts_in = embedded_fonts(pdf)
+    assert all(fonts_in.values())
+    assert any("NotoSansCJK" in name for name in fonts_in)
+    first = pages(pdf)[0]
+    for name in ("常识推理", "한국어", "かな", "标题"):
+        assert name in first
+    assert "No font here has" not in first
+
+
+def test_characters_no_font_has_are_named(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(fonts, "_candidates", lambda: iter(()))
+    fonts.choose.cache_clear()
+    strange = make_result(tasks=("任务 שלום",), targets=("7B-4T",), title="标题 \u202e")
+    files = write(strange, tmp_path)
+    fonts.choose.cache_clear()
+    assert "No font here has U+4EFB, U+52A1, U+6807, U+9898: pip install 'benchcast[cjk]'" in pages(files["pdf"])[0]
+    assert json.loads(files["json"].read_text("utf-8"))["forecasts"][0]["task"] == "任务 שלום"
+    assert "任务 שלום" in files["csv"].read_text("utf-8")
+
+
+def test_latin_names_look_at_no_other_font(result: dict[str, Any], monkeypatch: Any) -> None:
+    monkeypatch.setattr(fonts, "_candidates", lambda: pytest.fail("looked for fonts"))
+    fonts.choose.cache_clear()
+    with fonts.fonts_for(result) as chosen:
+        assert chosen == fonts.FontSet()
+
+
+@pytest.mark.parametrize(("text", "region"), [("任务", "SC"), ("かな読解", "JP"), ("한국 常識", "KR")])
+def test_regional_forms_follow_the_characters(text: str, region: str) -> None:
+    pytest.importorskip("noto_cjk_sans_otc")
+    assert fonts.choose(frozenset(text)).families[0] == f"Noto Sans CJK {region}"
+
+
+def test_nulls_are_dashes(tmp_path: Path) -> None:
+    bare = make_result(tasks=("mmlu",), targets=("7B-4T",))
+    for f in bare["forecasts"]:
+        empty = dict.fromkeys(("forecast", "low", "high", "stderr", "actual", "chance", "middle", "params", "tokens"))
+        f |= empty | {"status": "failed", "baselines": {"direct": None, "carry_forward": None}}
+    first = pages(write(bare, tmp_path)["pdf"])[0]
+    assert "Llama 3 – – – – – – failed" in first
+    assert "No measured score is known yet" in first
+    assert "3 of 3 forecasts could not be made" in first
+
+
+def test_nan_is_null_in_json_and_left_out_of_figures(tmp_path: Path) -> None:
+    odd = make_result(tasks=("mmlu",), targets=("7B-4T",))
+    odd["forecasts"][0]["stderr"] = math.inf
+    curve = odd["figures"][0]["panels"][0]["curves"][0]
+    curve["high"] = [math.nan] * len(curve["high"])
+    curve["low"] = [None] * len(curve["low"])
+    saved = json.loads(write(odd, tmp_path)["json"].read_text())
+    assert saved["forecasts"][0]["stderr"] is None
+    assert saved["figures"][0]["panels"][0]["curves"][0]["high"][0] is None
+
+
+@pytest.mark.parametrize("drop", ["forecasts", "laws", "figures", "ladder"])
+def test_a_result_may_lack_a_part(drop: str, tmp_path: Path) -> None:
+    assert len(pages(write(make_result(tasks=("mmlu",)) | {drop: []}, tmp_path)["pdf"])) >= 2
+
+
+def test_many_tasks_move_the_table_to_an_appendix(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(
+        document, "panel_figure", lambda *_: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="3"/>'
+    )
+    tasks = tuple(f"task_{i:02d}" for i in range(46))
+    text = pages(write(make_result(tasks=tasks), tmp_path)["pdf"])
+    appendix = " ".join(text[text.index(next(t for t in text if "All forecasts" in t)) :])
+    assert all(task in appendix for task in tasks)
+    assert appendix.count("Carry-fwd.") >= 3  # the header again on each page
+    assert "82 more rows are in the full table" in text[0]
+    assert "34 more tasks are in result.json" in " ".join(text)
+
+
+def test_forty_tasks_have_an_index_that_is_right_and_take_seconds(tmp_path: Path) -> None:
+    tasks = tuple(f"task_{i:02d}" for i in range(40))
+    many = make_result(tasks=tasks)
+    started = time.process_time()
+    pdf = write(many, tmp_path)["pdf"]
+    assert time.process_time() - started < float(os.environ.get("BENCHCAST_REPORT_SECONDS", "30"))
+    assert "pdfuaid" in str(pypdf.PdfReader(pdf).trailer["/Root"]["/Metadata"].get_object().get_data())
+    text = pages(pdf)
+    listed = {name: int(page) for name, page in re.findall(r"(task_\d\d) (\d+)\b", text[1])}
+    assert set(listed) == set(tasks)
+    for name in tasks[1:12]:
+        assert f"{name} Figure" in text[listed[name] - 1], name
+    sheets = {listed[name] for name in tasks[12:]}
+    for page in sheets:
+        assert "tasks without a page of their own" in text[page - 1]
+
+
+def test_small_panels_show_runs_and_intervals(result: dict[str, Any]) -> None:
+    one = content.Content(result).small(("dolma", "mmlu"))
+    assert len(one[1]) == len(result["ladder"])
+    assert len(one[2]) == 6
+    drawn = multiples.multiples_figure([one], {"llama3": "Llama 3"}, "90 %")
+    without = multiples.multiples_figure([(one[0], one[1], [])], {"llama3": "Llama 3"}, "90 %")
+    assert drawn.count(b"<path") > without.count(b"<path")
+    assert multiples.multiples_figure([("nothing", [], [])], {}, "90 %").startswith(b"<?xml")
+
+
+def test_residuals_and_leverage_of_every_law(result: dict[str, Any]) -> None:
+    pairs = [("dolma", "mmlu"), ("dolma", "hellaswag"), ("dolma", "arc_challenge")]
+    shown = diagnostics.panels(result["laws"], pairs, 1, {"llama3": "Llama 3"})
+    assert [title for title, _ in shown][:2] == ["Llama 3: nll_linear", "Llama 3: sigmoid"]
+    assert all(len(points) == 8 for _, points in shown)
+    svg = diagnostics.diagnostics_figure(shown).decode()
+    marks = svg.count("<use ") - len(re.findall(r'id="[xy]tick_', svg))
+    assert marks >= 8 * len(shown)
+    everything = " ".join(pages(document.pdf_bytes(result)))
+    assert "Residuals against leverage" in everything
+
+
+def test_the_map_of_the_ladder(result: dict[str, Any]) -> None:
+    ladder, forecasts = result["ladder"], result["forecasts"]
+    whole = coverage.coverage_figure(ladder, forecasts)
+    assert whole is not None
+    assert coverage.coverage_figure([r for r in ladder if r["role"] != "fit"], forecasts) is None
+    assert coverage.coverage_figure(ladder[:1], []) is not None  # nothing to enclose
+    assert coverage.coverage_figure([ladder[0] | {"params": 0.0}, ladder[1]], []) is not None
+    planned = coverage.coverage_figure(ladder[:12], forecasts)  # the targets are no runs now
+    assert planned is not None
+    assert planned != whole
+
+
+def test_rarer_notes_move_to_an_appendix(tmp_path: Path) -> None:
+    noted = make_result(tasks=("mmlu",), targets=("7B-4T",)) | {"figures": []}
+    noted["forecasts"][0]["notes"] = ["seen by all", *(f"rare {i}" for i in range(9))]
+    noted["forecasts"][1]["notes"] = ["seen by all"]
+    text = pages(write(noted, tmp_path)["pdf"])
+    assert "1. seen by all (2 of 3 forecasts)" in text[0]
+    assert "rare 8" not in text[0]
+    assert "4 rarer notes are in" in text[0]
+    assert "rare 8 (1 of 3 forecasts)" in text[-1]
+
+
+def test_two_families_are_told_apart(tmp_path: Path) -> None:
+    one, two = (make_result(tasks=("mmlu",), targets=("7B-4T",), family=name) for name in ("c4-mix", "rpj-mix"))
+    both = one | {key: one[key] + two[key] for key in ("forecasts", "laws", "figures", "ladder")}
+    text = pages(write(both, tmp_path)["pdf"])
+    assert "Family" in text[0]
+    assert "mmlu (rpj-mix)" in " ".join(text)
+
+
+def test_failed_typesetting_leaves_old_files(result: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+    old = {name: f"old {name}".encode() for name in ("report.pdf", "result.json", "forecasts.csv")}
+    for name, data in old.items():
+        (tmp_path / name).write_bytes(data)
+    broken = tmp_path / "package"
+    shutil.copytree(document.HERE, broken, ignore=shutil.ignore_patterns("__pycache__"))
+    (broken / "template.typ").write_text("#panic()")
+    monkeypatch.setattr(document, "HERE", broken)
+    with pytest.raises(ReportError, match="typeset"):
+        write(make_result(tasks=("mmlu",)), tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == old
+
+
+def test_failed_writing_leaves_old_files(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "report.pdf").write_bytes(b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write(make_result(tasks=("mmlu",)), tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"report.pdf": b"old"}
+
+
+@pytest.mark.parametrize(
+    ("formula", "good"),
+    [
+        ("L = E + (a M^eta + b M^(-eta)) C^(-eta)", True),
+        ('"Err" = epsilon - k exp(-gamma L)', True),
+        ("L = frac(1", False),
+        ("undefinedname", False),
+        ('#read("template.typ")', False),
+        ('std.read("template.typ")', False),
+    ],
+)
+def test_formulas_are_tried_before_they_are_set(formula: str, good: bool) -> None:
+    assert document.is_mathematics(formula) is good
+
+
+def test_text_is_read_as_text_by_the_template() -> None:
+    source = document.HERE.joinpath("template.typ").read_text("utf-8")
+    assert source.count("eval(") == 1, "only formulas may be evaluated"
+    assert len(source.splitlines()) < 150
+    with pytest.raises(typst.TypstError):
+        typst.compile({"main.typ": b'#read("/etc/passwd")'}, root=str(document.HERE))

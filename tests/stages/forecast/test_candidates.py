@@ -1,0 +1,281 @@
+"""The candidates of ``auto`` and their joint fits: the same as one by one; a bad data set costs the others nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchcast.stages import (
+    DirectAccuracy,
+    FlooredPower,
+    FLOPsToAccuracy,
+    LossToError,
+    NLLToAccuracy,
+    OvertrainedLoss,
+    PurePower,
+    TaskLoss,
+)
+from benchcast.stages.forecast import fit_many as together
+from benchcast.stages.forecast.backtest import backtest
+from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND, Step
+from benchcast.stages.forecast.fit_many import BLOCK, Request, fit_all
+from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, Case, Form, Ladder, predict, predict_all
+from benchcast.stages.laws.base import Law
+from sklearn.base import clone
+from tests.test_backtest import ladder
+
+SIZES = np.repeat([1e7, 4e7, 1.6e8, 6.4e8], 4)
+TOKENS = SIZES * np.tile([5.0, 20.0, 80.0, 320.0], 4)
+BUDGETS = np.column_stack([6 * SIZES * TOKENS, TOKENS / SIZES])
+
+
+def losses(i: int) -> np.ndarray:
+    noise = np.random.default_rng(i).normal(0, 0.01, len(SIZES))
+    return (30 / SIZES**0.25 + 40 / TOKENS**0.22 + 0.2 * i) * np.exp(noise)
+
+
+def scores(i: int, x: np.ndarray) -> np.ndarray:
+    """Some rise, some are flat, one falls."""
+    height = (0.5, 0.3, 0.02, 0.0, -0.1)[i % 5]
+    noise = np.random.default_rng(100 + i).normal(0, 0.01, len(x))
+    return 0.3 + height / (1 + np.exp(4 * (x - np.median(x)))) + noise
+
+
+def requests() -> list[Request]:
+    found = []
+    for i in range(7):
+        loss = losses(i)
+        sizes = SIZES * (1 + 0.1 * (i % 2))  # two kinds of inputs for laws with second derivatives
+        found += [
+            Request(TaskLoss(huber=None), np.column_stack([sizes, TOKENS]), loss),
+            Request(TaskLoss(huber=1e-3), np.column_stack([SIZES, TOKENS]), loss),
+            Request(PurePower(), np.column_stack([SIZES, TOKENS]), loss),
+            Request(OvertrainedLoss(), BUDGETS, loss),
+            Request(FlooredPower(), BUDGETS[:, :1], loss, np.linspace(0.5, 2, len(loss))),
+            # Each task has its own x and its own chance; one set has checkpoints of runs.
+            Request(NLLToAccuracy((0.1 * i, 0.1 * i + 0.05), 1.0), loss[:, None], scores(i, loss)),
+            Request(NLLToAccuracy(), loss[:, None], scores(i, loss), None, np.repeat(np.arange(8), 2)),
+            Request(LossToError(), loss[:, None], 1 - scores(i, loss)),
+            Request(DirectAccuracy(), BUDGETS[:, :1], scores(i, -np.log(BUDGETS[:, 0]))),
+        ]
+    return found
+
+
+def test_fits_made_together_are_those_made_alone() -> None:
+    together = requests()
+    alone = [replace(r, law=type(r.law)(**r.law.get_params())) for r in together]
+    assert fit_all(together) == [True] * len(together)
+    same = []
+    for one, other in zip(together, alone, strict=True):
+        other.law.fit(other.X, other.y, other.sample_weight, other.groups)
+        assert one.law.cost_ == pytest.approx(other.law.cost_, rel=1e-5), type(one.law)
+        assert one.law.n_points_ == other.law.n_points_
+        assert one.law.dof_ == other.law.dof_
+        same.append(np.allclose(one.law.theta_, other.law.theta_, rtol=1e-5))
+        if same[-1] and one.law.status_ == other.law.status_ == "converged":
+            np.testing.assert_allclose(one.law.predict(one.X), other.law.predict(other.X), rtol=1e-5)
+            a, b = (np.sqrt(np.diag(law.covariance_)) for law in (one.law, other.law))
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-9)
+    # A flat series has valleys without a floor: there two searches of equal cost may stand apart.
+    assert np.mean(same) > 0.9
+
+
+def test_a_data_set_that_cannot_be_fitted_costs_the_others_nothing() -> None:
+    X = np.column_stack([SIZES, TOKENS])
+    sets = [losses(0), -losses(1), np.full(len(SIZES), np.nan), losses(2)]
+    asked = [Request(TaskLoss(huber=None), X, y) for y in sets]
+    assert fit_all(asked) == [True, False, False, True]
+    assert asked[3].law.predict(X) == pytest.approx(TaskLoss(huber=None).fit(X, sets[3]).predict(X), rel=1e-6)
+
+
+def test_more_data_sets_than_one_search_takes() -> None:
+    X, y = BUDGETS[:, :1], losses(0)
+    many = [Request(FlooredPower(), X, y * (1 + 0.001 * i)) for i in range(BLOCK // len(y) // 6 + 3)]
+    assert all(fit_all(many))
+    assert many[-1].law.predict(X)[0] / many[0].law.predict(X)[0] == pytest.approx(
+        1 + 0.001 * (len(many) - 1), rel=1e-4
+    )
+
+
+def of(seed: int, **more: object) -> Ladder:
+    return replace(Ladder(ladder(seed)[:-2], 0.25), **more)
+
+
+def test_questions_together_get_the_answers_that_they_get_alone() -> None:
+    cases = [Case(of(seed), ("bits_per_byte",), ladder(seed)[-2:]) for seed in range(3)]
+    for case, said in zip(cases, predict_all(cases), strict=True):
+        alone = predict(case.ladder, case.middles, case.X)
+        assert said.forms == alone.forms
+        np.testing.assert_allclose(said.mean, alone.mean, rtol=1e-6)
+        np.testing.assert_allclose(said.stderr, alone.stderr, rtol=1e-3)
+
+
+def test_where_linear_algebra_gives_up_every_fit_is_made_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = together.fit_together
+
+    def gives_up(problems: Any, seeds: Any, groups: Any) -> Any:
+        if len(problems) > 1 or np.isclose(problems[0].observed[0], bad[0]):
+            raise np.linalg.LinAlgError("did not converge")
+        return made(problems, seeds, groups)
+
+    monkeypatch.setattr(together, "fit_together", gives_up)
+    bad = losses(1)
+    asked = [Request(FlooredPower(), BUDGETS[:, :1], y) for y in (losses(0), bad, losses(2))]
+    assert fit_all(asked) == [True, False, True]
+
+
+def by_hand(rows: pd.DataFrame, cloud: pd.DataFrame) -> dict[Form, np.ndarray]:
+    """What some forms must say at the last two rows, fitted here with their windows and weights."""
+    known, X = rows[:-2], rows[-2:]
+    large = known.tail(8)  # 60 % of 13, rounded up
+    first = OvertrainedLoss().fit(known, known["bits_per_byte"])
+    second = NLLToAccuracy((-1.0, 1.0), (0.0, 1.0))
+    points = cloud[cloud["run"].isin(known["run"])]
+    score, runs = points["accuracy"], points["run"].to_numpy()
+
+    def then(law: NLLToAccuracy, at: Law = first) -> np.ndarray:
+        return law.predict(at.predict(X)[:, None])
+
+    def fitted(part: pd.DataFrame, **more: Any) -> NLLToAccuracy:
+        return clone(second).fit(part[["bits_per_byte"]].to_numpy(), part["accuracy"].to_numpy(), **more)
+
+    weight = (known["flops"] / known["flops"].max()) ** 0.3
+    weighed = TaskLoss(huber=None).fit(known, known["bits_per_byte"], sample_weight=weight)
+    mid, free = "bits_per_byte", "free sigmoid"
+    direct = DirectAccuracy().fit(large, large["accuracy"])
+    floor = min(0.25, known["accuracy"].min() - 0.005)
+    return {
+        Form(mid, "C and M", free): then(fitted(points, groups=runs)),
+        Form(mid, "C and M", f"{free}, ends of runs"): then(fitted(known)),
+        Form(mid, "C and M", f"{free}, larger runs"): then(
+            fitted(part := points[points["run"].isin(large["run"])], groups=part["run"].to_numpy())
+        ),
+        Form(mid, "C and M", f"{free}, sampling weights"): then(
+            fitted(points, groups=runs, sample_weight=1 / np.maximum(score * (1 - score), 0.02))
+        ),
+        Form(mid, "C and M, larger runs", free): then(
+            fitted(points, groups=runs), OvertrainedLoss().fit(large, large["bits_per_byte"])
+        ),
+        Form(mid, "N and D, weighed", free): then(fitted(points, groups=runs), weighed),
+        Form(ONE_STEP, "direct law, larger runs"): direct.predict(X),
+        Form(ONE_STEP, "sigmoid in log C"): FLOPsToAccuracy(floor).fit(known, known["accuracy"]).predict(X),
+    }
+
+
+def test_windows_weights_and_checkpoints_reach_the_fits() -> None:
+    rows = ladder(0)
+    rows.loc[0, "accuracy"] = 0.15  # below chance: the floor is softer
+    cloud = pd.concat(
+        [
+            rows.assign(bits_per_byte=rows["bits_per_byte"] * f, accuracy=rows["accuracy"] * (1.6 - 0.6 * f))
+            for f in (1.2, 1.1, 1.0)
+        ]
+    )
+    said = predict(Ladder(rows[:-2], 0.25, cloud, wide=True), ("bits_per_byte",), rows[-2:])
+    expected = by_hand(rows, cloud)
+    for form, value in expected.items():
+        np.testing.assert_allclose(said.mean[said.forms.index(form)], value, rtol=1e-6, err_msg=form.name)
+    assert len({round(float(v[0]), 7) for v in expected.values()}) == len(expected)
+
+
+def test_a_window_that_holds_the_whole_ladder_is_no_candidate() -> None:
+    rows = ladder(0)[:7]
+    said = predict(Ladder(rows, 0.25, wide=True), ("bits_per_byte",), ladder(0)[-2:])
+    assert not [f.name for f in said.forms if "larger runs" in f.name]
+    assert Form(ONE_STEP, "direct law") in said.forms
+
+
+def test_a_bound_warns_where_it_is_no_part_of_the_form() -> None:
+    """A straight rise to the top: the free ceiling ends at 1 and warns; one that is fixed there does not."""
+    rows = ladder(0)
+    rows["accuracy"] = np.linspace(0.3, 0.98, len(rows))
+    said = predict(Ladder(rows[:-2], 0.25), ("bits_per_byte",), rows[-2:])
+    bound = dict(zip(said.forms, said.at_bound, strict=True))
+    assert bound[Form("bits_per_byte", "N and D, no floor", "free sigmoid")]
+    assert not bound[Form("bits_per_byte", "N and D, no floor", "sigmoid to 1")]
+    assert not bound[Form(ONE_STEP, "error in C")]
+
+
+def test_what_is_asked_of_every_cutoff() -> None:
+    """Each run beyond a cutoff, and the targets from the last cutoff and from the whole ladder."""
+    rows = ladder(0)
+    unknown = rows.assign(accuracy=rows["accuracy"].mask(rows.index == 2))  # one run without a score
+    for finals, known in ((rows[:-2], 13), (unknown[:-2], 12)):
+        targets = rows[-2:].assign(actual=np.nan)
+        made = backtest({"t": Ladder(finals, 0.25)}, {"t": ("bits_per_byte",)}, {"t": targets}, fewest=6, most=99)
+        scored = finals.dropna(subset=["accuracy"])["flops"].to_numpy()
+        cutoffs = [c for c in np.unique(scored) if 6 <= (scored <= c).sum() < known]
+        expected = [
+            (c, run, False)
+            for c in cutoffs
+            for run in finals["run"][(finals["flops"] > c).to_numpy()]
+            if finals.set_index("run")["accuracy"].notna()[run]
+        ]
+        expected += [(c, run, True) for c in (cutoffs[-1], scored.max()) for run in targets["run"]]
+        got = list(zip(made.rows["cutoff"], made.rows["run"], made.rows["target"], strict=True))
+        assert sorted(got) == sorted(expected)
+
+
+def test_every_candidate_is_tried_and_the_wide_ones_only_when_asked_for() -> None:
+    rows = ladder(0)
+    cloud = pd.concat([rows.assign(bits_per_byte=rows["bits_per_byte"] * f) for f in (1.3, 1.1, 1.0)])
+    plain, wide = (
+        set(predict(of(0, wide=w, checkpoints=cloud), ("bits_per_byte",), rows[-2:]).forms) for w in (False, True)
+    )
+    assert plain < wide
+    assert {f.first for f in plain if f.middle != ONE_STEP} == {name for name, step in FIRST.items() if not step.wide}
+    assert {f.second for f in plain if f.second} == {name for name, step in SECOND.items() if not step.wide}
+    assert {f.first for f in wide if f.middle == ONE_STEP} == {*DIRECT, CARRY}
+    assert {f.first for f in wide if f.middle != ONE_STEP} == set(FIRST)
+    assert {f.second for f in wide if f.second} == set(SECOND)
+    assert Form("bits_per_byte", "C, one break", "free sigmoid, robust") not in wide
+
+
+def test_windows_keep_the_runs_with_the_most_compute_and_weights_grow_with_it() -> None:
+    rows = ladder(0)
+    kept = Step(lambda chance: DirectAccuracy(), largest=0.6).window(rows)
+    assert len(kept) == 9
+    assert kept["flops"].min() > rows.drop(kept.index)["flops"].max()
+    assert len(Step(lambda chance: DirectAccuracy(), largest=0.1).window(rows)) == 7
+    score, flops = rows["accuracy"].to_numpy(), rows["flops"].to_numpy()
+    assert Step(lambda chance: DirectAccuracy()).weigh(flops, score) is None
+    weight = Step(lambda chance: DirectAccuracy(), weights="compute").weigh(flops, score)
+    assert np.all(np.diff(weight) >= 0)
+    assert weight[-1] == 1
+    weight = Step(lambda chance: DirectAccuracy(), weights="sampling").weigh(flops, np.array([0.5, 0.9] + [0.5] * 13))
+    assert weight[1] / weight[0] == pytest.approx(0.25 / 0.09)
+
+
+def test_a_one_step_form_of_the_error_says_one_minus_it() -> None:
+    rows = ladder(0)
+    said = predict(of(0), (), rows[-2:])
+    at = said.forms.index(Form(ONE_STEP, "error in C"))
+    law = FlooredPower().fit(rows[:-2][["flops"]].to_numpy(), 1 - rows[:-2]["accuracy"].to_numpy())
+    assert said.mean[at] == pytest.approx(1 - law.predict(rows[-2:][["flops"]].to_numpy()), rel=1e-6)
+
+
+def test_tasks_with_the_same_scores_and_another_chance_are_two_tasks() -> None:
+    rows = ladder(0)
+    cases = [Case(of(0, chance=c), ("bits_per_byte",), rows[-2:]) for c in (0.0, 0.25)]
+    for case, said in zip(cases, predict_all(cases), strict=True):
+        np.testing.assert_allclose(said.mean, predict(case.ladder, case.middles, case.X).mean, rtol=1e-6)
+    first, second = predict_all(cases)
+    at = first.forms.index(Form("bits_per_byte", "N and D", "sigmoid, chance to 1"))
+    assert np.all(np.abs(first.mean[at] - second.mean[at]) > 1e-4)
+
+
+@pytest.mark.parametrize("step", [*FIRST.values(), *SECOND.values(), *DIRECT.values()])
+def test_a_formula_takes_a_row_of_inputs_for_every_search(step: Step) -> None:
+    """Inputs (k, columns, n) give (k, n): row i as if it stood alone."""
+    law = step.make(0.25)
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.uniform(0.5, 2, (3, 9)) * 1e9 ** (law.columns != ("loss",)) for _ in range(len(law.columns))], 1)
+    theta = np.full((len(law.parameters), 3, 1), 0.3)
+    together = law._curve(theta, x)
+    assert together.shape == (3, 9)
+    for i in range(3):
+        np.testing.assert_allclose(together[i], law._curve(theta[:, i, 0], x[i].T), rtol=1e-12)
+        np.testing.assert_allclose(law._jacobian(theta, x)[i], law._jacobian(theta[:, i, 0], x[i].T), rtol=1e-12)

@@ -1,0 +1,84 @@
+"""The chain's intervals against brute-force simulation, and their shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchcast.stages import Chain, FLOPsToNLL, LossToError, NLLToAccuracy
+from benchcast.stages.forecast.chain import Mixture
+from scipy.stats import t as student
+
+
+@pytest.fixture
+def chain() -> Chain:
+    rng = np.random.default_rng(4)
+    flops = np.geomspace(1e18, 1e21, 12)
+    nll = 2.72 - 0.09 * np.log10(flops) + rng.normal(0, 0.01, 12)
+    loss = rng.uniform(0.6, 1.1, 30)
+    accuracy = 0.25 + 0.75 / (1 + np.exp(9 * (loss - 0.75))) + rng.normal(0, 0.01, 30)
+    first = FLOPsToNLL().fit(flops[:, None], nll)
+    return Chain(first, NLLToAccuracy(0.25, 1.0).fit(loss[:, None], accuracy))
+
+
+def test_the_forecast_is_the_composed_curve(chain: Chain) -> None:
+    X = np.array([[1e22], [1e23]])
+    by_hand = chain.second.predict(chain.first.predict(X)[:, None])
+    np.testing.assert_allclose(chain.forecast(X).mean, by_hand)
+    np.testing.assert_allclose(chain.predict(X), by_hand)
+
+
+@pytest.mark.parametrize("flops", [1e22, 1e23, 1e25])
+def test_interval_equals_a_monte_carlo_of_both_stages(chain: Chain, flops: float) -> None:
+    """200,000 draws: the loss from stage one with its noise, the score from stage two at that loss with its noise."""
+    rng = np.random.default_rng(0)
+    first = chain.first.spread([[flops]])
+    loss = first.mean[0] + first.total[0] * student.rvs(first.dof, size=200_000, random_state=rng)
+    second = chain.second.spread(np.maximum(loss, 0)[:, None])
+    score = second.mean + second.total * student.rvs(second.dof, size=len(loss), random_state=rng)
+    low, high = np.quantile(np.clip(score, 0, 1), [0.05, 0.95])
+    found = chain.forecast([[flops]], 0.9)
+    assert found.low[0] == pytest.approx(low, abs=0.003)
+    assert found.high[0] == pytest.approx(high, abs=0.003)
+
+
+def test_the_band_lies_inside_the_interval_and_levels_nest(chain: Chain) -> None:
+    X = np.geomspace(1e19, 1e25, 20)[:, None]
+    wide, narrow = chain.forecast(X, 0.95), chain.forecast(X, 0.8)
+    assert np.all(wide.low <= wide.curve_low + 1e-9)
+    assert np.all(wide.curve_high <= wide.high + 1e-9)
+    assert np.all(wide.low <= narrow.low)
+    assert np.all(narrow.high <= wide.high)
+    assert np.all((wide.low >= 0) & (wide.high <= 1))
+
+
+def test_uncertainty_grows_with_extrapolation_and_is_asymmetric_near_the_ceiling(chain: Chain) -> None:
+    near, far = chain.forecast([[2e21]]), chain.forecast([[1e30]])
+    assert near.stderr[0] < chain.forecast([[1e23]]).stderr[0]
+    assert far.mean[0] - far.low[0] > 1.2 * (far.high[0] - far.mean[0])
+
+
+def test_an_error_chain_reports_accuracy(chain: Chain) -> None:
+    loss = np.linspace(0.5, 1.2, 12)
+    law = LossToError().fit(loss[:, None], 0.8 - 0.9 * np.exp(-1.5 * loss))
+    composed = Chain(chain.first, law, complement=True)
+    X = [[1e22]]
+    np.testing.assert_allclose(composed.forecast(X).mean, 1 - law.predict(chain.first.predict(X)[:, None]))
+
+
+@pytest.mark.parametrize("dof", [1.0, 4.0, 200.0])
+@pytest.mark.parametrize("scale", [1e-4, 0.03, 0.5])
+def test_quantiles_of_a_mixture_are_where_its_distribution_says(dof: float, scale: float) -> None:
+    """Many narrow peaks, and mass beyond both ends, on SciPy's own distribution."""
+    rng = np.random.default_rng(3)
+    means, scales = rng.uniform(-0.2, 1.2, (8, 50)) ** 3, scale * rng.uniform(0.1, 5, (8, 50))
+
+    def below(value: float, row: int) -> float:
+        return float(student.cdf(value, dof, means[row], scales[row]).mean())
+
+    mixture = Mixture(means, scales, dof)
+    for probability in (0.05, 0.1587, 0.5, 0.95):
+        for row, found in enumerate(mixture.quantile(probability, 60)):
+            # Between two peaks the distribution is flat: any place there is a quantile.
+            assert found == 1.0 or below(found + 1e-8, row) >= probability - 1e-12
+            assert found == 0.0 or below(found - 1e-8, row) <= probability + 1e-12
+            assert 0 <= found <= 1

@@ -1,0 +1,89 @@
+"""Nominal 90 % prediction intervals, checked on data drawn from known laws: the truth is never seen by the fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchcast.stages import Chain, FLOPsToNLL, LossToError, NLLToAccuracy, OvertrainedLoss, TaskLoss
+from scipy.special import expit
+
+REPLICATES = 400
+RUNS, SECOND_STAGE = 12, 30
+BEYOND = np.array([100.0, 10_000.0])  # targets, as multiples of the largest run's FLOPs
+DOCUMENTS = 1000
+
+
+def _scores(rng: np.random.Generator, probability: np.ndarray) -> np.ndarray:
+    """Accuracies as benchmarks give them: a binomial sample of documents."""
+    return rng.binomial(DOCUMENTS, np.clip(probability, 0, 1)) / DOCUMENTS
+
+
+def _llama3(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def nll(flops: np.ndarray) -> np.ndarray:
+        return 2.72 - 0.09 * np.log10(flops) + rng.normal(0, 0.01, len(flops))
+
+    def score(loss: np.ndarray) -> np.ndarray:
+        return _scores(rng, 0.25 + 0.75 * expit(-9 * (loss - 0.75)) + rng.normal(0, 0.01, len(loss)))
+
+    flops = np.geomspace(1e18, 1e21, RUNS)
+    more = 10 ** rng.uniform(18, 22.5, SECOND_STAGE)
+    losses = nll(more)
+    first = FLOPsToNLL().fit(flops[:, None], nll(flops))
+    second = NLLToAccuracy(floor=0.25, ceiling=(0.8, 1.0)).fit(losses[:, None], score(losses))
+    targets = flops.max() * BEYOND
+    return _hits(Chain(first, second), targets[:, None], score(nll(targets)))
+
+
+def _overtraining(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def loss(x: np.ndarray) -> np.ndarray:
+        flops, m = x.T
+        return 1.84 + (212 * m**0.136 + 367 * m**-0.136) * flops**-0.136 + rng.normal(0, 0.01, len(x))
+
+    def error(losses: np.ndarray) -> np.ndarray:
+        return 1 - _scores(rng, 1 - (0.86 - 2.2 * np.exp(-0.75 * losses)) + rng.normal(0, 0.005, len(losses)))
+
+    runs = np.column_stack([np.geomspace(1e17, 1e20, RUNS), np.tile([5.0, 20.0, 80.0, 320.0], 3)])
+    more = np.column_stack([10 ** rng.uniform(17, 21.5, SECOND_STAGE), rng.choice([20.0, 80.0], SECOND_STAGE)])
+    losses = loss(more)
+    first = OvertrainedLoss().fit(runs, loss(runs))
+    second = LossToError().fit(losses[:, None], error(losses))
+    targets = np.column_stack([runs[:, 0].max() * BEYOND, [20.0, 80.0]])
+    return _hits(Chain(first, second, complement=True), targets, 1 - error(loss(targets)))
+
+
+def _ladder(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def loss(x: np.ndarray) -> np.ndarray:
+        n, d = x.T
+        return (30 / n**0.23 + 100 / d**0.24 + 0.45) * np.exp(rng.normal(0, 0.005, len(x)))
+
+    def score(losses: np.ndarray) -> np.ndarray:
+        return _scores(rng, 0.25 + 0.75 * expit(-6 * (losses - 0.8)) + rng.normal(0, 0.01, len(losses)))
+
+    sizes = np.repeat([1.9e8, 3.7e8, 7.6e8, 1.3e9], 3)
+    runs = np.column_stack([sizes, sizes * np.tile([20.0, 60.0, 200.0], 4)])
+    more = np.column_stack([n := 10 ** rng.uniform(8.3, 9.8, SECOND_STAGE), n * rng.choice([20.0, 100.0], len(n))])
+    losses = loss(more)
+    first = TaskLoss(huber=None).fit(runs, loss(runs))
+    second = NLLToAccuracy(floor=(0.2, 0.3), ceiling=(0.8, 1.0)).fit(losses[:, None], score(losses))
+    targets = np.column_stack([1.3e9 * np.sqrt(BEYOND), 2.6e11 * np.sqrt(BEYOND)])
+    return _hits(Chain(first, second), targets, score(loss(targets)))
+
+
+def _hits(chain: Chain, X: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    forecast = chain.forecast(X, 0.9)
+    inside = (forecast.low <= truth) & (truth <= forecast.high)
+    return inside, forecast.high - forecast.low, np.abs(forecast.mean - truth)
+
+
+@pytest.mark.parametrize("chain", [_llama3, _overtraining, _ladder], ids=lambda f: f.__name__[1:])
+def test_nominal_90_percent_intervals_cover(chain) -> None:
+    rng = np.random.default_rng(2026)
+    inside, width, error = (np.array(a) for a in zip(*(chain(rng) for _ in range(REPLICATES)), strict=True))
+    coverage = inside.mean(axis=0)
+    print(
+        f"{chain.__name__}: coverage {coverage}, median width {np.median(width, axis=0)}, "
+        f"median error {np.median(error, axis=0)}"
+    )
+    assert np.all((coverage >= 0.87) & (coverage <= 0.95)), coverage
+    # An interval as wide as the axis would cover too.
+    assert np.all(np.median(width, axis=0) < 0.5), np.median(width, axis=0)

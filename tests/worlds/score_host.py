@@ -1,0 +1,76 @@
+"""A process that has imported everything and forks runs of the scorer, so that a run costs no imports.
+
+    python tests/worlds/score_host.py WORLD STORE LOG [CELLS+SECONDS | whole | pair …]
+
+Forks one run after the other: it is killed with SIGKILL so many seconds after it has computed so many cells, or left
+to finish (``whole``), or run twice at the same time (``pair``). Every run appends a line to LOG for every cell it has
+computed. Prints one line of exit statuses per word.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lm_eval.evaluator_utils
+import lm_eval.models.huggingface  # noqa: F401
+import torch
+import transformers.models.llama.modeling_llama  # noqa: F401
+from benchcast.scoring import record, run
+from benchcast.scoring.requests import ask
+from worlds.scoring import settings
+
+
+def score(world: Path, store: str, log: Path) -> None:
+    ask.GROUP_TOKENS = 1  # a group per task
+    add = record.Recorder.add
+
+    def logged(self: Any, checkpoint: Any, group: Any, scored: Any) -> Any:
+        with log.open("a") as file:
+            for one in group.asks:
+                file.write(json.dumps([os.getpid(), checkpoint.source, one.name]) + "\n")
+        return add(self, checkpoint, group, scored)
+
+    record.Recorder.add = logged  # type: ignore[method-assign]
+    run.score(settings(tasks=("plain", "more", "third"), validation_text=("words.txt",), store=store), world)
+
+
+def main() -> None:
+    torch.set_num_threads(1)  # before any fork: no threads to lose
+    world, store, log = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    for word in sys.argv[4:]:
+        children = [fork(world, store, log) for _ in range(2 if word == "pair" else 1)]
+        if word not in ("whole", "pair"):
+            kill(children[0], log, *word.split("+"))
+        print(*(os.waitpid(child, 0)[1] for child in children), flush=True)
+
+
+def kill(child: int, log: Path, cells: str, seconds: str) -> None:
+    """Kill the run at its moment; one that ends before it is left to be waited for."""
+
+    def computed() -> int:
+        return sum(json.loads(line)[0] == child for line in log.read_text().splitlines()) if log.exists() else 0
+
+    while computed() < int(cells):
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
+        time.sleep(0.002)
+    time.sleep(float(seconds))
+    os.kill(child, signal.SIGKILL)
+
+
+def fork(world: Path, store: str, log: Path) -> int:
+    child = os.fork()
+    if child == 0:
+        score(world, store, log)
+        os._exit(0)
+    return child
+
+
+if __name__ == "__main__":
+    main()
