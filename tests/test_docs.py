@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 import yaml
 from benchcast.data.ingest import demo
-from test_architecture import LLAMA_2_7B
-from test_interchange import PANEL, state
 from worlds import tiny_models
+from worlds.architectures import LLAMA_2_7B
 from worlds.doc_blocks import Block, blocks
 from worlds.ladders import ROOT, make_ladder
 from worlds.lm_eval_results import write_results
+from worlds.training_logs import PANEL, state
 
 PAGES = {"README.md": ROOT / "README.md"} | {str(p.relative_to(ROOT)): p for p in sorted((ROOT / "docs").rglob("*.md"))}
 RUN = ("README.md", "docs/tutorial.md", "docs/howto.md")

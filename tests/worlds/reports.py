@@ -391,3 +391,13 @@ def _tested(task: str, trials: list[dict[str, Any]], low: float, high: float | N
         "interval_score": 0.08,
         "delta_score": 0.09,
     }
+
+
+NEWS = {
+    "since": "2026-11-24",
+    "changes": ["mmlu fell below its band <b>", "3 checkpoints were scored", "#set page(width: 1cm)"],
+    "tracking": [
+        {"tokens": 1.2e12, "measured": 0.412, "low": 0.44, "high": 0.51, "verdict": "below the band", "task": "mmlu"},
+        {"tokens": 1.2e12, "measured": 0.7, "low": 0.66, "high": 0.74, "verdict": "as forecast", "task": "../../x"},
+    ],
+}

@@ -12,25 +12,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 from pypdf import PdfReader
+from worlds.commands import CONFIG, benchcast
 from worlds.ladders import ROOT, make_ladder, published
-
-CONFIG = """
-title: A small test
-data: {source: table, path: ladder.csv}
-targets:
-  - run: 6e+08-*
-  - {name: planned, params: 3e9, token_multiplier: 20}
-recipes:
-  - {name: llama3, optimal: all}
-  - {name: overtraining, loss: text}
-  - {name: ladder, last: 1, smooth: 1, huber: null}
-"""
-
-
-def benchcast(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the installed command in a process of its own."""
-    command = [sys.executable, "-m", "benchcast", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ from benchcast.data.ingest import demo as demo_ladder
 from benchcast.forecasting import questions
 from benchcast.forecasting import run as forecast
 from benchcast.stages.forecast.aggregate import combine
-from benchcast.stages.forecast.backtest import COLUMNS, Backtest
+from benchcast.stages.forecast.backtest import COLUMNS, BacktestForecasts
 from benchcast.stages.forecast.conformal import calibrate
-from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, Form
-from benchcast.stages.forecast.pooling import Pooled
+from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath
+from benchcast.stages.forecast.pooling import PooledForecasts
 
 TASKS = 20
 
 
-def made_up(correlation: float, seed: int, cutoffs: int = 12) -> tuple[Backtest, Pooled]:
+def made_up(correlation: float, seed: int, cutoffs: int = 12) -> tuple[BacktestForecasts, PooledForecasts]:
     """Forecasts whose errors have standard deviation .02 and a common correlation, stated truly."""
     rng = np.random.default_rng(seed)
     rows, means = [], []
@@ -36,10 +36,10 @@ def made_up(correlation: float, seed: int, cutoffs: int = 12) -> tuple[Backtest,
                 means.append(0.5 + error[t])
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     mean = np.array(means)
-    trials = Backtest(
-        table, (Form(ONE_STEP, CARRY),), mean[:, None], np.zeros((len(mean), 1)), np.zeros((len(mean), 1))
+    trials = BacktestForecasts(
+        table, (ForecastPath(ONE_STEP, CARRY),), mean[:, None], np.zeros((len(mean), 1)), np.zeros((len(mean), 1))
     )
-    return trials, Pooled(np.ones((len(mean), 1)), mean, np.full(len(mean), 0.02))
+    return trials, PooledForecasts(np.ones((len(mean), 1)), mean, np.full(len(mean), 0.02))
 
 
 @pytest.mark.parametrize(("correlation", "expected"), [(0.0, 0.02 / np.sqrt(TASKS)), (1.0, 0.02), (0.5, 0.0145)])
@@ -77,23 +77,25 @@ def test_no_peeking_and_every_member_is_needed() -> None:
         each = {t: pooled.mean[np.flatnonzero(same & rows["task"].eq(t))[0]] for t in weights}
         assert joint.mean[i] == pytest.approx(sum(weights[t] * each[t] for t in weights))
     late = rows["flops"] > 1e6
-    changed = Backtest(
+    changed = BacktestForecasts(
         rows.assign(actual=rows["actual"].where(~late, 0.9)),
-        *(getattr(trials, k) for k in ("forms", "mean", "stderr", "at_bound")),
+        *(getattr(trials, k) for k in ("paths", "mean", "stderr", "at_bound")),
     )
     _, other = combine(changed, pooled, weights, "pair")
     early = (made.rows["cutoff"] < 1e6).to_numpy()
     np.testing.assert_array_equal(joint.spread[early], other.spread[early])
     fewer = trials.rows["task"].ne("t1") | trials.rows["cutoff"].lt(1e3)
     kept = np.flatnonzero(fewer.to_numpy())
-    part = Backtest(
+    part = BacktestForecasts(
         rows.iloc[kept].reset_index(drop=True),
-        trials.forms,
+        trials.paths,
         trials.mean[kept],
         trials.stderr[kept],
         trials.at_bound[kept],
     )
-    some, _ = combine(part, Pooled(pooled.weights[kept], pooled.mean[kept], pooled.spread[kept]), weights, "pair")
+    some, _ = combine(
+        part, PooledForecasts(pooled.weights[kept], pooled.mean[kept], pooled.spread[kept]), weights, "pair"
+    )
     assert some.rows["cutoff"].max() < 1e3
 
 

@@ -9,7 +9,7 @@ import pytest
 from benchcast.core.config import Config, load
 from benchcast.forecasting import run as forecast
 from benchcast.forecasting.compute_sweep import stops
-from test_cli import CONFIG, benchcast
+from worlds.commands import CONFIG, benchcast
 from worlds.ladders import make_ladder
 
 

@@ -20,25 +20,7 @@ from benchcast.reports.records.plan import Estimate
 from benchcast.stages.planning import allocation
 from benchcast.stages.planning.published import LAWS
 from worlds.ladders import ROOT
-
-
-def benchcast(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchcast", *map(str, arguments)]
-    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=120)
-
-
-def runs(noise: float = 2e-3, seed: int = 0) -> pd.DataFrame:
-    """An isoFLOP sweep of Chinchilla's law: 6 budgets of 7 sizes."""
-    rng = np.random.default_rng(seed)
-    p = LAWS["chinchilla-refit"].values()
-    rows = []
-    for c in np.geomspace(1e18, 3e20, 6):
-        best = allocation.chinchilla_split(p, float(c)).size[0]
-        for n in best * np.geomspace(0.25, 4, 7):
-            loss = allocation.chinchilla_loss(p, np.array([n]), np.array([c / 6 / n]))[0]
-            rows.append((n, c / 6 / n, c, loss * np.exp(rng.normal(0, noise))))
-    return pd.DataFrame(rows, columns=["params", "tokens", "flops", "loss"])
+from worlds.plans import benchcast, runs
 
 
 @pytest.fixture

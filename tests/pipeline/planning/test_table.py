@@ -11,7 +11,7 @@ import pytest
 from benchcast.core.errors import InputError
 from benchcast.planning import run as plan
 from benchcast.reports.records.plan import PlanResult
-from test_plan import benchcast, runs
+from worlds.plans import benchcast, runs
 
 CASES = Path(__file__).parents[4] / "shared" / "cases" / "field"
 FLOPS = 1e22

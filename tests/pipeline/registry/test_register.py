@@ -19,9 +19,10 @@ from benchcast.core.errors import BenchcastError, FaultsError, InputError
 from benchcast.data.ingest import demo
 from benchcast.registry import known
 from benchcast.registry import register as records
-from benchcast.registry.settle import Settlement, settle
+from benchcast.registry.settle import settle
 from benchcast.reports.documents import settlement
 from benchcast.reports.records.forecast import Result
+from benchcast.reports.records.settlement import Settlement
 
 ROOT = Path(__file__).parents[3]
 TASKS = ("recall", "word_order", "validation")

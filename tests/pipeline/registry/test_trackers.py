@@ -12,7 +12,7 @@ from benchcast import run
 from benchcast.core.errors import BenchcastError
 from benchcast.registry import trackers as experiments
 from benchcast.reports.records.forecast import Result
-from test_cli import CONFIG, benchcast
+from worlds.commands import CONFIG, benchcast
 from worlds.reports import make_graded
 
 NAMES = ("hella#swag", "../x", "mmlu", "piqa")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from benchcast.reports import write
 from benchcast.reports.documents import page
-from test_cli import CONFIG, benchcast
+from worlds.commands import CONFIG, benchcast
 from worlds.reports import make_graded, make_result
 
 NASTY = (
@@ -122,7 +122,7 @@ def test_a_run_tells_its_name_and_score(browser: Any, study: Path) -> None:
 
 
 def test_a_graded_nightly_page_shows_grades_dangers_and_news(browser: Any, tmp_path: Path) -> None:
-    from test_variants import NEWS
+    from worlds.reports import NEWS
 
     graded = make_graded()
     path = write(graded, tmp_path, html=True, latest=NEWS)["html"]

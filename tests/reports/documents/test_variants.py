@@ -13,21 +13,13 @@ import pypdf
 import pytest
 from benchcast.core.errors import BenchcastError
 from benchcast.registry.register import Record
-from benchcast.registry.settle import Settled, Settlement, settle
+from benchcast.registry.settle import settle
 from benchcast.reports import write
 from benchcast.reports.documents import settlement
 from benchcast.reports.records.forecast import Forecast, Result
+from benchcast.reports.records.settlement import SettledForecast, Settlement
 from benchcast.reports.sections import news
-from worlds.reports import make_graded
-
-NEWS = {
-    "since": "2026-11-24",
-    "changes": ["mmlu fell below its band <b>", "3 checkpoints were scored", "#set page(width: 1cm)"],
-    "tracking": [
-        {"tokens": 1.2e12, "measured": 0.412, "low": 0.44, "high": 0.51, "verdict": "below the band", "task": "mmlu"},
-        {"tokens": 1.2e12, "measured": 0.7, "low": 0.66, "high": 0.74, "verdict": "as forecast", "task": "../../x"},
-    ],
-}
+from worlds.reports import NEWS, make_graded
 
 
 def pages(pdf: Path | bytes) -> list[str]:
@@ -151,7 +143,7 @@ def test_a_settlement_twice_is_the_same_bytes(settled: Settlement, tmp_path: Pat
 
 def test_names_of_settled_forecasts_are_shown_as_they_are(settled: Settlement, tmp_path: Path) -> None:
     names = ("<script>", "#set page", "../../x", "阅读理解")
-    renamed: tuple[Settled, ...] = tuple(
+    renamed: tuple[SettledForecast, ...] = tuple(
         s.model_copy(update={"task": name}) for s, name in zip(settled.settled, names, strict=True)
     )
     made: dict[str, Any] = settled.model_copy(update={"settled": renamed}).model_dump(mode="json")

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from benchcast.forecasting.run import run
 from benchcast.planning import run as plan
-from benchcast.reports.records.forecast import Frozen, Result
+from benchcast.reports.records.base import Frozen
+from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.plan import PlanResult
 from benchcast.stages.planning import allocation
 from benchcast.stages.planning.published import LAWS

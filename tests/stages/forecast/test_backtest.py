@@ -6,48 +6,35 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchcast.stages import DirectAccuracy
-from benchcast.stages.forecast.backtest import Backtest, backtest
+from benchcast.stages.forecast.backtest import BacktestForecasts, backtest
 from benchcast.stages.forecast.conformal import calibrate
 from benchcast.stages.forecast.grading import grade, signal
-from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, Form, Ladder
+from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath, TaskData
 from benchcast.stages.forecast.pooling import pool
 from benchcast.stages.forecast.rolling_origin import RollingOrigin
 from benchcast.stages.forecast.scoring_rules import crps_logit_normal, interval_score, log_score_logit_normal, logit
 from scipy.stats import norm
 from sklearn.model_selection import cross_val_score
-
-SIZES, MULTIPLIERS = (1e7, 3e7, 1e8, 3e8, 1e9), (20.0, 80.0, 320.0)
-
-
-def ladder(seed: int, noise: float = 0.005, top: float = 0.9) -> pd.DataFrame:
-    """Runs of a known truth: Chinchilla's form for the loss, a sigmoid from chance .25 to ``top`` for the accuracy."""
-    rng = np.random.default_rng(seed)
-    rows = pd.DataFrame([(n, m) for n in SIZES for m in MULTIPLIERS], columns=["params", "token_multiplier"])
-    rows["tokens"] = rows["params"] * rows["token_multiplier"]
-    rows["flops"] = 6 * rows["params"] * rows["tokens"]
-    loss = 0.4 + 40 / rows["params"] ** 0.25 + 60 / rows["tokens"] ** 0.25
-    rows["bits_per_byte"] = loss * np.exp(rng.normal(0, 0.003, len(rows)))
-    rows["accuracy"] = 0.25 + (top - 0.25) / (1 + np.exp(5 * (loss - 1.0))) + rng.normal(0, noise, len(rows))
-    return rows.assign(run=[f"r{i:02d}" for i in range(len(rows))]).sort_values("flops", ignore_index=True)
+from worlds.known_ladder import ladder
 
 
-def trials_of(seeds: range, held: int = 2) -> Backtest:
+def trials_of(seeds: range, held: int = 2) -> BacktestForecasts:
     ladders, targets = {}, {}
     for seed in seeds:
         rows = ladder(seed)
-        ladders[f"t{seed}"] = Ladder(rows[:-held], 0.25)
+        ladders[f"t{seed}"] = TaskData(rows[:-held], 0.25)
         targets[f"t{seed}"] = rows[-held:].assign(actual=rows["accuracy"])
     return backtest(ladders, dict.fromkeys(ladders, ("bits_per_byte",)), targets)
 
 
-def last_of(made: Backtest) -> np.ndarray:
+def last_of(made: BacktestForecasts) -> np.ndarray:
     """The targets as forecast from the whole ladder, not from what there was before its largest runs."""
     cutoff = made.rows["cutoff"].to_numpy(dtype=float)
     return made.rows["target"].to_numpy(dtype=bool) & (cutoff == cutoff.max())
 
 
 @pytest.fixture(scope="module")
-def trials() -> Backtest:
+def trials() -> BacktestForecasts:
     return trials_of(range(4))
 
 
@@ -78,7 +65,7 @@ def test_a_forecast_never_sees_what_lay_beyond_its_cutoff() -> None:
     changed.loc[len(rows) - 3 :, ["accuracy", "bits_per_byte"]] = [0.05, 3.0]
     found = []
     for table in (rows, changed):
-        made = backtest({"t": Ladder(table, 0.25)}, {"t": ("bits_per_byte",)}, {"t": rows[-1:].assign(actual=np.nan)})
+        made = backtest({"t": TaskData(table, 0.25)}, {"t": ("bits_per_byte",)}, {"t": rows[-1:].assign(actual=np.nan)})
         pooled = pool(made)
         intervals = calibrate(made, pooled)
         early = (made.rows["cutoff"] < rows["flops"].iloc[-4]).to_numpy()
@@ -88,11 +75,11 @@ def test_a_forecast_never_sees_what_lay_beyond_its_cutoff() -> None:
         np.testing.assert_array_equal(before, after)
 
 
-def test_workers_change_nothing(trials: Backtest) -> None:
+def test_workers_change_nothing(trials: BacktestForecasts) -> None:
     seeds = range(4)
     rows = {f"t{s}": ladder(s) for s in seeds}
     again = backtest(
-        {t: Ladder(r[:-2], 0.25) for t, r in rows.items()},
+        {t: TaskData(r[:-2], 0.25) for t, r in rows.items()},
         dict.fromkeys(rows, ("bits_per_byte",)),
         {t: r[-2:].assign(actual=r["accuracy"]) for t, r in rows.items()},
         workers=2,
@@ -101,15 +88,15 @@ def test_workers_change_nothing(trials: Backtest) -> None:
     pd.testing.assert_frame_equal(trials.rows, again.rows)
 
 
-def test_pooled_beats_both_baselines_and_weights_are_weights(trials: Backtest) -> None:
+def test_pooled_beats_both_baselines_and_weights_are_weights(trials: BacktestForecasts) -> None:
     pooled = pool(trials)
     np.testing.assert_allclose(pooled.weights.sum(axis=1), 1.0)
     assert (pooled.weights >= 0).all()
     target = last_of(trials)
     actual = trials.rows["actual"].to_numpy(dtype=float)
     miss = np.abs(pooled.mean - actual)[target].mean()
-    for form in (Form(ONE_STEP, CARRY), Form(ONE_STEP, "direct law")):
-        assert miss < np.abs(trials.mean[:, trials.forms.index(form)] - actual)[target].mean()
+    for form in (ForecastPath(ONE_STEP, CARRY), ForecastPath(ONE_STEP, "direct law")):
+        assert miss < np.abs(trials.mean[:, trials.paths.index(form)] - actual)[target].mean()
 
 
 def test_a_form_that_failed_loses_its_weight() -> None:
@@ -125,9 +112,9 @@ def test_a_form_that_failed_loses_its_weight() -> None:
             "target": [False] * 5 + [True],
         }
     )
-    forms = (Form("a", "good"), Form("b", "bad"))
+    forms = (ForecastPath("a", "good"), ForecastPath("b", "bad"))
     mean = np.column_stack([np.full(6, 0.51), np.full(6, 0.7)])
-    made = Backtest(rows, forms, mean, np.zeros_like(mean), np.zeros_like(mean))
+    made = BacktestForecasts(rows, forms, mean, np.zeros_like(mean), np.zeros_like(mean))
     weights = pool(made).weights
     np.testing.assert_allclose(weights[0], [0.5, 0.5])
     assert weights[-1, 0] > 0.95
@@ -145,7 +132,7 @@ def test_intervals_cover_on_new_data_from_every_cutoff() -> None:
     assert np.median((intervals.high - intervals.low)[target]) < 0.15
 
 
-def test_intervals_are_asymmetric_and_stay_inside(trials: Backtest) -> None:
+def test_intervals_are_asymmetric_and_stay_inside(trials: BacktestForecasts) -> None:
     pooled = pool(trials)
     wide, narrow = (calibrate(trials, pooled, level=level) for level in (0.99, 0.9))
     assert ((wide.low >= 0) & (wide.high <= 1)).all()
@@ -157,7 +144,7 @@ def test_intervals_are_asymmetric_and_stay_inside(trials: Backtest) -> None:
 
 def test_a_perfect_score_is_inside_its_interval() -> None:
     rows = ladder(0).assign(accuracy=1.0)
-    made = backtest({"t": Ladder(rows)}, {"t": ("bits_per_byte",)}, {"t": rows[:0].assign(actual=1.0)})
+    made = backtest({"t": TaskData(rows)}, {"t": ("bits_per_byte",)}, {"t": rows[:0].assign(actual=1.0)})
     assert calibrate(made, pool(made)).holds(made.rows["actual"].to_numpy(dtype=float)).all()
 
 
@@ -167,7 +154,7 @@ def test_a_task_of_few_runs_stands_at_its_own_largest() -> None:
     target = rows[-1:].assign(actual=rows["accuracy"])
     tables = {"all": rows[:-1], "few": rows[:9]}
     made = backtest(
-        {t: Ladder(r, 0.25) for t, r in tables.items()},
+        {t: TaskData(r, 0.25) for t, r in tables.items()},
         dict.fromkeys(tables, ("bits_per_byte",)),
         dict.fromkeys(tables, target),
     )
@@ -230,7 +217,7 @@ def test_the_sampling_error_of_the_score_to_come_is_in_the_spread() -> None:
     made = {}
     for name, stderr in (("none", np.nan), ("few", 0.05), ("later", np.where(rows.index < 8, 0.0, 0.05))):
         finals = rows.assign(stderr=stderr)[:-2]
-        made[name] = backtest({"t": Ladder(finals, 0.25)}, {"t": ("bits_per_byte",)}, targets)
+        made[name] = backtest({"t": TaskData(finals, 0.25)}, {"t": ("bits_per_byte",)}, targets)
     plain, few, later = (pool(t) for t in made.values())
     np.testing.assert_allclose(few.mean, plain.mean)
     np.testing.assert_allclose(few.spread**2 - plain.spread**2, 0.05**2 / 2)

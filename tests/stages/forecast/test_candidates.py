@@ -22,10 +22,10 @@ from benchcast.stages.forecast import fit_many as together
 from benchcast.stages.forecast.backtest import backtest
 from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND, Step
 from benchcast.stages.forecast.fit_many import BLOCK, Request, fit_all
-from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, Case, Form, Ladder, predict, predict_all
+from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath, Question, TaskData, predict, predict_all
 from benchcast.stages.laws.base import Law
 from sklearn.base import clone
-from tests.test_backtest import ladder
+from worlds.known_ladder import ladder
 
 SIZES = np.repeat([1e7, 4e7, 1.6e8, 6.4e8], 4)
 TOKENS = SIZES * np.tile([5.0, 20.0, 80.0, 320.0], 4)
@@ -100,15 +100,15 @@ def test_more_data_sets_than_one_search_takes() -> None:
     )
 
 
-def of(seed: int, **more: object) -> Ladder:
-    return replace(Ladder(ladder(seed)[:-2], 0.25), **more)
+def of(seed: int, **more: object) -> TaskData:
+    return replace(TaskData(ladder(seed)[:-2], 0.25), **more)
 
 
 def test_questions_together_get_the_answers_that_they_get_alone() -> None:
-    cases = [Case(of(seed), ("bits_per_byte",), ladder(seed)[-2:]) for seed in range(3)]
+    cases = [Question(of(seed), ("bits_per_byte",), ladder(seed)[-2:]) for seed in range(3)]
     for case, said in zip(cases, predict_all(cases), strict=True):
         alone = predict(case.ladder, case.middles, case.X)
-        assert said.forms == alone.forms
+        assert said.paths == alone.paths
         np.testing.assert_allclose(said.mean, alone.mean, rtol=1e-6)
         np.testing.assert_allclose(said.stderr, alone.stderr, rtol=1e-3)
 
@@ -127,7 +127,7 @@ def test_where_linear_algebra_gives_up_every_fit_is_made_alone(monkeypatch: pyte
     assert fit_all(asked) == [True, False, True]
 
 
-def by_hand(rows: pd.DataFrame, cloud: pd.DataFrame) -> dict[Form, np.ndarray]:
+def by_hand(rows: pd.DataFrame, cloud: pd.DataFrame) -> dict[ForecastPath, np.ndarray]:
     """What some forms must say at the last two rows, fitted here with their windows and weights."""
     known, X = rows[:-2], rows[-2:]
     large = known.tail(8)  # 60 % of 13, rounded up
@@ -148,20 +148,20 @@ def by_hand(rows: pd.DataFrame, cloud: pd.DataFrame) -> dict[Form, np.ndarray]:
     direct = DirectAccuracy().fit(large, large["accuracy"])
     floor = min(0.25, known["accuracy"].min() - 0.005)
     return {
-        Form(mid, "C and M", free): then(fitted(points, groups=runs)),
-        Form(mid, "C and M", f"{free}, ends of runs"): then(fitted(known)),
-        Form(mid, "C and M", f"{free}, larger runs"): then(
+        ForecastPath(mid, "C and M", free): then(fitted(points, groups=runs)),
+        ForecastPath(mid, "C and M", f"{free}, ends of runs"): then(fitted(known)),
+        ForecastPath(mid, "C and M", f"{free}, larger runs"): then(
             fitted(part := points[points["run"].isin(large["run"])], groups=part["run"].to_numpy())
         ),
-        Form(mid, "C and M", f"{free}, sampling weights"): then(
+        ForecastPath(mid, "C and M", f"{free}, sampling weights"): then(
             fitted(points, groups=runs, sample_weight=1 / np.maximum(score * (1 - score), 0.02))
         ),
-        Form(mid, "C and M, larger runs", free): then(
+        ForecastPath(mid, "C and M, larger runs", free): then(
             fitted(points, groups=runs), OvertrainedLoss().fit(large, large["bits_per_byte"])
         ),
-        Form(mid, "N and D, weighed", free): then(fitted(points, groups=runs), weighed),
-        Form(ONE_STEP, "direct law, larger runs"): direct.predict(X),
-        Form(ONE_STEP, "sigmoid in log C"): FLOPsToAccuracy(floor).fit(known, known["accuracy"]).predict(X),
+        ForecastPath(mid, "N and D, weighed", free): then(fitted(points, groups=runs), weighed),
+        ForecastPath(ONE_STEP, "direct law, larger runs"): direct.predict(X),
+        ForecastPath(ONE_STEP, "sigmoid in log C"): FLOPsToAccuracy(floor).fit(known, known["accuracy"]).predict(X),
     }
 
 
@@ -174,29 +174,29 @@ def test_windows_weights_and_checkpoints_reach_the_fits() -> None:
             for f in (1.2, 1.1, 1.0)
         ]
     )
-    said = predict(Ladder(rows[:-2], 0.25, cloud, wide=True), ("bits_per_byte",), rows[-2:])
+    said = predict(TaskData(rows[:-2], 0.25, cloud, extended=True), ("bits_per_byte",), rows[-2:])
     expected = by_hand(rows, cloud)
     for form, value in expected.items():
-        np.testing.assert_allclose(said.mean[said.forms.index(form)], value, rtol=1e-6, err_msg=form.name)
+        np.testing.assert_allclose(said.mean[said.paths.index(form)], value, rtol=1e-6, err_msg=form.name)
     assert len({round(float(v[0]), 7) for v in expected.values()}) == len(expected)
 
 
 def test_a_window_that_holds_the_whole_ladder_is_no_candidate() -> None:
     rows = ladder(0)[:7]
-    said = predict(Ladder(rows, 0.25, wide=True), ("bits_per_byte",), ladder(0)[-2:])
-    assert not [f.name for f in said.forms if "larger runs" in f.name]
-    assert Form(ONE_STEP, "direct law") in said.forms
+    said = predict(TaskData(rows, 0.25, extended=True), ("bits_per_byte",), ladder(0)[-2:])
+    assert not [f.name for f in said.paths if "larger runs" in f.name]
+    assert ForecastPath(ONE_STEP, "direct law") in said.paths
 
 
 def test_a_bound_warns_where_it_is_no_part_of_the_form() -> None:
     """A straight rise to the top: the free ceiling ends at 1 and warns; one that is fixed there does not."""
     rows = ladder(0)
     rows["accuracy"] = np.linspace(0.3, 0.98, len(rows))
-    said = predict(Ladder(rows[:-2], 0.25), ("bits_per_byte",), rows[-2:])
-    bound = dict(zip(said.forms, said.at_bound, strict=True))
-    assert bound[Form("bits_per_byte", "N and D, no floor", "free sigmoid")]
-    assert not bound[Form("bits_per_byte", "N and D, no floor", "sigmoid to 1")]
-    assert not bound[Form(ONE_STEP, "error in C")]
+    said = predict(TaskData(rows[:-2], 0.25), ("bits_per_byte",), rows[-2:])
+    bound = dict(zip(said.paths, said.at_bound, strict=True))
+    assert bound[ForecastPath("bits_per_byte", "N and D, no floor", "free sigmoid")]
+    assert not bound[ForecastPath("bits_per_byte", "N and D, no floor", "sigmoid to 1")]
+    assert not bound[ForecastPath(ONE_STEP, "error in C")]
 
 
 def test_what_is_asked_of_every_cutoff() -> None:
@@ -205,7 +205,7 @@ def test_what_is_asked_of_every_cutoff() -> None:
     unknown = rows.assign(accuracy=rows["accuracy"].mask(rows.index == 2))  # one run without a score
     for finals, known in ((rows[:-2], 13), (unknown[:-2], 12)):
         targets = rows[-2:].assign(actual=np.nan)
-        made = backtest({"t": Ladder(finals, 0.25)}, {"t": ("bits_per_byte",)}, {"t": targets}, fewest=6, most=99)
+        made = backtest({"t": TaskData(finals, 0.25)}, {"t": ("bits_per_byte",)}, {"t": targets}, fewest=6, most=99)
         scored = finals.dropna(subset=["accuracy"])["flops"].to_numpy()
         cutoffs = [c for c in np.unique(scored) if 6 <= (scored <= c).sum() < known]
         expected = [
@@ -223,15 +223,17 @@ def test_every_candidate_is_tried_and_the_wide_ones_only_when_asked_for() -> Non
     rows = ladder(0)
     cloud = pd.concat([rows.assign(bits_per_byte=rows["bits_per_byte"] * f) for f in (1.3, 1.1, 1.0)])
     plain, wide = (
-        set(predict(of(0, wide=w, checkpoints=cloud), ("bits_per_byte",), rows[-2:]).forms) for w in (False, True)
+        set(predict(of(0, extended=w, checkpoints=cloud), ("bits_per_byte",), rows[-2:]).paths) for w in (False, True)
     )
     assert plain < wide
-    assert {f.first for f in plain if f.middle != ONE_STEP} == {name for name, step in FIRST.items() if not step.wide}
+    assert {f.first for f in plain if f.intermediate_loss != ONE_STEP} == {
+        name for name, step in FIRST.items() if not step.wide
+    }
     assert {f.second for f in plain if f.second} == {name for name, step in SECOND.items() if not step.wide}
-    assert {f.first for f in wide if f.middle == ONE_STEP} == {*DIRECT, CARRY}
-    assert {f.first for f in wide if f.middle != ONE_STEP} == set(FIRST)
+    assert {f.first for f in wide if f.intermediate_loss == ONE_STEP} == {*DIRECT, CARRY}
+    assert {f.first for f in wide if f.intermediate_loss != ONE_STEP} == set(FIRST)
     assert {f.second for f in wide if f.second} == set(SECOND)
-    assert Form("bits_per_byte", "C, one break", "free sigmoid, robust") not in wide
+    assert ForecastPath("bits_per_byte", "C, one break", "free sigmoid, robust") not in wide
 
 
 def test_windows_keep_the_runs_with_the_most_compute_and_weights_grow_with_it() -> None:
@@ -252,18 +254,18 @@ def test_windows_keep_the_runs_with_the_most_compute_and_weights_grow_with_it() 
 def test_a_one_step_form_of_the_error_says_one_minus_it() -> None:
     rows = ladder(0)
     said = predict(of(0), (), rows[-2:])
-    at = said.forms.index(Form(ONE_STEP, "error in C"))
+    at = said.paths.index(ForecastPath(ONE_STEP, "error in C"))
     law = FlooredPower().fit(rows[:-2][["flops"]].to_numpy(), 1 - rows[:-2]["accuracy"].to_numpy())
     assert said.mean[at] == pytest.approx(1 - law.predict(rows[-2:][["flops"]].to_numpy()), rel=1e-6)
 
 
 def test_tasks_with_the_same_scores_and_another_chance_are_two_tasks() -> None:
     rows = ladder(0)
-    cases = [Case(of(0, chance=c), ("bits_per_byte",), rows[-2:]) for c in (0.0, 0.25)]
+    cases = [Question(of(0, chance=c), ("bits_per_byte",), rows[-2:]) for c in (0.0, 0.25)]
     for case, said in zip(cases, predict_all(cases), strict=True):
         np.testing.assert_allclose(said.mean, predict(case.ladder, case.middles, case.X).mean, rtol=1e-6)
     first, second = predict_all(cases)
-    at = first.forms.index(Form("bits_per_byte", "N and D", "sigmoid, chance to 1"))
+    at = first.paths.index(ForecastPath("bits_per_byte", "N and D", "sigmoid, chance to 1"))
     assert np.all(np.abs(first.mean[at] - second.mean[at]) > 1e-4)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from benchcast.core.config import Config, ScoreConfig, load
-from test_cli import benchcast
+from worlds.commands import benchcast
 from worlds.ladders import ROOT, make_ladder
 from worlds.lm_eval_results import SIZES, write_results
 

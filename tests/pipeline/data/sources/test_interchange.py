@@ -19,6 +19,7 @@ from benchcast.data.sources.every_eval_ever import reader as every_eval_ever
 from benchcast.data.sources.trainer import reader as trainer
 from benchcast.data.sources.wandb import reader as wandb_csv
 from pandas.testing import assert_frame_equal
+from worlds.training_logs import PANEL, state
 
 SCHEMA = Path(__file__).parent / "data" / "every_eval_ever-0.3.0" / "eval.schema.json"
 
@@ -170,13 +171,6 @@ def test_losses_that_the_real_trainer_logged(tmp_path: Path) -> None:
     assert set(zip(found["task"], found["metric"], strict=True)) == {("validation", "val_loss")}
 
 
-def state(folder: Path, steps: int, **more: Any) -> None:
-    folder.mkdir(parents=True)
-    log = [{"step": s, "loss": 9.0} for s in range(100, steps + 1, 100)]
-    log += [{"step": s, "eval_c4_loss": 4.0 - s / 1000, **more} for s in range(100, steps + 1, 100)]
-    (folder / "trainer_state.json").write_text(json.dumps({"global_step": steps, "log_history": log}))
-
-
 def test_the_last_state_counts_and_ladder_yaml_gives_sizes(tmp_path: Path) -> None:
     state(tmp_path / "a-1B" / "checkpoint-100", 100)
     state(tmp_path / "a-1B" / "checkpoint-300", 300)
@@ -195,10 +189,6 @@ def test_the_last_state_counts_and_ladder_yaml_gives_sizes(tmp_path: Path) -> No
 
 # ---- Weights & Biases ----
 
-PANEL = """"Step","1B-20x - eval/loss","1B-20x - eval/loss__MIN","1B-20x - eval/loss__MAX","7B <x> - eval/loss"
-"100","3.9","3.9","3.9",""
-"200","3.7","3.7","3.7","3.1"
-"""
 RUNS = """Name,State,hellaswag/acc_norm,"arc_easy/acc,none",train/loss,eval/loss
 1B-20x,finished,0.41,0.52,2.9,3.7
 """

@@ -18,8 +18,8 @@ from benchcast.core.errors import FaultsError
 from benchcast.data.sources import lighteval
 from benchcast.data.sources.lm_eval import reader as lm_eval
 from benchcast.reports.records.account import Account
-from test_source_lighteval import newest, older
-from test_source_lighteval import put as put_lighteval
+from worlds.lighteval import newest, older
+from worlds.lighteval import put as put_lighteval
 from worlds.lm_eval_files import ladder, put, put_samples, result
 
 COUNT = int(os.environ.get("BENCHCAST_MUTATIONS", "300"))
