@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from benchcast.reports.records import display
+
 if TYPE_CHECKING:
     from benchcast.reports.records.forecast import Forecast, Result
     from benchcast.reports.records.plan import PlanResult
@@ -46,6 +48,16 @@ _PLACES = {
     "run_plan": ("planning.run", "run"),
     "run_planned": ("forecasting.run", "run_planned"),
 }
+
+
+def _renderer() -> display.Renderer:
+    """What prints and writes results, imported when the first of them is shown."""
+    from . import report
+
+    return report
+
+
+display.use(_renderer)
 
 
 def __getattr__(name: str) -> Any:

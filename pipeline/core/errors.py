@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchcast.reports.text.wording import plain as plain
+
 
 class BenchcastError(Exception):
     """Work that failed for a reason the message explains."""
@@ -20,11 +22,6 @@ class InputError(BenchcastError):
 
 MOST_FAULTS = 20
 MOST_LETTERS = 1000
-
-
-def plain(text: str) -> str:
-    """Text that a terminal shows as it is: control characters, which could move the cursor or colour, are spelled."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account
-from benchcast.reports.records.forecast import Provenance
+from benchcast.reports.records.base import Provenance
 from benchcast.reports.records.plan import (
     Answer,
     Contours,

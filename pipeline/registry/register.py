@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchcast.reports.documents import writing
-from benchcast.reports.records.forecast import Forecast, Frozen, LadderRun, Registered, Result, Scores
+from benchcast.reports.records.base import Frozen
+from benchcast.reports.records.forecast import Forecast, LadderRun, Registered, Result, Scores
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 

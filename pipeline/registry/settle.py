@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import listed
-from benchcast.reports.records.forecast import Forecast, Frozen, Number, typeset
+from benchcast.reports.records.forecast import Forecast
+from benchcast.reports.records.settlement import SettledForecast, Settlement
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.forecast.scoring_rules import crps_logit_normal, interval_score, log_score_logit_normal, logit
-from pydantic import Field
 from scipy.stats import norm
 
 from ..core.errors import InputError
@@ -24,52 +23,6 @@ from .register import Record, said
 SAME_PLAN = 0.05  # of its planned parameters and tokens a run may be off and still be the run that was forecast
 WHOLE = 0.98  # of the documents that were forecast a score must be of
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-
-
-class Settled(Frozen):
-    """One registered forecast beside the truth; accuracies as fractions."""
-
-    record: str = Field(description="hash of the record, shortened")
-    time: str
-    recipe: str
-    family: str
-    task: str
-    target: str
-    grade: str | None
-    forecast: float | None = Field(description="null when it was refused")
-    low: float | None
-    high: float | None
-    level: float
-    actual: float
-    error: Number = Field(
-        description="forecast minus truth; a refused task counts with its largest score carried forward"
-    )
-    inside: bool | None
-    interval_score: float | None
-    log_score: float | None
-    crps: float | None
-    known: bool = Field(default=False, description="whether the score was in the data when the forecast was registered")
-    fitted: bool = Field(default=False, description="whether the forecast was fitted on it: it counts nowhere")
-
-
-class Settlement(Frozen):
-    """All forecasts that could be settled, and how well their intervals held."""
-
-    settled: tuple[Settled, ...]
-    open: int = Field(description="forecasts without a truth so far")
-    refused: int
-    mean_error: float | None = Field(description="mean absolute error, refused ones by their baseline")
-    coverage: float | None
-    interval_score: float | None
-    calibration: tuple[tuple[float, float], ...] = Field(description="nominal level, share inside so far")
-    known: int = Field(default=0, description="scores known when registered; means leave them out if there are others")
-    notes: tuple[str, ...] = ()
-
-    def write(self, out: str | Path) -> dict[str, Path]:
-        """Typeset ``settlement.pdf``, with its JSON beside it; paths by kind."""
-        from benchcast.reports.documents import settlement
-
-        return typeset(lambda: settlement.write(self.model_dump(mode="json"), Path(out)), out)
 
 
 @dataclass(frozen=True)
@@ -296,7 +249,7 @@ def _score(
     return None
 
 
-def _settled(record: Record, f: Forecast, actual: float, before: str | None) -> Settled:
+def _settled(record: Record, f: Forecast, actual: float, before: str | None) -> SettledForecast:
     """A forecast beside its truth; ``before`` is the role that the run had in the record's table, if it was there."""
     value = f.forecast if f.forecast is not None else f.baselines.carry_forward
     scores: dict[str, Any] = dict.fromkeys(("inside", "interval_score", "log_score", "crps"))
@@ -308,7 +261,7 @@ def _settled(record: Record, f: Forecast, actual: float, before: str | None) -> 
             "log_score": float(log_score_logit_normal(center, scale, actual)),
             "crps": float(crps_logit_normal(center, scale, actual)[0]),
         }
-    return Settled(
+    return SettledForecast(
         record=record.hash[:12],
         time=record.time,
         recipe=f.recipe,
@@ -334,7 +287,7 @@ def _logit_normal(f: Forecast) -> tuple[float, float]:
     return float(logit(_known(f.forecast))), max(float(ends[1] - ends[0]) / (2 * norm.ppf(0.5 + f.level / 2)), 1e-4)
 
 
-def _summary(found: Sequence[Settled]) -> dict[str, Any]:
+def _summary(found: Sequence[SettledForecast]) -> dict[str, Any]:
     before = sum(s.known for s in found)
     found = [s for s in found if not s.known] or [s for s in found if not s.fitted]
     error = np.array([s.error for s in found], dtype=float)
@@ -351,7 +304,7 @@ def _summary(found: Sequence[Settled]) -> dict[str, Any]:
     }
 
 
-def _standardised(s: Settled) -> float:
+def _standardised(s: SettledForecast) -> float:
     """The miss in units of the stated scale, on the side it fell."""
     center, actual = float(logit(_known(s.forecast))), float(logit(s.actual))
     end = float(logit(_known(s.high if actual > center else s.low)))

@@ -6,43 +6,19 @@ unit their ``y_unit`` names, FLOPs and tokens are plain counts.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-from .account import Record
+from . import display
+from .base import Frozen, Number, Provenance
+from .quantities import Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Quantity = Literal["", "flops", "tokens", "params", "middle", "accuracy", "error"]
 RecipeName = Literal["llama3", "overtraining", "ladder", "auto"]
-
-
-def _null_is_nan(value: Any) -> Any:
-    return math.nan if value is None else value
-
-
-# NaN in Python and null in JSON, both ways: a number that an estimate could not give.
-Number = Annotated[float, BeforeValidator(_null_is_nan, json_schema_input_type=float | None)]
-
-
-class Frozen(BaseModel):
-    """An immutable record that refuses unknown fields and non-finite numbers in JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
-
-
-class Shown:
-    """Printing: a table as text, in a notebook as HTML, and a frame; ``benchcast.reports.text.tables`` makes them."""
-
-    title: str
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.title!r}: print it, or call to_frame()>"
 
 
 class Baselines(Frozen):
@@ -100,7 +76,7 @@ class Forecast(Frozen):
     alternatives: tuple[Alternative, ...] = Field(default=(), description="what every form says: specification curve")
 
 
-class Tested(Frozen):
+class BacktestSummary(Frozen):
     """How a recipe did on the ladder's own runs, forecast from cheaper ones; accuracies as fractions."""
 
     recipe: RecipeName
@@ -117,7 +93,7 @@ class Tested(Frozen):
     delta_score: Number = Field(description="the same of the heaviest form's delta-method interval")
 
 
-class Trials(Frozen):
+class BacktestForecasts(Frozen):
     """Single forecasts of the backtest, one per entry: a run of the ladder, forecast from cheaper ones."""
 
     recipe: RecipeName
@@ -196,8 +172,10 @@ class Panel(Frozen):
     y_label: str
     x_log: bool
     y_is_accuracy: bool = Field(description="a fraction that is shown in percent: an accuracy or an error")
-    x_quantity: Quantity = Field(default="", description="which number of a forecast the axis shows")
-    y_quantity: Quantity = Field(default="", description="the same; empty: as the label says (results before 0.2)")
+    x_quantity: Quantity = Field(default=Quantity.UNSTATED, description="which number of a forecast the axis shows")
+    y_quantity: Quantity = Field(
+        default=Quantity.UNSTATED, description="the same; where it is empty a forecast has no place"
+    )
     points: tuple[Point, ...]
     curves: tuple[Curve, ...]
 
@@ -249,22 +227,7 @@ class LadderRun(Frozen):
     lengths: tuple[float, ...] = Field(default=(), description="training tokens of every checkpoint")
 
 
-class Provenance(Frozen):
-    """What produced the result: enough to reproduce it, nothing that changes when it is reproduced."""
-
-    benchcast: str
-    python: str
-    packages: dict[str, str]
-    config: dict[str, Any]
-    config_digest: str
-    data: str
-    data_digest: str
-    rows: int
-    about: tuple[str, ...] = Field(default=(), description="what is known about the data, in sentences")
-    account: Record = Field(default=Record(), description="what the reader read, took and left out, and why")
-
-
-class Result(Shown, Frozen):
+class Result(display.DisplayMixin, Frozen):
     """Everything ``benchcast run`` found.
 
     Printed it is the headline table; a notebook shows it as HTML.
@@ -276,28 +239,16 @@ class Result(Shown, Frozen):
     laws: tuple[LawFit, ...]
     figures: tuple[Figure, ...]
     ladder: tuple[LadderRun, ...]
-    backtests: tuple[Tested, ...] = ()
+    backtests: tuple[BacktestSummary, ...] = ()
     sweeps: tuple[Sweep, ...] = Field(default=(), description="for the web page's slider; empty when not asked for")
     scores: tuple[Scores, ...] = ()
-    trials: tuple[Trials, ...] = Field(default=(), description="the backtest's single forecasts")
+    trials: tuple[BacktestForecasts, ...] = Field(default=(), description="the backtest's single forecasts")
     registered: Registered | None = Field(default=None, description="null: no register was asked")
     provenance: Provenance
 
-    def __str__(self) -> str:
-        from ..text import tables as show
-
-        return show.as_text(self)
-
-    def _repr_html_(self) -> str:
-        from ..text import tables as show
-
-        return show.as_html(self)
-
     def to_frame(self) -> pd.DataFrame:
         """The forecasts as a pandas frame, one a row; fractions, not percent."""
-        from ..text import tables as show
-
-        return show.frame(self)
+        return display.renderer().as_frame(self)
 
     def write(self, out: str | Path, html: bool = False) -> dict[str, Path]:
         """Typeset the report into a folder; paths by kind: pdf, json, csv, and html when asked for.
@@ -307,26 +258,4 @@ class Result(Shown, Frozen):
         BenchcastError
             When it cannot be typeset, or the place not be written; what was there is untouched.
         """
-        from ..documents import forecast as document
-
-        return typeset(lambda: document.write(self.model_dump(mode="json", by_alias=True), Path(out), html=html), out)
-
-
-def typeset(write: Callable[[], dict[str, Path]], out: str | Path) -> dict[str, Path]:
-    """Call a writer of ``reports``; its failures become one line.
-
-    Raises
-    ------
-    BenchcastError
-        When it cannot be typeset, or the place not be written; what was there is untouched.
-    """
-    from benchcast.core.errors import BenchcastError
-
-    from ..documents.forecast import ReportError
-
-    try:
-        return write()
-    except OSError as error:
-        raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
-    except ReportError as error:
-        raise BenchcastError(f"the report could not be typeset: {error}") from error
+        return display.renderer().write_report(self, Path(out), html)

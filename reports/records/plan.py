@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from .forecast import Frozen, Number, Provenance, Shown, typeset
+from . import display
+from .base import Frozen, Number, Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,7 +210,7 @@ class ScheduleReport(Frozen):
     notes: tuple[str, ...]
 
 
-class PlanResult(Shown, Frozen):
+class PlanResult(display.DisplayMixin, Frozen):
     """Everything ``benchcast plan`` found; the first answer of each budget is the plan."""
 
     schema_: Literal["benchcast.plan/1"] = Field(default="benchcast.plan/1", alias="schema")
@@ -230,24 +231,16 @@ class PlanResult(Shown, Frozen):
     notes: tuple[str, ...]
     provenance: Provenance
 
-    def __str__(self) -> str:
-        from ..text import tables as show
-
-        return show.plan_text(self)
-
-    def _repr_html_(self) -> str:
-        from ..text import tables as show
-
-        return show.plan_html(self)
-
     def to_frame(self) -> pd.DataFrame:
         """The answers as a pandas frame, one a row: value, low and high of parameters, tokens and their ratio."""
-        from ..text import tables as show
-
-        return show.plan_frame(self)
+        return display.renderer().as_frame(self)
 
     def write(self, out: str | Path) -> dict[str, Path]:
-        """Typeset ``plan.pdf``, with its JSON beside it; paths by kind."""
-        from ..documents import plan as plan_document
+        """Typeset ``plan.pdf``, with its JSON beside it; paths by kind.
 
-        return typeset(lambda: plan_document.write(self.model_dump(mode="json", by_alias=True), Path(out)), out)
+        Raises
+        ------
+        BenchcastError
+            When it cannot be typeset, or the place not be written; what was there is untouched.
+        """
+        return display.renderer().write_report(self, Path(out))

@@ -6,9 +6,8 @@ import html
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchcast.core.errors import plain
-
 from ..records.account import listed
+from .wording import plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -53,6 +53,11 @@ def clean(value: Any, most: int = 0) -> str:
     return text
 
 
+def plain(text: str) -> str:
+    """Text that a terminal shows as it is: control characters, which could move the cursor or colour, are spelled."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def display_width(text: str) -> int:
     """How wide a text is, in Latin characters: Chinese, Japanese and Korean ones count twice."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchcast.reports.records.forecast import Tested
+from benchcast.reports.records.forecast import BacktestSummary
+from benchcast.reports.records.settlement import Settlement
 from benchcast.reports.text.tables import percent as _percent
 from rich.table import Table
 
 from ...forecasting.questions import Compared, Needed, Suggested
-from ...registry.settle import Settlement
 from .forecast import _console, shown
 
 MOST = 60
 
 
-def tested(found: Sequence[Tested]) -> None:
+def tested(found: Sequence[BacktestSummary]) -> None:
     """Backtest: a row per task and bin of the extrapolation ratio; all tasks first."""
     table = _table(
         "Backtest, accuracies in percent",

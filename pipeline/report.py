@@ -1,0 +1,62 @@
+"""What results print and write, for ``print(result)``, a notebook, ``result.to_frame()`` and ``result.write("out")``.
+
+The records (``benchcast.reports.records``) know no renderer; the package's face tells them that it is this module.
+What draws is imported when it is first asked for: a PDF needs Typst and Matplotlib, a table needs neither.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchcast.reports.records.forecast import Result
+from benchcast.reports.records.plan import PlanResult
+from benchcast.reports.records.settlement import Settlement
+
+from .core.errors import BenchcastError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def as_text(record: Result | PlanResult) -> str:
+    """The headline table, or a plan's answers, as plain text."""
+    from benchcast.reports.text import tables
+
+    return tables.as_text(record) if isinstance(record, Result) else tables.plan_text(record)
+
+
+def as_html(record: Result | PlanResult) -> str:
+    """The same for a notebook; every name is escaped."""
+    from benchcast.reports.text import tables
+
+    return tables.as_html(record) if isinstance(record, Result) else tables.plan_html(record)
+
+
+def as_frame(record: Result | PlanResult) -> pd.DataFrame:
+    """The forecasts, or a plan's answers, one a row."""
+    from benchcast.reports.text import tables
+
+    return tables.frame(record) if isinstance(record, Result) else tables.plan_frame(record)
+
+
+def write_report(record: Result | PlanResult | Settlement, out: Path, html: bool = False) -> dict[str, Path]:
+    """Typeset a record into a folder, with its JSON beside it; paths by kind. ``html``: of a run, its web page too.
+
+    Raises
+    ------
+    BenchcastError
+        When it cannot be typeset, or the place not be written; what was there is untouched.
+    """
+    from benchcast.reports.documents import forecast, plan, settlement
+
+    try:
+        if isinstance(record, Result):
+            return forecast.write(record.model_dump(mode="json", by_alias=True), out, html=html)
+        if isinstance(record, PlanResult):
+            return plan.write(record.model_dump(mode="json", by_alias=True), out)
+        return settlement.write(record.model_dump(mode="json"), out)
+    except OSError as error:
+        raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
+    except forecast.ReportError as error:
+        raise BenchcastError(f"the report could not be typeset: {error}") from error
