@@ -1,0 +1,148 @@
+"""Warnings of ``auto`` by name, reasons of a grade, and how the scores of a task came about."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .notice import Code, Severity
+
+_Code = partial(Code, area="grading", page_one=1)
+# Scores that came about differently are no one measurement: that comes first.
+_Mixed = partial(Code, area="grading", anchor="trust.md#the-scores-were-not-asked-alike", page_one=0)
+
+# ---- the task's signal ----
+
+AT_CHANCE = _Code("at-chance", "the largest runs do not score above chance", anchor="trust.md#the-task-is-at-chance")
+NO_TREND = _Code(
+    "no-trend", "the score does not rise with compute", anchor="trust.md#the-score-is-not-smooth-in-the-loss"
+)
+INVERSE_SCALING = _Code(
+    "inverse-scaling", "the score falls as compute grows", anchor="trust.md#the-score-is-not-smooth-in-the-loss"
+)
+U_SHAPED = _Code(
+    "u-shaped", "the score falls and rises again with compute", anchor="trust.md#the-score-is-not-smooth-in-the-loss"
+)
+FEW_POINTS = _Code("few-points", "few runs for the number of parameters", anchor="methods/auto.md")
+
+# ---- the target ----
+
+FAMILY_CHANGE = _Code(
+    "family-change",
+    "the target is of another family (data or recipe) than the ladder",
+    ("the target is of family {family!r}, the laws were fitted on {fitted!r}",),
+    anchor="trust.md#the-target-is-trained-differently",
+)
+ANNEALING = _Code(
+    "annealing",
+    "the target was annealed; whether the ladder's runs were is not known",
+    anchor="trust.md#the-target-is-trained-differently",
+)
+MIXED_FLOPS = _Code(
+    "mixed-flops",
+    "the FLOPs of target and ladder are counted differently",
+    ("the target's FLOPs are counted as {target}, the ladder's as {ladder}",),
+    anchor="trust.md#the-target-is-trained-differently",
+)
+WITHIN_LADDER = _Code(
+    "within-ladder",
+    "the target is within the ladder's compute, not beyond it",
+    anchor="methods/auto.md",
+)
+
+# ---- the fits and the backtest ----
+
+UNTESTED = _Code(
+    "untested",
+    "the ladder is too short to test any forecast on it",
+    anchor="trust.md#the-target-is-far-beyond-what-was-tested",
+)
+BEYOND_TESTED = _Code(
+    "beyond-tested",
+    "the target is farther beyond the ladder than anything the backtest tried",
+    ("{ratio:.0f}x beyond the ladder, tested up to {tested:.0f}x",),
+    summary="farther beyond the ladder, tested less far",
+    anchor="trust.md#the-target-is-far-beyond-what-was-tested",
+)
+NO_SKILL = _Code(
+    "no-skill",
+    "in the backtest the forecast was no better than the largest score carried forward",
+    anchor="methods/auto.md",
+)
+BOUND_HIT = _Code("bound-hit", "most of the weight is on laws with a parameter at its bound", anchor="methods/auto.md")
+LEVERAGE = _Code(
+    "leverage", "without the largest runs the forecast would lie outside its interval", anchor="methods/auto.md"
+)
+
+# ---- how the scores came about ----
+
+MIXED_TASK_VERSIONS = _Mixed(
+    "mixed-task-versions",
+    "the task was scored in different versions",
+    ("the task was scored in different versions: {mixed}",),
+)
+MIXED_HARNESS = _Mixed(
+    "mixed-harness",
+    "the scores come from different versions of lm-eval",
+    ("the scores come from different versions of lm-eval: {mixed}",),
+)
+MIXED_CHAT_TEMPLATES = _Mixed(
+    "mixed-chat-templates",
+    "the questions were put in different chat templates",
+    ("the questions were put in different chat templates: {mixed}",),
+)
+MIXED_TOKENIZERS = _Mixed(
+    "mixed-tokenizers",
+    "the models have different tokenizers",
+    ("the models have different tokenizers: {mixed}",),
+)
+MIXED_DTYPES = _Mixed(
+    "mixed-dtypes",
+    "the weights were scored in different precisions",
+    ("the weights were scored in different precisions: {mixed}",),
+)
+
+# ---- reasons of a grade ----
+
+_Reason = partial(Code, area="grading", anchor="methods/auto.md", page_one=1)
+
+REFUSED = Code(
+    "refused",
+    "the grade is D: the ladder gives no ground for a number, and none is given",
+    ("not forecastable from this ladder: {reasons}",),
+    area="grading",
+    anchor="methods/auto.md",
+    severity=Severity.FAILURE,
+)  # page one says why instead
+EXPECTED_MISS = Code(
+    "expected-miss",
+    "how far the forecast is expected to miss",
+    ("expected to miss by {points:.1f} points",),
+    area="grading",
+    anchor="methods/auto.md",
+    severity=Severity.INFO,
+)
+WIDE_INTERVAL = _Reason(
+    "wide-interval",
+    "the interval says nothing",
+    ("the interval is {points:.0f} points wide",),
+    summary="the interval is too wide",
+)
+FAR_MISS = _Reason(
+    "far-miss",
+    "forecasts at this distance missed by too much in the backtest",
+    ("forecasts at this distance missed by {points:.0f} points in the backtest",),
+    summary="forecasts at this distance missed by too much in the backtest",
+)
+OUTDONE = _Reason(
+    "outdone",
+    "in the backtest the largest score carried forward missed by no more",
+    ("missed by {points:.1f} points in the backtest, the largest score carried forward by {carried:.1f}",),
+    summary="missed by no less in the backtest than the largest score carried forward",
+)
+FEW_DOCUMENTS = _Reason(
+    "few-documents",
+    "the task has so few questions that no score of it is exact",
+    ("only {documents:.0f} documents",),
+    summary="fewer than 100 documents",
+    anchor="trust.md#few-documents",
+)

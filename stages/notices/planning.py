@@ -1,0 +1,83 @@
+"""What a plan, its laws and its sweeps have to say."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .notice import Code
+
+_Code = partial(Code, area="planning", anchor="methods/planning.md")
+
+NOT_CONVERGED = _Code(
+    "law-not-converged",
+    "the searches for the law's parameters did not meet",
+    ("the fit did not converge: these runs do not follow the law, do not plan by it",),
+)
+FAR_PLAN = _Code(
+    "plan-beyond-runs",
+    "the budget is larger than that of any run",
+    ("the largest run has {largest:.2g} FLOPs: the plan reaches {reach:.3g} times beyond",),
+)
+DIVERGED = _Code(
+    "diverged-runs",
+    "runs lie so far above the law that they probably diverged",
+    ("{diverged:d} of {runs:d} runs lie far above the law and count little: {rows}; did they diverge?",),
+)
+PUBLISHED = _Code("published-caveat", "what to know about a published law", ("{caveat}",))
+
+# ---- isoFLOP sweeps ----
+
+OUTSIDE_SWEEP = _Code(
+    "minimum-outside",
+    "a minimum of the loss lies outside the sizes that were trained",
+    ("{outside:d} of {budgets:d} minima lie outside their sweep",),
+)
+OFF_CENTRE = _Code(
+    "sweep-off-centre",
+    "the sizes that were trained are not spread evenly about the minimum",
+    ("the minima lie {percent:.0f} % of the half width {side} the middle of their sweep",),
+)
+WANDERING = _Code(
+    "sweep-drifts",
+    "where the minimum lies in its sweep changes with the budget",
+    (
+        "from the smallest to the largest budget the minimum wanders by {percent:.0f} % of the half width "
+        "within its sweep: the exponent is biased",
+    ),
+)
+WIDE_SWEEP = _Code(
+    "wide-sweep",
+    "the sweep reaches so far that a parabola does not describe it",
+    ("the sweeps reach a factor {factor:.0f} either way: a parabola fits their flanks, not the minimum",),
+)
+ASYMMETRIC = _Code(
+    "asymmetric-sweep",
+    "the loss does not rise alike on both sides of the minimum",
+    ("the curves are asymmetric: a cubic term moves the minima by {percent:+.0f} %",),
+)
+
+# ---- batch sizes ----
+
+NO_CONTOUR = _Code(
+    "no-critical-batch",
+    "some losses give no critical batch size",
+    ("{lost:d} of {contours:d} contours have no positive S_min and E_min: their B_crit is not identified",),
+)
+NO_HYPERBOLA = _Code(
+    "hyperbola-refuted",
+    "the runs do not trade steps for batch size as the law says",
+    (
+        "the hyperbola S = S_min + E_min / B misses by more than {limit:.0f} % on {missed:d} of {contours:d} contours "
+        "(at the smallest batch by up to {worst:+.0f} %): it is not the law of these runs there",
+    ),
+)
+NO_EXPONENT = _Code(
+    "batch-exponent-unknown",
+    "how the critical batch size grows is not known",
+    ("1/alpha_B is not identified: its {level:.3g} % interval {low:.1f} to {high:.1f} contains zero",),
+)
+NOT_IDENTIFIED = _Code(
+    "exponent-not-identified",
+    "the data do not determine an exponent of the law",
+    ("{name} = {value:.3g} is not identified: its standard error is {error:.2g}",),
+)

@@ -1,0 +1,84 @@
+"""What the published recipes, and the making of a forecast, have to say."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .notice import Code, Severity
+
+_Code = partial(Code, area="recipes", anchor="trust.md#the-recipe-does-not-fit-the-ladder", page_one=1)
+
+NO_FORECAST = _Code(
+    "no-forecast",
+    "no number could be made",
+    ("no forecast: {why}",),
+    severity=Severity.FAILURE,
+)
+NOT_ABOVE_CHANCE = _Code(
+    "not-above-chance",
+    "the largest runs score no better than guessing",
+    ("not above chance at the top of the ladder: accuracy cannot be forecast from it",),
+    anchor="trust.md#the-task-is-at-chance",
+)
+ASSUMED_ERROR = _Code(
+    "assumed-error",
+    "the interval has the width of an assumed sampling error, since the scores tell none",
+    (
+        "the fitted scores leave no uncertainty and say nothing of their sampling error: "
+        "one of {points:.0f} points is assumed (give n or stderr)",
+    ),
+    anchor="methods/intervals.md",
+)
+ZERO_LOSS = _Code(
+    "zero-loss",
+    "the target is so far away that the first law gives it no loss at all",
+    ("the first law reaches a loss of zero before the target: far outside its range",),
+)
+CUT = _Code(
+    "cut-at-one",
+    "the second law leaves the range of a score before the target",
+    ("the curve leaves [0, 1] at the target; the forecast is cut there",),
+)
+NO_COLUMN = _Code(
+    "no-loss-column",
+    "the table lacks the loss that the recipe goes through",
+    ("the table has no {loss} for this task", "the table has no {column}"),
+    severity=Severity.FAILURE,
+)
+FEW_RUNS = _Code(
+    "too-few-runs",
+    "fewer runs than the laws of the recipe can be fitted on",
+    (
+        "fewer than {fewest:d} runs",
+        "{runs:d} runs with a loss for a law of {parameters:d} parameters",
+        "{runs:d} runs for {law}'s {parameters:d} parameters",
+    ),
+    severity=Severity.FAILURE,
+)
+NO_LOSS = _Code(
+    "no-loss-above-zero",
+    "a run has a mean loss of zero or less, of which the law's logarithm cannot be taken; it is left out",
+    ("no loss above zero",),
+    about="run",
+)
+NO_CHANCE = _Code(
+    "no-chance",
+    "the score of guessing is not known",
+    ("the table gives no chance for this task: the floor is taken as 0",),
+    anchor="trust.md#the-task-is-at-chance",
+)
+FEW_OPTIMAL = _Code(
+    "few-optimal-runs",
+    "fewer runs are compute-optimal than the line needs; it is fitted on all",
+    ("only {optimal:d} compute-optimal runs: the line is fitted on all {runs:d}",),
+)
+CURVATURE_UNTESTED = _Code(
+    "curvature-untested",
+    "whether the line is bent cannot be tested",
+    ("too few compute-optimal runs to test the line for curvature",),
+)
+BENT = _Code(
+    "bent-line",
+    "the loss is bent in log C, where the recipe draws a line",
+    ("NLL is not linear in log C on this ladder: the line will forecast the NLL {side}",),
+)
