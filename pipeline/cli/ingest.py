@@ -10,6 +10,7 @@ import typer
 from ..core.errors import InputError, plain
 
 SOURCES = "table, lm_eval, lighteval, every_eval_ever, trainer, wandb, overtraining, model_ladder or demo"
+HELP_ORDER = 30  # place in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,6 +11,8 @@ from benchcast.reports.records.account import Account
 
 from ..core.errors import BenchcastError, InputError, plain
 
+HELP_ORDER = 20  # place in ``benchcast --help``
+
 
 def add_to(app: typer.Typer) -> None:
     """Enter the command into the command line."""

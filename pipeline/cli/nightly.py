@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from ..core.errors import InputError
+from .options import JsonFlag, config_argument, print_json
 
 cron_app = typer.Typer(help="Install the nightly pass in your crontab, or as a systemd timer.", no_args_is_help=True)
 Systemd = Annotated[bool, typer.Option("--systemd", help="a user timer of systemd, instead of the crontab")]
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config with a reevaluate section")]
+ConfigPath = Annotated[Path, config_argument("YAML config with a reevaluate section")]
+HELP_ORDER = 60  # place in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,7 +60,7 @@ def history(
     target: Annotated[str, typer.Option("--target", help="shell pattern of targets")] = "*",
     task: Annotated[str, typer.Option("--task", help="shell pattern of tasks")] = "*",
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="PDF to draw it into")] = None,
-    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    json: JsonFlag = False,
 ) -> None:
     """Print (and plot) how the forecasts moved over time, what was registered, and what was measured."""
     from ..nightly import history as past
@@ -76,7 +78,7 @@ def history(
     if plot is not None:
         past.plot(found, plot)
     if json:
-        typer.echo(json_module.dumps(without_nan({"series": found, "passes": state.history()}), default=str))
+        print_json(json_module.dumps(without_nan({"series": found, "passes": state.history()}), default=str))
     else:
         from .tables.nightly import show
 

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import InputError, plain
+from .options import JsonFlag, JsonPath, print_account, print_json, write_json
+
+HELP_ORDER = 10  # place in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,9 +35,7 @@ def plan(
     published: Annotated[
         bool, typer.Option("--published", help="only print what the papers' constants give, beside what they print")
     ] = False,
-    json: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="write the result as JSON; - for stdout")
-    ] = None,
+    json: JsonPath = None,
 ) -> None:
     """Plan a training run: parameters, tokens, batch size, learning rate and loss, each with an interval.
 
@@ -57,12 +58,9 @@ def plan(
     if data is not None:
         data = data.resolve()
     result = planner.run(settings, config.resolve().parent if config else Path(), data)
-    for line in result.provenance.account.told():
-        typer.echo(f"data: {plain(line)}", err=True)
+    print_account(result.provenance.account)
     if json is not None:
-        from .app import _write_json
-
-        _write_json(result.model_dump_json(by_alias=True), json)
+        write_json(result.model_dump_json(by_alias=True), json)
     if json != "-":
         from .tables.plan import plan as show
 
@@ -102,7 +100,7 @@ def flops(
         int | None, typer.Option("--seq-len", help="training sequence length; empty: its context")
     ] = None,
     tokens: Annotated[float | None, typer.Option("--tokens", help="training tokens, for the whole run's FLOPs")] = None,
-    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    json: JsonFlag = False,
 ) -> None:
     """Parameters and training FLOPs of a model from its config.json, under every convention."""
     import json as json_module
@@ -125,7 +123,7 @@ def flops(
     }
     if json:
         total = None if tokens is None else {name: value * tokens for name, value in per_token.items()}
-        typer.echo(json_module.dumps({"params": sizes, "flops_per_token": per_token, "flops": total}))
+        print_json(json_module.dumps({"params": sizes, "flops_per_token": per_token, "flops": total}))
         return
     for name, value in sizes.items():
         typer.echo(f"parameters, {name}: {value:,}")

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..core.errors import MOST_FAULTS, BenchcastError, InputError, plain
+from .options import config_argument, print_json
 
 if TYPE_CHECKING:
     from ..core.config import ScoreSettings
     from ..scoring.store import Store
 
 store_app = typer.Typer(help="Look after a folder of scored cells.", no_args_is_help=True)
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config with a score section")]
+ConfigPath = Annotated[Path, config_argument("YAML config with a score section")]
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of scored cells (score.store of the config)")]
 INTERRUPTED = 130
+HELP_ORDER = 40  # place in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,7 +70,7 @@ def score(
             "account": summary.account.model_dump(mode="json"),
             "table": str(table),
         }
-        sys.stdout.write(json.dumps(content, indent=1) + "\n")
+        print_json(json.dumps(content, indent=1))
     else:
         for source in summary.waiting:
             typer.echo(f"left alone: {source}: is still being written", err=True)
@@ -89,14 +90,14 @@ def status(
     json_: Annotated[bool, typer.Option("--json", help="print the matrix as JSON")] = False,
 ) -> None:
     """Print which checkpoint is scored on which task, as of the last run of score."""
-    from ..scoring import status as matrix
+    from ..scoring import status as states
 
     folder = config if config.is_dir() else config.resolve().parent / _settings(config).store
-    found = matrix.of(_store(folder))
+    matrix = states.matrix_of(_store(folder))
     if json_:
-        sys.stdout.write(json.dumps(found.as_dict()) + "\n")
+        print_json(json.dumps(matrix.as_dict()))
     else:
-        matrix.show(found, every=every)
+        states.show(matrix, every=every)
 
 
 @store_app.command(epilog="Example: benchcast store rebuild scores")
@@ -151,7 +152,7 @@ def export(
     documents: Annotated[bool, typer.Option("--documents", help="one row per answer, not the ladder table")] = False,
 ) -> None:
     """Write the cells that the last run wanted as a ladder table, or the values of all their documents."""
-    from ..core import files as tables
+    from ..core import files
     from ..scoring.store.index import Index
     from ..scoring.store.tables import documents_of, flat, now, table, wanted
 
@@ -161,19 +162,19 @@ def export(
         contents = index.everything() if plan is None else wanted(index, plan)
     bad: list[str] = []
     if documents:
-        found = documents_of(opened, contents, bad.append)
+        rows = documents_of(opened, contents, bad.append)
     else:
-        found = flat(contents) if plan is None else table(contents, *now(plan))
+        rows = flat(contents) if plan is None else table(contents, *now(plan))
     for line in bad[:MOST_FAULTS]:
         typer.echo(f"left out: {line}", err=True)
     if len(bad) > MOST_FAULTS:
         typer.echo(f"left out: {len(bad) - MOST_FAULTS} more", err=True)
-    if found.empty and bad:
+    if rows.empty and bad:
         raise BenchcastError(f"{store}: no cell's documents can be read")
-    if found.empty:
+    if rows.empty:
         raise InputError(f"{store}: holds no scores yet; run benchcast score first")
-    tables.write_table(found, out)
-    typer.echo(f"{out}: {len(found)} rows")
+    files.write_table(rows, out)
+    typer.echo(f"{out}: {len(rows)} rows")
     if bad:
         raise typer.Exit(1)
 

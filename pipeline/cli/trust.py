@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import InputError, plain
+from .options import DataPath, JsonFlag, config_argument, print_account, print_json
 
 if TYPE_CHECKING:
-    from benchcast.reports.records.account import Record
-
     from ..core.config import Config
     from ..data.ingest import Data
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config; see configs/auto.yaml")]
-DataPath = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="file or folder to read instead of the config's data.path")
-]
-Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+ConfigPath = Annotated[Path, config_argument("YAML config; see configs/auto.yaml")]
 Multiplier = Annotated[float, typer.Option("--token-multiplier", min=1e-3, help="tokens per parameter")]
 RegisterPath = Annotated[Path, typer.Option("--register", metavar="FILE", help="the register")]
+HELP_ORDER = 50  # place in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,13 +33,13 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: benchcast settle scores.csv --as 'the big run=70B-final'")(settle)
 
 
-def backtest(config: ConfigPath, data: DataPath = None, json: Json = False) -> None:
+def backtest(config: ConfigPath, data: DataPath = None, json: JsonFlag = False) -> None:
     """Forecast the ladder's own runs from cheaper ones: error and coverage by task and extrapolation ratio.
 
     It is the very procedure of the auto recipe, with what was known at each cutoff.
     """
     from ..core.config import AutoSettings
-    from ..forecasting import run as pipeline
+    from ..forecasting import run as forecasting
     from .tables.forecast import progress
     from .tables.trust import tested
 
@@ -51,8 +47,8 @@ def backtest(config: ConfigPath, data: DataPath = None, json: Json = False) -> N
     auto = tuple(r for r in settings.recipes if isinstance(r, AutoSettings)) or (AutoSettings(),)
     with progress("backtesting") as step:
         only = settings.model_copy(update={"recipes": auto, "figures": 0})
-        result = pipeline.run(only, config.resolve().parent, data, step)
-    _tell(result.provenance.account)
+        result = forecasting.run(only, config.resolve().parent, data, step)
+    print_account(result.provenance.account)
     _show(result.backtests, json, tested)
 
 
@@ -62,15 +58,15 @@ def solve(
     accuracy: Annotated[float, typer.Option("--accuracy", min=0, max=1, help="score to reach, as a fraction")],
     token_multiplier: Multiplier = 20.0,
     data: DataPath = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """How much training compute (and N, D) a score needs, with the budgets where the interval's ends reach it."""
     from ..forecasting import questions
     from .tables.trust import needed
 
-    settings, base, read = _read(config, data)
-    found = questions.solve(settings, base, read, task, accuracy, token_multiplier)
-    _show(found, json, needed)
+    settings, base, loaded = _load_with_data(config, data)
+    answers = questions.solve(settings, base, loaded, task, accuracy, token_multiplier)
+    _show(answers, json, needed)
 
 
 def compare(
@@ -80,7 +76,7 @@ def compare(
     flops: Annotated[float, typer.Option("--flops", min=1, help="training FLOPs of the target")],
     token_multiplier: Multiplier = 20.0,
     data: DataPath = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """The probability that family A scores higher than B at a target, task by task.
 
@@ -93,11 +89,11 @@ def compare(
 
     _finite("--flops", flops)
     _finite("--token-multiplier", token_multiplier)
-    settings, base, read = _read(config, data)
+    settings, base, loaded = _load_with_data(config, data)
     account = Account()
-    found = questions.compare(settings, base, read, first, second, flops, token_multiplier, account)
-    _tell(account.record())
-    _show(found, json, compared)
+    answers = questions.compare(settings, base, loaded, first, second, flops, token_multiplier, account)
+    print_account(account.record())
+    _show(answers, json, compared)
 
 
 def suggest(
@@ -105,7 +101,7 @@ def suggest(
     budget: Annotated[float, typer.Option("--budget", min=1, help="training FLOPs one more run may cost")],
     most: Annotated[int, typer.Option("--most", min=1, help="suggestions per target")] = 3,
     data: DataPath = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Which run to add to the ladder: what each would take off the target's standard error, best first.
 
@@ -117,22 +113,22 @@ def suggest(
     from .tables.trust import suggested
 
     _finite("--budget", budget)
-    settings, base, read = _read(config, data)
+    settings, base, loaded = _load_with_data(config, data)
     account = Account()
-    found = questions.suggest(settings, base, read, budget, most, account)
-    _tell(account.record())
-    _show(found, json, suggested)
+    answers = questions.suggest(settings, base, loaded, budget, most, account)
+    print_account(account.record())
+    _show(answers, json, suggested)
 
 
 def register(
-    config: ConfigPath, register: RegisterPath = Path("forecasts.jsonl"), data: DataPath = None, json: Json = False
+    config: ConfigPath, register: RegisterPath = Path("forecasts.jsonl"), data: DataPath = None, json: JsonFlag = False
 ) -> None:
     """Forecast, and put the forecasts on the record before the truth is known.
 
     The register is append-only and chained by hashes: a later edit shows. Keep the printed hash somewhere else, and
     cutting records off the end shows as well.
     """
-    from ..forecasting import run as pipeline
+    from ..forecasting import run as forecasting
     from ..registry import known
     from ..registry import register as records
     from .tables.forecast import progress
@@ -140,13 +136,13 @@ def register(
     settings = _load(config)
     records.check(register)  # a broken chain, or what is no file, is told before the work, not after it
     with progress("forecasting") as step:
-        result = pipeline.run(settings, config.resolve().parent, data, step)
-    _tell(result.provenance.account)
+        result = forecasting.run(settings, config.resolve().parent, data, step)
+    print_account(result.provenance.account)
     for line in known.already(result):
         typer.echo(f"warning: {plain(line)}", err=True)
     record = records.register(result, register)
     if json:
-        typer.echo(record.model_dump_json())
+        print_json(record.model_dump_json())
     else:
         typer.echo(f"{register}: {len(record.forecasts)} forecasts on the record, {record.time}\nhash {record.hash}")
 
@@ -162,10 +158,10 @@ def settle(
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="SVG", help="draw the calibration so far")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="write settlement.pdf and its JSON")] = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Score registered forecasts against the truth: error, interval hit, log score, CRPS, calibration."""
-    from ..core import files as store
+    from ..core import files
     from ..core.config import DataSettings
     from ..data import ingest
     from ..registry import register as records
@@ -179,18 +175,18 @@ def settle(
     if twice := [target for target in named if named.count(target) > 1]:
         raise InputError(f"--as {twice[0]}: names two runs; a target became one")
     every = records.read(register)
-    read = ingest.read(DataSettings(source="table"), Path(), truth)
-    _tell(read.account)
-    found = settling.settle(every, read.table, {target: run for target, _, run in pairs}, last=last)
+    loaded = ingest.read(DataSettings(source="table"), Path(), truth)
+    print_account(loaded.account)
+    result = settling.settle(every, loaded.table, {target: run for target, _, run in pairs}, last=last)
     if plot is not None:
         from benchcast.reports.figures.calibration import calibration_figure
 
-        store.write_text(calibration_figure(found.calibration, len(found.settled) - found.refused), plot)
-    paths = found.write(out) if out is not None else {}
+        files.write_text(calibration_figure(result.calibration, len(result.settled) - result.refused), plot)
+    paths = result.write(out) if out is not None else {}
     if json:
-        typer.echo(found.model_dump_json())
+        print_json(result.model_dump_json())
         return
-    settlement(found)
+    settlement(result)
     if paths:
         typer.echo(f"\nreport: {paths['pdf']}")
 
@@ -207,23 +203,18 @@ def _load(path: Path) -> Config:
     return load(path, Config)
 
 
-def _read(path: Path, data: Path | None) -> tuple[Config, Path, Data]:
+def _load_with_data(path: Path, data: Path | None) -> tuple[Config, Path, Data]:
     """A config, the folder of its paths, and its data, read once; what was left out or decided is told."""
     from ..data import ingest
 
     settings, base = _load(path), path.resolve().parent
-    read = ingest.read(settings.data, base, data)
-    _tell(read.account)
-    return settings, base, read
+    loaded = ingest.read(settings.data, base, data)
+    print_account(loaded.account)
+    return settings, base, loaded
 
 
-def _tell(account: Record) -> None:
-    for line in account.told():
-        typer.echo(f"data: {plain(line)}", err=True)
-
-
-def _show(found: Sequence[Any], as_json: bool, table: Any) -> None:
+def _show(answers: Sequence[Any], as_json: bool, table: Any) -> None:
     if as_json:
-        typer.echo(json_module.dumps([each.model_dump(mode="json") for each in found]))
+        print_json(json_module.dumps([each.model_dump(mode="json") for each in answers]))
     else:
-        table(found)
+        table(answers)

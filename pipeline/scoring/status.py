@@ -37,7 +37,7 @@ class Matrix:
         return {"tasks": self.tasks, "checkpoints": rows, "notes": self.notes, "counts": counts}
 
 
-def of(store: Store) -> Matrix:
+def matrix_of(store: Store) -> Matrix:
     """The matrix of a store's last run.
 
     Raises
