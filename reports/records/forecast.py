@@ -7,9 +7,9 @@ unit their ``y_unit`` names, FLOPs and tokens are plain counts.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from . import display
 from .base import Frozen, Number, Provenance
@@ -18,7 +18,8 @@ from .quantities import Quantity
 if TYPE_CHECKING:
     import pandas as pd
 
-RecipeName = Literal["llama3", "overtraining", "ladder", "auto"]
+# Any name of a recipe that the registry knows; the schema names those that come with the package.
+RecipeName = Annotated[str, WithJsonSchema({"enum": ["llama3", "overtraining", "ladder", "auto"], "type": "string"})]
 
 
 class Baselines(Frozen):
@@ -93,7 +94,7 @@ class BacktestSummary(Frozen):
     delta_score: Number = Field(description="the same of the heaviest form's delta-method interval")
 
 
-class BacktestForecasts(Frozen):
+class TaskBacktest(Frozen):
     """Single forecasts of the backtest, one per entry: a run of the ladder, forecast from cheaper ones."""
 
     recipe: RecipeName
@@ -242,7 +243,7 @@ class Result(display.DisplayMixin, Frozen):
     backtests: tuple[BacktestSummary, ...] = ()
     sweeps: tuple[Sweep, ...] = Field(default=(), description="for the web page's slider; empty when not asked for")
     scores: tuple[Scores, ...] = ()
-    trials: tuple[BacktestForecasts, ...] = Field(default=(), description="the backtest's single forecasts")
+    trials: tuple[TaskBacktest, ...] = Field(default=(), description="the backtest's single forecasts")
     registered: Registered | None = Field(default=None, description="null: no register was asked")
     provenance: Provenance
 
