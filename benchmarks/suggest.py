@@ -28,7 +28,7 @@ from benchcast.forecasting.recipes import suite as suites
 from benchcast.forecasting.recipes.base import Job
 from benchcast.stages import DirectAccuracy
 from benchcast.stages.forecast.design import expected_scores, pooled_spread
-from benchcast.stages.forecast.pathways import Case, Form, Ladder, first_laws, predict_all
+from benchcast.stages.forecast.pathways import ForecastPath, Question, TaskData, first_laws, predict_all
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TARGETS = {
@@ -135,9 +135,9 @@ def simulated(jobs: list[Job]) -> pd.DataFrame:
 
 
 def drawn(
-    ladder: Ladder,
+    ladder: TaskData,
     middles: Sequence[str],
-    weights: Mapping[Form, np.ndarray],
+    weights: Mapping[ForecastPath, np.ndarray],
     grid: pd.DataFrame,
     targets: pd.DataFrame,
     rng: np.random.Generator,
@@ -158,7 +158,7 @@ def drawn(
                 row[middle] *= np.exp(rng.normal(0, noise[middle]))
             row["accuracy"] = np.clip(row["accuracy"] + rng.normal(0, direct.residual_std_), 0, 1)
             longer = pd.concat([ladder.finals, row], ignore_index=True)
-            cases.append(Case(replace(ladder, finals=longer), middles, targets))
+            cases.append(Question(replace(ladder, finals=longer), middles, targets))
     spread = np.array([pooled_spread(said, weights)[1] for said in predict_all(cases)])
     return np.asarray(spread.reshape(DRAWS, len(grid), len(targets)).mean(axis=0))
 

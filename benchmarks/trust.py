@@ -21,7 +21,7 @@ from benchcast.data import ingest
 from benchcast.forecasting import run as forecast
 from benchcast.forecasting.recipes import suite as suites
 from benchcast.reports.records.forecast import Result
-from benchcast.stages.forecast.backtest import Backtest
+from benchcast.stages.forecast.backtest import BacktestForecasts
 from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND
 from benchcast.stages.forecast.pathways import CARRY, ONE_STEP
 from benchcast.stages.forecast.pooling import pool
@@ -102,7 +102,7 @@ def backtests(result: Result) -> None:
             )
 
 
-def ladders(suite: str, testbeds: Path, settings: AutoSettings) -> Iterator[tuple[str, Backtest]]:
+def ladders(suite: str, testbeds: Path, settings: AutoSettings) -> Iterator[tuple[str, BacktestForecasts]]:
     """The backtest of every family of a suite, all its runs but the targets; nothing here sees a target."""
     plain = load(CONFIGS / f"{suite}.yaml", Config).model_dump()
     config = Config.model_validate(plain | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]})
@@ -113,7 +113,7 @@ def ladders(suite: str, testbeds: Path, settings: AutoSettings) -> Iterator[tupl
         yield f"{suite} {family}", suites.build([job for job in jobs if job.family == family], settings).trials
 
 
-def scored(trials: Backtest) -> tuple[np.ndarray, np.ndarray]:
+def scored(trials: BacktestForecasts) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the backtest after its first cutoff whose truth is known, and that truth."""
     rows = trials.rows
     known = (~rows["target"] & (rows["cutoff"] > rows["cutoff"].min()) & rows["actual"].notna()).to_numpy()
@@ -146,20 +146,20 @@ def candidates(names: list[str], testbeds: Path) -> None:
     print("| everything |", " | ".join(missed(t, default | set(steps)) for t in every.values()), "|")
 
 
-def missed(trials: Backtest, kept: set[tuple[str, str]]) -> str:
+def missed(trials: BacktestForecasts, kept: set[tuple[str, str]]) -> str:
     """Mean miss in points of a pool of the forms made of ``kept`` candidates."""
     use = [
         i
-        for i, f in enumerate(trials.forms)
+        for i, f in enumerate(trials.paths)
         if (
             ("one step", f.first) in kept
-            if f.middle == ONE_STEP
+            if f.intermediate_loss == ONE_STEP
             else ("to a loss", f.first) in kept and ("to accuracy", f.second) in kept
         )
     ]
-    part = Backtest(
+    part = BacktestForecasts(
         trials.rows,
-        tuple(trials.forms[i] for i in use),
+        tuple(trials.paths[i] for i in use),
         trials.mean[:, use],
         trials.stderr[:, use],
         trials.at_bound[:, use],

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from benchcast.reports.records.forecast import Forecast, Scores, Sweep
-from benchcast.stages.compute.budget import budget
+from benchcast.stages.compute.budget import complete_budget
 
 from ..core.config import RecipeSettings
 from .recipes import RECIPES, Found, Job
@@ -47,7 +47,9 @@ def planned(job: Job) -> tuple[TargetRun, ...]:
     furthest = max([BEYOND * fitted.max(), *(10 * t.budget.flops for t in job.targets)])
     ends = np.quantile(fitted, 0.25), furthest
     return tuple(
-        TargetRun(f"{flops:g} {multiplier:g}", budget(flops, None, None, multiplier), convention=job.convention)
+        TargetRun(
+            f"{flops:g} {multiplier:g}", complete_budget(flops, None, None, multiplier), convention=job.convention
+        )
         for multiplier in multipliers(job.targets)
         for flops in stops(*ends)
     )

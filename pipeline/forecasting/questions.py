@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account
-from benchcast.reports.records.forecast import Forecast, Frozen
+from benchcast.reports.records.base import Frozen
+from benchcast.reports.records.forecast import Forecast
 from benchcast.stages.forecast.backtest import sampling_error
 from benchcast.stages.forecast.design import shrinkage, spread_after
 from benchcast.stages.forecast.pathways import first_laws

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Record, listed
-from benchcast.reports.records.forecast import Forecast, LadderRun, Provenance, Result, Scores
-from benchcast.stages.compute.budget import Budget
+from benchcast.reports.records.base import Provenance
+from benchcast.reports.records.forecast import Forecast, LadderRun, Result, Scores
+from benchcast.stages.compute.budget import TrainingBudget
 from benchcast.stages.forecast.aggregate import MEAN
 from pydantic import ValidationError
 
@@ -307,7 +308,7 @@ def _targets(
     ends = ends.loc[[r for r in roles.index if roles[r] == "held out"]].sort_values("flops", kind="stable")
     for run_name, row in ends.iterrows():
         if row["family"] == family or row["family"] not in conventions:
-            known = Budget(row["flops"], row["params"], row["tokens"])
+            known = TrainingBudget(row["flops"], row["params"], row["tokens"])
             yield TargetRun(str(run_name), known, row["family"], row["flops_convention"])
     for name, target in _planned(config):
         # FLOPs that are given are taken to be counted as the ladder's are; computed ones are 6ND.

@@ -12,16 +12,18 @@ import numpy as np
 import pandas as pd
 
 from ..fit.newton import Array
-from .backtest import COLUMNS, Backtest
-from .pathways import CARRY, ONE_STEP, Form
-from .pooling import Pooled
+from .backtest import COLUMNS, BacktestForecasts
+from .pathways import CARRY, ONE_STEP, ForecastPath
+from .pooling import PooledForecasts
 
-MEAN = Form(ONE_STEP, "mean of its tasks")
+MEAN = ForecastPath(ONE_STEP, "mean of its tasks")
 PRIOR = 0.5  # correlation of errors before anything was tested
 PRIOR_COUNT = 5.0  # (cutoff, run) pairs' worth of evidence that it counts
 
 
-def combine(trials: Backtest, pooled: Pooled, members: Mapping[str, float], label: str) -> tuple[Backtest, Pooled]:
+def combine(
+    trials: BacktestForecasts, pooled: PooledForecasts, members: Mapping[str, float], label: str
+) -> tuple[BacktestForecasts, PooledForecasts]:
     """The average of some tasks as a backtest of its own, ready for ``calibrate``.
 
     Parameters
@@ -32,7 +34,7 @@ def combine(trials: Backtest, pooled: Pooled, members: Mapping[str, float], labe
 
     Returns
     -------
-    (Backtest, Pooled)
+    (BacktestForecasts, PooledForecasts)
         A row per (cutoff, run) that every member was forecast for. Its forms are the mean of the members' pools, whose
         ``stderr`` takes errors to be independent, and carrying forward; the pool's spread has the correlation.
 
@@ -42,7 +44,7 @@ def combine(trials: Backtest, pooled: Pooled, members: Mapping[str, float], labe
         Where nothing was fitted.
     """
     rows = trials.rows
-    carry = next((i for i, f in enumerate(trials.forms) if f.first == CARRY), None)
+    carry = next((i for i, f in enumerate(trials.paths) if f.first == CARRY), None)
     if carry is None:
         raise ValueError("no form was fitted to any task: there is nothing to average")
     table = pd.DataFrame(
@@ -66,16 +68,16 @@ def combine(trials: Backtest, pooled: Pooled, members: Mapping[str, float], labe
     order = merged.index.to_numpy()
     mean, shares = said[order] @ weight, spread[order] * weight
     independent = np.sqrt(np.sum(shares**2, axis=1))
-    made = Backtest(
+    made = BacktestForecasts(
         merged[list(COLUMNS)].reset_index(drop=True),
-        (MEAN, Form(ONE_STEP, CARRY)),
+        (MEAN, ForecastPath(ONE_STEP, CARRY)),
         np.column_stack([mean, carried[order] @ weight]),
         np.column_stack([independent, np.zeros(len(mean))]),
         np.zeros((len(mean), 2)),
     )
     rho = _correlations(made, shares, (said - actual)[order] * weight)
     joint = np.sqrt((1 - rho) * independent**2 + rho * np.sum(shares, axis=1) ** 2)
-    return made, Pooled(np.tile([1.0, 0.0], (len(mean), 1)), mean, joint)
+    return made, PooledForecasts(np.tile([1.0, 0.0], (len(mean), 1)), mean, joint)
 
 
 def _aligned(table: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +87,7 @@ def _aligned(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table[~target], last.assign(cutoff=last["cutoff"].min())])
 
 
-def _correlations(made: Backtest, shares: Array, errors: Array) -> Array:
+def _correlations(made: BacktestForecasts, shares: Array, errors: Array) -> Array:
     """Common correlation of the members' errors as known at every row's cutoff, (n,).
 
     From Var(sum e) = sum s_i² + rho (sum_{i≠j} s_i s_j), with the spreads s scaled to the errors' own size.

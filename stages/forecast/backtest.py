@@ -12,16 +12,16 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from ..fit.newton import Array
-from .pathways import Case, Form, Ladder, predict_all
+from .pathways import ForecastPath, Question, TaskData, predict_all
 from .rolling_origin import SAME, RollingOrigin
 
-Trial = tuple[pd.DataFrame, dict[Form, tuple[Array, Array, Array]]]
+Trial = tuple[pd.DataFrame, dict[ForecastPath, tuple[Array, Array, Array]]]
 COLUMNS = ("task", "cutoff", "run", "flops", "actual", "target")
 SAMPLING = "sampling"
 
 
 @dataclass(frozen=True)
-class Backtest:
+class BacktestForecasts:
     """Forecasts of all forms, for the ladder's own runs and for the targets.
 
     Attributes
@@ -30,7 +30,7 @@ class Backtest:
         task, cutoff (FLOPs of the largest run that was fitted), run, flops, actual (fraction; NaN where unknown) and
         whether the run is a target. A target is forecast from the whole ladder. Where the scores' sampling errors are
         known, also sampling: that of a score of the task (fraction; NaN: not known).
-    forms : tuple of Form, k of them
+    paths : tuple of ForecastPath, k of them
     mean, stderr : ndarray (n, k)
         NaN where a form could not be fitted.
     at_bound : ndarray (n, k)
@@ -38,7 +38,7 @@ class Backtest:
     """
 
     rows: pd.DataFrame
-    forms: tuple[Form, ...]
+    paths: tuple[ForecastPath, ...]
     mean: Array
     stderr: Array
     at_bound: Array
@@ -57,18 +57,18 @@ class Backtest:
 
 
 def backtest(
-    ladders: Mapping[str, Ladder],
+    ladders: Mapping[str, TaskData],
     middles: Mapping[str, Sequence[str]],
     targets: Mapping[str, pd.DataFrame],
     fewest: int = 6,
     most: int = 8,
     workers: int = 1,
-) -> Backtest:
+) -> BacktestForecasts:
     """Forecast from every cutoff of the ladder what lay beyond it, and from the whole ladder the targets.
 
     Parameters
     ----------
-    ladders : task to Ladder
+    ladders : task to TaskData
         All of one family, so that a cutoff means the same for every task.
     middles : task to names of middle quantities
     targets : task to DataFrame
@@ -93,7 +93,7 @@ def backtest(
 
 
 def _trials(
-    ladders: Mapping[str, Ladder],
+    ladders: Mapping[str, TaskData],
     middles: Mapping[str, Sequence[str]],
     targets: Mapping[str, pd.DataFrame],
     cutoffs: Sequence[float],
@@ -105,14 +105,14 @@ def _trials(
         for task, ladder in ladders.items()
         for cutoff, beyond in _questions(ladder.finals, targets[task], cutoffs, fewest)
     ]
-    cases = [Case(_known_at(ladders[task], cutoff), middles[task], beyond) for task, cutoff, beyond in questions]
+    cases = [Question(_known_at(ladders[task], cutoff), middles[task], beyond) for task, cutoff, beyond in questions]
     found: dict[str, list[Trial]] = {task: [] for task in ladders}
     for (task, cutoff, beyond), case, said in zip(questions, cases, predict_all(cases), strict=True):
         rows = beyond[["run", "flops", "actual", "target"]].assign(task=task, cutoff=cutoff)
         rows[SAMPLING] = sampling_error(case.ladder.finals)
         each = {
             f: (said.mean[i], said.stderr[i], np.full(len(beyond), float(said.at_bound[i])))
-            for i, f in enumerate(said.forms)
+            for i, f in enumerate(said.paths)
         }
         found[task].append((rows[[*COLUMNS, SAMPLING]], each))
     return found
@@ -147,7 +147,7 @@ def sampling_error(finals: pd.DataFrame) -> float:
     return float(known.median()) if len(known) else float("nan")
 
 
-def _known_at(ladder: Ladder, cutoff: float) -> Ladder:
+def _known_at(ladder: TaskData, cutoff: float) -> TaskData:
     finals = ladder.finals[ladder.finals["flops"] <= cutoff * SAME]
     cloud = ladder.checkpoints
     return replace(
@@ -155,14 +155,14 @@ def _known_at(ladder: Ladder, cutoff: float) -> Ladder:
     )
 
 
-def _assembled(parts: list[Trial]) -> Backtest:
+def _assembled(parts: list[Trial]) -> BacktestForecasts:
     forms = tuple(dict.fromkeys(form for _, said in parts for form in said))
     if not parts:
-        return Backtest(pd.DataFrame(columns=list(COLUMNS)), (), *(np.zeros((0, 0)) for _ in range(3)))
+        return BacktestForecasts(pd.DataFrame(columns=list(COLUMNS)), (), *(np.zeros((0, 0)) for _ in range(3)))
     blocks: list[list[Any]] = [[], [], []]
     for rows, said in parts:
         gap = np.full(len(rows), np.nan)
         for i in range(3):
             blocks[i].append(np.column_stack([said[f][i] if f in said else gap for f in forms]))
     rows = pd.concat([rows for rows, _ in parts], ignore_index=True)
-    return Backtest(rows, forms, *(np.concatenate(block) for block in blocks))
+    return BacktestForecasts(rows, forms, *(np.concatenate(block) for block in blocks))

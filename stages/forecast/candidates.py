@@ -15,17 +15,17 @@ import numpy as np
 import pandas as pd
 
 from ..fit.newton import Array
+from ..laws.accuracy.compute_sigmoid import FLOPsToAccuracy
+from ..laws.accuracy.direct_accuracy import DirectAccuracy
+from ..laws.accuracy.exponential_error import LossToError
+from ..laws.accuracy.loss_sigmoid import NLLToAccuracy
 from ..laws.base import Law
-from ..laws.broken_power import BrokenPower
-from ..laws.compute_sigmoid import FLOPsToAccuracy
-from ..laws.direct_accuracy import DirectAccuracy
-from ..laws.exponential_error import LossToError
-from ..laws.floored_power import FlooredPower
-from ..laws.log_linear import FLOPsToNLL
-from ..laws.loss_sigmoid import NLLToAccuracy
-from ..laws.overtraining import OvertrainedLoss
-from ..laws.pure_power import PurePower
-from ..laws.task_loss import TaskLoss
+from ..laws.loss.broken_power import BrokenPower
+from ..laws.loss.floored_power import FlooredPower
+from ..laws.loss.log_linear import FLOPsToNLL
+from ..laws.loss.overtraining import OvertrainedLoss
+from ..laws.loss.pure_power import PurePower
+from ..laws.loss.task_loss import TaskLoss
 
 FREE = "free sigmoid"
 FEWEST = 7  # runs that a window keeps at least

@@ -19,7 +19,7 @@ from scipy.stats import t as student
 
 from ..fit import checks
 from ..fit.newton import Array
-from ..laws.base import Law, Spread
+from ..laws.base import Law, PredictiveDistribution
 
 QUANTILES, STEPS = 100, 30  # of the first law's distribution; bisection steps for a quantile of the mixture
 
@@ -28,7 +28,7 @@ QUANTILES, STEPS = 100, 30  # of the first law's distribution; bisection steps f
 class ChainForecast:
     """At m targets: the plug-in forecast, the band of the curve, the interval of a new observation; each (m,)."""
 
-    middle: Array
+    intermediate_loss: Array
     mean: Array
     curve_low: Array
     curve_high: Array
@@ -62,7 +62,7 @@ class Chain:
         checks.level(level)
         middle = self._middle(X)
         mean = self._score(self.second.predict(middle[:, None]))
-        first = self.first.spread(X)
+        first = self.first.predict_distribution(X)
         tails = (0.5 - level / 2, 0.5 + level / 2)
         curve = self._mixture(first, False, quantiles)
         new = self._mixture(first, True, quantiles)
@@ -71,7 +71,7 @@ class Chain:
         # Half the width of the central 68.3 %: the standard error where the mixture is symmetric.
         one_low, one_high = (new.quantile(p, steps) for p in (0.1587, 0.8413))
         return ChainForecast(
-            middle=middle,
+            intermediate_loss=middle,
             mean=mean,
             curve_low=np.minimum(curve_low, mean),
             curve_high=np.maximum(curve_high, mean),
@@ -84,15 +84,15 @@ class Chain:
         """The first law's loss; a line can fall below zero far out, a loss cannot."""
         return np.maximum(self.first.predict(X), 0.0)
 
-    def _mixture(self, first: Spread, new_observation: bool, quantiles: int) -> Mixture:
+    def _mixture(self, first: PredictiveDistribution, new_observation: bool, quantiles: int) -> Mixture:
         """The second law's distribution at equally likely losses of the first."""
-        scale = first.total if new_observation else first.curve
+        scale = first.std if new_observation else first.curve_stderr
         nodes = student.ppf((np.arange(quantiles) + 0.5) / quantiles, max(first.dof, 1e-9))
         losses = first.mean[:, None] + scale[:, None] * nodes
         losses = np.exp(np.minimum(losses, 50.0)) if self.first.log_link else losses
         losses = np.clip(np.nan_to_num(losses, nan=0.0), 0.0, 1e6)
-        second = self.second.spread(losses.reshape(-1, 1))
-        spread = second.total if new_observation else second.curve
+        second = self.second.predict_distribution(losses.reshape(-1, 1))
+        spread = second.std if new_observation else second.curve_stderr
         mean = 1 - second.mean if self.complement else second.mean
         return Mixture(mean.reshape(losses.shape), spread.reshape(losses.shape), second.dof)
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from ..fit.newton import Array
-from .backtest import Backtest
-from .pooling import Pooled
+from .backtest import BacktestForecasts
+from .pooling import PooledForecasts
 from .scoring_rules import EDGE, logit
 
 PRIOR = 2.0  # multiple of the spread for a 90 % interval before anything was tested (a normal's is 1.64)
@@ -28,7 +28,7 @@ LEAST = 0.005  # accuracy: no spread is below this
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibratedIntervals:
     """Intervals of every row of a backtest.
 
     ``center`` and ``scale`` (n,) are on log-odds; ``inflation`` (n,) is the multiple of the scale that makes the
@@ -49,7 +49,7 @@ class Calibrated:
         return np.asarray((actual >= self.low) & (actual <= self.high))
 
 
-def calibrate(trials: Backtest, pooled: Pooled, level: float = 0.9) -> Calibrated:
+def calibrate(trials: BacktestForecasts, pooled: PooledForecasts, level: float = 0.9) -> CalibratedIntervals:
     """Intervals of nominal coverage ``level`` at every cutoff, from what was known there."""
     center, scale = logit(pooled.mean), scale_of(pooled.mean, pooled.spread)
     score = np.abs(logit(trials.rows["actual"].to_numpy(dtype=float)) - center) / scale
@@ -75,7 +75,7 @@ def calibrate(trials: Backtest, pooled: Pooled, level: float = 0.9) -> Calibrate
     low, high = (1 / (1 + np.exp(-(center + sign * inflation * scale))) for sign in (-1, 1))
     # Log-odds end EDGE away from 0 and 1: an interval that reaches there reaches the end.
     low, high = np.where(low <= EDGE, 0.0, low), np.where(high >= 1 - EDGE, 1.0, high)
-    return Calibrated(center, scale, inflation, low, high, score, tested)
+    return CalibratedIntervals(center, scale, inflation, low, high, score, tested)
 
 
 def scale_of(mean: Array, spread: Array) -> Array:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..fit.newton import Array
 from ..laws.base import Law
-from .pathways import Case, Form, Ladder, Predictions, first_laws, predict, predict_all
+from .pathways import ForecastPath, PathPredictions, Question, TaskData, first_laws, predict, predict_all
 
 
 def variance_after(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> tuple[float, Array]:
@@ -47,9 +47,9 @@ def shrinkage(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> Array
 
 
 def spread_after(
-    ladder: Ladder,
+    ladder: TaskData,
     middles: Sequence[str],
-    weights: Mapping[Form, Array],
+    weights: Mapping[ForecastPath, Array],
     candidates: pd.DataFrame,
     targets: pd.DataFrame,
 ) -> tuple[Array, Array]:
@@ -57,7 +57,7 @@ def spread_after(
 
     Parameters
     ----------
-    ladder : Ladder
+    ladder : TaskData
         Of one task.
     weights : form to its weights (m,) in the pools
     candidates : DataFrame (k rows), targets : DataFrame (m rows)
@@ -65,13 +65,13 @@ def spread_after(
     """
     expected = expected_scores(ladder, middles, weights, candidates)
     longer = [pd.concat([ladder.finals, expected.iloc[[i]]], ignore_index=True) for i in range(len(candidates))]
-    cases = [Case(replace(ladder, finals=finals), middles, targets) for finals in (ladder.finals, *longer)]
+    cases = [Question(replace(ladder, finals=finals), middles, targets) for finals in (ladder.finals, *longer)]
     now, *after = [pooled_spread(said, weights)[1] for said in predict_all(cases)]
     return now, np.array(after)
 
 
 def expected_scores(
-    ladder: Ladder, middles: Sequence[str], weights: Mapping[Form, Array], candidates: pd.DataFrame
+    ladder: TaskData, middles: Sequence[str], weights: Mapping[ForecastPath, Array], candidates: pd.DataFrame
 ) -> pd.DataFrame:
     """The candidates (k rows) with the losses and the accuracy that the present fits expect of them."""
     rows = candidates[["params", "tokens", "flops", "token_multiplier"]].astype(float)
@@ -84,10 +84,10 @@ def expected_scores(
     return rows.assign(accuracy=pooled_spread(predict(ladder, middles, rows), typical)[0])
 
 
-def pooled_spread(said: Predictions, weights: Mapping[Form, Array]) -> tuple[Array, Array]:
+def pooled_spread(said: PathPredictions, weights: Mapping[ForecastPath, Array]) -> tuple[Array, Array]:
     """Mean and standard deviation of the pool, (m,) each; forms without a weight do not count."""
     m = said.mean.shape[1]
-    weight = np.array([weights.get(form, np.zeros(m)) for form in said.forms]) + 1e-12
+    weight = np.array([weights.get(form, np.zeros(m)) for form in said.paths]) + 1e-12
     weight = weight / weight.sum(axis=0)
     mean = np.sum(weight * said.mean, axis=0)
     return mean, np.sqrt(np.sum(weight * (said.stderr**2 + (said.mean - mean) ** 2), axis=0))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fit.estimate import SEARCHED, fit_together
+from ..fit.estimate import SEARCHED_SEEDS, fit_together
 from ..fit.newton import Array, Problem
 from ..laws.base import Law
 
@@ -42,7 +42,7 @@ def fit_all(requests: Sequence[Request]) -> list[bool]:
             continue
         together.setdefault(_alike(r.law, ready[i][0]), []).append(i)
     for places in together.values():
-        size = max(1, BLOCK // (len(ready[places[0]][0].observed) * SEARCHED))
+        size = max(1, BLOCK // (len(ready[places[0]][0].observed) * SEARCHED_SEEDS))
         for first in range(0, len(places), size):
             part = places[first : first + size]
             for i, good in zip(part, _fitted([(requests[i].law, *ready[i]) for i in part]), strict=True):

@@ -28,34 +28,36 @@ WIDEST = 0.25  # standard deviation of an accuracy that says nothing
 
 
 @dataclass(frozen=True)
-class Form:
+class ForecastPath:
     """A way to the forecast: ``middle`` quantity, law to it, law from it. One-step forms have no middle."""
 
-    middle: str
+    intermediate_loss: str
     first: str
     second: str = ""
 
     @property
     def name(self) -> str:
         """As the report prints it."""
-        return " → ".join(part for part in (self.first, self.middle, self.second) if part and part != ONE_STEP)
+        return " → ".join(
+            part for part in (self.first, self.intermediate_loss, self.second) if part and part != ONE_STEP
+        )
 
 
 @dataclass(frozen=True)
-class Predictions:
+class PathPredictions:
     """What k forms say at m targets: plug-in forecast and standard error of a new observation, (k, m).
 
     ``at_bound`` (k,) says of which form a law ran into a bound that is no part of the form.
     """
 
-    forms: tuple[Form, ...]
+    paths: tuple[ForecastPath, ...]
     mean: Array
     stderr: Array
     at_bound: NDArray[np.bool_]
 
 
 @dataclass
-class Ladder:
+class TaskData:
     """What a form is fitted on, for one task.
 
     Attributes
@@ -66,34 +68,34 @@ class Ladder:
         More (middle, accuracy) points of the same runs for the second step.
     chance : float
         Score of guessing.
-    wide : bool
+    extended : bool
         Whether the ``wide`` candidates are tried too.
     """
 
     finals: pd.DataFrame
     chance: float = 0.0
     checkpoints: pd.DataFrame | None = None
-    wide: bool = False
+    extended: bool = False
 
 
 @dataclass(frozen=True)
-class Case:
+class Question:
     """A question to a ladder: the accuracy at ``X`` (m rows, with the columns of all first laws)."""
 
-    ladder: Ladder
+    ladder: TaskData
     middles: Sequence[str]
     X: pd.DataFrame
 
 
-def predict(ladder: Ladder, middles: Sequence[str], X: pd.DataFrame) -> Predictions:
+def predict(ladder: TaskData, middles: Sequence[str], X: pd.DataFrame) -> PathPredictions:
     """Fit every form that the data can carry, and predict the accuracy at ``X`` (columns of all first laws).
 
     A form whose law has no degree of freedom left, or could not be fitted, is left out.
     """
-    return predict_all([Case(ladder, middles, X)])[0]
+    return predict_all([Question(ladder, middles, X)])[0]
 
 
-def predict_all(cases: Sequence[Case]) -> list[Predictions]:
+def predict_all(cases: Sequence[Question]) -> list[PathPredictions]:
     """Answer many questions, with the fits of all of them made together: the same answers in less time."""
     wanted = [_requests(case.ladder, case.middles) for case in cases]
     # Tasks share what is not their own, such as a law of a validation loss; two questions to one ladder share all.
@@ -126,9 +128,9 @@ def _content(request: Request) -> tuple[object, ...]:
     return (type(request.law), repr(request.law.get_params()), groups, *arrays)
 
 
-def _predictions(case: Case, laws: Mapping[Name, Law]) -> Predictions:
-    found: dict[Form, tuple[Array, Array]] = {}
-    bound: dict[Form, bool] = {}
+def _predictions(case: Question, laws: Mapping[Name, Law]) -> PathPredictions:
+    found: dict[ForecastPath, tuple[Array, Array]] = {}
+    bound: dict[ForecastPath, bool] = {}
     for middle in case.middles:
         firsts = {name: law for (step, of, name), law in laws.items() if step == "first" and of == middle}
         seconds = {name: law for (step, of, name), law in laws.items() if step == "second" and of == middle}
@@ -137,19 +139,19 @@ def _predictions(case: Case, laws: Mapping[Name, Law]) -> Predictions:
             for first, loss in losses.items():
                 if FIRST[first].wide and SECOND[second].wide:
                     continue  # one departure at a time
-                form = Form(middle, first, second)
+                form = ForecastPath(middle, first, second)
                 found[form] = _chained(loss, law, SECOND[second].error)
                 bound[form] = _warns(FIRST[first], firsts[first]) or _warns(SECOND[second], law)
     for name, law in ((name, law) for (step, _, name), law in laws.items() if step == "direct"):
-        form = Form(ONE_STEP, name)
+        form = ForecastPath(ONE_STEP, name)
         found[form], bound[form] = _direct(law, case.X, DIRECT[name].error), _warns(DIRECT[name], law)
     rows = _scored(case.ladder)
     if len(rows):
         carried = np.full(len(case.X), float(rows["accuracy"].iloc[-1]))
-        found[Form(ONE_STEP, CARRY)] = (carried, np.zeros(len(case.X)))
+        found[ForecastPath(ONE_STEP, CARRY)] = (carried, np.zeros(len(case.X)))
     forms = tuple(found)
     mean, stderr = (np.array([found[f][i] for f in forms]) for i in (0, 1))
-    return Predictions(forms, mean, stderr, np.array([bound.get(f, False) for f in forms]))
+    return PathPredictions(forms, mean, stderr, np.array([bound.get(f, False) for f in forms]))
 
 
 def _warns(step: Step, law: Law) -> bool:
@@ -163,26 +165,26 @@ def _known(finals: pd.DataFrame, middle: str) -> pd.DataFrame:
     return rows[rows[middle] > 0]
 
 
-def _scored(ladder: Ladder) -> pd.DataFrame:
+def _scored(ladder: TaskData) -> pd.DataFrame:
     return ladder.finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
 
 
-def _requests(ladder: Ladder, middles: Sequence[str]) -> dict[Name, Request]:
+def _requests(ladder: TaskData, middles: Sequence[str]) -> dict[Name, Request]:
     """The fits that the forms need, those that the data can carry."""
     found: dict[Name, Request | None] = {}
     for middle in middles:
         rows = _known(ladder.finals, middle)
         for name, step in FIRST.items():
-            if ladder.wide or not step.wide:
+            if ladder.extended or not step.wide:
                 found["first", middle, name] = _request(step, 0.0, rows, middle)
         for name, step in SECOND.items():
-            if ladder.wide or not step.wide:
+            if ladder.extended or not step.wide:
                 found["second", middle, name] = _second_request(step, ladder, rows, middle)
     rows = _scored(ladder)
     if len(rows):
         floor = min(ladder.chance, max(0.0, float(rows["accuracy"].min()) - 0.005))
         for name, step in DIRECT.items():
-            if ladder.wide or not step.wide:
+            if ladder.extended or not step.wide:
                 found["direct", "", name] = _request(step, floor, rows, "accuracy")
     return {name: r for name, r in found.items() if r is not None}
 
@@ -197,7 +199,7 @@ def _request(step: Step, floor: float, rows: pd.DataFrame, column: str) -> Reque
     return Request(law, part[list(law.columns)].to_numpy(dtype=float), 1 - y if step.error else y, weight)
 
 
-def _second_request(step: Step, ladder: Ladder, rows: pd.DataFrame, middle: str) -> Request | None:
+def _second_request(step: Step, ladder: TaskData, rows: pd.DataFrame, middle: str) -> Request | None:
     """A law of the middle quantity, to accuracy, from the checkpoints where there are any."""
     law, runs, cloud = step.make(ladder.chance), step.window(rows), ladder.checkpoints
     if len(runs) <= len(law.parameters):
@@ -224,7 +226,7 @@ def _direct(law: Law, X: pd.DataFrame, error: bool) -> tuple[Array, Array]:
     if known.any():
         curve = law.predict(inputs[known])
         mean[known] = np.clip(1 - curve if error else curve, 0.0, 1.0)
-        total = law.spread(inputs[known]).total
+        total = law.predict_distribution(inputs[known]).std
         stderr[known] = np.minimum(np.nan_to_num(total, nan=WIDEST, posinf=WIDEST), WIDEST)
     return mean, stderr
 
@@ -244,9 +246,9 @@ def _losses_at(first: Law, X: pd.DataFrame) -> _Losses:
     known = np.isfinite(inputs).all(axis=1)
     plain, likely = np.full(len(X), np.nan), np.full((len(X), len(NODES)), np.nan)
     if known.any():
-        loss = first.spread(inputs[known])
+        loss = first.predict_distribution(inputs[known])
         nodes = student.ppf(NODES, max(loss.dof, 1.0))
-        drawn = np.clip(np.nan_to_num(loss.mean[:, None] + loss.total[:, None] * nodes), -50, 50)
+        drawn = np.clip(np.nan_to_num(loss.mean[:, None] + loss.std[:, None] * nodes), -50, 50)
         likely[known] = np.clip(np.exp(drawn) if first.log_link else drawn, 0.0, 1e6)
         plain[known] = np.maximum(first.predict(inputs[known]), 0.0)
     return _Losses(plain, likely, known)
@@ -258,9 +260,9 @@ def _chained(losses: _Losses, second: Law, error: bool) -> tuple[Array, Array]:
     mean, stderr = np.full(len(known), np.nan), np.full(len(known), np.nan)
     if known.any():
         likely = losses.likely[known]
-        spread = second.spread(np.column_stack([losses.plain[known], likely]).reshape(-1, 1))
+        spread = second.predict_distribution(np.column_stack([losses.plain[known], likely]).reshape(-1, 1))
         curve = np.clip(spread.mean.reshape(len(likely), -1), 0.0, 1.0)
-        noise = np.minimum(np.nan_to_num(spread.total, nan=WIDEST, posinf=WIDEST), WIDEST).reshape(curve.shape)
+        noise = np.minimum(np.nan_to_num(spread.std, nan=WIDEST, posinf=WIDEST), WIDEST).reshape(curve.shape)
         variance = np.mean(noise[:, 1:] ** 2, axis=1) + np.var(curve[:, 1:], axis=1)
         mean[known] = 1 - curve[:, 0] if error else curve[:, 0]
         stderr[known] = np.minimum(np.sqrt(variance), WIDEST)

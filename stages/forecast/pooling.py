@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.newton import Array
-from .backtest import SAMPLING, Backtest
+from .backtest import SAMPLING, BacktestForecasts
 from .pathways import CARRY, ONE_STEP
 
 FLOOR = 0.03  # accuracy: differences below it are no evidence against a form
@@ -31,7 +31,7 @@ CARRIED = 0.25  # weight of the forecast "no change" beside another form
 
 
 @dataclass(frozen=True)
-class Pooled:
+class PooledForecasts:
     """The combined forecast of every row of a backtest: weights (n, k), mean (n,) and spread (n,) of the pool.
 
     ``spread`` is the standard deviation of the pool: what the forms say of their own error, how they disagree, and the
@@ -43,7 +43,7 @@ class Pooled:
     spread: Array
 
 
-def pool(trials: Backtest) -> Pooled:
+def pool(trials: BacktestForecasts) -> PooledForecasts:
     """Combine the forms at every cutoff with what was known there, the targets' rows with all there is."""
     n, k = trials.mean.shape
     error = trials.mean - trials.rows["actual"].to_numpy(dtype=float)[:, None]
@@ -65,20 +65,20 @@ def pool(trials: Backtest) -> Pooled:
     variance = np.sum(weights * (np.nan_to_num(trials.stderr) ** 2 + (said - mean[:, None]) ** 2), axis=1)
     if SAMPLING in trials.rows:
         variance += OWN_SAMPLE * np.nan_to_num(trials.rows[SAMPLING].to_numpy(dtype=float)) ** 2
-    return Pooled(weights, mean, np.sqrt(variance))
+    return PooledForecasts(weights, mean, np.sqrt(variance))
 
 
-def _prior(trials: Backtest) -> Array:
+def _prior(trials: BacktestForecasts) -> Array:
     """Each middle quantity counts the same, however many forms go through it."""
-    middle = [form.middle for form in trials.forms]
+    middle = [form.intermediate_loss for form in trials.paths]
     weight = np.array([1 / middle.count(m) for m in middle])
-    return weight * np.where([f.middle == ONE_STEP and f.first == CARRY for f in trials.forms], CARRIED, 1.0)
+    return weight * np.where([f.intermediate_loss == ONE_STEP and f.first == CARRY for f in trials.paths], CARRIED, 1.0)
 
 
-def _record(trials: Backtest, error: Array, cutoff: float, names: NDArray[np.str_]) -> Array:
+def _record(trials: BacktestForecasts, error: Array, cutoff: float, names: NDArray[np.str_]) -> Array:
     """Mean squared error of every form on every task, (tasks, k), as known at ``cutoff``."""
     known = trials.known_at(cutoff)
-    nothing = np.full((len(names), len(trials.forms)), FLOOR**2 + UNTESTED**2)
+    nothing = np.full((len(names), len(trials.paths)), FLOOR**2 + UNTESTED**2)
     if not len(known):
         return nothing
     old = np.log10(cutoff / trials.rows["cutoff"].to_numpy(dtype=float)[known])

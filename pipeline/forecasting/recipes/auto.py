@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.forecast import Alternative, Baselines, Forecast, Tested
+from benchcast.reports.records.forecast import Alternative, BacktestSummary, Baselines, Forecast
 from benchcast.stages.forecast.aggregate import MEAN
 from benchcast.stages.forecast.backtest import sampling_error
 from benchcast.stages.forecast.grading import CODES, Signal, grade, signal, typical_miss
@@ -202,11 +202,11 @@ def _alternatives(suite: Suite, at: int) -> tuple[Alternative, ...]:
     """The specification curve: every form with what it says, heaviest first."""
     weights, said = suite.pooled.weights[at], suite.trials.mean[at]
     order = [int(i) for i in np.argsort(-weights, kind="stable") if np.isfinite(said[i])]
-    forms = suite.trials.forms
+    forms = suite.trials.paths
     return tuple(Alternative(form=forms[i].name, forecast=float(said[i]), weight=float(weights[i])) for i in order)
 
 
-def _tested(suite: Suite, family: str, task: str) -> list[Tested]:
+def _tested(suite: Suite, family: str, task: str) -> list[BacktestSummary]:
     """Error and coverage on the ladder's own runs, by extrapolation ratio; ``task`` empty for all of them."""
     rows = suite.trials.rows
     frame = suite.outcomes
@@ -222,9 +222,9 @@ def _tested(suite: Suite, family: str, task: str) -> list[Tested]:
     return found
 
 
-def _summary(part: pd.DataFrame, family: str, task: str, low: float, high: float) -> Tested:
+def _summary(part: pd.DataFrame, family: str, task: str, low: float, high: float) -> BacktestSummary:
     mean = part.mean()
-    return Tested(
+    return BacktestSummary(
         recipe="auto",
         family=family,
         task=task,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import (
+    BacktestSummary,
     Baselines,
     Curve,
     Diagnostic,
@@ -19,13 +20,12 @@ from benchcast.reports.records.forecast import (
     LawFit,
     Panel,
     Point,
-    Quantity,
     RecipeName,
-    Tested,
-    Trials,
+    TaskBacktest,
 )
+from benchcast.reports.records.quantities import Quantity
 from benchcast.stages import Chain, DirectAccuracy
-from benchcast.stages.compute.budget import Budget
+from benchcast.stages.compute.budget import TrainingBudget
 from benchcast.stages.forecast.grading import documents
 from benchcast.stages.forecast.pooling import UNTESTED
 from benchcast.stages.laws.base import Law
@@ -50,7 +50,7 @@ class TargetRun:
     """A target with what is known about it; ``family`` is empty for a run that does not exist yet."""
 
     name: str
-    budget: Budget
+    budget: TrainingBudget
     family: str = ""
     convention: str = ""  # how its FLOPs are counted
 
@@ -94,8 +94,8 @@ class Found:
     forecasts: list[Forecast] = field(default_factory=list)
     laws: list[LawFit] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
-    backtests: list[Tested] = field(default_factory=list)
-    trials: list[Trials] = field(default_factory=list)
+    backtests: list[BacktestSummary] = field(default_factory=list)
+    trials: list[TaskBacktest] = field(default_factory=list)
 
 
 def finals(rows: pd.DataFrame, last: int, columns: Sequence[str]) -> pd.DataFrame:
@@ -243,7 +243,7 @@ def _values(chain: Chain, X: pd.DataFrame, level: float) -> Array:
     """A row of ``VALUES`` per target; NaN where a law has no covariance."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         result = chain.forecast(X.to_numpy(dtype=float), level)
-    values = np.column_stack([result.mean, result.low, result.high, result.stderr, result.middle])
+    values = np.column_stack([result.mean, result.low, result.high, result.stderr, result.intermediate_loss])
     return np.where("abnormal" in (chain.first.status_, chain.second.status_), np.nan, values)
 
 
@@ -317,9 +317,9 @@ def points(rows: pd.DataFrame, x: str, y: str, role: str, group: str = "") -> li
 
 def law_curve(law: Law, X: Array, x: Array, level: float, label: str = "") -> Curve:
     """A single law on a grid."""
-    spread = law.spread(X)
+    spread = law.predict_distribution(X)
     half = student.ppf(0.5 + level / 2, max(spread.dof, 1e-9))
-    ends = [spread.mean + sign * half * scale for scale in (spread.curve, spread.total) for sign in (-1, 1)]
+    ends = [spread.mean + sign * half * scale for scale in (spread.curve_stderr, spread.std) for sign in (-1, 1)]
     with np.errstate(over="ignore"):  # far outside the ladder an end may be no number: it is not drawn
         series = [np.exp(s) if law.log_link else s for s in (spread.mean, *ends)]
     return _curve(label, x, *series)
@@ -348,7 +348,7 @@ class Axis:
     label: str
 
 
-FLOPS, TOKENS = Axis("flops", "training FLOPs"), Axis("tokens", "training tokens")
+FLOPS, TOKENS = Axis(Quantity.FLOPS, "training FLOPs"), Axis(Quantity.TOKENS, "training tokens")
 
 
 def panel(x: Axis, y: Axis, marks: list[Point], curves: list[Curve]) -> Panel:
@@ -356,10 +356,10 @@ def panel(x: Axis, y: Axis, marks: list[Point], curves: list[Curve]) -> Panel:
     return Panel(
         x_label=x.label,
         y_label=y.label,
-        x_log=x.quantity in ("flops", "tokens"),
+        x_log=x.quantity.is_logarithmic,
         x_quantity=x.quantity,
         y_quantity=y.quantity,
-        y_is_accuracy=y.quantity in ("accuracy", "error"),
+        y_is_accuracy=y.quantity.is_share,
         points=tuple(marks),
         curves=tuple(curves),
     )

@@ -22,12 +22,12 @@ def diagnose(law: Law, X: Array, y: Array, runs: Sequence[str]) -> tuple[Diagnos
     over that of the noise, g' S g / s², which for least squares is the diagonal of the hat matrix. A run with several
     points is shown by the one that lies farthest off. Without a noise estimate there is nothing to say.
     """
-    spread = law.spread(X)
-    if not (np.isfinite(spread.noise) and spread.noise > 0):
+    spread = law.predict_distribution(X)
+    if not (np.isfinite(spread.noise_std) and spread.noise_std > 0):
         return ()
     with np.errstate(divide="ignore", invalid="ignore"):
-        residual = ((np.log(y) if law.log_link else y) - spread.mean) / spread.noise
-    leverage = (spread.curve / spread.noise) ** 2
+        residual = ((np.log(y) if law.log_link else y) - spread.mean) / spread.noise_std
+    leverage = (spread.curve_stderr / spread.noise_std) ** 2
     worst: dict[str, int] = {}
     for i in np.argsort(-np.abs(residual), kind="stable"):
         if np.isfinite(residual[i]) and np.isfinite(leverage[i]):

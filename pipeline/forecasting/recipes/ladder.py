@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
+from benchcast.reports.records.quantities import Quantity
 from benchcast.stages import Chain, NLLToAccuracy, TaskLoss
 
 from ...core.config import LadderSettings
@@ -74,7 +75,8 @@ def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, s
     measured = cloud[cloud["params"].notna()]  # without the anchor
     low = min([measured[LOSS].min(), *(chain.first.predict(grids[n]).min() for n in sizes)])
     losses = np.linspace(low, measured[LOSS].max(), GRID)[:, None]
-    loss, accuracy = Axis("middle", "gold answer (bits/byte)"), Axis("accuracy", f"accuracy ({job.metric})")
+    loss = Axis(Quantity.PROXY_LOSS, "gold answer (bits/byte)")
+    accuracy = Axis(Quantity.ACCURACY, f"accuracy ({job.metric})")
     return Figure(
         recipe="ladder",
         family=job.family,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
+from benchcast.reports.records.quantities import Quantity
 from benchcast.stages import Chain, FLOPsToNLL, NLLToAccuracy
 from scipy.stats import t as student
 
@@ -98,8 +99,8 @@ def _figure(
     flops = np.geomspace(finals["flops"].min(), max(t.budget.flops for t in job.targets), GRID)[:, None]
     reached = np.append(finals[middle], chain.first.predict(flops))
     losses = np.linspace(max(reached.min(), 0.0), reached.max(), GRID)[:, None]
-    loss = Axis("middle", f"{'NLL of the gold answer' if middle == 'nll' else middle} ({_unit(middle)})")
-    accuracy = Axis("accuracy", f"accuracy ({job.metric})")
+    loss = Axis(Quantity.PROXY_LOSS, f"{'NLL of the gold answer' if middle == 'nll' else middle} ({_unit(middle)})")
+    accuracy = Axis(Quantity.ACCURACY, f"accuracy ({job.metric})")
     return Figure(
         recipe="llama3",
         family=job.family,

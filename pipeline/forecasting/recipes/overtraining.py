@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
+from benchcast.reports.records.quantities import Quantity
 from benchcast.stages import Chain, LossToError, OvertrainedLoss
 
 from ...core.config import OvertrainingSettings
@@ -82,7 +83,8 @@ def _figure(
     losses = np.linspace(low, error_runs[loss].max(), GRID)[:, None]
     for rows in (error_runs, both, unused):
         rows[ERROR] = 1 - rows["accuracy"]
-    middle, error = Axis("middle", f"{loss} loss (nats/token)"), Axis("error", f"top-1 error ({job.metric})")
+    middle = Axis(Quantity.PROXY_LOSS, f"{loss} loss (nats/token)")
+    error = Axis(Quantity.ERROR, f"top-1 error ({job.metric})")
     return Figure(
         recipe="overtraining",
         family=job.family,
@@ -106,7 +108,7 @@ def _figure(
             ),
             panel(
                 FLOPS,
-                Axis("accuracy", f"accuracy ({job.metric})"),
+                Axis(Quantity.ACCURACY, f"accuracy ({job.metric})"),
                 points(error_runs, "flops", "accuracy", "fit", "params")
                 + points(both, "flops", "accuracy", "held out", "params"),
                 chain_curves(chain, {f"M = {m:g}": x for m, x in grids.items()}, flops, job.level),

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from benchcast.stages.forecast.aggregate import combine
-from benchcast.stages.forecast.backtest import Backtest, backtest
-from benchcast.stages.forecast.conformal import Calibrated, calibrate
-from benchcast.stages.forecast.pathways import CARRY, Form, Ladder
-from benchcast.stages.forecast.pooling import Pooled, pool
+from benchcast.stages.forecast.backtest import BacktestForecasts, backtest
+from benchcast.stages.forecast.conformal import CalibratedIntervals, calibrate
+from benchcast.stages.forecast.pathways import CARRY, ForecastPath, TaskData
+from benchcast.stages.forecast.pooling import PooledForecasts, pool
 from benchcast.stages.forecast.rolling_origin import SAME
 from benchcast.stages.forecast.scoring_rules import interval_score
 from numpy.typing import NDArray
@@ -49,12 +49,12 @@ class Suite:
     """One family: the jobs by task, and the backtest with its pooled and calibrated forecasts."""
 
     jobs: dict[str, Job]
-    ladders: dict[str, Ladder]
+    ladders: dict[str, TaskData]
     middles: dict[str, tuple[str, ...]]
-    trials: Backtest
-    pooled: Pooled
-    calibrated: Calibrated
-    graded: Calibrated
+    trials: BacktestForecasts
+    pooled: PooledForecasts
+    calibrated: CalibratedIntervals
+    graded: CalibratedIntervals
     last: int
     level: float
     targets: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -68,21 +68,21 @@ class Suite:
             middles={label: ()},
             targets={label: self.targets[job.task]},
         )
-        if not self.trials.forms:  # so few runs that nothing was fitted: there is nothing to combine
+        if not self.trials.paths:  # so few runs that nothing was fitted: there is nothing to combine
             return named
         trials, pooled = combine(self.trials, self.pooled, job.members, label)
         made, graded = (calibrate(trials, pooled, each) for each in (self.level, GRADED))
         return replace(named, trials=trials, pooled=pooled, calibrated=made, graded=graded)
 
-    def weights(self, task: str, runs: Sequence[str]) -> dict[Form, NDArray[np.float64]]:
+    def weights(self, task: str, runs: Sequence[str]) -> dict[ForecastPath, NDArray[np.float64]]:
         """What every form counts in the forecasts of some targets, (m,)."""
         rows = self.trials.rows
         mine = rows[rows["task"].eq(task) & rows["target"]].sort_values("cutoff", kind="stable")
         places = mine.reset_index().groupby("run")["index"].last().reindex(runs)
         share = np.array(
-            [np.zeros(len(self.trials.forms)) if pd.isna(at) else self.pooled.weights[int(at)] for at in places]
+            [np.zeros(len(self.trials.paths)) if pd.isna(at) else self.pooled.weights[int(at)] for at in places]
         )
-        return dict(zip(self.trials.forms, share.T, strict=True))
+        return dict(zip(self.trials.paths, share.T, strict=True))
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
@@ -98,7 +98,7 @@ class Suite:
         heaviest = np.argmax(np.where(np.isfinite(trials.mean), self.pooled.weights, -1.0), axis=1)
         center = trials.mean[row, heaviest]
         half = norm.ppf(0.5 + self.level / 2) * np.nan_to_num(trials.stderr[row, heaviest])
-        carry = next(i for i, f in enumerate(trials.forms) if f.first == CARRY)
+        carry = next(i for i, f in enumerate(trials.paths) if f.first == CARRY)
         return pd.DataFrame(
             {
                 "ratio": 10**trials.decades,
@@ -159,14 +159,14 @@ def _best_losses(jobs: Sequence[Job], last: int, most: int, fewest: int) -> tupl
     return tuple(name for _, name in sorted(found)[:most])
 
 
-def _ladder(job: Job, middles: Sequence[str], last: int, wide: bool) -> Ladder:
+def _ladder(job: Job, middles: Sequence[str], last: int, wide: bool) -> TaskData:
     """A row per run: the accuracy, and each middle quantity where it is known."""
     rows = job.rows[job.rows["run"].isin(job.fit_runs)]
     ends = finals(rows, last, ["accuracy"])
     for middle in middles:
         known = finals(rows, last, [middle, "accuracy"]).set_index("run")[middle]
         ends[middle] = ends["run"].map(known)
-    return Ladder(ends, job.chance or 0.0, _checkpoints(rows, middles), wide)
+    return TaskData(ends, job.chance or 0.0, _checkpoints(rows, middles), wide)
 
 
 def _checkpoints(rows: pd.DataFrame, middles: Sequence[str]) -> pd.DataFrame | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from benchcast.reports.records.forecast import BacktestForecasts
+from benchcast.reports.records.forecast import TaskBacktest
 
 from .base import sig
 from .suite import Suite
@@ -11,7 +11,7 @@ from .suite import Suite
 DIGITS = 5
 
 
-def trials(suite: Suite, family: str, task: str) -> list[BacktestForecasts]:
+def trials(suite: Suite, family: str, task: str) -> list[TaskBacktest]:
     """Every forecast of the ladder's own runs from cheaper ones whose truth is known; none is no entry."""
     rows, made = suite.trials.rows, suite.calibrated
     actual = rows["actual"].to_numpy(dtype=float)
@@ -27,4 +27,4 @@ def trials(suite: Suite, family: str, task: str) -> list[BacktestForecasts]:
         "actual": actual,
     }
     columns = {name: tuple(sig(float(v), DIGITS) for v in values[keep]) for name, values in series.items()}
-    return [BacktestForecasts(recipe="auto", family=family, task=task, run=tuple(map(str, rows["run"][keep])), **columns)]
+    return [TaskBacktest(recipe="auto", family=family, task=task, run=tuple(map(str, rows["run"][keep])), **columns)]

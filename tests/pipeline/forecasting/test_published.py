@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from benchcast.core.config import Config, load
 from benchcast.data import schema
-from benchcast.data.sources.published import model_ladder, overtraining
+from benchcast.data.sources.model_ladder import reader as model_ladder
+from benchcast.data.sources.overtraining import reader as overtraining
 from benchcast.forecasting import run as forecast
 from benchcast.reports.records.forecast import Forecast, Result
 from worlds.ladders import ROOT, published
@@ -50,12 +51,12 @@ def test_over_training_to_three_significant_digits() -> None:
             f = _find(result, task, target)
             assert f.forecast is not None
             assert f.actual is not None
-            assert f.intermediate_loss is not None
+            assert f.middle is not None
             assert f.middle_actual is not None
             measured = 100 * abs(f.actual - f.forecast) / (1 - f.actual)
             # half a unit of the third digit, and the rounding of the expected figure itself
             assert measured == pytest.approx(expected, rel=1e-3), (target, task)
-            assert 100 * abs(f.intermediate_loss / f.middle_actual - 1) == pytest.approx(loss, rel=1e-3)
+            assert 100 * abs(f.middle / f.middle_actual - 1) == pytest.approx(loss, rel=1e-3)
 
 
 def test_over_training_runs_every_task_mix_and_target_of_the_folder() -> None:

@@ -31,10 +31,10 @@ def test_the_forecast_is_the_composed_curve(chain: Chain) -> None:
 def test_interval_equals_a_monte_carlo_of_both_stages(chain: Chain, flops: float) -> None:
     """200,000 draws: the loss from stage one with its noise, the score from stage two at that loss with its noise."""
     rng = np.random.default_rng(0)
-    first = chain.first.spread([[flops]])
-    loss = first.mean[0] + first.total[0] * student.rvs(first.dof, size=200_000, random_state=rng)
-    second = chain.second.spread(np.maximum(loss, 0)[:, None])
-    score = second.mean + second.total * student.rvs(second.dof, size=len(loss), random_state=rng)
+    first = chain.first.predict_distribution([[flops]])
+    loss = first.mean[0] + first.std[0] * student.rvs(first.dof, size=200_000, random_state=rng)
+    second = chain.second.predict_distribution(np.maximum(loss, 0)[:, None])
+    score = second.mean + second.std * student.rvs(second.dof, size=len(loss), random_state=rng)
     low, high = np.quantile(np.clip(score, 0, 1), [0.05, 0.95])
     found = chain.forecast([[flops]], 0.9)
     assert found.low[0] == pytest.approx(low, abs=0.003)
