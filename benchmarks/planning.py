@@ -43,7 +43,9 @@ def porian(folder: Path) -> bool:
     for curve in CURVES:
         found = isoflop(budgets, curve, draws=1000)
         slopes[curve] = found.size.slope
-        parts.append(f"{curve} {found.size.slope:.4f} ({', '.join(f'{v:.3f}' for v in between(found.size.slopes))})")
+        parts.append(
+            f"{curve} {found.size.slope:.4f} ({', '.join(f'{v:.3f}' for v in central_interval(found.size.slopes))})"
+        )
     seconds = time.process_time() - began
     missed = abs(slopes["akima"] - 0.496) > 0.003 or abs(slopes["parabola"] - 0.515) > 0.003 or seconds > 3
     print(f"isoFLOP exponent of N*, 12 budgets, 1,000 draws each: {'; '.join(parts)}; {seconds:.2f} s for the three")
@@ -60,7 +62,7 @@ def steplaw(folder: Path) -> bool:
         [table.loc[table["N"].eq(a) & table["D"].eq(b), "M"].iloc[0] * b for a, b in zip(n, d, strict=True)]
     )
     parts = []
-    for name, law in hyper.PUBLISHED.items():
+    for name, law in hyper.PUBLISHED_RULES.items():
         lr, batch = law.at(n, d, flops)
         best = np.mean([s.loss(a, b) / s.best - 1 for s, a, b in zip(made, lr, batch, strict=True)])
         parts.append(

@@ -9,41 +9,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .forecast.chain import Chain
+    from .laws.accuracy.compute_sigmoid import FLOPsToAccuracy
+    from .laws.accuracy.direct_accuracy import DirectAccuracy
+    from .laws.accuracy.exponential_error import LossToError
+    from .laws.accuracy.loss_sigmoid import NLLToAccuracy
     from .laws.base import Law
-    from .laws.broken_power import BrokenPower
-    from .laws.chinchilla import ChinchillaLoss
-    from .laws.compute_sigmoid import FLOPsToAccuracy
-    from .laws.deepseek import DeepSeekLoss
-    from .laws.direct_accuracy import DirectAccuracy
-    from .laws.exponential_error import LossToError
-    from .laws.floored_power import FlooredPower
-    from .laws.kaplan import KaplanLoss
-    from .laws.log_linear import FLOPsToNLL
-    from .laws.loss_sigmoid import NLLToAccuracy
-    from .laws.overtraining import OvertrainedLoss
-    from .laws.pure_power import PurePower
-    from .laws.task_loss import TaskLoss
+    from .laws.loss.broken_power import BrokenPower
+    from .laws.loss.chinchilla import ChinchillaLoss
+    from .laws.loss.deepseek import DeepSeekLoss
+    from .laws.loss.floored_power import FlooredPower
+    from .laws.loss.kaplan import KaplanLoss
+    from .laws.loss.log_linear import FLOPsToNLL
+    from .laws.loss.overtraining import OvertrainedLoss
+    from .laws.loss.pure_power import PurePower
+    from .laws.loss.task_loss import TaskLoss
     from .planning.critical_batch import StepsLoss
     from .planning.trajectory import AnnealedLoss
 
     LAWS: tuple[type[Law], ...]
 
 _HOMES = {
-    "BrokenPower": "laws.broken_power",
+    "BrokenPower": "laws.loss.broken_power",
     "Chain": "forecast.chain",
-    "ChinchillaLoss": "laws.chinchilla",
-    "FLOPsToAccuracy": "laws.compute_sigmoid",
+    "ChinchillaLoss": "laws.loss.chinchilla",
+    "FLOPsToAccuracy": "laws.accuracy.compute_sigmoid",
     "StepsLoss": "planning.critical_batch",
-    "DeepSeekLoss": "laws.deepseek",
-    "DirectAccuracy": "laws.direct_accuracy",
-    "LossToError": "laws.exponential_error",
-    "FlooredPower": "laws.floored_power",
-    "KaplanLoss": "laws.kaplan",
-    "FLOPsToNLL": "laws.log_linear",
-    "OvertrainedLoss": "laws.overtraining",
-    "PurePower": "laws.pure_power",
-    "NLLToAccuracy": "laws.loss_sigmoid",
-    "TaskLoss": "laws.task_loss",
+    "DeepSeekLoss": "laws.loss.deepseek",
+    "DirectAccuracy": "laws.accuracy.direct_accuracy",
+    "LossToError": "laws.accuracy.exponential_error",
+    "FlooredPower": "laws.loss.floored_power",
+    "KaplanLoss": "laws.loss.kaplan",
+    "FLOPsToNLL": "laws.loss.log_linear",
+    "OvertrainedLoss": "laws.loss.overtraining",
+    "PurePower": "laws.loss.pure_power",
+    "NLLToAccuracy": "laws.accuracy.loss_sigmoid",
+    "TaskLoss": "laws.loss.task_loss",
     "AnnealedLoss": "planning.trajectory",
 }
 _LAWS = (

@@ -14,8 +14,8 @@ from benchcast.reports.figures import panels as figures
 from benchcast.stages import LAWS, FLOPsToAccuracy, NLLToAccuracy
 from benchcast.stages.forecast.rolling_origin import RollingOrigin
 from benchcast.stages.forecast.scoring_rules import interval_score
-from benchcast.stages.planning.allocation import between
-from benchcast.stages.planning.isoflop import Budget, isoflop
+from benchcast.stages.planning.allocation import central_interval
+from benchcast.stages.planning.isoflop import SweepBudget, isoflop
 from scipy.stats import norm
 
 BAD_HUBER = (-1, 0, math.nan, math.inf, "0.1", True)
@@ -52,7 +52,7 @@ def test_a_level_that_is_none_is_refused(level: Any) -> None:
     law = NLLToAccuracy().fit(X, y)
     for ask in (
         lambda: law.interval(X, level),
-        lambda: between(y, level),
+        lambda: central_interval(y, level),
         lambda: interval_score(y, y, y, level),
     ):
         with pytest.raises(ValueError, match="level"):
@@ -67,7 +67,7 @@ def test_counts_and_kinds_are_checked() -> None:
             law.resample(X, y, **wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="fewest"):
         RollingOrigin(fewest=0).get_n_splits(X)
-    budgets = tuple(Budget(c, np.log([1e6, 2e6, 4e6, 8e6]), np.array([1.0, 0.9, 0.9, 1.0])) for c in (1e17, 1e18))
+    budgets = tuple(SweepBudget(c, np.log([1e6, 2e6, 4e6, 8e6]), np.array([1.0, 0.9, 0.9, 1.0])) for c in (1e17, 1e18))
     for given, says in (({"draws": 0}, "draws"), ({"noise": -1.0}, "noise"), ({"curve": "line"}, "curve")):
         with pytest.raises(ValueError, match=says):
             isoflop(budgets, **given)  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_flatness_of_a_sweep_follows_the_level() -> None:
     rng = np.random.default_rng(0)
     sizes = np.log(1e8 * np.geomspace(0.25, 4, 7))
     budgets = tuple(
-        Budget(c, sizes + 0.5 * i, 1 + 0.05 * (sizes - sizes.mean()) ** 2 + rng.normal(0, 1e-3, 7))
+        SweepBudget(c, sizes + 0.5 * i, 1 + 0.05 * (sizes - sizes.mean()) ** 2 + rng.normal(0, 1e-3, 7))
         for i, c in enumerate((1e18, 1e19, 1e20))
     )
     narrow, wide = (isoflop(budgets, level=level).growth[0.001] for level in (0.6, 0.9))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from benchcast.stages.compute.architecture import CONVENTIONS as FLOP_CONVENTIONS
-from benchcast.stages.compute.budget import Budget, budget
+from benchcast.stages.compute.budget import TrainingBudget, complete_budget
 from benchcast.stages.fit import checks
 from pydantic import (
     AfterValidator,
@@ -23,8 +23,10 @@ from pydantic import (
 
 from . import config_faults, reading, units
 from .errors import Fault, FaultsError
+from .plugins import plugins
 
 T = TypeVar("T", bound=BaseModel)
+SOURCES = tuple(plugins("data.sources", "SOURCE"))
 
 
 class Strict(BaseModel):
@@ -83,9 +85,7 @@ Bounds = Annotated[float | tuple[float, float], AfterValidator(_bounds)]
 class DataSettings(Strict):
     """``data``: where the ladder table comes from."""
 
-    source: Literal[
-        "demo", "table", "lm_eval", "lighteval", "every_eval_ever", "trainer", "wandb", "overtraining", "model_ladder"
-    ]
+    source: Literal[SOURCES]  # type: ignore[valid-type]
     path: Path | None = Field(default=None, description="file or folder; --data on the command line overrides it")
 
 
@@ -116,7 +116,7 @@ class Target(Strict):
             self._check_units(self.budget())
         return self
 
-    def _check_units(self, whole: Budget) -> None:
+    def _check_units(self, whole: TrainingBudget) -> None:
         """A model of 70 parameters on 1400 tokens was meant in billions: a fault that says so."""
         wrong = None
         if self.params is not None or self.tokens is not None:
@@ -128,9 +128,9 @@ class Target(Strict):
         if wrong:
             raise ValueError(wrong)
 
-    def budget(self) -> Budget:
+    def budget(self) -> TrainingBudget:
         """C, N and D of a target given by numbers."""
-        return budget(self.flops, self.params, self.tokens, self.token_multiplier)
+        return complete_budget(self.flops, self.params, self.tokens, self.token_multiplier)
 
 
 def _loss(name: str) -> str:

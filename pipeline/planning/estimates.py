@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from benchcast.reports.records.plan import Estimate, FitReport, Growth
 from benchcast.stages.fit.newton import Array
-from benchcast.stages.planning.allocation import Draws, between
+from benchcast.stages.planning.allocation import ParameterDraws, central_interval
 from scipy.stats import norm
 
 FORMS = {
@@ -23,8 +23,8 @@ class Basis:
     """The law that a plan stands on: its values (1,) and draws (k,), and where they come from."""
 
     form: str
-    values: Draws
-    draws: Draws
+    values: ParameterDraws
+    draws: ParameterDraws
     method: str
     source: str
     interval: str
@@ -34,7 +34,7 @@ class Basis:
 
 def estimate(value: float, draws: Array, level: float) -> Estimate:
     """A value with the central interval of its draws, null for what is not finite."""
-    low, high = between(np.asarray(draws, dtype=float), level)
+    low, high = central_interval(np.asarray(draws, dtype=float), level)
     low, high = min(low, value), max(high, value)
     return Estimate(
         **{k: float(v) if np.isfinite(v) else None for k, v in (("value", value), ("low", low), ("high", high))}

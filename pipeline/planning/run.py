@@ -25,12 +25,12 @@ from benchcast.reports.records.plan import (
 )
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.laws.base import Law
-from benchcast.stages.laws.chinchilla import ChinchillaLoss
-from benchcast.stages.laws.deepseek import DeepSeekLoss
-from benchcast.stages.laws.kaplan import KaplanLoss
-from benchcast.stages.laws.overtraining import OvertrainedLoss
+from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
+from benchcast.stages.laws.loss.deepseek import DeepSeekLoss
+from benchcast.stages.laws.loss.kaplan import KaplanLoss
+from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
 from benchcast.stages.planning import allocation, published
-from benchcast.stages.planning.allocation import Draws
+from benchcast.stages.planning.allocation import ParameterDraws
 from benchcast.stages.planning.specification import specifications
 
 from ..core.config import given
@@ -110,7 +110,7 @@ def _run(config: PlanConfig, base: Path, data: Path | None) -> PlanResult:
 
 
 def _published(config: PlanConfig) -> Basis:
-    law = published.LAWS[config.published]
+    law = published.PUBLISHED_LAWS[config.published]
     what = "4,000 pair resamples" if law.covariance else "what the printed digits leave open"
     return Basis(
         law.form,
@@ -195,7 +195,7 @@ def _answer(basis: Basis, flops: float, level: float) -> Answer:
 def _literature(config: PlanConfig, flops: float) -> list[Answer]:
     """The other published laws at the same budget."""
     found = []
-    for law in published.LAWS.values():
+    for law in published.PUBLISHED_LAWS.values():
         if config.data is None and law.name == config.published:
             continue
         if law.form == "power":
@@ -256,7 +256,7 @@ def _deviations(basis: Basis, flops: float, level: float) -> list[Deviation]:
 def _growth(basis: Basis, level: float) -> list[Growth]:
     """Exponents of the law's own optimum, from its closed form at two budgets."""
 
-    def exponent(p: Draws) -> Array:
+    def exponent(p: ParameterDraws) -> Array:
         low, high = (allocation.SPLITS[basis.form](p, c).size for c in (1e21, 1e22))
         return np.asarray(np.log10(high / low))
 

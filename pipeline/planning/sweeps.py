@@ -11,7 +11,7 @@ from benchcast.reports.records.account import Account
 from benchcast.reports.records.plan import Answer, BudgetCurve, Growth, Hyper, HyperGroup, IsoFLOPReport
 from benchcast.stages.planning import allocation, isoflop_bias
 from benchcast.stages.planning import hyperparams as hyper
-from benchcast.stages.planning.allocation import Draws
+from benchcast.stages.planning.allocation import ParameterDraws
 from benchcast.stages.planning.envelope import envelope
 from benchcast.stages.planning.isoflop import CURVES, IsoFLOP, isoflop, sweep
 
@@ -32,7 +32,9 @@ class Sweep:
     per_pair: float = 6.0  # FLOPs of a parameter and a token, as the table counts them
 
 
-def isoflop_report(config: PlanConfig, table: pd.DataFrame, form: str, values: Draws, account: Account) -> Sweep | None:
+def isoflop_report(
+    config: PlanConfig, table: pd.DataFrame, form: str, values: ParameterDraws, account: Account
+) -> Sweep | None:
     """The isoFLOP analysis where the table is a sweep of finished runs, else None; the account says why not."""
     if "run" in table and table["run"].duplicated().any():
         account.note("no isoFLOP analysis: the table has several rows of a run, not finished runs only")
@@ -153,7 +155,7 @@ def hyperparams(
                     source="form: Step Law (arXiv 2503.04715)",
                 )
             )
-        for law_ in hyper.PUBLISHED.values():
+        for law_ in hyper.PUBLISHED_RULES.values():
             lr, batch = law_.at(n, d, np.array(flops))
             lrs, batches = law_.at(drawn.size, drawn.tokens, np.array(flops), len(drawn.size), config.seed)
             found.append(
@@ -182,7 +184,7 @@ def _sweep_table(config: PlanConfig, base: Path, account: Account) -> pd.DataFra
 
 def _fit_hyper(
     made: list[hyper.Surface], config: PlanConfig, draws: int = 500
-) -> tuple[hyper.FittedHyperLaw, list[hyper.FittedHyperLaw], float]:
+) -> tuple[hyper.FittedHyperparameterLaw, list[hyper.FittedHyperparameterLaw], float]:
     """The law, laws of resampled groups, and its mean regret with each size held out."""
     sizes = {(s.params, s.tokens) for s in made}
     if len({n for n, _ in sizes}) < 2 or len(made) < 5:

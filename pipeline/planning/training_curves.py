@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account
 from benchcast.reports.records.plan import BatchReport, CurveOverlay, Reach, ScheduleReport
-from benchcast.stages.planning.critical_batch import Unraveled, unravel
+from benchcast.stages.planning.critical_batch import CriticalBatchFit, fit_critical_batch
 from benchcast.stages.planning.trajectory import fit_schedules
 
 from ..core.errors import InputError
@@ -35,7 +35,7 @@ def batch_report(config: PlanConfig, base: Path, account: Account) -> BatchRepor
         needed = ("params", "batch_size", "step", "loss")
         table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
     try:
-        found = unravel(table, seed=config.seed, level=config.level)
+        found = fit_critical_batch(table, seed=config.seed, level=config.level)
     except ValueError as error:
         raise InputError(f"batches: {error}") from None
     level = config.level
@@ -58,7 +58,7 @@ def batch_report(config: PlanConfig, base: Path, account: Account) -> BatchRepor
     )
 
 
-def _reaches(found: Unraveled, table: pd.DataFrame, loss: float) -> list[Reach]:
+def _reaches(found: CriticalBatchFit, table: pd.DataFrame, loss: float) -> list[Reach]:
     """Steps and tokens to the middle loss at batches around the critical one, largest model: time against compute."""
     params = float(table["params"].max())
     batch = np.array(MULTIPLES) * float(found.critical_batch(loss))
@@ -67,7 +67,7 @@ def _reaches(found: Unraveled, table: pd.DataFrame, loss: float) -> list[Reach]:
     return [Reach(params=params, loss=loss, batch_size=b, steps=s, tokens=t) for b, s, t in rows]
 
 
-def _overlays(found: Unraveled, table: pd.DataFrame) -> list[CurveOverlay]:
+def _overlays(found: CriticalBatchFit, table: pd.DataFrame) -> list[CurveOverlay]:
     overlays = []
     for (params, batch), run in table.groupby(["params", "batch_size"]):
         run = _thin(run.sort_values("step"))

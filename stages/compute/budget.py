@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Budget:
+class TrainingBudget:
     """A training run as the laws see it: C in FLOPs, N in parameters, D in tokens; N and D may be unknown."""
 
     flops: float
@@ -20,12 +20,12 @@ class Budget:
         return self.tokens / self.params if self.tokens and self.params else None
 
 
-def budget(
+def complete_budget(
     flops: float | None = None,
     params: float | None = None,
     tokens: float | None = None,
     token_multiplier: float | None = None,
-) -> Budget:
+) -> TrainingBudget:
     """Complete a target from what is given: FLOPs, or (N, D), or (N, M), or (C, M), or (C, N), or (C, D).
 
     Uses C = 6ND (Kaplan et al., arXiv 2001.08361, section 2.1) for whatever is missing; given values are kept.
@@ -56,4 +56,4 @@ def budget(
         if not (params and tokens):
             raise ValueError("give flops, or two of params, tokens and token_multiplier")
         flops = 6 * params * tokens
-    return Budget(flops, params, tokens)
+    return TrainingBudget(flops, params, tokens)

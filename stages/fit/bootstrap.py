@@ -12,15 +12,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .newton import Array, Ends, Mask, Problem, search
+from .newton import Array, Mask, Problem, SearchResults, search
 
 Kind = Literal["pairs", "runs", "wild"]
-FAR = 2.0  # standard deviations from the median of all resamples at which an end is looked at again
+OUTLIER_STDS = 2.0  # standard deviations from the median of all resamples at which an end is looked at again
 BLOCK = 24_000  # observations times resamples searched at once: what fits the processor's cache
 
 
 @dataclass(frozen=True)
-class Resamples:
+class BootstrapResults:
     """Estimates of k resamples: ``theta`` (k, p) on the search scale, objective (k,), and what is left of the gradient.
 
     ``at_optimum`` (k,) says where the search converged; ``moved`` (k,) where it took a second start to get there.
@@ -42,7 +42,7 @@ def resample(
     others: Array | None = None,
     seed: int = 0,
     counts: NDArray[np.generic] | None = None,
-) -> Resamples:
+) -> BootstrapResults:
     """Refit ``problem`` on ``n`` resamples from its optimum ``theta`` (p,), or from ``others`` (m, p) if that fails.
 
     Parameters
@@ -57,7 +57,7 @@ def resample(
     ids = np.arange(size) if groups is None else np.unique(groups, return_inverse=True)[1]
     total = n if counts is None else len(counts)
     block = max(1, BLOCK // size)
-    found = _Found(total, theta)
+    found = _BestSearches(total, theta)
     doubts: list[tuple[NDArray[np.int64], Problem]] = []
     for first in range(0, total, block):
         rows = np.arange(first, min(first + block, total))
@@ -73,10 +73,10 @@ def resample(
         doubts.append((rows[doubt], copy.rows(doubt)))
     for start in () if others is None else others:
         _retry(found, doubts, start, block)
-    return Resamples(found.theta, found.cost, found.gradient, found.at_optimum, found.moved)
+    return BootstrapResults(found.theta, found.cost, found.gradient, found.at_optimum, found.moved)
 
 
-class _Found:
+class _BestSearches:
     """Ends of all resamples, filled block by block."""
 
     def __init__(self, n: int, theta: Array) -> None:
@@ -84,7 +84,7 @@ class _Found:
         self.cost, self.gradient = np.full(n, np.inf), np.full(n, np.inf)
         self.at_optimum, self.moved = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
-    def keep(self, rows: NDArray[np.int64], ends: Ends) -> None:
+    def keep(self, rows: NDArray[np.int64], ends: SearchResults) -> None:
         """Take what is lower, or equally low and converged where nothing had."""
         lower = ends.cost < self.cost[rows] * (1 - 1e-9)
         better = lower | (~self.at_optimum[rows] & ends.converged & (ends.cost <= self.cost[rows]))
@@ -94,7 +94,7 @@ class _Found:
         self.gradient[where], self.at_optimum[where] = ends.gradient[better], ends.converged[better]
 
 
-def _retry(found: _Found, doubts: list[tuple[NDArray[np.int64], Problem]], start: Array, block: int) -> None:
+def _retry(found: _BestSearches, doubts: list[tuple[NDArray[np.int64], Problem]], start: Array, block: int) -> None:
     """Search the doubtful resamples from another start, gathered into blocks again.
 
     About one in a thousand is trapped in a second basin or stalls between two; those are the ones that did not converge
@@ -118,7 +118,7 @@ def _retry(found: _Found, doubts: list[tuple[NDArray[np.int64], Problem]], start
 def _far(theta: Array) -> Mask:
     """Which ends lie far from the median of the others in any parameter."""
     spread = theta - np.median(theta, axis=0)
-    return np.asarray(np.any(np.abs(spread) > FAR * np.maximum(np.std(theta, axis=0), 1e-12), axis=1))
+    return np.asarray(np.any(np.abs(spread) > OUTLIER_STDS * np.maximum(np.std(theta, axis=0), 1e-12), axis=1))
 
 
 def _draw(units: NDArray[np.generic], k: int, rng: np.random.Generator) -> Array:

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .newton import FIXED, SAME, Array, Ends, Mask, Problem, columns, search
+from .newton import FIXED_WIDTH, OBJECTIVE_RTOL, Array, Mask, Problem, SearchResults, broadcast_params, search
 
 Status = Literal["converged", "bound hit", "abnormal"]
-SEARCHED = 6  # at most this many seeds are searched from; the rest are only ranked
+SEARCHED_SEEDS = 6  # at most this many seeds are searched from; the rest are only ranked
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ def _best(problem: Problem, seeds: Array) -> Array:
     seeds = np.clip(seeds, problem.lower, problem.upper)
     with np.errstate(all="ignore"):
         order = np.argsort(problem.cost(seeds), kind="stable")
-    return np.asarray(seeds[order[:SEARCHED]])
+    return np.asarray(seeds[order[:SEARCHED_SEEDS]])
 
 
-def _described(problem: Problem, ends: Ends, groups: NDArray[np.generic] | None) -> Fit:
+def _described(problem: Problem, ends: SearchResults, groups: NDArray[np.generic] | None) -> Fit:
     best = int(np.argmin(ends.cost))
     theta, lowest = ends.theta[best], float(ends.cost[best])
-    same = ends.cost <= lowest * (1 + SAME) + 1e-18
+    same = ends.cost <= lowest * (1 + OBJECTIVE_RTOL) + 1e-18
     others = np.flatnonzero(~same & np.isfinite(ends.cost))
     second = int(others[np.argmin(ends.cost[others])]) if len(others) else None
     at_bound = _at_bound(theta, problem)
@@ -103,7 +103,7 @@ def _described(problem: Problem, ends: Ends, groups: NDArray[np.generic] | None)
 
 def _at_bound(theta: Array, problem: Problem) -> Mask:
     # A fixed parameter (equal bounds) is not "hit": it was never free.
-    free = problem.upper - problem.lower > FIXED
+    free = problem.upper - problem.lower > FIXED_WIDTH
     low = np.abs(theta - problem.lower) <= 1e-6 * np.maximum(1.0, np.abs(theta))
     high = np.abs(theta - problem.upper) <= 1e-6 * np.maximum(1.0, np.abs(theta))
     return np.asarray(free & (low | high))
@@ -117,11 +117,11 @@ def _uncertainty(problem: Problem, theta: Array, groups: NDArray[np.generic] | N
     leave open, or push against a bound, widens the interval by what its range allows, instead of being taken for known.
     """
     with np.errstate(all="ignore"):
-        value, every = problem.derive(columns(theta[None]), problem.x)
+        value, every = problem.derive(broadcast_params(theta[None]), problem.x)
     used = problem.weight > 0
     r, jac, w = (value[0] - problem.observed)[used], every[0][used], problem.weight[used]
     width = problem.upper - problem.lower
-    free = width > FIXED
+    free = width > FIXED_WIDTH
     n, p = len(r), int(free.sum())
     covariance = np.zeros((len(theta), len(theta)))
     ids = np.arange(n) if groups is None else np.unique(np.asarray(groups)[used], return_inverse=True)[1]

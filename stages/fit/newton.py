@@ -22,14 +22,25 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-FIXED = 1e-8  # bounds closer than this mean a fixed parameter
-STEPS = 200  # a search that needs more has lost its way
-AGREED = 3  # steps that are left to the others once half of a fit's searches have met at the lowest point so far
-CREEP, CREEPING = 15, 1e-6  # a search is given up that gained less than this share of its objective in so many steps
-PATIENCE = 2  # searches on different data end when others take this many times the steps that half of them took
-OWN = {"x": 3, "observed": 2, "weight": 2, "lower": 2, "upper": 2}  # dimensions where every search has its own
-DONE = 1e-15  # the step would lower the objective by less than this share of it
-SAME = 1e-6  # relative difference in the objective below which two searches ended at the same optimum
+FIXED_WIDTH = 1e-8  # bounds closer than this mean a fixed parameter
+MAX_STEPS = 200  # a search that needs more has lost its way
+AGREEMENT_GRACE = (
+    3  # steps that are left to the others once half of a fit's searches have met at the lowest point so far
+)
+STALL_STEPS, STALL_RTOL = (
+    15,
+    1e-6,
+)  # a search is given up that gained less than this share of its objective in so many steps
+LAGGARD_FACTOR = 2  # searches on different data end when others take this many times the steps that half of them took
+PER_SEARCH_NDIM = {
+    "x": 3,
+    "observed": 2,
+    "weight": 2,
+    "lower": 2,
+    "upper": 2,
+}  # dimensions where every search has its own
+GAIN_RTOL = 1e-15  # the step would lower the objective by less than this share of it
+OBJECTIVE_RTOL = 1e-6  # relative difference in the objective below which two searches ended at the same optimum
 
 
 @dataclass(frozen=True)
@@ -58,18 +69,18 @@ class Problem:
     linear: tuple[int, ...] = ()
 
     @property
-    def own(self) -> list[str]:
+    def per_search_fields(self) -> list[str]:
         """In what the searches differ."""
-        return [name for name, dimensions in OWN.items() if getattr(self, name).ndim == dimensions]
+        return [name for name, dimensions in PER_SEARCH_NDIM.items() if getattr(self, name).ndim == dimensions]
 
     def rows(self, keep: NDArray[np.generic]) -> Problem:
         """The searches ``keep`` only."""
-        data = {name: getattr(self, name)[keep] for name in self.own}
+        data = {name: getattr(self, name)[keep] for name in self.per_search_fields}
         return replace(self, **data) if data else self
 
     def cost(self, theta: Array) -> Array:
         """The objective at ``theta`` (k, p), (k,); infinite where the law overflows."""
-        return self._total(self.value(columns(theta), self.x) - self.observed)
+        return self._total(self.value(broadcast_params(theta), self.x) - self.observed)
 
     def _total(self, r: Array) -> Array:
         if self.huber is None:
@@ -82,7 +93,7 @@ class Problem:
 
     def quadratic(self, theta: Array) -> Quadratic:
         """Objective (k,), gradient (k, p), Hessian and majorising Hessian (k, p, p) at ``theta`` (k, p)."""
-        value, jac = self.derive(columns(theta), self.x)
+        value, jac = self.derive(broadcast_params(theta), self.x)
         r = value - self.observed
         weight = np.atleast_2d(self.weight)
         if self.huber is None:
@@ -117,7 +128,7 @@ class Quadratic:
 
 
 @dataclass(frozen=True)
-class Ends:
+class SearchResults:
     """Where k searches ended: parameters (k, p), objective (k,), scaled gradient (k,), and whether it vanished."""
 
     theta: Array
@@ -125,18 +136,18 @@ class Ends:
     gradient: Array
     converged: Mask
 
-    def rows(self, keep: NDArray[np.generic]) -> Ends:
+    def rows(self, keep: NDArray[np.generic]) -> SearchResults:
         """The searches ``keep`` only."""
-        return Ends(self.theta[keep], self.cost[keep], self.gradient[keep], self.converged[keep])
+        return SearchResults(self.theta[keep], self.cost[keep], self.gradient[keep], self.converged[keep])
 
 
-def search(problem: Problem, start: Array, owner: NDArray[np.int_] | None = None) -> Ends:
+def search(problem: Problem, start: Array, owner: NDArray[np.int_] | None = None) -> SearchResults:
     """Minimise from every row of ``start`` (k, p) at once, inside the bounds.
 
     ``owner`` (k,) numbers the fit that each search belongs to: those of one fit have the same data, and end when they
     have met. None: all belong to one fit or, where the problem has rows for every search, each to one of its own.
     """
-    if owner is None and not problem.own:
+    if owner is None and not problem.per_search_fields:
         owner = np.zeros(len(start), dtype=int)
     theta = np.clip(start, problem.lower, problem.upper)
     with np.errstate(all="ignore"):
@@ -145,9 +156,9 @@ def search(problem: Problem, start: Array, owner: NDArray[np.int_] | None = None
         converged = np.zeros(len(theta), dtype=bool)
         live = np.flatnonzero(np.isfinite(now.cost))
         noise = 1e-28 * np.sum(problem.weight * problem.observed**2, axis=-1)
-        deadline = _Deadline(owner, len(theta))
+        deadline = _EarlyStopping(owner, len(theta))
         before = now.cost.copy()
-        for count in range(STEPS):
+        for count in range(MAX_STEPS):
             live = live[deadline.reached(count, converged, now.cost)[live] >= count]
             if not len(live):
                 break
@@ -165,36 +176,36 @@ def search(problem: Problem, start: Array, owner: NDArray[np.int_] | None = None
             damping[live] = _damp(damping[live], drop / np.maximum(gain, 1e-300), better)
             floor = noise[live] if noise.ndim else noise
             # A settled search has nothing to gain from a full step; a stuck one is not to be moved by any step.
-            settled = (np.abs(gain) <= DONE * part.cost) & (damping[live] < 1e-2) | (now.cost[live] <= floor)
+            settled = (np.abs(gain) <= GAIN_RTOL * part.cost) & (damping[live] < 1e-2) | (now.cost[live] <= floor)
             converged[live[settled]] = True
             live = live[~settled & (damping[live] < 1e10)]
-            if owner is not None and count % CREEP == CREEP - 1:
+            if owner is not None and count % STALL_STEPS == STALL_STEPS - 1:
                 # A valley without a floor (a sigmoid through points at chance) would take all steps and end nowhere.
-                live = live[before[live] - now.cost[live] > CREEPING * now.cost[live]]
+                live = live[before[live] - now.cost[live] > STALL_RTOL * now.cost[live]]
                 before = now.cost.copy()
         gradient = scaled_gradient(problem, theta, now)
-    return Ends(theta, now.cost, gradient, converged | (gradient < 1e-6))
+    return SearchResults(theta, now.cost, gradient, converged | (gradient < 1e-6))
 
 
-class _Deadline:
+class _EarlyStopping:
     """The step after which a search is given up, because the others of its fit have met, or are long done."""
 
     def __init__(self, owner: NDArray[np.int_] | None, k: int) -> None:
         self.fits = None if owner is None else np.unique(owner, return_inverse=True)[1]
         self.searches = np.array([k]) if self.fits is None else np.bincount(self.fits)
-        self.last = np.full(len(self.searches), STEPS)
+        self.last = np.full(len(self.searches), MAX_STEPS)
 
     def reached(self, count: int, converged: Mask, cost: Array) -> NDArray[np.int_]:
         """The last step of every search, (k,), as known at step ``count``."""
         if self.fits is None:
-            if self.last[0] == STEPS and self.searches[0] > 2 and 2 * converged.sum() >= self.searches[0]:
-                self.last[0] = PATIENCE * count + 5
+            if self.last[0] == MAX_STEPS and self.searches[0] > 2 and 2 * converged.sum() >= self.searches[0]:
+                self.last[0] = LAGGARD_FACTOR * count + 5
             return np.broadcast_to(self.last, len(cost))
         lowest = np.full(len(self.searches), np.inf)
         np.minimum.at(lowest, self.fits, cost)
-        met = np.bincount(self.fits, converged & (cost <= lowest[self.fits] * (1 + SAME)), len(lowest))
-        agreed = (self.last == STEPS) & (self.searches > 2) & (2 * met >= self.searches)
-        self.last[agreed] = count + AGREED
+        met = np.bincount(self.fits, converged & (cost <= lowest[self.fits] * (1 + OBJECTIVE_RTOL)), len(lowest))
+        agreed = (self.last == MAX_STEPS) & (self.searches > 2) & (2 * met >= self.searches)
+        self.last[agreed] = count + AGREEMENT_GRACE
         return self.last[self.fits]
 
 
@@ -286,13 +297,13 @@ def _damp(damping: Array, ratio: Array, better: Mask) -> Array:
 
 def _held(problem: Problem, theta: Array, gradient: Array) -> Mask:
     """Parameters that stay where they are: fixed, or at a bound that the gradient pushes against, (k, p)."""
-    fixed = problem.upper - problem.lower <= FIXED
+    fixed = problem.upper - problem.lower <= FIXED_WIDTH
     low = (theta <= problem.lower) & (gradient > 0)
     high = (theta >= problem.upper) & (gradient < 0)
     return np.asarray(fixed | low | high)
 
 
-def columns(theta: Array) -> Array:
+def broadcast_params(theta: Array) -> Array:
     """(k, p) to (p, k, 1): what a law's formula broadcasts."""
     return theta.T[:, :, None]
 

@@ -7,7 +7,7 @@ import numpy as np
 from .newton import Array
 
 
-def linear_part(design: Array, target: Array, weight: Array, nonnegative: bool = True) -> Array:
+def solve_linear_params(design: Array, target: Array, weight: Array, nonnegative: bool = True) -> Array:
     """Weighted least squares for k designs at once.
 
     Parameters

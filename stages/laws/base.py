@@ -19,11 +19,13 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..fit import checks
-from ..fit.bootstrap import Kind, Resamples, resample
+from ..fit.bootstrap import BootstrapResults, Kind, resample
 from ..fit.estimate import Fit, fit
 from ..fit.newton import Array, Problem
+from ..notices import Notice
+from ..notices import laws as notices
 
-RETRIES = 2  # seeds that a resample is searched from again where its first searches leave a doubt
+RETRY_SEEDS = 2  # seeds that a resample is searched from again where its first searches leave a doubt
 
 
 @dataclass(frozen=True)
@@ -36,22 +38,22 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Spread:
+class PredictiveDistribution:
     """Predictive distribution at m points on the link scale: Student t around ``mean`` (m,).
 
-    ``curve`` is the standard error of the fitted curve, ``noise`` the residual standard deviation of a new
+    ``curve_stderr`` is the standard error of the fitted curve, ``noise_std`` the residual standard deviation of a new
     observation; the two are kept apart because they answer different questions.
     """
 
     mean: Array
-    curve: Array
-    noise: float
+    curve_stderr: Array
+    noise_std: float
     dof: float
 
     @property
-    def total(self) -> Array:
+    def std(self) -> Array:
         """Standard deviation of a new observation, (m,)."""
-        return np.sqrt(self.curve**2 + self.noise**2)
+        return np.sqrt(self.curve_stderr**2 + self.noise_std**2)
 
 
 class Law(RegressorMixin, BaseEstimator, ABC):
@@ -71,7 +73,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         Share of the searches that met at the optimum, the scaled gradient left there, and the objective.
     runner_up_, runner_up_cost_ : ndarray (p,) or None, float
         The next best optimum that a search ended in.
-    notes_ : tuple of str
+    notes_ : tuple of Notice
         What a reader of the fit should know.
     residual_std_ : float
         On the link scale. ``dof_`` are its degrees of freedom.
@@ -96,7 +98,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _jacobian(self, theta: Array, x: Array) -> Array:
-        """Derivative of ``_curve`` by the parameters, (m, p) or (k, m, p): ``columns_of`` stacks it."""
+        """Derivative of ``_curve`` by the parameters, (m, p) or (k, m, p): ``stack_jacobian`` stacks it."""
 
     def _derive(self, theta: Array, x: Array) -> tuple[Array, Array]:
         """Curve and Jacobian; a law overrides it where the two share work."""
@@ -119,7 +121,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         """What the constructor was given, checked at the fit as scikit-learn does; a law with more adds to it."""
         checks.threshold(type(self).__name__, "huber", self.huber)
 
-    def _more_notes(self) -> tuple[str, ...]:
+    def _more_notes(self) -> tuple[Notice, ...]:
         return ()
 
     # ---- scikit-learn's contract ----
@@ -167,7 +169,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
 
     # ---- uncertainty ----
 
-    def spread(self, X: ArrayLike | pd.DataFrame) -> Spread:
+    def predict_distribution(self, X: ArrayLike | pd.DataFrame) -> PredictiveDistribution:
         """Predictive distribution at ``X`` by the delta method, on the link scale."""
         check_is_fitted(self)
         x = self._inputs(validate_data(self, self._select(X), dtype=np.float64, reset=False))
@@ -177,15 +179,15 @@ class Law(RegressorMixin, BaseEstimator, ABC):
             if self.log_link:
                 mean, jac = np.log(mean), jac / mean[:, None]
             variance = np.einsum("ij,jk,ik->i", jac, self.covariance_, jac)
-        return Spread(mean, np.sqrt(np.maximum(variance, 0.0)), self.residual_std_, self.dof_)
+        return PredictiveDistribution(mean, np.sqrt(np.maximum(variance, 0.0)), self.residual_std_, self.dof_)
 
     def interval(
         self, X: ArrayLike | pd.DataFrame, level: float = 0.9, new_observation: bool = True
     ) -> tuple[Array, Array]:
         """Central interval at ``X``: of a new observation, or of the curve itself; both (m,)."""
         checks.level(level)
-        spread = self.spread(X)
-        half = student.ppf(0.5 + level / 2, spread.dof) * (spread.total if new_observation else spread.curve)
+        spread = self.predict_distribution(X)
+        half = student.ppf(0.5 + level / 2, spread.dof) * (spread.std if new_observation else spread.curve_stderr)
         low, high = spread.mean - half, spread.mean + half
         with np.errstate(over="ignore"):  # an end beyond all numbers is infinite
             return (np.exp(low), np.exp(high)) if self.log_link else (low, high)
@@ -200,7 +202,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         seed: int = 0,
         counts: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> Resamples:
+    ) -> BootstrapResults:
         """Refit on ``n`` resamples of the data it was fitted on: pairs, whole ``groups`` ("runs"), or wild.
 
         ``theta`` (n, p) is on the search scale; ``natural`` turns it into the estimates. ``counts`` (n, len(y)) says
@@ -221,7 +223,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         with np.errstate(all="ignore"):
             seeds = self._seeds(x, target, weight)
             ranked = seeds[np.argsort(problem.cost(np.clip(seeds, problem.lower, problem.upper)), kind="stable")]
-            return resample(problem, self.theta_, n, kind, ids, ranked[:RETRIES], seed, drawn)
+            return resample(problem, self.theta_, n, kind, ids, ranked[:RETRY_SEEDS], seed, drawn)
 
     def natural(self, theta: Array) -> dict[str, Array]:
         """Parameters (k, p) of the search scale as the paper writes them, each (k,)."""
@@ -288,18 +290,18 @@ class Law(RegressorMixin, BaseEstimator, ABC):
             p.name: float(e * v if p.log else e) for p, v, e in zip(self.parameters, natural, errors, strict=True)
         }
         hit = [p.name for p, h in zip(self.parameters, found.at_bound, strict=True) if h]
-        notes = [f"{', '.join(hit)} at the bound"] if hit else []
+        notes = [notices.AT_BOUND(parameters=", ".join(hit))] if hit else []
         if found.dof <= 0:
-            notes.append(f"{n} points for {len(self.parameters)} parameters: no noise estimate, no interval")
+            notes.append(notices.NO_NOISE(points=n, parameters=len(self.parameters)))
         self.notes_ = (*notes, *self._more_notes())
 
 
-def counts(x: NDArray[np.float64]) -> Array:
+def log_count(x: NDArray[np.float64]) -> Array:
     """Logarithm of a count (FLOPs, tokens, parameters); less than one is read as one."""
     return np.log(np.maximum(x, 1.0))
 
 
-def columns_of(*parts: Array) -> Array:
+def stack_jacobian(*parts: Array) -> Array:
     """A Jacobian from its columns, each scalar, (m,) or (k, m): (m, p) or (k, m, p), stored parameter by parameter."""
     stacked = np.stack(np.broadcast_arrays(*parts), axis=-2)
     return np.asarray(np.swapaxes(stacked, -1, -2))

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from ..fit import checks
 from ..fit.newton import Array
 
-Draws = Mapping[str, Array]  # parameters by the paper's name, each (k,)
+ParameterDraws = Mapping[str, Array]  # parameters by the paper's name, each (k,)
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Split:
             "loss": self.loss,
             "token_multiplier": self.tokens / self.size,
         }
-        return {name: between(v, level) for name, v in values.items()}
+        return {name: central_interval(v, level) for name, v in values.items()}
 
 
 # Far from every run a term may be beyond all numbers: the answer is then infinite or NaN, and shown as none.
 quiet = np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore")
 
 
-def between(values: Array, level: float = 0.9) -> tuple[float, float]:
+def central_interval(values: Array, level: float = 0.9) -> tuple[float, float]:
     """Central interval of draws; NaN where they are not finite. ValueError for a level that is not between 0 and 1."""
     checks.level(level)
     finite = values[np.isfinite(values)]
@@ -52,13 +52,13 @@ def between(values: Array, level: float = 0.9) -> tuple[float, float]:
 
 
 @quiet
-def chinchilla_loss(p: Draws, size: Array, tokens: Array) -> Array:
+def chinchilla_loss(p: ParameterDraws, size: Array, tokens: Array) -> Array:
     """L(N, D) = E + A / N^alpha + B / D^beta (arXiv 2203.15556, equation 2)."""
     return np.asarray(p["E"] + p["A"] * size ** -p["alpha"] + p["B"] * tokens ** -p["beta"])
 
 
 @quiet
-def chinchilla_split(p: Draws, flops: float, per_pair: float = 6.0) -> Split:
+def chinchilla_split(p: ParameterDraws, flops: float, per_pair: float = 6.0) -> Split:
     """The least loss under C = per_pair N D, in closed form (arXiv 2203.15556, equation 4).
 
     N* = G (C/6)^a, D* = (C/6)^b / G with G = (alpha A / (beta B))^(1/(alpha+beta)), a = beta/(alpha+beta), b = 1 - a.
@@ -71,21 +71,21 @@ def chinchilla_split(p: Draws, flops: float, per_pair: float = 6.0) -> Split:
     return Split(size, tokens, chinchilla_loss(p, size, tokens))
 
 
-def chinchilla_exponents(p: Draws) -> tuple[Array, Array]:
+def chinchilla_exponents(p: ParameterDraws) -> tuple[Array, Array]:
     """Exponents of N*(C) and D*(C): a = beta / (alpha + beta) and 1 - a; each (k,)."""
     a = np.asarray(p["beta"] / (p["alpha"] + p["beta"]))
     return a, 1 - a
 
 
 @quiet
-def kaplan_loss(p: Draws, size: Array, tokens: Array) -> Array:
+def kaplan_loss(p: ParameterDraws, size: Array, tokens: Array) -> Array:
     """L(N, D) of arXiv 2001.08361, equation 1.5."""
     inner = (p["N_c"] / size) ** (p["alpha_N"] / p["alpha_D"]) + p["D_c"] / tokens
     return np.asarray(inner ** p["alpha_D"])
 
 
 @quiet
-def kaplan_split(p: Draws, flops: float, per_pair: float = 6.0) -> Split:
+def kaplan_split(p: ParameterDraws, flops: float, per_pair: float = 6.0) -> Split:
     """The least loss of Kaplan's L(N, D) under C = 6 N D, in closed form.
 
     With r = alpha_N / alpha_D the sum (N_c/N)^r + 6 D_c N / C is least at N^(r+1) = r N_c^r C / (6 D_c).
@@ -108,14 +108,14 @@ def kaplan_frontier_exponent(alpha_n: Array, alpha_s: Array, alpha_b: Array) -> 
 
 
 @quiet
-def overtrained_loss(p: Draws, size: Array, tokens: Array) -> Array:
+def overtrained_loss(p: ParameterDraws, size: Array, tokens: Array) -> Array:
     """L(C, M) of arXiv 2403.08540, equation 4, at C = 6 N D and M = D / N."""
     flops, ratio = 6 * size * tokens, tokens / size
     return np.asarray(p["E"] + (p["a"] * ratio ** p["eta"] + p["b"] * ratio ** -p["eta"]) * flops ** -p["eta"])
 
 
 @quiet
-def overtrained_split(p: Draws, flops: float, per_pair: float = 6.0) -> Split:
+def overtrained_split(p: ParameterDraws, flops: float, per_pair: float = 6.0) -> Split:
     """The least loss of the over-training law: a M^eta + b M^-eta is least at M = (b/a)^(1/(2 eta)) for every C."""
     ratio = (p["b"] / p["a"]) ** (1 / (2 * p["eta"]))
     size = np.sqrt(flops / (per_pair * ratio))
@@ -127,7 +127,7 @@ SPLITS = {"chinchilla": chinchilla_split, "kaplan": kaplan_split, "overtrained":
 
 
 @quiet
-def deviation(form: str, p: Draws, flops: float, factors: Array, per_pair: float = 6.0) -> tuple[Array, Array]:
+def deviation(form: str, p: ParameterDraws, flops: float, factors: Array, per_pair: float = 6.0) -> tuple[Array, Array]:
     """What training a model ``factors`` (m,) times the optimal size costs at the same compute.
 
     Returns
@@ -148,7 +148,7 @@ def deviation(form: str, p: Draws, flops: float, factors: Array, per_pair: float
     return loss - best.loss[:, None], waste
 
 
-def _compute_for(form: str, p: Draws, loss: float, flops: float, per_pair: float) -> float:
+def _compute_for(form: str, p: ParameterDraws, loss: float, flops: float, per_pair: float) -> float:
     """Compute whose optimal loss is ``loss``, FLOPs; at most ``flops``."""
 
     def gap(log_c: float) -> float:
@@ -162,7 +162,9 @@ def _compute_for(form: str, p: Draws, loss: float, flops: float, per_pair: float
 
 
 @quiet
-def near_optimal(form: str, p: Draws, flops: float, share: float, per_pair: float = 6.0) -> tuple[Array, Array]:
+def near_optimal(
+    form: str, p: ParameterDraws, flops: float, share: float, per_pair: float = 6.0
+) -> tuple[Array, Array]:
     """Model sizes whose loss at ``flops`` is within ``share`` (0.001 for 0.1 %) of the minimum: low and high, (k,).
 
     Bisection on log N on either side of the optimum; the loss is unimodal in log N for all the forms here.
@@ -181,7 +183,7 @@ def near_optimal(form: str, p: Draws, flops: float, share: float, per_pair: floa
     return ends[0], ends[1]
 
 
-def contour(form: str, p: Draws, loss: float, size: Array) -> Array:
+def contour(form: str, p: ParameterDraws, loss: float, size: Array) -> Array:
     """Tokens at which a model of ``size`` (m,) reaches ``loss``, one draw: (m,); NaN where it never does."""
     one = {name: np.asarray(value).reshape(-1)[:1] for name, value in p.items()}
     low, high = np.zeros(len(size)), np.full(len(size), np.log(1e30))

@@ -15,9 +15,9 @@ import pandas as pd
 from scipy.optimize import nnls
 
 from ..fit.newton import Array
-from ..fit.variable_projection import linear_part
-from ..laws.base import Law, Parameter, columns_of, counts
-from .allocation import between
+from ..fit.variable_projection import solve_linear_params
+from ..laws.base import Law, Parameter, log_count, stack_jacobian
+from .allocation import central_interval
 
 CONTOURS = 6  # losses per model size at which batches are compared
 REFUTED = 0.1  # relative misfit of the hyperbola beyond which it is not the law of these runs
@@ -52,7 +52,7 @@ class StepsLoss(Law):
     def _terms(self, theta: Array, x: Array) -> tuple[Array, Array]:
         # n = N_c^alpha_N and s = S_c^alpha_S: the constants themselves are not identified from small runs.
         log_n, alpha_n, log_s, alpha_s = theta
-        return np.exp(log_n - alpha_n * counts(x[:, 0])), np.exp(log_s - alpha_s * counts(x[:, 1]))
+        return np.exp(log_n - alpha_n * log_count(x[:, 0])), np.exp(log_s - alpha_s * log_count(x[:, 1]))
 
     def _curve(self, theta: Array, x: Array) -> Array:
         size, steps = self._terms(theta, x)
@@ -60,7 +60,7 @@ class StepsLoss(Law):
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
         size, steps = self._terms(theta, x)
-        return columns_of(size, -size * counts(x[:, 0]), steps, -steps * counts(x[:, 1]))
+        return stack_jacobian(size, -size * log_count(x[:, 0]), steps, -steps * log_count(x[:, 1]))
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-20.0, 0.0, -20.0, 1e-3]), np.array([40.0, 2.0, 40.0, 3.0])
@@ -69,18 +69,20 @@ class StepsLoss(Law):
         """Grid over both exponents; the factors follow by linear least squares on relative residuals."""
         grid = [(a, b) for a in (0.02, 0.05, 0.1, 0.2, 0.4) for b in (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)]
         alpha, beta = np.array(grid).T
-        logs = counts(x)
+        logs = log_count(x)
         middle = logs.mean(axis=0)
         size = np.exp(-alpha[:, None] * (logs[:, 0] - middle[0]))
         steps = np.exp(-beta[:, None] * (logs[:, 1] - middle[1]))
-        part = np.maximum(linear_part(np.stack([size, steps], axis=-1) / y[:, None], np.ones_like(y), weight), 1e-6)
+        part = np.maximum(
+            solve_linear_params(np.stack([size, steps], axis=-1) / y[:, None], np.ones_like(y), weight), 1e-6
+        )
         return np.stack(
             [np.log(part[:, 0]) + alpha * middle[0], alpha, np.log(part[:, 1]) + beta * middle[1], beta], axis=1
         )
 
 
 @dataclass(frozen=True)
-class Unraveled:
+class CriticalBatchFit:
     """Every constant with its interval, and what is not identified.
 
     ``contours`` has a row per (size, loss): params, loss, s_min, e_min, b_crit (tokens), misfit (relative, of the
@@ -101,7 +103,7 @@ class Unraveled:
 
     def critical_batch_interval(self, loss: float, level: float = 0.9) -> tuple[float, float]:
         """Its interval over resampled contours."""
-        return between(np.exp(self.draws[:, 0] - self.draws[:, 1] * np.log(loss)), level)
+        return central_interval(np.exp(self.draws[:, 0] - self.draws[:, 1] * np.log(loss)), level)
 
     def least_loss(self, params: Array | float) -> Array:
         """What the model of N parameters approaches with unlimited steps: (N_c / N)^alpha_N."""
@@ -137,7 +139,7 @@ class Unraveled:
         return steps, steps * batch
 
 
-def unravel(table: pd.DataFrame, draws: int = 500, seed: int = 0, level: float = 0.9) -> Unraveled:
+def fit_critical_batch(table: pd.DataFrame, draws: int = 500, seed: int = 0, level: float = 0.9) -> CriticalBatchFit:
     """Estimate every constant, step by step.
 
     Parameters
@@ -164,11 +166,11 @@ def unravel(table: pd.DataFrame, draws: int = 500, seed: int = 0, level: float =
     many = _resampled_lines(usable, draws, seed)
     notes = _notes(contours, usable, -many[:, 1] if len(many) else np.array([]), level)
     law = StepsLoss()
-    found = Unraveled(contours, float(np.exp(intercept)), float(-slope), many, law, notes)
+    found = CriticalBatchFit(contours, float(np.exp(intercept)), float(-slope), many, law, notes)
     least = table["step"] / (1 + found.critical_batch(table["loss"].to_numpy()) / table["batch_size"])
     groups = table["params"].astype(str) + "/" + table["batch_size"].astype(str)
     law.fit(np.column_stack([table["params"], least]), table["loss"].to_numpy(), groups=groups.to_numpy())
-    return Unraveled(contours, found.b_star, found.inverse_alpha_b, many, law, (*notes, *_law_notes(law)))
+    return CriticalBatchFit(contours, found.b_star, found.inverse_alpha_b, many, law, (*notes, *_law_notes(law)))
 
 
 def _contours(table: pd.DataFrame) -> pd.DataFrame:
@@ -231,7 +233,7 @@ def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array, level: f
             f"{len(contours)} "
             f"contours (at the smallest batch by up to {100 * worst:+.0f} %): it is not the law of these runs there"
         )
-    low, high = between(-slopes, level)
+    low, high = central_interval(-slopes, level)
     if not low > 0:
         notes.append(
             f"1/alpha_B is not identified: its {100 * level:.3g} % interval {low:.1f} to {high:.1f} contains zero"

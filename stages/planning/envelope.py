@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.newton import Array
-from .allocation import between
+from .allocation import central_interval
 
 POINTS = 200
 
@@ -82,7 +82,7 @@ def envelope(
         np.exp(sizes[best]),
         np.exp(table.min(axis=0)),
         *fitted,
-        between(np.array(slopes), level),
+        central_interval(np.array(slopes), level),
         len(np.unique(sizes[best])),
     )
 

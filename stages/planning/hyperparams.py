@@ -19,7 +19,7 @@ Term = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class HyperLaw:
+class HyperparameterLaw:
     """Learning rate and batch size (tokens) as products of powers, constants as printed."""
 
     name: str
@@ -44,16 +44,16 @@ def _power(
     return np.asarray(np.exp(log + p.get("C", 0.0) * np.log(flops)))
 
 
-PUBLISHED = {
+PUBLISHED_RULES = {
     law.name: law
     for law in (
-        HyperLaw(
+        HyperparameterLaw(
             "deepseek",
             {"c": "0.3118", "C": "-0.1250"},
             {"c": "0.2920", "C": "0.3271"},
             "DeepSeek LLM (arXiv 2401.02954), equation 1; C = M D with attention",
         ),
-        HyperLaw(
+        HyperparameterLaw(
             "steplaw",
             {"c": "1.79", "N": "-0.713", "D": "0.307"},
             {"c": "0.58", "D": "0.571"},
@@ -134,7 +134,7 @@ def surfaces(params: Array, tokens: Array, lr: Array, batch: Array, loss: Array)
 
 
 @dataclass(frozen=True)
-class FittedHyperLaw:
+class FittedHyperparameterLaw:
     """log eta = l . (1, log N, log D), log B = b . (1, log N, log D): Step Law's form fitted to optima."""
 
     lr: Array
@@ -146,7 +146,7 @@ class FittedHyperLaw:
         return np.exp(design @ self.lr), np.exp(design @ self.batch)
 
 
-def fit_law(found: Sequence[Surface], batch_on_size: bool = False) -> FittedHyperLaw:
+def fit_law(found: Sequence[Surface], batch_on_size: bool = False) -> FittedHyperparameterLaw:
     """Step Law's form by least squares on the optima of surfaces; its batch depends on D alone unless told
     otherwise.
     """
@@ -157,7 +157,7 @@ def fit_law(found: Sequence[Surface], batch_on_size: bool = False) -> FittedHype
     used = [0, 1, 2] if batch_on_size else [0, 2]
     batch = np.zeros(3)
     batch[used] = np.linalg.lstsq(design[:, used], best[:, 1], rcond=None)[0]
-    return FittedHyperLaw(lr, batch)
+    return FittedHyperparameterLaw(lr, batch)
 
 
 def regret(found: Sequence[Surface], lr: Array, batch: Array) -> Array:

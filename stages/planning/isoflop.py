@@ -17,7 +17,7 @@ from scipy.interpolate import Akima1DInterpolator, CubicSpline
 
 from ..fit import checks
 from ..fit.newton import Array
-from .allocation import between
+from .allocation import central_interval
 
 CurveKind = Literal["akima", "parabola", "cubic"]
 CURVES: tuple[CurveKind, ...] = ("akima", "parabola", "cubic")
@@ -26,7 +26,7 @@ NEAR = 0.1  # losses within this share of the minimum tell the noise
 
 
 @dataclass(frozen=True)
-class Budget:
+class SweepBudget:
     """One budget: FLOPs, and log N and log loss of its runs, (n,) each, by growing N."""
 
     flops: float
@@ -73,7 +73,7 @@ class IsoFLOP:
     """
 
     curve: CurveKind
-    budgets: tuple[Budget, ...]
+    budgets: tuple[SweepBudget, ...]
     minima: Array
     losses: Array
     draws: Array
@@ -94,7 +94,7 @@ def group_budgets(flops: Array, tolerance: float = 0.05) -> NDArray[np.int64]:
     return labels
 
 
-def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> tuple[Budget, ...]:
+def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> tuple[SweepBudget, ...]:
     """Budgets of at least three model sizes; runs of the same size are averaged.
 
     A chain of runs that reaches further in C than twice the tolerance is no budget (checkpoints of training curves).
@@ -113,7 +113,7 @@ def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> 
         sizes, where = np.unique(np.log(params[rows]), return_inverse=True)
         if len(sizes) >= 3:
             mean = np.bincount(where, np.log(loss[rows])) / np.bincount(where)
-            budgets.append(Budget(float(np.exp(np.mean(np.log(flops[rows])))), sizes, mean))
+            budgets.append(SweepBudget(float(np.exp(np.mean(np.log(flops[rows])))), sizes, mean))
     if len(budgets) < 2:
         raise ValueError(
             f"{len(budgets)} budget(s) have three or more model sizes, two are needed; budgets whose FLOPs differ by "
@@ -123,7 +123,7 @@ def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> 
 
 
 def isoflop(
-    budgets: tuple[Budget, ...],
+    budgets: tuple[SweepBudget, ...],
     curve: CurveKind = "akima",
     draws: int = 1000,
     noise: float | None = None,
@@ -219,7 +219,7 @@ def _growth(log_c: Array, ranges: Array, level: float) -> tuple[float, float, fl
     """Exponent with which the width of the near-optimal range (a factor in N) grows with C, and its interval."""
     width = ranges[:, :, 1] - ranges[:, :, 0]
     line = _line(log_c, width[:, 0], width[:, 1:], np.ones(len(log_c)))
-    return line.slope, *between(line.slopes, level)
+    return line.slope, *central_interval(line.slopes, level)
 
 
 def _scatter(x: Array, y: Array, variance: Array) -> float:
@@ -239,7 +239,7 @@ def _line(log_c: Array, y: Array, drawn: Array, weight: Array) -> Line:
     return Line(float(at[1, 0]), float(intercept[0]), at[1, 1:], intercept[1:])
 
 
-def noise_level(budgets: tuple[Budget, ...]) -> float:
+def noise_level(budgets: tuple[SweepBudget, ...]) -> float:
     """Standard deviation of log loss, from how well four neighbours predict a run near the minimum by a cubic.
 
     It contains what a cubic cannot follow, so it is too large rather than too small.

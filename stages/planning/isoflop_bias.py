@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from ..fit.newton import Array
-from .isoflop import Budget, CurveKind, IsoFLOP, isoflop
+from .isoflop import CurveKind, IsoFLOP, SweepBudget, isoflop
 
 OFF_CENTRE = 0.35  # of the half width: beyond it a third of the sweep lies on one side only
 DRIFT = 0.5  # change of the off-centre share over the range of budgets
@@ -89,7 +89,7 @@ def _slope(x: Array, y: Array) -> tuple[float, float]:
     return float(theta[1]), float(error * student.ppf(0.95, len(x) - 2))
 
 
-def asymmetry(budgets: tuple[Budget, ...]) -> float:
+def asymmetry(budgets: tuple[SweepBudget, ...]) -> float:
     """Median relative shift of N* when the parabola gets a cubic term."""
     shifts = []
     for b in budgets:
@@ -108,7 +108,7 @@ def asymmetry(budgets: tuple[Budget, ...]) -> float:
 
 
 def bias(
-    budgets: tuple[Budget, ...],
+    budgets: tuple[SweepBudget, ...],
     curve: CurveKind,
     loss: Callable[[Array, Array], Array],
     optimum: Callable[[float], float],
@@ -121,7 +121,8 @@ def bias(
     C = ``per_pair`` N D.
     """
     clean = tuple(
-        Budget(b.flops, b.log_n, np.log(loss(np.exp(b.log_n), b.flops / per_pair / np.exp(b.log_n)))) for b in budgets
+        SweepBudget(b.flops, b.log_n, np.log(loss(np.exp(b.log_n), b.flops / per_pair / np.exp(b.log_n))))
+        for b in budgets
     )
     found = isoflop(clean, curve, draws=20, noise=1e-6)
     return float(found.size.at(flops) / optimum(flops) - 1)

@@ -25,7 +25,7 @@ REFIT_COVARIANCE = (
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedLaw:
     """A law's constants as printed.
 
     ``form`` is the law's form: "chinchilla" or "kaplan" for a loss L(N, D), "power" for D* = A C^alpha (or M* and D*).
@@ -68,10 +68,10 @@ def rounding(text: str) -> float:
     return float(0.5 * 10.0 ** (int(exponent or 0) - digits))
 
 
-LAWS = {
+PUBLISHED_LAWS = {
     law.name: law
     for law in (
-        Published(
+        PublishedLaw(
             "chinchilla-refit",
             "chinchilla",
             {"A": "477.83", "B": "2143.42", "alpha": "0.34731", "beta": "0.36717", "E": "1.81722"},
@@ -79,27 +79,27 @@ LAWS = {
             "covariance of 4,000 pair resamples of the 240 points",
             REFIT_COVARIANCE,
         ),
-        Published(
+        PublishedLaw(
             "chinchilla",
             "chinchilla",
             {"A": "406.4", "B": "410.7", "alpha": "0.34", "beta": "0.28", "E": "1.69"},
             "Hoffmann et al. (arXiv 2203.15556), approach 3",
             "arXiv 2404.10102 shows that these digits do not fit the paper's own points",
         ),
-        Published(
+        PublishedLaw(
             "kaplan",
             "kaplan",
             {"N_c": "6.4e13", "D_c": "1.8e13", "alpha_N": "0.076", "alpha_D": "0.103"},
             "Kaplan et al. (arXiv 2001.08361), table 2 (N without embeddings)",
         ),
-        Published(
+        PublishedLaw(
             "llama3",
             "power",
             {"A": "0.29", "alpha": "0.53"},
             "Llama 3 (arXiv 2407.21783), section 3.2.1",
             "gives D* only; their FLOPs are not 6ND: 402B x 16.55T x 6 is 4.0e25, not 3.8e25",
         ),
-        Published(
+        PublishedLaw(
             "deepseek",
             "power",
             {"A": "5.8316", "alpha": "0.4757", "M_A": "0.1715", "M_alpha": "0.5243"},

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..compute.architecture import Architecture
 from . import hyperparams
-from .allocation import between, chinchilla_split
-from .published import EXPONENTS, LAWS, power_split, rounding
+from .allocation import central_interval, chinchilla_split
+from .published import EXPONENTS, PUBLISHED_LAWS, power_split, rounding
 
 # Shapes of DeepSeek LLM's two models (arXiv 2401.02954, table 2), trained on 2T tokens of sequence length 4096.
 DEEPSEEK = {
@@ -38,7 +38,7 @@ def checks() -> list[Check]:
 
 
 def _llama3() -> list[Check]:
-    law, flops = LAWS["llama3"], 3.8e25
+    law, flops = PUBLISHED_LAWS["llama3"], 3.8e25
     (size, tokens), (sizes, many) = (power_split(p, flops) for p in (law.values(), law.draws()))
     needed = np.log(16.55e12 / 0.29) / np.log(flops)
     return [
@@ -47,7 +47,7 @@ def _llama3() -> list[Check]:
             "tokens at 3.8e25 FLOPs",
             16.55e12,
             float(tokens[0]),
-            *between(many),
+            *central_interval(many),
             f"the printed digits are rounded: 16.55T needs alpha = {needed:.3f}",
         ),
         Check(
@@ -55,14 +55,14 @@ def _llama3() -> list[Check]:
             "parameters at 3.8e25 FLOPs",
             402e9,
             float(size[0]),
-            *between(sizes),
+            *central_interval(sizes),
             f"by 6ND; 402B x 16.55T x 6 is {402e9 * 16.55e12 * 6:.3g} FLOPs, not 3.8e25",
         ),
     ]
 
 
 def _deepseek() -> list[Check]:
-    found, law = [], hyperparams.PUBLISHED["deepseek"]
+    found, law = [], hyperparams.PUBLISHED_RULES["deepseek"]
     one = np.array(1.0)
     for name, shape in DEEPSEEK.items():
         config = shape | {"vocab_size": 102400, "max_position_embeddings": 4096, "model_type": "llama"}
@@ -72,14 +72,14 @@ def _deepseek() -> list[Check]:
             ("learning rate", "batch size, tokens"), USED[name], values, draws, strict=True
         ):
             says = "used; the loss is flat around the optimum"
-            found.append(Check(f"DeepSeek {name}", what, used, float(value), *between(drawn), says))
+            found.append(Check(f"DeepSeek {name}", what, used, float(value), *central_interval(drawn), says))
     return found
 
 
 def _chinchilla() -> list[Check]:
     found = []
     for name in ("chinchilla", "chinchilla-refit"):
-        law = LAWS[name]
+        law = PUBLISHED_LAWS[name]
         best, drawn = (chinchilla_split(p, 5.76e23) for p in (law.values(), law.draws()))
         says = (
             "the interval is the refit's" if law.covariance else "the printed constants do not give the paper's model"
@@ -90,11 +90,15 @@ def _chinchilla() -> list[Check]:
                 "parameters at 5.76e23 FLOPs",
                 70e9,
                 float(best.size[0]),
-                *between(drawn.size),
+                *central_interval(drawn.size),
                 says,
             ),
             Check(
-                f"Chinchilla ({name})", "tokens at 5.76e23 FLOPs", 1.4e12, float(best.tokens[0]), *between(drawn.tokens)
+                f"Chinchilla ({name})",
+                "tokens at 5.76e23 FLOPs",
+                1.4e12,
+                float(best.tokens[0]),
+                *central_interval(drawn.tokens),
             ),
         ]
     return found

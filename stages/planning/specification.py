@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.newton import Array
-from ..laws.chinchilla import ChinchillaLoss
+from ..laws.loss.chinchilla import ChinchillaLoss
 from .allocation import chinchilla_split
 from .isoflop import CURVES, isoflop, sweep
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ..fit.newton import Array
-from ..fit.variable_projection import linear_part
-from ..laws.base import Law, Parameter, columns_of
+from ..fit.variable_projection import solve_linear_params
+from ..laws.base import Law, Parameter, stack_jacobian
 
 ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 MEMORIES = tuple(np.geomspace(50.0, 5000.0, 11).tolist())
@@ -128,7 +128,7 @@ class AnnealedLoss(Law):
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
         power, area = self._power(theta, x)
-        return columns_of(np.ones_like(power), power, -power * area, -x[:, 1])
+        return stack_jacobian(np.ones_like(power), power, -power * area, -x[:, 1])
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         low = np.array([0.0, -40.0, 1e-3, 0.0])
@@ -141,7 +141,7 @@ class AnnealedLoss(Law):
         area = np.log(np.maximum(x[:, 0], 1e-12))
         power = np.exp(-alpha[:, None] * (area - area.mean()))
         gain = np.broadcast_to(-x[:, 1], power.shape)
-        part = linear_part(np.stack([np.ones_like(power), power, gain], axis=-1), y, weight)
+        part = solve_linear_params(np.stack([np.ones_like(power), power, gain], axis=-1), y, weight)
         a = np.maximum(part[:, 1], 1e-9)
         return np.stack([part[:, 0], np.log(a) + alpha * area.mean(), alpha, part[:, 2]], axis=1)
 

@@ -7,6 +7,7 @@ ladder, with what was known there; that record is its interval, its grade and th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -16,8 +17,9 @@ import pandas as pd
 from benchcast.reports.records.forecast import Alternative, BacktestSummary, Baselines, Forecast
 from benchcast.stages.forecast.aggregate import MEAN
 from benchcast.stages.forecast.backtest import sampling_error
-from benchcast.stages.forecast.grading import CODES, Signal, grade, signal, typical_miss
+from benchcast.stages.forecast.grading import Signal, grade, signal, typical_miss
 from benchcast.stages.forecast.pooling import OWN_SAMPLE, UNTESTED
+from benchcast.stages.notices import Notice, grading, recipes
 from numpy.typing import NDArray
 from scipy.stats import norm
 
@@ -84,18 +86,18 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
         ),
     }
     empty: dict[str, Any] = {"forecast": None, "low": None, "high": None, "stderr": None}
-    codes = [*_about(job, target, float(seen["flops"].max()) if len(seen) else math.nan), *heard.codes()]
+    said = [*_about(job, target, float(seen["flops"].max()) if len(seen) else math.nan), *heard.warnings()]
     if not len(places):
-        codes.append("few-points")
-        return Forecast(
-            **common, **empty, status="failed", notes=("no forecast: too little data",), grade="D", codes=_unique(codes)
-        )
+        codes = _by_code([*said, grading.FEW_POINTS(named=True)])
+        why = (recipes.NO_FORECAST(why="too little data"),)
+        return Forecast(**common, **empty, status="failed", notes=why, grade="D", codes=tuple(codes))
     at = places[np.argmax(rows["cutoff"].to_numpy(dtype=float)[places])]
     made, decades = suite.calibrated, float(suite.trials.decades[at])
-    codes += _more_codes(suite, places, at, decades)
+    said += _of_fits(suite, places, at, decades)
     half = float(suite.graded.high[at] - suite.graded.low[at]) / 2
     own, carry = _typical_misses(suite, job.task, decades)
-    codes += ["no-skill"] if carry <= own else []
+    said += [grading.NO_SKILL(named=True)] if carry <= own else []
+    warnings = _by_code(said)
     mark, reasons = grade(heard, half, own, carry, decades, float(made.tested[at]))
     refused = mark == "D" and settings.refuse
     own_error, assumed = _own_error(suite, job.task, half)
@@ -110,20 +112,18 @@ def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings
             "stderr": float(max(made.inflation[at] * suite.pooled.spread[at] / _normal(job.level), own_error)),
         }
     )
-    said = {one.code: str(one) for one in job.differences(target)}
-    notes: tuple[str, ...] = tuple(said.get(c, f"{CODES[c]} ({c})") for c in _unique(codes))
-    notes += (ASSUMED,) if assumed and not refused else ()
+    notes = (*warnings.values(), *([ASSUMED] if assumed and not refused else []))
     if refused:
-        notes = (f"not forecastable from this ladder: {'; '.join(reasons)}", *notes)
+        notes = (grading.REFUSED(reasons="; ".join(reasons)), *notes)
     tested = float(made.tested[at])
     return Forecast(
         **common,
         **value,
-        status="refused" if refused else "warning" if codes else "ok",
+        status="refused" if refused else "warning" if warnings else "ok",
         notes=notes,
         grade=mark,
         reasons=reasons,
-        codes=_unique(codes),
+        codes=tuple(warnings),
         inflation=float(made.inflation[at]),
         tested_ratio=10**tested if math.isfinite(tested) else None,
         alternatives=() if refused else _alternatives(suite, at),
@@ -142,8 +142,9 @@ def _own_error(suite: Suite, task: str, half: float) -> tuple[float, bool]:
     return UNTESTED if assumed else 0.0, assumed
 
 
-def _unique(codes: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(codes))
+def _by_code(notices: Iterable[Notice]) -> dict[str, Notice]:
+    """Each code once, where it came first, with what was said of it last."""
+    return {notice.code: notice for notice in notices}
 
 
 def _normal(level: float) -> float:
@@ -156,35 +157,35 @@ def _measured(suite: Suite, task: str, run: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _about(job: Job, target: TargetRun, largest: float) -> list[str]:
-    """Codes that follow from what the target is."""
+def _about(job: Job, target: TargetRun, largest: float) -> list[Notice]:
+    """Warnings that follow from what the target is."""
     found = []
     if target.family and target.family != job.family:
-        found.append("family-change")
+        found.append(grading.FAMILY_CHANGE(named=True))
     if "anneal" in target.name.lower():
-        found.append("annealing")
+        found.append(grading.ANNEALING(named=True))
     if target.convention != job.convention:
-        found.append("mixed-flops")
+        found.append(grading.MIXED_FLOPS(named=True))
     if target.budget.flops < largest:
-        found.append("within-ladder")
-    return [*found, *(one.code for one in job.differences(target))]
+        found.append(grading.WITHIN_LADDER(named=True))
+    return [*found, *job.differences(target)]
 
 
-def _more_codes(suite: Suite, places: NDArray[np.int_], at: int, decades: float) -> list[str]:
-    """Codes that follow from the fits and the backtest."""
+def _of_fits(suite: Suite, places: NDArray[np.int_], at: int, decades: float) -> list[Notice]:
+    """Warnings that follow from the fits and the backtest."""
     found = []
     made = suite.calibrated
     if not math.isfinite(made.tested[at]):
-        found.append("untested")
+        found.append(grading.UNTESTED(named=True))
     elif decades > made.tested[at] + 0.15:
-        found.append("beyond-tested")
+        found.append(grading.BEYOND_TESTED(named=True))
     if np.sum(suite.pooled.weights[at] * np.nan_to_num(suite.trials.at_bound[at])) > 0.5:
-        found.append("bound-hit")
+        found.append(grading.BOUND_HIT(named=True))
     others = [p for p in places if p != at]
     if others:
         before = suite.pooled.mean[others[-1]]
         if not made.low[at] <= before <= made.high[at]:
-            found.append("leverage")
+            found.append(grading.LEVERAGE(named=True))
     return found
 
 

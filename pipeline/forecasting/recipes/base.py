@@ -29,18 +29,16 @@ from benchcast.stages.compute.budget import TrainingBudget
 from benchcast.stages.forecast.grading import documents
 from benchcast.stages.forecast.pooling import UNTESTED
 from benchcast.stages.laws.base import Law
+from benchcast.stages.notices import Notice, grading, recipes
 from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from ...data.asked import Differences, Mixed
+from ...data.asked import Differences
 
 Array = NDArray[np.float64]
 GRID = 30
-ASSUMED = (
-    "the fitted scores leave no uncertainty and say nothing of their sampling error: "
-    f"one of {100 * UNTESTED:.0f} points is assumed (give n or stderr)"
-)
+ASSUMED = recipes.ASSUMED_ERROR(points=100 * UNTESTED)
 VALUES = ("forecast", "low", "high", "stderr", "middle")
 FIGURE = {"quantiles": 16, "steps": 11}  # a drawn band needs less precision than a printed number
 
@@ -77,7 +75,7 @@ class Job:
     shared: dict[Any, Any] = field(default_factory=dict)  # laws that do not depend on the task
     mixed: Differences = field(default_factory=dict)  # what is known to differ in how the scores came about
 
-    def differences(self, target: TargetRun) -> tuple[Mixed, ...]:
+    def differences(self, target: TargetRun) -> tuple[Notice, ...]:
         """What differs within the ladder, or between it and a target."""
         return tuple(self.mixed.get(target.name, self.mixed.get("", ())))
 
@@ -172,7 +170,7 @@ def forecasts(
     X: pd.DataFrame,
     middle: str,
     last: int,
-    warnings: Sequence[str],
+    warnings: Sequence[Notice],
     runs: Iterable[str] | None = None,
 ) -> list[Forecast]:
     """Forecast every target of a job; ``X`` has a row per target with the first law's columns (NaN: unknown).
@@ -184,7 +182,7 @@ def forecasts(
     largest = float(seen["flops"].max()) if len(seen) else math.nan
     gate = _gate(job, seen)
     law_notes = (
-        [] if chain is None else [f"{type(w).__name__}: {n}" for w in (chain.first, chain.second) for n in w.notes_]
+        [] if chain is None else [n.about(type(w).__name__) for w in (chain.first, chain.second) for n in w.notes_]
     )
     known = X.notna().all(axis=1).to_numpy()
     values = _values(chain, X[known], job.level) if chain is not None and known.any() else None
@@ -196,22 +194,21 @@ def forecasts(
     for i, target in enumerate(job.targets):
         flagged = [*warnings, *_about_target(job, target, largest), *gate]
         value: dict[str, Any] = dict.fromkeys(VALUES)
-        notes: list[str] = list(law_notes)
+        notes: list[Notice] = list(law_notes)
         status: Literal["ok", "warning", "failed"] = "failed"
         if values is None or not known[i]:
-            notes.append(
-                "no forecast: " + ("params and tokens of the target are needed" if chain else "too little data")
-            )
+            why = "params and tokens of the target are needed" if chain else "too little data"
+            notes.append(recipes.NO_FORECAST(why=why))
         elif not np.isfinite(values[row[i]]).all():
-            notes.append("no forecast: the laws have no uncertainty")
+            notes.append(recipes.NO_FORECAST(why="the laws have no uncertainty"))
         else:
             said, assumed = at_least_sampled(values[row[i]], asked, job.level, same)
             flagged += [ASSUMED] if assumed else []
             value = dict(zip(VALUES, map(float, said), strict=True))
             if value["middle"] == 0.0:
-                flagged.append("the first law reaches a loss of zero before the target: far outside its range")
+                flagged.append(recipes.ZERO_LOSS())
             if value["forecast"] in (0.0, 1.0):
-                flagged.append("the curve leaves [0, 1] at the target; the forecast is cut there")
+                flagged.append(recipes.CUT())
             status = "warning" if flagged or notes else "ok"
         found.append(
             Forecast(
@@ -269,21 +266,18 @@ def at_least_sampled(values: Array, asked: float, level: float, same: bool = Fal
     return np.array([score, low, high, max(stderr, error), middle]), assumed
 
 
-def _about_target(job: Job, target: TargetRun, largest: float) -> list[str]:
+def _about_target(job: Job, target: TargetRun, largest: float) -> list[Notice]:
     notes = []
     if target.family and target.family != job.family:
-        notes.append(f"the target is of family {target.family!r}, the laws were fitted on {job.family!r}")
+        notes.append(grading.FAMILY_CHANGE(family=target.family, fitted=job.family))
     if target.convention != job.convention:
-        notes.append(
-            f"the target's FLOPs are counted as {target.convention or 'unnamed'}, "
-            f"the ladder's as {job.convention or 'unnamed'}"
-        )
+        notes.append(grading.MIXED_FLOPS(target=target.convention or "unnamed", ladder=job.convention or "unnamed"))
     if target.budget.flops < largest:
-        notes.append("the target is within the ladder's compute, not beyond it")
-    return [*notes, *map(str, job.differences(target))]
+        notes.append(grading.WITHIN_LADDER())
+    return [*notes, *job.differences(target)]
 
 
-def _gate(job: Job, seen: pd.DataFrame) -> list[str]:
+def _gate(job: Job, seen: pd.DataFrame) -> list[Notice]:
     """A score that never leaves chance says nothing about where it will leave it."""
     if job.chance is None or not len(seen):
         return []
@@ -291,7 +285,7 @@ def _gate(job: Job, seen: pd.DataFrame) -> list[str]:
     error = float(seen["stderr"].tail(3).mean()) if "stderr" in seen else math.nan
     margin = 2 * error if math.isfinite(error) else 0.02
     if top.max() < job.chance + margin:
-        return ["not above chance at the top of the ladder: accuracy cannot be forecast from it"]
+        return [recipes.NOT_ABOVE_CHANCE()]
     return []
 
 

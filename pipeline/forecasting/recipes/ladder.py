@@ -9,6 +9,7 @@ import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
 from benchcast.stages import Chain, NLLToAccuracy, TaskLoss
+from benchcast.stages.notices import recipes
 
 from ...core.config import LadderSettings
 from .base import GRID, TOKENS, Axis, Found, Job, chain_curves, describe, forecasts, law_curve, panel, points, short
@@ -22,14 +23,14 @@ def run(job: Job, settings: LadderSettings) -> Found:
     """Fit the loss on one point per run and the sigmoid on all smoothed checkpoints, chain, forecast."""
     X = pd.DataFrame([{"params": t.budget.params, "tokens": t.budget.tokens} for t in job.targets], dtype=float)
     if LOSS not in job.rows:
-        lacking = f"the table has no {LOSS} or nll for this task"
+        lacking = recipes.NO_COLUMN(loss=f"{LOSS} or nll")
         return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [lacking]))
     measured = job.finals(settings.last, [LOSS, "accuracy"])
     # The law is fitted on logarithms; a mean loss of exactly zero is no measurement of it.
     finals = measured[measured[LOSS] > 0]
-    warnings = [f"{run}: no loss above zero" for run in measured["run"][measured[LOSS] <= 0]]
+    warnings = [recipes.NO_LOSS(str(run)) for run in measured["run"][measured[LOSS] <= 0]]
     if len(finals) <= len(TaskLoss.parameters):
-        lacking = f"{len(finals)} runs with a loss for a law of {len(TaskLoss.parameters)} parameters"
+        lacking = recipes.FEW_RUNS(runs=len(finals), parameters=len(TaskLoss.parameters))
         return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [*warnings, lacking]))
     first = TaskLoss(settings.huber).fit(finals[["params", "tokens"]].to_numpy(), finals[LOSS])
     cloud = checkpoints(job.rows[job.rows["run"].isin(job.fit_runs)], settings)

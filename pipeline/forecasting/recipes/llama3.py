@@ -7,6 +7,7 @@ import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
 from benchcast.stages import Chain, FLOPsToNLL, NLLToAccuracy
+from benchcast.stages.notices import Notice, recipes
 from scipy.stats import t as student
 
 from ...core.config import Llama3Settings
@@ -20,15 +21,15 @@ def run(job: Job, settings: Llama3Settings) -> Found:
     """Fit on the compute-optimal runs and on all runs, chain, forecast."""
     middle = settings.middle if settings.middle in job.rows else ""
     finals = job.finals(settings.last, [middle, "accuracy"]) if middle else job.rows.iloc[:0]
-    warnings: list[str] = []
+    warnings: list[Notice] = []
     X = pd.DataFrame({"flops": [t.budget.flops for t in job.targets]}, dtype=float)
     if len(finals) < FEWEST:
-        lacking = f"the table has no {settings.middle} for this task" if not middle else "fewer than 4 runs"
+        lacking = recipes.FEW_RUNS(fewest=4) if middle else recipes.NO_COLUMN(loss=settings.middle)
         return Found(forecasts=forecasts("llama3", job, None, X, middle, settings.last, [lacking]))
     optimal = compute_optimal(finals, middle, settings, warnings)
     warnings += curvature(optimal, middle)
     if settings.floor == "chance" and job.chance is None:
-        warnings.append("the table gives no chance for this task: the floor is taken as 0")
+        warnings.append(recipes.NO_CHANCE())
     floor = (job.chance or 0.0) if settings.floor == "chance" else settings.floor
     flops, losses = optimal[["flops"]].to_numpy(dtype=float), finals[[middle]].to_numpy(dtype=float)
     first = FLOPsToNLL().fit(flops, optimal[middle])
@@ -53,7 +54,9 @@ def _unit(middle: str) -> str:
     return {"nll": "nats/byte", "bits_per_byte": "bits/byte", "nll_choice": "nats"}.get(middle, "nats/token")
 
 
-def compute_optimal(finals: pd.DataFrame, middle: str, settings: Llama3Settings, warnings: list[str]) -> pd.DataFrame:
+def compute_optimal(
+    finals: pd.DataFrame, middle: str, settings: Llama3Settings, warnings: list[Notice]
+) -> pd.DataFrame:
     """The runs the linear law may see.
 
     By default the frontier: runs that no run of the same or less compute beats. A run far from compute-optimal
@@ -67,16 +70,16 @@ def compute_optimal(finals: pd.DataFrame, middle: str, settings: Llama3Settings,
     else:
         chosen = by_compute
     if len(chosen) < FEWEST:
-        warnings.append(f"only {len(chosen)} compute-optimal runs: the line is fitted on all {len(finals)}")
+        warnings.append(recipes.FEW_OPTIMAL(optimal=len(chosen), runs=len(finals)))
         chosen = by_compute
     return chosen.tail(settings.largest) if settings.largest else chosen
 
 
-def curvature(optimal: pd.DataFrame, middle: str) -> list[str]:
+def curvature(optimal: pd.DataFrame, middle: str) -> list[Notice]:
     """Warn when a quadratic in log C is significantly better than the line (two-sided t test at 5 %)."""
     n = len(optimal)
     if n < FEWEST + 1 or optimal["flops"].nunique() < 3:
-        return ["too few compute-optimal runs to test the line for curvature"]
+        return [recipes.CURVATURE_UNTESTED()]
     x = np.log10(optimal["flops"].to_numpy())
     design = np.column_stack([np.ones(n), x - x.mean(), (x - x.mean()) ** 2])
     coefficients, *_ = np.linalg.lstsq(design, optimal[middle].to_numpy(), rcond=None)
@@ -86,7 +89,7 @@ def curvature(optimal: pd.DataFrame, middle: str) -> list[str]:
     if t <= student.ppf(0.975, n - 3):
         return []
     side = "too low" if coefficients[2] > 0 else "too high"
-    return [f"NLL is not linear in log C on this ladder: the line will forecast the NLL {side}"]
+    return [recipes.BENT(side=side)]
 
 
 def _figure(

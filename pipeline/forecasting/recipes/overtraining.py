@@ -7,6 +7,7 @@ import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
 from benchcast.stages import Chain, LossToError, OvertrainedLoss
+from benchcast.stages.notices import recipes
 
 from ...core.config import OvertrainingSettings
 from .base import (
@@ -36,13 +37,13 @@ def run(job: Job, settings: OvertrainingSettings) -> Found:
     X = pd.DataFrame(columns, dtype=float)
     loss, last = settings.loss, settings.last
     if loss not in job.rows:
-        return Found(forecasts=forecasts("overtraining", job, None, X, loss, last, [f"the table has no {loss}"]))
+        return Found(forecasts=forecasts("overtraining", job, None, X, loss, last, [recipes.NO_COLUMN(column=loss)]))
     loss_runs = job.finals(last, [loss], matching(sorted(job.fit_runs), settings.loss_runs))
     error_runs = job.finals(last, [loss, "accuracy"], matching(sorted(job.fit_runs), settings.error_runs))
     found = Found()
     for rows, law in ((loss_runs, OvertrainedLoss), (error_runs, LossToError)):
         if len(rows) <= len(law.parameters):
-            lacking = f"{len(rows)} runs for {law.__name__}'s {len(law.parameters)} parameters"
+            lacking = recipes.FEW_RUNS(runs=len(rows), law=law.__name__, parameters=len(law.parameters))
             return Found(forecasts=forecasts("overtraining", job, None, X, loss, last, [lacking]))
     # The same runs give the same law: fit it once for all tasks.
     ordered = loss_runs.sort_values("run")

@@ -18,7 +18,7 @@ from benchcast.planning.config import PlanConfig
 from benchcast.reports.figures import plan as plan_figures
 from benchcast.reports.records.plan import Estimate
 from benchcast.stages.planning import allocation
-from benchcast.stages.planning.published import LAWS
+from benchcast.stages.planning.published import PUBLISHED_LAWS
 from worlds.ladders import ROOT
 from worlds.plans import benchcast, runs
 
@@ -44,12 +44,12 @@ def test_a_budget_alone_is_enough() -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     first = result["answers"][0]
-    best = allocation.chinchilla_split(LAWS["chinchilla-refit"].values(), 3.8e25)
+    best = allocation.chinchilla_split(PUBLISHED_LAWS["chinchilla-refit"].values(), 3.8e25)
     assert first["params"]["value"] == pytest.approx(best.size[0])
     assert first["tokens"]["value"] == pytest.approx(best.tokens[0])
     assert first["loss"]["value"] == pytest.approx(best.loss[0])
     assert {h["method"] for h in result["hyperparams"]} == {"deepseek", "steplaw"}
-    assert {a["method"] for a in result["answers"]} == set(LAWS)
+    assert {a["method"] for a in result["answers"]} == set(PUBLISHED_LAWS)
     assert [n["share"] for n in result["near_optimal"]] == [0.001, 0.005]
     assert all(d["waste"]["value"] > 0 for d in result["deviations"])
 
@@ -65,7 +65,7 @@ def test_no_number_without_an_interval(config: Path) -> None:
 
 def test_the_users_runs_give_back_the_law_they_came_from(config: Path) -> None:
     result = plan.run(load(config, PlanConfig), config.parent)
-    truth = allocation.chinchilla_split(LAWS["chinchilla-refit"].values(), 1e22)
+    truth = allocation.chinchilla_split(PUBLISHED_LAWS["chinchilla-refit"].values(), 1e22)
     mine, sweep = result.answers[0], result.answers[1]
     assert sweep.method == "isoFLOP (akima)"
     assert mine.params.low is not None
@@ -86,7 +86,7 @@ def test_other_laws_answer_too(law: str, config: Path) -> None:
     settings = load(config, PlanConfig, {"law": law, "flops": [1e21]})
     result = plan.run(settings, config.parent)
     assert result.answers[0].params.value == pytest.approx(
-        allocation.chinchilla_split(LAWS["chinchilla-refit"].values(), 1e21).size[0], rel=0.6
+        allocation.chinchilla_split(PUBLISHED_LAWS["chinchilla-refit"].values(), 1e21).size[0], rel=0.6
     )
 
 
@@ -117,7 +117,7 @@ def test_the_same_input_gives_the_same_bytes(config: Path, tmp_path: Path) -> No
 
 
 def test_training_curves_give_an_envelope_and_resamples_of_runs(config: Path, tmp_path: Path) -> None:
-    p = LAWS["chinchilla-refit"].values()
+    p = PUBLISHED_LAWS["chinchilla-refit"].values()
     rows = []
     for n in np.geomspace(1e7, 1e9, 8):
         for d in n * np.geomspace(1, 300, 25):

@@ -14,7 +14,7 @@ from benchcast.reports.records.base import Frozen
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.plan import PlanResult
 from benchcast.stages.planning import allocation
-from benchcast.stages.planning.published import LAWS
+from benchcast.stages.planning.published import PUBLISHED_LAWS
 from pydantic import BaseModel
 
 
@@ -122,7 +122,7 @@ def test_targets_beyond_all_reason_warn_nobody_and_can_be_read(target: str) -> N
 
 
 def test_a_plan_of_runs_that_follow_no_law_is_read_again(tmp_path: Any) -> None:
-    p = LAWS["chinchilla-refit"].values()
+    p = PUBLISHED_LAWS["chinchilla-refit"].values()
     n = np.geomspace(1e7, 1e9, 12)
     d = np.geomspace(1e9, 1e10, 12)[::-1]
     loss = allocation.chinchilla_loss(p, n, d) * np.random.default_rng(0).uniform(0.7, 1.3, 12)

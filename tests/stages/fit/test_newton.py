@@ -8,7 +8,7 @@ import pytest
 from benchcast.stages import ChinchillaLoss, FLOPsToNLL, LossToError, OvertrainedLoss
 from benchcast.stages.fit.estimate import fit
 from benchcast.stages.fit.newton import search
-from benchcast.stages.fit.variable_projection import linear_part
+from benchcast.stages.fit.variable_projection import solve_linear_params
 from scipy.optimize import approx_fprime, least_squares, minimize
 from worlds.ladders import published
 
@@ -154,8 +154,8 @@ def test_linear_part_is_nonnegative_least_squares() -> None:
 
     rng = np.random.default_rng(2)
     design, target, weight = rng.normal(size=(20, 30, 3)), rng.normal(size=30), rng.uniform(0.5, 2, 30)
-    found = linear_part(design, target, weight)
-    free = linear_part(design, target, weight, nonnegative=False)
+    found = solve_linear_params(design, target, weight)
+    free = solve_linear_params(design, target, weight, nonnegative=False)
     root = np.sqrt(weight)
     for one, other, columns in zip(found, free, design, strict=True):
         plain = np.linalg.lstsq(columns * root[:, None], target * root, rcond=None)[0]

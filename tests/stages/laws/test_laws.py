@@ -155,8 +155,8 @@ def test_clustered_errors_are_wider_than_independent_ones() -> None:
     loss = np.repeat(np.linspace(0.4, 1.3, 8), 10) + rng.normal(0, 0.01, 80)
     y = 0.25 + 0.7 / (1 + np.exp(8 * (loss - 0.8))) + np.repeat(rng.normal(0, 0.02, 8), 10)
     law = NLLToAccuracy()
-    alone = law.fit(loss[:, None], y).spread([[0.5]]).curve[0]
-    clustered = law.fit(loss[:, None], y, groups=run).spread([[0.5]]).curve[0]
+    alone = law.fit(loss[:, None], y).predict_distribution([[0.5]]).curve_stderr[0]
+    clustered = law.fit(loss[:, None], y, groups=run).predict_distribution([[0.5]]).curve_stderr[0]
     assert clustered > 1.5 * alone
 
 

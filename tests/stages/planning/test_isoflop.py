@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchcast.stages.planning import allocation
-from benchcast.stages.planning.allocation import between
+from benchcast.stages.planning.allocation import central_interval
 from benchcast.stages.planning.envelope import envelope
-from benchcast.stages.planning.isoflop import Budget, group_budgets, isoflop, sweep
+from benchcast.stages.planning.isoflop import SweepBudget, group_budgets, isoflop, sweep
 from benchcast.stages.planning.isoflop_bias import bias, diagnose
-from benchcast.stages.planning.published import LAWS
+from benchcast.stages.planning.published import PUBLISHED_LAWS
 from worlds.ladders import published
 
 FLOPS = np.geomspace(1e17, 1e21, 9)
@@ -26,12 +26,12 @@ def _sweep(p: dict[str, np.ndarray], reach: float = 4.0, off: float = 1.0, drift
     for i, c in enumerate(FLOPS):
         centre = np.log(allocation.chinchilla_split(p, float(c)).size[0]) + np.log(off) + np.log(drift) * i / 8
         x = centre + np.linspace(-np.log(reach), np.log(reach), points)
-        budgets.append(Budget(float(c), x, np.log(allocation.chinchilla_loss(p, np.exp(x), c / 6 / np.exp(x)))))
+        budgets.append(SweepBudget(float(c), x, np.log(allocation.chinchilla_loss(p, np.exp(x), c / 6 / np.exp(x)))))
     return tuple(budgets)
 
 
 @pytest.fixture(scope="module")
-def porian() -> tuple[Budget, ...]:
+def porian() -> tuple[SweepBudget, ...]:
     table = pd.read_csv(published("porian2024") / "isoflop.csv")
     headline = {
         "dataset": "rw",
@@ -46,14 +46,14 @@ def porian() -> tuple[Budget, ...]:
     return sweep(table["flops"].to_numpy(), table["n"].to_numpy(), table["loss"].to_numpy())
 
 
-def test_the_published_exponents(porian: tuple[Budget, ...]) -> None:
+def test_the_published_exponents(porian: tuple[SweepBudget, ...]) -> None:
     """RefinedWeb, tuned: 0.496 by Akima, 0.515 by parabola (arXiv 2406.19146 and its code)."""
     assert len(porian) == 12
     began = time.process_time()
     akima = isoflop(porian, "akima", draws=1000)
     assert time.process_time() - began < 1.0
     assert akima.size.slope == pytest.approx(0.496, abs=0.003)
-    low, high = between(akima.size.slopes)
+    low, high = central_interval(akima.size.slopes)
     assert low < 0.496 < high
     assert high - low < 0.05
     assert isoflop(porian, "parabola", draws=1000).size.slope == pytest.approx(0.515, abs=0.003)
@@ -76,8 +76,8 @@ def test_intervals_of_the_exponent_cover(curve: str) -> None:
     clean = _sweep(SYMMETRIC)
     held = 0
     for i in range(100):
-        noisy = tuple(Budget(b.flops, b.log_n, b.log_loss + rng.normal(0, 2e-3, len(b.log_n))) for b in clean)
-        low, high = between(isoflop(noisy, curve, draws=200, seed=i).size.slopes)
+        noisy = tuple(SweepBudget(b.flops, b.log_n, b.log_loss + rng.normal(0, 2e-3, len(b.log_n))) for b in clean)
+        low, high = central_interval(isoflop(noisy, curve, draws=200, seed=i).size.slopes)
         held += low <= 0.5 <= high
     assert 80 <= held <= 99
 
@@ -108,7 +108,7 @@ def test_asymmetric_curves_are_named() -> None:
 
 def test_the_parabolas_bias_on_chinchillas_printed_surface() -> None:
     """D* at 1e24 from 1e17 to 1e21: -1.3 % on centred grids of x4, -5.1 % on x16; N* errs the other way."""
-    p = LAWS["chinchilla"].values()
+    p = PUBLISHED_LAWS["chinchilla"].values()
     truth = allocation.chinchilla_split(p, 1e24)
     for reach, expected in ((4.0, -0.013), (16.0, -0.051)):
         found = isoflop(_sweep(p, reach, points=9), "parabola", noise=1e-6)

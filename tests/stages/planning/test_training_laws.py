@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchcast.stages.planning import hyperparams as hyper
-from benchcast.stages.planning.critical_batch import unravel
+from benchcast.stages.planning.critical_batch import fit_critical_batch
 from benchcast.stages.planning.trajectory import Response, fit_schedules, schedule_features
 from worlds.ladders import ROOT, published
 
@@ -26,11 +26,11 @@ def test_regret_on_the_published_sweep(groups: list[hyper.Surface]) -> None:
     for s in groups:
         assert s.optimum[0] > np.exp(s.reach[0, 0])
         assert s.optimum[0] < np.exp(s.reach[1, 0])
-    lr, batch = hyper.PUBLISHED["steplaw"].at(n, d, 6 * n * d)
+    lr, batch = hyper.PUBLISHED_RULES["steplaw"].at(n, d, 6 * n * d)
     against_best = [s.loss(a, b) / s.best - 1 for s, a, b in zip(groups, lr, batch, strict=True)]
     assert np.mean(against_best) == pytest.approx(0.0013, abs=3e-4)
     assert np.mean(hyper.leave_one_size_out(groups)) < 0.0025
-    deepseek = hyper.regret(groups, *hyper.PUBLISHED["deepseek"].at(n, d, 6 * n * d))
+    deepseek = hyper.regret(groups, *hyper.PUBLISHED_RULES["deepseek"].at(n, d, 6 * n * d))
     assert deepseek.mean() > 3 * hyper.regret(groups, lr, batch).mean()
 
 
@@ -52,7 +52,7 @@ def test_deepseeks_learning_rates_and_batch_sizes() -> None:
     for size, config in sizes.items():
         shape = config | {"vocab_size": 102400, "max_position_embeddings": 4096, "model_type": "llama"}
         flops = Architecture.from_config(shape).flops_per_token("deepseek") * 2e12
-        lr, batch = hyper.PUBLISHED["deepseek"].at(np.array(1.0), np.array(1.0), np.array(flops))
+        lr, batch = hyper.PUBLISHED_RULES["deepseek"].at(np.array(1.0), np.array(1.0), np.array(flops))
         assert float(lr) == pytest.approx(expected[size][0], rel=0.01)
         assert float(batch) == pytest.approx(expected[size][1], rel=0.015)
 
@@ -119,7 +119,7 @@ def _kaplan_runs(noise: float = 0.0) -> pd.DataFrame:
 
 
 def test_every_constant_is_recovered_step_by_step() -> None:
-    found = unravel(_kaplan_runs())
+    found = fit_critical_batch(_kaplan_runs())
     assert found.inverse_alpha_b == pytest.approx(4.76, rel=0.02)
     assert found.b_star == pytest.approx(2e8, rel=0.05)
     assert found.law.estimates_["alpha_N"] == pytest.approx(0.077, rel=0.03)
@@ -132,7 +132,7 @@ def test_every_constant_is_recovered_step_by_step() -> None:
 
 
 def test_time_and_compute_trade_off_at_the_critical_batch() -> None:
-    found = unravel(_kaplan_runs())
+    found = fit_critical_batch(_kaplan_runs())
     critical = float(found.critical_batch(3.5))
     steps, tokens = found.steps_to(6.4e7, 3.5, critical * np.array([1e-4, 1.0, 1e4]))
     assert steps[1] == pytest.approx(2 * steps[2], rel=1e-3)  # twice the least steps
@@ -145,7 +145,7 @@ def test_time_and_compute_trade_off_at_the_critical_batch() -> None:
 def test_the_demo_ladders_own_batches_pass_through_every_step() -> None:
     table = pd.read_csv(ROOT / "pipeline" / "demo_ladder" / "batches.csv")
     assert table.groupby("params")["batch_size"].nunique().tolist() == [4, 4, 4]
-    found = unravel(table)
+    found = fit_critical_batch(table)
     assert any("alpha_N" in n and "not identified" in n for n in found.notes)
     assert any("hyperbola" in n for n in found.notes)
     for (n, b), run in table.groupby(["params", "batch_size"]):
@@ -157,4 +157,4 @@ def test_the_demo_ladders_own_batches_pass_through_every_step() -> None:
 def test_too_few_batches_are_refused() -> None:
     table = _kaplan_runs()
     with pytest.raises(ValueError, match="three or more batch sizes"):
-        unravel(table[table["batch_size"] < 1e5])
+        fit_critical_batch(table[table["batch_size"] < 1e5])

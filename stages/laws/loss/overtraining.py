@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import nnls
 
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of, counts
+from ...fit.newton import Array
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 
 class OvertrainedLoss(Law):
@@ -39,7 +39,7 @@ class OvertrainedLoss(Law):
     def _terms(self, theta: Array, x: Array) -> tuple[Array, Array, Array, Array]:
         _, log_a, log_b, eta = theta
         # Tokens per parameter may be below one: this logarithm has no floor at one.
-        log_c, log_m = counts(x[:, 0]), np.log(np.maximum(x[:, 1], 1e-12))
+        log_c, log_m = log_count(x[:, 0]), np.log(np.maximum(x[:, 1], 1e-12))
         return log_c, log_m, np.exp(log_a + eta * (log_m - log_c)), np.exp(log_b - eta * (log_m + log_c))
 
     def _curve(self, theta: Array, x: Array) -> Array:
@@ -49,7 +49,7 @@ class OvertrainedLoss(Law):
     def _jacobian(self, theta: Array, x: Array) -> Array:
         log_c, log_m, over, under = self._terms(theta, x)
         slope = over * (log_m - log_c) - under * (log_m + log_c)
-        return columns_of(np.ones_like(over), over, under, slope)
+        return stack_jacobian(np.ones_like(over), over, under, slope)
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([0.0, -40.0, -40.0, 1e-3]), np.array([max(float(np.min(y)), 1e-6), 60.0, 60.0, 2.0])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, logit
 
-from ..fit import checks
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of, counts
+from ...fit import checks
+from ...fit.newton import Array
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 LN10 = np.log(10.0)
 
@@ -49,14 +49,14 @@ class FLOPsToAccuracy(Law):
 
     def _curve(self, theta: Array, x: Array) -> Array:
         floor, a, k = theta
-        return np.asarray(floor + (1 - floor) * expit(a + k * counts(x[:, 0]) / LN10))
+        return np.asarray(floor + (1 - floor) * expit(a + k * log_count(x[:, 0]) / LN10))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
         floor, a, k = theta
-        decades = counts(x[:, 0]) / LN10
+        decades = log_count(x[:, 0]) / LN10
         rise = expit(a + k * decades)
         slope = (1 - floor) * rise * (1 - rise)
-        return columns_of(1 - rise, slope, slope * decades)
+        return stack_jacobian(1 - rise, slope, slope * decades)
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         # Equal bounds mean fixed; the search needs them a hair apart.
@@ -69,7 +69,7 @@ class FLOPsToAccuracy(Law):
         for inside in (0.005, 0.02, 0.05):
             clipped = np.clip(share, inside, 1 - inside)
             root = np.sqrt(weight * clipped * (1 - clipped))
-            design = np.column_stack([np.ones(len(y)), counts(x[:, 0]) / LN10])
+            design = np.column_stack([np.ones(len(y)), log_count(x[:, 0]) / LN10])
             line = np.linalg.lstsq(design * root[:, None], logit(clipped) * root, rcond=None)[0]
             seeds.append([self.floor, *line])
         return np.array(seeds)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of, counts
+from ...fit.newton import Array
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 
 class BrokenPower(Law):
@@ -36,21 +36,23 @@ class BrokenPower(Law):
     log_link = True
 
     def _curve(self, theta: Array, x: Array) -> Array:
-        log_c = counts(x[:, 0])
+        log_c = log_count(x[:, 0])
         bend = np.logaddexp(0.0, log_c - theta[3])
         return np.asarray(np.exp(theta[0] - theta[1] * log_c - theta[2] * bend))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
-        log_c, curve = counts(x[:, 0]), self._curve(theta, x)
+        log_c, curve = log_count(x[:, 0]), self._curve(theta, x)
         beyond = log_c - theta[3]
-        return columns_of(curve, -curve * log_c, -curve * np.logaddexp(0.0, beyond), curve * theta[2] * expit(beyond))
+        return stack_jacobian(
+            curve, -curve * log_c, -curve * np.logaddexp(0.0, beyond), curve * theta[2] * expit(beyond)
+        )
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-100.0, -1.0, -1.0, 0.0]), np.array([100.0, 2.0, 2.0, 80.0])
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over the break; the rest is a plane through logarithms."""
-        log_c, root = counts(x[:, 0]), np.sqrt(weight)
+        log_c, root = log_count(x[:, 0]), np.sqrt(weight)
         seeds = []
         for at in np.linspace(log_c.min(), log_c.max(), 7):
             design = np.column_stack([np.ones(len(y)), -log_c, -np.logaddexp(0.0, log_c - at)])

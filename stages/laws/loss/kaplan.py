@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of, counts
+from ...fit.newton import Array
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 
 class KaplanLoss(Law):
@@ -40,8 +40,8 @@ class KaplanLoss(Law):
     def _logs(self, theta: Array, x: Array) -> tuple[Array, Array, Array]:
         """log of the size term, of the data term, and of their sum."""
         log_nc, log_dc, alpha_n, alpha_d = theta
-        size = alpha_n / alpha_d * (log_nc - counts(x[:, 0]))
-        data = log_dc - counts(x[:, 1])
+        size = alpha_n / alpha_d * (log_nc - log_count(x[:, 0]))
+        data = log_dc - log_count(x[:, 1])
         return size, data, np.logaddexp(size, data)
 
     def _curve(self, theta: Array, x: Array) -> Array:
@@ -51,7 +51,7 @@ class KaplanLoss(Law):
         _, _, alpha_n, alpha_d = theta
         size, _, total = self._logs(theta, x)
         curve, share = np.exp(alpha_d * total), np.exp(size - total)  # the share of the size term in the sum
-        return columns_of(
+        return stack_jacobian(
             curve * share * alpha_n,
             curve * (1 - share) * alpha_d,
             curve * share * size * alpha_d / alpha_n,
@@ -63,7 +63,7 @@ class KaplanLoss(Law):
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over the exponents and the share of the size term in the middle of the data."""
-        log_n, log_d = counts(x[:, 0]).mean(), counts(x[:, 1]).mean()
+        log_n, log_d = log_count(x[:, 0]).mean(), log_count(x[:, 1]).mean()
         middle = float(np.average(np.log(y), weights=weight))
         grid = [
             [log_n + (middle / d + np.log(share)) * d / n, log_d + middle / d + np.log1p(-share), n, d]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of, counts
+from ...fit.newton import Array
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 
 class PurePower(Law):
@@ -32,11 +32,11 @@ class PurePower(Law):
     log_link = True
 
     def _curve(self, theta: Array, x: Array) -> Array:
-        return np.asarray(np.exp(theta[0] - theta[1] * counts(x[:, 0]) - theta[2] * counts(x[:, 1])))
+        return np.asarray(np.exp(theta[0] - theta[1] * log_count(x[:, 0]) - theta[2] * log_count(x[:, 1])))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
         curve = self._curve(theta, x)
-        return columns_of(curve, -curve * counts(x[:, 0]), -curve * counts(x[:, 1]))
+        return stack_jacobian(curve, -curve * log_count(x[:, 0]), -curve * log_count(x[:, 1]))
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.full(3, -np.inf), np.full(3, np.inf)
@@ -44,5 +44,5 @@ class PurePower(Law):
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """The answer: a plane through the logarithms."""
         root = np.sqrt(weight)
-        design = np.column_stack([np.ones(len(y)), -counts(x[:, 0]), -counts(x[:, 1])])
+        design = np.column_stack([np.ones(len(y)), -log_count(x[:, 0]), -log_count(x[:, 1])])
         return np.atleast_2d(np.linalg.lstsq(design * root[:, None], np.log(y) * root, rcond=None)[0])

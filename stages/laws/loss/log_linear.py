@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of, counts
+from ...fit.newton import Array
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 
 class FLOPsToNLL(Law):
@@ -29,10 +29,10 @@ class FLOPsToNLL(Law):
     y_unit = "nats/byte"
 
     def _curve(self, theta: Array, x: Array) -> Array:
-        return np.asarray(theta[0] + theta[1] * counts(x[:, 0]) / np.log(10))
+        return np.asarray(theta[0] + theta[1] * log_count(x[:, 0]) / np.log(10))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
-        return columns_of(np.ones_like(theta[0]), counts(x[:, 0]) / np.log(10))
+        return stack_jacobian(np.ones_like(theta[0]), log_count(x[:, 0]) / np.log(10))
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         design = self._jacobian(np.zeros(2), x) * np.sqrt(weight)[:, None]

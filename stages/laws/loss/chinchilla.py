@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fit.newton import Array
-from ..fit.variable_projection import linear_part
-from .base import Law, Parameter, columns_of, counts
+from ...fit.newton import Array
+from ...fit.variable_projection import solve_linear_params
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 EXPONENTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0)
 
@@ -48,7 +48,7 @@ class ChinchillaLoss(Law):
 
     def _terms(self, theta: Array, x: Array) -> tuple[Array, Array]:
         log_a, log_b, alpha, beta, _ = theta
-        return np.exp(log_a - alpha * counts(x[:, 0])), np.exp(log_b - beta * counts(x[:, 1]))
+        return np.exp(log_a - alpha * log_count(x[:, 0])), np.exp(log_b - beta * log_count(x[:, 1]))
 
     def _curve(self, theta: Array, x: Array) -> Array:
         size, data = self._terms(theta, x)
@@ -57,7 +57,9 @@ class ChinchillaLoss(Law):
     def _derive(self, theta: Array, x: Array) -> tuple[Array, Array]:
         size, data = self._terms(theta, x)
         curve = np.maximum(size + data + theta[4], 1e-300)
-        return curve, columns_of(size, data, -size * counts(x[:, 0]), -data * counts(x[:, 1]), np.ones_like(size))
+        return curve, stack_jacobian(
+            size, data, -size * log_count(x[:, 0]), -data * log_count(x[:, 1]), np.ones_like(size)
+        )
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
         return self._derive(theta, x)[1]
@@ -65,7 +67,7 @@ class ChinchillaLoss(Law):
     def _curvature(self, x: Array, jac: Array, v: Array) -> Array:
         """In (log A, alpha) the term t = A / N^alpha has second derivatives t, -t log N and t log(N)^2."""
         out = np.zeros((len(v), 5, 5))
-        logs = counts(x)
+        logs = log_count(x)
         for term, slope, log in ((0, 2, 0), (1, 3, 1)):
             weighted = v * jac[:, :, term]
             out[:, term, term] = weighted.sum(axis=1)
@@ -78,13 +80,13 @@ class ChinchillaLoss(Law):
 
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over the exponents; A, B and E follow by linear least squares on relative residuals."""
-        log_n, log_d = counts(x[:, 0]), counts(x[:, 1])
+        log_n, log_d = log_count(x[:, 0]), log_count(x[:, 1])
         alpha, beta = (grid.ravel() for grid in np.meshgrid(EXPONENTS, EXPONENTS, indexing="ij"))
         size = np.exp(-alpha[:, None] * (log_n - log_n.mean()))
         data = np.exp(-beta[:, None] * (log_d - log_d.mean()))
         # Relative residuals: the rows are divided by the loss, so the target is one.
         design = np.stack([size, data, np.ones_like(size)], axis=-1) / y[:, None]
-        part = linear_part(design, np.ones_like(y), weight)
+        part = solve_linear_params(design, np.ones_like(y), weight)
         small = 1e-6 * float(np.mean(y))
         a, b = np.maximum(part[:, 0], small), np.maximum(part[:, 1], small)
         columns = [np.log(a) + alpha * log_n.mean(), np.log(b) + beta * log_d.mean(), alpha, beta, part[:, 2]]

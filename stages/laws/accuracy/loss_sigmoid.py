@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from ..fit import checks
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of
+from ...fit import checks
+from ...fit.newton import Array
+from ..base import Law, Parameter, stack_jacobian
 
 Range = float | tuple[float, float]
 
@@ -65,7 +65,7 @@ class NLLToAccuracy(Law):
         k = np.exp(log_k)
         s = expit(-k * (x[:, 0] - middle))
         slope = (ceiling - floor) * s * (1 - s)
-        return columns_of(1 - s, s, -slope * k * (x[:, 0] - middle), slope * k)
+        return stack_jacobian(1 - s, s, -slope * k * (x[:, 0] - middle), slope * k)
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         (f0, f1), (c0, c1) = (r if isinstance(r, tuple) else (r, r) for r in (self.floor, self.ceiling))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of
+from ...fit.newton import Array
+from ...notices import Notice
+from ...notices import laws as notices
+from ..base import Law, Parameter, stack_jacobian
 
 
 class LossToError(Law):
@@ -35,7 +37,7 @@ class LossToError(Law):
     def _jacobian(self, theta: Array, x: Array) -> Array:
         gamma = np.exp(theta[2])
         decay = np.exp(-gamma * x[:, 0])
-        return columns_of(np.ones_like(decay), -decay, theta[1] * decay * gamma * x[:, 0])
+        return stack_jacobian(np.ones_like(decay), -decay, theta[1] * decay * gamma * x[:, 0])
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-np.inf, -np.inf, np.log(1e-2)]), np.array([np.inf, np.inf, np.log(30.0)])
@@ -52,5 +54,5 @@ class LossToError(Law):
             seeds.append([epsilon, np.clip(k * np.exp(min(gamma * loss.min(), 600.0)), -1e200, 1e200), np.log(gamma)])
         return np.array(seeds)
 
-    def _more_notes(self) -> tuple[str, ...]:
-        return ("error rises as loss falls (inverse scaling)",) if self.theta_[1] < 0 else ()
+    def _more_notes(self) -> tuple[Notice, ...]:
+        return (notices.INVERSE(),) if self.theta_[1] < 0 else ()

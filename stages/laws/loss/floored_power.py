@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import nnls
 
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of, counts
+from ...fit.newton import Array
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 
 class FlooredPower(Law):
@@ -31,14 +31,14 @@ class FlooredPower(Law):
     linear = (0,)
 
     def _term(self, theta: Array, x: Array) -> Array:
-        return np.asarray(np.exp(theta[1] - theta[2] * counts(x[:, 0])))
+        return np.asarray(np.exp(theta[1] - theta[2] * log_count(x[:, 0])))
 
     def _curve(self, theta: Array, x: Array) -> Array:
         return np.asarray(theta[0] + self._term(theta, x))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
         term = self._term(theta, x)
-        return columns_of(np.ones_like(term), term, -term * counts(x[:, 0]))
+        return stack_jacobian(np.ones_like(term), term, -term * log_count(x[:, 0]))
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([0.0, -40.0, 1e-3]), np.array([max(float(np.min(y)), 1e-6), 60.0, 2.0])
@@ -49,7 +49,7 @@ class FlooredPower(Law):
         tiny = 1e-6 * float(np.mean(np.abs(y)) + 1e-9)
         seeds = []
         for alpha in (0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8):
-            term = np.exp(-alpha * counts(x[:, 0]))
+            term = np.exp(-alpha * log_count(x[:, 0]))
             size = max(float(term.max()), 1e-300)
             floor, scale = nnls(np.column_stack([np.ones(len(y)), term / size]) * root[:, None], y * root)[0]
             seeds.append([floor, np.log(max(scale, tiny) / size), alpha])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fit.newton import Array
-from .base import Law, Parameter, columns_of, counts
+from ...fit.newton import Array
+from ..base import Law, Parameter, log_count, stack_jacobian
 
 
 class DirectAccuracy(Law):
@@ -28,12 +28,12 @@ class DirectAccuracy(Law):
     y_unit = "accuracy"
 
     def _curve(self, theta: Array, x: Array) -> Array:
-        return np.asarray(np.exp(-np.exp(theta[0] - theta[1] * counts(x[:, 0]))))
+        return np.asarray(np.exp(-np.exp(theta[0] - theta[1] * log_count(x[:, 0]))))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
-        exponent = np.exp(theta[0] - theta[1] * counts(x[:, 0]))
+        exponent = np.exp(theta[0] - theta[1] * log_count(x[:, 0]))
         slope = -np.exp(-exponent) * exponent
-        return columns_of(slope, -slope * counts(x[:, 0]))
+        return stack_jacobian(slope, -slope * log_count(x[:, 0]))
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         return np.array([-60.0, -1.0]), np.array([120.0, 3.0])
@@ -41,7 +41,7 @@ class DirectAccuracy(Law):
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over the exponent; A follows from the mean of log(-log Acc)."""
         size = np.log(-np.log(np.clip(y, 1e-4, 1 - 1e-4)))
-        log_c = counts(x[:, 0])
+        log_c = log_count(x[:, 0])
         return np.array(
             [
                 [np.average(size + alpha * log_c, weights=weight), alpha]

@@ -1,0 +1,1 @@
+"""Laws that give a benchmark's accuracy, or its error."""

@@ -1,0 +1,1 @@
+"""Laws that give a loss."""
