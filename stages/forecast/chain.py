@@ -1,4 +1,4 @@
-"""Two laws in a row, with the uncertainty of both: the one implementation, for the recipes' chains and ``auto``'s paths.
+"""Two laws in a row, with the uncertainty of both: one implementation, for the recipes' chains and ``auto``'s paths.
 
 The first law gives the distribution of the intermediate loss: Student t around its curve, whose scale adds the
 covariance of its parameters and, for a new observation, its residual noise. Equally likely quantiles of that

@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from ..fit.newton import Array
 from ..laws.base import Law
-from .candidates import DIRECT, FIRST, SECOND, Step
+from ..laws.candidate import CandidateLaw
+from .candidates import DIRECT, FIRST, SECOND
+from .chain import SCORE_STD_CAP, LossDistribution, compose, loss_distribution
 from .fit_many import Request, fit_all
 
 Name = tuple[str, str, str]  # of a fit: step, middle quantity, candidate
 ONE_STEP = "one step"
 CARRY = "largest carried forward"
-NODES = (np.arange(9) + 0.5) / 9  # equally likely quantiles of the middle quantity
-WIDEST = 0.25  # standard deviation of an accuracy that says nothing
+PATH_QUANTILES = 9  # equally likely losses that a path's second law is evaluated at
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def predict_all(cases: Sequence[Question]) -> list[PathPredictions]:
 def first_laws(finals: pd.DataFrame, middle: str) -> dict[str, Law]:
     """The laws to a middle quantity that could be fitted to a ladder's final rows, by name."""
     rows = _known(finals, middle)
-    wanted = {name: r for name, step in FIRST.items() if not step.wide and (r := _request(step, 0.0, rows, middle))}
+    wanted = {name: r for name, step in FIRST.items() if not step.extended and (r := _request(step, 0.0, rows, middle))}
     done = fit_all(list(wanted.values()))
     return {n: r.law for (n, r), ok in zip(wanted.items(), done, strict=True) if ok and r.law.status_ != "abnormal"}
 
@@ -136,15 +137,15 @@ def _predictions(case: Question, laws: Mapping[Name, Law]) -> PathPredictions:
         seconds = {name: law for (step, of, name), law in laws.items() if step == "second" and of == middle}
         losses = {name: _losses_at(law, case.X) for name, law in firsts.items()}
         for second, law in seconds.items():
-            for first, loss in losses.items():
-                if FIRST[first].wide and SECOND[second].wide:
+            for first, (loss, known) in losses.items():
+                if FIRST[first].extended and SECOND[second].extended:
                     continue  # one departure at a time
                 form = ForecastPath(middle, first, second)
-                found[form] = _chained(loss, law, SECOND[second].error)
+                found[form] = _chained(loss, known, law, SECOND[second].of_error)
                 bound[form] = _warns(FIRST[first], firsts[first]) or _warns(SECOND[second], law)
     for name, law in ((name, law) for (step, _, name), law in laws.items() if step == "direct"):
         form = ForecastPath(ONE_STEP, name)
-        found[form], bound[form] = _direct(law, case.X, DIRECT[name].error), _warns(DIRECT[name], law)
+        found[form], bound[form] = _direct(law, case.X, DIRECT[name].of_error), _warns(DIRECT[name], law)
     rows = _scored(case.ladder)
     if len(rows):
         carried = np.full(len(case.X), float(rows["accuracy"].iloc[-1]))
@@ -154,8 +155,8 @@ def _predictions(case: Question, laws: Mapping[Name, Law]) -> PathPredictions:
     return PathPredictions(forms, mean, stderr, np.array([bound.get(f, False) for f in forms]))
 
 
-def _warns(step: Step, law: Law) -> bool:
-    return law.status_ == "bound hit" and not step.pinned
+def _warns(step: CandidateLaw, law: Law) -> bool:
+    return law.status_ == "bound hit" and not step.structural_bounds
 
 
 def _known(finals: pd.DataFrame, middle: str) -> pd.DataFrame:
@@ -175,95 +176,80 @@ def _requests(ladder: TaskData, middles: Sequence[str]) -> dict[Name, Request]:
     for middle in middles:
         rows = _known(ladder.finals, middle)
         for name, step in FIRST.items():
-            if ladder.extended or not step.wide:
+            if ladder.extended or not step.extended:
                 found["first", middle, name] = _request(step, 0.0, rows, middle)
         for name, step in SECOND.items():
-            if ladder.extended or not step.wide:
+            if ladder.extended or not step.extended:
                 found["second", middle, name] = _second_request(step, ladder, rows, middle)
     rows = _scored(ladder)
     if len(rows):
         floor = min(ladder.chance, max(0.0, float(rows["accuracy"].min()) - 0.005))
         for name, step in DIRECT.items():
-            if ladder.extended or not step.wide:
+            if ladder.extended or not step.extended:
                 found["direct", "", name] = _request(step, floor, rows, "accuracy")
     return {name: r for name, r in found.items() if r is not None}
 
 
-def _request(step: Step, floor: float, rows: pd.DataFrame, column: str) -> Request | None:
+def _request(step: CandidateLaw, floor: float, rows: pd.DataFrame, column: str) -> Request | None:
     """A law of the runs' budgets, to a column of a ladder; None with too few runs."""
     law, part = step.make(floor), step.window(rows)
     if len(part) <= len(law.parameters) + 1:
         return None
     y = part[column].to_numpy(dtype=float)
     weight = step.weigh(part["flops"].to_numpy(dtype=float), part["accuracy"].to_numpy(dtype=float))
-    return Request(law, part[list(law.columns)].to_numpy(dtype=float), 1 - y if step.error else y, weight)
+    return Request(law, part[list(law.columns)].to_numpy(dtype=float), 1 - y if step.of_error else y, weight)
 
 
-def _second_request(step: Step, ladder: TaskData, rows: pd.DataFrame, middle: str) -> Request | None:
+def _second_request(step: CandidateLaw, ladder: TaskData, rows: pd.DataFrame, middle: str) -> Request | None:
     """A law of the middle quantity, to accuracy, from the checkpoints where there are any."""
     law, runs, cloud = step.make(ladder.chance), step.window(rows), ladder.checkpoints
     if len(runs) <= len(law.parameters):
         return None
     if cloud is None or middle not in cloud:
-        if step.ends:
+        if step.final_checkpoints_only:
             return None  # there is nothing else
         cloud = rows
-    points = rows if step.ends else cloud
+    points = rows if step.final_checkpoints_only else cloud
     part = points[points["run"].isin(runs["run"])].dropna(subset=[middle, "accuracy"])
     y = part["accuracy"].to_numpy(dtype=float)
     weight = None
     if step.weights != "equal":
         weight = step.weigh(part["run"].map(rows.set_index("run")["flops"]).to_numpy(dtype=float), y)
     groups = part["run"].to_numpy() if len(part) > len(runs) else None
-    return Request(law, part[[middle]].to_numpy(dtype=float), 1 - y if step.error else y, weight, groups)
+    return Request(law, part[[middle]].to_numpy(dtype=float), 1 - y if step.of_error else y, weight, groups)
 
 
 def _direct(law: Law, X: pd.DataFrame, error: bool) -> tuple[Array, Array]:
     """A one-step law's forecast and standard error; NaN where its inputs are not known."""
-    inputs = X[list(law.columns)].to_numpy(dtype=float)
-    known = np.isfinite(inputs).all(axis=1)
+    inputs, known = _known_inputs(law, X)
     mean, stderr = np.full(len(X), np.nan), np.full(len(X), np.nan)
     if known.any():
-        curve = law.predict(inputs[known])
+        curve = law.predict(inputs)
         mean[known] = np.clip(1 - curve if error else curve, 0.0, 1.0)
-        total = law.predict_distribution(inputs[known]).std
-        stderr[known] = np.minimum(np.nan_to_num(total, nan=WIDEST, posinf=WIDEST), WIDEST)
+        std = law.predict_distribution(inputs).std
+        stderr[known] = np.minimum(np.nan_to_num(std, nan=SCORE_STD_CAP, posinf=SCORE_STD_CAP), SCORE_STD_CAP)
     return mean, stderr
 
 
-@dataclass(frozen=True)
-class _Losses:
-    """A first law at m targets: the plug-in loss (m,), equally likely losses (m, nodes), and where it is known (m,)."""
-
-    plain: Array
-    likely: Array
-    known: NDArray[np.bool_]
-
-
-def _losses_at(first: Law, X: pd.DataFrame) -> _Losses:
-    """NaN where the law's inputs are not known (a target given by its FLOPs alone)."""
-    inputs = X[list(first.columns)].to_numpy(dtype=float)
+def _known_inputs(law: Law, X: pd.DataFrame) -> tuple[Array, Mask]:
+    """A law's inputs at the targets where all of them are known, and where that is, (m,)."""
+    inputs = X[list(law.columns)].to_numpy(dtype=float)
     known = np.isfinite(inputs).all(axis=1)
-    plain, likely = np.full(len(X), np.nan), np.full((len(X), len(NODES)), np.nan)
-    if known.any():
-        loss = first.predict_distribution(inputs[known])
-        nodes = student.ppf(NODES, max(loss.dof, 1.0))
-        drawn = np.clip(np.nan_to_num(loss.mean[:, None] + loss.std[:, None] * nodes), -50, 50)
-        likely[known] = np.clip(np.exp(drawn) if first.log_link else drawn, 0.0, 1e6)
-        plain[known] = np.maximum(first.predict(inputs[known]), 0.0)
-    return _Losses(plain, likely, known)
+    return inputs[known], known
 
 
-def _chained(losses: _Losses, second: Law, error: bool) -> tuple[Array, Array]:
+def _losses_at(first: Law, X: pd.DataFrame) -> tuple[LossDistribution | None, Mask]:
+    """A first law's losses at the targets whose inputs are known, and where that is; None: nowhere."""
+    inputs, known = _known_inputs(first, X)
+    return (loss_distribution(first, inputs, PATH_QUANTILES) if known.any() else None), known
+
+
+def _chained(losses: LossDistribution | None, known: Mask, second: Law, error: bool) -> tuple[Array, Array]:
     """Plug-in forecast and standard error: the second law over equally likely losses of the first; NaN: unknown."""
-    known = losses.known
     mean, stderr = np.full(len(known), np.nan), np.full(len(known), np.nan)
-    if known.any():
-        likely = losses.likely[known]
-        spread = second.predict_distribution(np.column_stack([losses.plain[known], likely]).reshape(-1, 1))
-        curve = np.clip(spread.mean.reshape(len(likely), -1), 0.0, 1.0)
-        noise = np.minimum(np.nan_to_num(spread.std, nan=WIDEST, posinf=WIDEST), WIDEST).reshape(curve.shape)
-        variance = np.mean(noise[:, 1:] ** 2, axis=1) + np.var(curve[:, 1:], axis=1)
-        mean[known] = 1 - curve[:, 0] if error else curve[:, 0]
-        stderr[known] = np.minimum(np.sqrt(variance), WIDEST)
+    if losses is not None:
+        curve, mixture = compose(losses, second)
+        score = np.clip(curve, 0.0, 1.0)
+        mean[known] = 1 - score if error else score
+        stderr[known] = mixture.moment_std()
     return mean, stderr
