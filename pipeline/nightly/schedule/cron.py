@@ -1,13 +1,20 @@
-"""When the pass starts: the five fields of crontab(5), checked, and the same for systemd.time(7)."""
+"""When the pass starts: the five fields of crontab(5), checked, and the same for systemd.time(7).
+
+What a field means is read by ``cronsim``, which follows Debian's cron; but it takes more than every cron does (``L``,
+``#``, ``1/5``, a field of seconds), so the form of a field is checked here first.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from cronsim import CronSim, CronSimError
 
 from ...core.errors import InputError
 
-WORDS = {
+NICKNAMES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
     "@midnight": "0 0 * * *",
@@ -16,48 +23,28 @@ WORDS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+NUMBER = r"(?:\d+|[a-z]{3})"
+PART = rf"(?:\*|{NUMBER}-{NUMBER})(?:/\d+)?|{NUMBER}"
+FORM = re.compile(rf"(?:{PART})(?:,(?:{PART}))*", re.ASCII | re.IGNORECASE)  # of a field, as every cron takes it
+ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # cronsim wants a time to begin at; the fields do not depend on it
 
 
-@dataclass(frozen=True)
-class Field:
-    """One of the five: its name, range, and names for its numbers."""
+class Field(NamedTuple):
+    """One of the five fields: its name here and in ``cronsim``, and its range."""
 
     name: str
+    attribute: str
     low: int
     high: int
-    names: tuple[str, ...] = ()
-
-    def parts(self, text: str) -> list[tuple[int, int, int]]:
-        """First, last and step of every part of the list."""
-        return [self._part(part) for part in text.split(",")]
-
-    def _part(self, part: str) -> tuple[int, int, int]:
-        found = re.fullmatch(r"(\*|(\w+)(?:-(\w+))?)(?:/(\d+))?", part)
-        if found is None or (found[4] and found[1] != "*" and not found[3]):
-            raise ValueError(part)
-        step = int(found[4] or 1)
-        if found[1] == "*":
-            first, last = self.low, self.high
-        else:
-            first = self._number(found[2])
-            last = self._number(found[3]) if found[3] else first
-        if not (self.low <= first <= last <= self.high and 1 <= step <= self.high):
-            raise ValueError(part)
-        return first, last, step
-
-    def _number(self, text: str) -> int:
-        named = [n.lower() for n in self.names]
-        return named.index(text.lower()) + self.low if text.lower() in named else int(text)
 
 
 FIELDS = (
-    Field("minute", 0, 59),
-    Field("hour", 0, 23),
-    Field("day of the month", 1, 31),
-    Field("month", 1, 12, MONTHS),
-    Field("day of the week", 0, 7, DAYS),
+    Field("minute", "minutes", 0, 59),
+    Field("hour", "hours", 0, 23),
+    Field("day of the month", "days", 1, 31),
+    Field("month", "months", 1, 12),
+    Field("day of the week", "weekdays", 0, 7),
 )
 
 
@@ -69,17 +56,14 @@ def cron(at: str) -> str:
     InputError
         For anything that cron would not take: one bad line and it takes no line of a crontab.
     """
-    if at.strip() in WORDS:
+    if at.strip() in NICKNAMES:
         return at.strip()
-    fields = at.split()
-    if len(fields) != 5 or any(ord(c) < 32 for c in at.strip()):
+    texts = at.split()
+    if len(texts) != len(FIELDS) or any(ord(c) < 32 for c in at.strip()):
         raise InputError(f'--at: {at!r} is not five fields (minute hour day month weekday), such as "0 3 * * *"')
-    for field, text in zip(FIELDS, fields, strict=True):
-        try:
-            field.parts(text)
-        except ValueError:
-            raise InputError(f"--at: {text!r} is no {field.name} ({field.low}-{field.high}, *, lists, */n)") from None
-    return " ".join(fields)
+    for field, text in zip(FIELDS, texts, strict=True):
+        _numbers(field, text)
+    return " ".join(texts)
 
 
 def calendar(at: str) -> str:
@@ -91,22 +75,35 @@ def calendar(at: str) -> str:
         Where cron means either of two days, which one OnCalendar cannot say.
     """
     fields = cron(at)
-    minute, hour, day, month, weekday = WORDS.get(fields, fields).split()
+    texts = NICKNAMES.get(fields, fields).split()
+    _, _, day, _, weekday = texts
     if not day.startswith("*") and not weekday.startswith("*"):
         raise InputError(f"--at: {at!r} names days of the month and of the week; cron runs on either, systemd on both")
-    days = "" if weekday.startswith("*") else ",".join(DAYS[n] for n in _numbers(FIELDS[4], weekday)) + " "
-    month, day, hour, minute = (
-        _listed(f, t)
-        for f, t in zip((FIELDS[3], FIELDS[2], FIELDS[1], FIELDS[0]), (month, day, hour, minute), strict=True)
-    )
-    return f"{days}*-{month}-{day} {hour}:{minute}:00"
+    # systemd's week begins with Sunday too, and has no second name for it.
+    days = sorted({number % 7 for number in _numbers(FIELDS[4], weekday)})
+    named = "" if weekday.startswith("*") else ",".join(DAYS[number] for number in days) + " "
+    minute, hour, day, month = (_listed(field, text) for field, text in zip(FIELDS[:4], texts[:4], strict=True))
+    return f"{named}*-{month}-{day} {hour}:{minute}:00"
 
 
 def _listed(field: Field, text: str) -> str:
-    return "*" if text == "*" else ",".join(f"{n:02d}" for n in _numbers(field, text))
+    return "*" if text == "*" else ",".join(f"{number:02d}" for number in _numbers(field, text))
 
 
 def _numbers(field: Field, text: str) -> list[int]:
-    """Every number that a field means; Sunday once."""
-    numbers = {n for first, last, step in field.parts(text) for n in range(first, last + 1, step)}
-    return sorted(numbers - {7} | {0} if field is FIELDS[4] and 7 in numbers else numbers)
+    """Every number that a field means, ascending.
+
+    Raises
+    ------
+    InputError
+        When it means none, or is not of the form that every cron takes.
+    """
+    alone = " ".join(text if each is field else "*" for each in FIELDS)
+    steps = [int(step) for step in re.findall(r"/(\d+)", text)]
+    try:
+        if not FORM.fullmatch(text) or any(step > field.high for step in steps):
+            raise CronSimError(text)
+        numbers: set[int] = getattr(CronSim(alone, ANY_TIME), field.attribute)
+    except CronSimError:
+        raise InputError(f"--at: {text!r} is no {field.name} ({field.low}-{field.high}, *, lists, */n)") from None
+    return sorted(numbers)

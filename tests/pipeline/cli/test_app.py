@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
-from worlds.ladders import ROOT
-
 from benchcast import cli
 from benchcast.cli import app as whole
+from typer.testing import CliRunner
+from worlds.ladders import ROOT
 
 CONFIG = ROOT / "configs" / "demo.yaml"
 HEAVY = {"torch", "lm_eval", "transformers", "scipy", "pandas", "numpy", "sklearn", "matplotlib", "typst", "ray"}
