@@ -135,7 +135,7 @@ def candidates(names: list[str], testbeds: Path) -> None:
     """Mean miss in the ladders' own backtests without each candidate of the default, and with each of the wide ones."""
     every = {name: t for suite in names for name, t in ladders(suite, testbeds, AutoSettings(wide=True))}
     kinds = {"to a loss": FIRST, "to accuracy": SECOND, "one step": DIRECT}
-    steps = {(kind, name): step.wide for kind, named in kinds.items() for name, step in named.items()}
+    steps = {(kind, name): step.extended for kind, named in kinds.items() for name, step in named.items()}
     default = {key for key, wide in steps.items() if not wide} | {("one step", CARRY)}
     print("|", " | ".join(["pool", *every]), "|")
     print("|---|" + "---|" * len(every))

@@ -8,10 +8,17 @@ from scipy.special import expit, logit
 from ...fit import checks
 from ...fit.newton import Array
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 LN10 = np.log(10.0)
 
 
+@law(
+    CandidateLaw(
+        name="sigmoid in log C", step=Step.BUDGET_TO_ACCURACY, rank=20, settings=lambda lowest: {"floor": lowest}
+    ),
+)
 class FLOPsToAccuracy(Law):
     r"""Accuracy as a sigmoid of the logarithm of compute.
 

@@ -6,8 +6,16 @@ import numpy as np
 
 from ...fit.newton import Array
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 
+@law(
+    CandidateLaw(name="direct law", step=Step.BUDGET_TO_ACCURACY, rank=10),
+    CandidateLaw(
+        name="direct law, larger runs", step=Step.BUDGET_TO_ACCURACY, rank=50, compute_fraction=0.6, extended=True
+    ),
+)
 class DirectAccuracy(Law):
     r"""Accuracy as a power law in compute, at a fixed number of tokens per parameter.
 

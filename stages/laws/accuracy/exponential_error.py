@@ -8,8 +8,13 @@ from ...fit.newton import Array
 from ...notices import Notice
 from ...notices import laws as notices
 from ..base import Law, Parameter, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 
+@law(
+    CandidateLaw(name="exponential", step=Step.LOSS_TO_ACCURACY, rank=40, of_error=True),
+)
 class LossToError(Law):
     r"""Average top-1 error as a function of validation loss.
 

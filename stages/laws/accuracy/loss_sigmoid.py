@@ -2,16 +2,94 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.special import expit
 
 from ...fit import checks
 from ...fit.newton import Array
 from ..base import Law, Parameter, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 Range = float | tuple[float, float]
+# Threshold on accuracy of the robust candidates: 1.3 sampling errors of 1,000 questions at an accuracy of one half.
+ROBUST_HUBER = 0.02
+BELOW_CHANCE, ABOVE_CHANCE = 0.06, 0.02  # accuracy by which small models may miss nominal chance
 
 
+def _from_chance(lowest: float) -> dict[str, Any]:
+    """A floor near chance, which small models can sit below, and a ceiling of 1."""
+    return {"floor": (max(0.0, lowest - BELOW_CHANCE), lowest + ABOVE_CHANCE), "ceiling": 1.0}
+
+
+def _free(lowest: float) -> dict[str, Any]:
+    """Floor and ceiling follow the data alone; a floor below zero is a curve that is still falling."""
+    return {"floor": (-1.0, 1.0), "ceiling": (0.0, 1.0)}
+
+
+@law(
+    CandidateLaw(
+        name="sigmoid to 1", step=Step.LOSS_TO_ACCURACY, rank=10, settings=_from_chance, structural_bounds=True
+    ),
+    CandidateLaw(name="free sigmoid", step=Step.LOSS_TO_ACCURACY, rank=20, settings=_free),
+    CandidateLaw(
+        name="sigmoid, chance to 1",
+        step=Step.LOSS_TO_ACCURACY,
+        rank=30,
+        settings=lambda lowest: {"floor": lowest, "ceiling": 1.0},
+        structural_bounds=True,
+    ),
+    CandidateLaw(
+        name="sigmoid to 1, robust",
+        step=Step.LOSS_TO_ACCURACY,
+        rank=50,
+        settings=lambda lowest: _from_chance(lowest) | {"huber": ROBUST_HUBER},
+        structural_bounds=True,
+        extended=True,
+    ),
+    CandidateLaw(
+        name="free sigmoid, robust",
+        step=Step.LOSS_TO_ACCURACY,
+        rank=60,
+        settings=lambda lowest: _free(lowest) | {"huber": ROBUST_HUBER},
+        extended=True,
+    ),
+    CandidateLaw(
+        name="sigmoid to 1, weighed",
+        step=Step.LOSS_TO_ACCURACY,
+        rank=70,
+        settings=_from_chance,
+        weights="compute",
+        structural_bounds=True,
+        extended=True,
+    ),
+    CandidateLaw(
+        name="free sigmoid, sampling weights",
+        step=Step.LOSS_TO_ACCURACY,
+        rank=80,
+        settings=_free,
+        weights="sampling",
+        extended=True,
+    ),
+    CandidateLaw(
+        name="free sigmoid, larger runs",
+        step=Step.LOSS_TO_ACCURACY,
+        rank=90,
+        settings=_free,
+        compute_fraction=0.6,
+        extended=True,
+    ),
+    CandidateLaw(
+        name="free sigmoid, ends of runs",
+        step=Step.LOSS_TO_ACCURACY,
+        rank=100,
+        settings=_free,
+        final_checkpoints_only=True,
+        extended=True,
+    ),
+)
 class NLLToAccuracy(Law):
     r"""Accuracy as a sigmoid of the loss on the correct answer.
 

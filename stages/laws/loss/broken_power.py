@@ -7,8 +7,13 @@ from scipy.special import expit
 
 from ...fit.newton import Array
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 
+@law(
+    CandidateLaw(name="C, one break", step=Step.BUDGET_TO_LOSS, rank=90, extended=True),
+)
 class BrokenPower(Law):
     r"""Loss as a power law in compute with one smooth break.
 

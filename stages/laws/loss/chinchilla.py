@@ -7,10 +7,12 @@ import numpy as np
 from ...fit.newton import Array
 from ...fit.variable_projection import solve_linear_params
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..registry import law
 
 EXPONENTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0)
 
 
+@law()
 class ChinchillaLoss(Law):
     r"""Pre-training loss as a sum of two power laws and a floor.
 

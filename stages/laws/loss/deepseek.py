@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..registry import law
 from .chinchilla import ChinchillaLoss
 
 
+@law()
 class DeepSeekLoss(ChinchillaLoss):
     r"""Loss from non-embedding FLOPs per token and tokens: Chinchilla's form with M in place of N.
 

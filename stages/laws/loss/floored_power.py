@@ -7,8 +7,15 @@ from scipy.optimize import nnls
 
 from ...fit.newton import Array
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 
+@law(
+    CandidateLaw(name="C", step=Step.BUDGET_TO_LOSS, rank=30),
+    # The limits of an error are those of an accuracy: to reach one is no warning.
+    CandidateLaw(name="error in C", step=Step.BUDGET_TO_ACCURACY, rank=30, of_error=True, structural_bounds=True),
+)
 class FlooredPower(Law):
     r"""Loss as a power law in compute that ends in an irreducible loss.
 

@@ -6,8 +6,10 @@ import numpy as np
 
 from ...fit.newton import Array
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..registry import law
 
 
+@law()
 class KaplanLoss(Law):
     r"""Loss limited by size and by data, without an irreducible part.
 

@@ -6,8 +6,18 @@ import numpy as np
 
 from ...fit.newton import Array
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 
+@law(
+    CandidateLaw(
+        name="line in log C, larger runs", step=Step.BUDGET_TO_LOSS, rank=100, compute_fraction=0.6, extended=True
+    ),
+    CandidateLaw(
+        name="line in log C, larger runs", step=Step.BUDGET_TO_ACCURACY, rank=60, compute_fraction=0.6, extended=True
+    ),
+)
 class FLOPsToNLL(Law):
     r"""Normalised NLL of the correct answer of compute-optimal models, linear in the logarithm of compute.
 

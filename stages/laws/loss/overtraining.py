@@ -7,8 +7,16 @@ from scipy.optimize import nnls
 
 from ...fit.newton import Array
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 
+@law(
+    CandidateLaw(name="C and M", step=Step.BUDGET_TO_LOSS, rank=20),
+    CandidateLaw(name="C and M, larger runs", step=Step.BUDGET_TO_LOSS, rank=80, compute_fraction=0.6, extended=True),
+    # The limits of an error are those of an accuracy: to reach one is no warning.
+    CandidateLaw(name="error in C and M", step=Step.BUDGET_TO_ACCURACY, rank=40, of_error=True, structural_bounds=True),
+)
 class OvertrainedLoss(Law):
     r"""Validation loss as training moves away from the compute-optimal number of tokens per parameter.
 

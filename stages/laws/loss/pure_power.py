@@ -6,8 +6,16 @@ import numpy as np
 
 from ...fit.newton import Array
 from ..base import Law, Parameter, log_count, stack_jacobian
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 
 
+@law(
+    CandidateLaw(name="N and D, no floor", step=Step.BUDGET_TO_LOSS, rank=40),
+    CandidateLaw(
+        name="N and D, no floor, larger runs", step=Step.BUDGET_TO_LOSS, rank=70, compute_fraction=0.6, extended=True
+    ),
+)
 class PurePower(Law):
     r"""Loss as a product of powers, a plane in logarithms.
 

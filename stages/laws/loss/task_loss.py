@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from ..candidate import CandidateLaw, Step
+from ..registry import law
 from .chinchilla import ChinchillaLoss
 
+ROBUST_HUBER = 1e-3  # threshold on log loss, as published for Chinchilla's law
 
+
+@law(
+    CandidateLaw(name="N and D", step=Step.BUDGET_TO_LOSS, rank=10, settings={"huber": None}),
+    CandidateLaw(
+        name="N and D, robust", step=Step.BUDGET_TO_LOSS, rank=50, settings={"huber": ROBUST_HUBER}, extended=True
+    ),
+    CandidateLaw(
+        name="N and D, weighed",
+        step=Step.BUDGET_TO_LOSS,
+        rank=60,
+        settings={"huber": None},
+        weights="compute",
+        extended=True,
+    ),
+)
 class TaskLoss(ChinchillaLoss):
     r"""Loss on the gold answer as a sum of two power laws and a floor.
 

@@ -20,10 +20,11 @@ from benchcast.stages import (
 )
 from benchcast.stages.forecast import fit_many as together
 from benchcast.stages.forecast.backtest import backtest
-from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND, Step
+from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND
 from benchcast.stages.forecast.fit_many import BLOCK, Request, fit_all
 from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath, Question, TaskData, predict, predict_all
 from benchcast.stages.laws.base import Law
+from benchcast.stages.laws.candidate import CandidateLaw, Step
 from sklearn.base import clone
 from worlds.known_ladder import ladder
 
@@ -227,9 +228,9 @@ def test_every_candidate_is_tried_and_the_wide_ones_only_when_asked_for() -> Non
     )
     assert plain < wide
     assert {f.first for f in plain if f.intermediate_loss != ONE_STEP} == {
-        name for name, step in FIRST.items() if not step.wide
+        name for name, step in FIRST.items() if not step.extended
     }
-    assert {f.second for f in plain if f.second} == {name for name, step in SECOND.items() if not step.wide}
+    assert {f.second for f in plain if f.second} == {name for name, step in SECOND.items() if not step.extended}
     assert {f.first for f in wide if f.intermediate_loss == ONE_STEP} == {*DIRECT, CARRY}
     assert {f.first for f in wide if f.intermediate_loss != ONE_STEP} == set(FIRST)
     assert {f.second for f in wide if f.second} == set(SECOND)
@@ -238,16 +239,23 @@ def test_every_candidate_is_tried_and_the_wide_ones_only_when_asked_for() -> Non
 
 def test_windows_keep_the_runs_with_the_most_compute_and_weights_grow_with_it() -> None:
     rows = ladder(0)
-    kept = Step(lambda chance: DirectAccuracy(), largest=0.6).window(rows)
+    kept = CandidateLaw(name="x", step=Step.BUDGET_TO_ACCURACY, law=DirectAccuracy, compute_fraction=0.6).window(rows)
     assert len(kept) == 9
     assert kept["flops"].min() > rows.drop(kept.index)["flops"].max()
-    assert len(Step(lambda chance: DirectAccuracy(), largest=0.1).window(rows)) == 7
+    assert (
+        len(CandidateLaw(name="x", step=Step.BUDGET_TO_ACCURACY, law=DirectAccuracy, compute_fraction=0.1).window(rows))
+        == 7
+    )
     score, flops = rows["accuracy"].to_numpy(), rows["flops"].to_numpy()
-    assert Step(lambda chance: DirectAccuracy()).weigh(flops, score) is None
-    weight = Step(lambda chance: DirectAccuracy(), weights="compute").weigh(flops, score)
+    assert CandidateLaw(name="x", step=Step.BUDGET_TO_ACCURACY, law=DirectAccuracy).weigh(flops, score) is None
+    weight = CandidateLaw(name="x", step=Step.BUDGET_TO_ACCURACY, law=DirectAccuracy, weights="compute").weigh(
+        flops, score
+    )
     assert np.all(np.diff(weight) >= 0)
     assert weight[-1] == 1
-    weight = Step(lambda chance: DirectAccuracy(), weights="sampling").weigh(flops, np.array([0.5, 0.9] + [0.5] * 13))
+    weight = CandidateLaw(name="x", step=Step.BUDGET_TO_ACCURACY, law=DirectAccuracy, weights="sampling").weigh(
+        flops, np.array([0.5, 0.9] + [0.5] * 13)
+    )
     assert weight[1] / weight[0] == pytest.approx(0.25 / 0.09)
 
 
@@ -270,7 +278,7 @@ def test_tasks_with_the_same_scores_and_another_chance_are_two_tasks() -> None:
 
 
 @pytest.mark.parametrize("step", [*FIRST.values(), *SECOND.values(), *DIRECT.values()])
-def test_a_formula_takes_a_row_of_inputs_for_every_search(step: Step) -> None:
+def test_a_formula_takes_a_row_of_inputs_for_every_search(step: CandidateLaw) -> None:
     """Inputs (k, columns, n) give (k, n): row i as if it stood alone."""
     law = step.make(0.25)
     rng = np.random.default_rng(0)
