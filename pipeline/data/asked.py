@@ -8,37 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 from benchcast.reports.records.account import listed
-from benchcast.stages.forecast.grading import CODES
+from benchcast.stages.notices import Code, Notice, grading, readers
 
-COLUMNS = {
-    "task_version": "mixed-task-versions",
-    "lm_eval": "mixed-harness",
-    "chat_template": "mixed-chat-templates",
-    "tokenizer": "mixed-tokenizers",
-    "dtype": "mixed-dtypes",
+COLUMNS: dict[str, Code] = {
+    "task_version": grading.MIXED_TASK_VERSIONS,
+    "lm_eval": grading.MIXED_HARNESS,
+    "chat_template": grading.MIXED_CHAT_TEMPLATES,
+    "tokenizer": grading.MIXED_TOKENIZERS,
+    "dtype": grading.MIXED_DTYPES,
 }
 SHOWN = 24  # letters of a value: a digest is known by its beginning
 UNIT = 1e3  # targets so far below the ladder, or so far beyond a million-fold, are in another unit
 
 
-@dataclass(frozen=True)
-class Mixed:
-    """One warning: its code, and the values that are mixed."""
-
-    code: str
-    values: str
-
-    def __str__(self) -> str:
-        return f"{CODES[self.code]}: {self.values} ({self.code})"
-
-
-ASK = "are its numbers in the table's units?"
 Planned = Mapping[str, tuple[float, float | None, float | None]]  # FLOPs, N and D by name
-Differences = Mapping[str, tuple[Mixed, ...]]  # by target; empty: of the ladder alone
+Differences = Mapping[str, tuple[Notice, ...]]  # by target; empty: of the ladder alone
 
 
 def compared(rows: pd.DataFrame, fit_runs: Iterable[str], targets: Iterable[str]) -> Differences:
@@ -63,14 +50,14 @@ def joined(parts: Sequence[Differences], names: Iterable[str]) -> Differences:
     }
 
 
-def _mixed(fitted: pd.DataFrame, target: pd.DataFrame | None) -> Iterator[Mixed]:
+def _mixed(fitted: pd.DataFrame, target: pd.DataFrame | None) -> Iterator[Notice]:
     for column, code in COLUMNS.items():
         ladder = _values(fitted[column])
         own = [] if target is None else _values(target[column])
         if len(ladder) > 1:
-            yield Mixed(code, listed(ladder) + " in the ladder")
+            yield code(named=True, mixed=listed(ladder) + " in the ladder")
         elif ladder and (other := [value for value in own if value not in ladder]):
-            yield Mixed(code, f"{ladder[0]} in the ladder, {listed(other)} of the target")
+            yield code(named=True, mixed=f"{ladder[0]} in the ladder, {listed(other)} of the target")
 
 
 def _values(column: pd.Series) -> list[str]:
@@ -87,28 +74,24 @@ def _values(column: pd.Series) -> list[str]:
     return sorted(found.values())
 
 
-def scale_notes(planned: Planned, fitted: pd.DataFrame) -> Iterator[str]:
+def scale_notes(planned: Planned, fitted: pd.DataFrame) -> Iterator[Notice]:
     """Planned targets that are so far from the fitted runs as another unit would make them."""
     largest, smallest = float(fitted["flops"].max()), float(fitted["flops"].min())
     ratios = fitted["tokens"] / fitted["params"]
     low, high = float(ratios.min()), float(ratios.max())
     for name, (flops, params, tokens) in planned.items():
-        said = f"target {name}: {flops:.3g} FLOPs are"
+        about = f"target {name}"
         if flops < smallest / UNIT:
-            yield f"{said} {smallest / flops:.3g} times fewer than the smallest fitted run's; {ASK}"
+            yield readers.TARGET_SCALE(about, flops=flops, fewer=smallest / flops)
         elif flops > largest * UNIT**2:
-            yield f"{said} {flops / largest:.3g} times the largest fitted run's; {ASK}"
+            yield readers.TARGET_SCALE(about, flops=flops, times=flops / largest)
         if params and tokens and not low / UNIT < tokens / params < high * UNIT:
-            ratio = f"{tokens / params:.3g} tokens per parameter"
-            yield f"target {name}: {ratio}, the fitted runs {low:.3g} to {high:.3g}; {ASK}"
+            yield readers.TARGET_RATIO(about, ratio=tokens / params, low=low, high=high)
 
 
-def convention_notes(planned: Planned, convention: str) -> Iterator[str]:
+def convention_notes(planned: Planned, convention: str) -> Iterator[Notice]:
     """Planned targets whose FLOPs, N and D are all given and are not 6ND, though the ladder's are."""
     for name, (flops, params, tokens) in planned.items():
         if convention == "6ND" and params and tokens and not math.isclose(flops, 6 * params * tokens, rel_tol=0.02):
             factor = flops / (6 * params * tokens)
-            yield (
-                f"target {name}: its FLOPs are {factor:.3g} times 6·params·tokens, the ladder's are 6·params·tokens: "
-                "laws in FLOPs and laws in params and tokens forecast different runs"
-            )
+            yield readers.TARGET_CONVENTION(f"target {name}", factor=factor)

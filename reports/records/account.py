@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
+from benchcast.stages.notices import Notice
 from pydantic import BaseModel, ConfigDict, Field
 
 SHOWN = 5
@@ -39,7 +40,7 @@ class Record(BaseModel):
     read: dict[str, int] = Field(default={}, description="what was read: kind to count")
     taken: dict[str, int] = Field(default={}, description="what of it is in the table: kind to count")
     left_out: tuple[LeftOut, ...] = ()
-    notes: tuple[str, ...] = Field(default=(), description="what a rule decided, or two sources disagree on")
+    notes: tuple[Notice, ...] = Field(default=(), description="what a rule decided, or two sources disagree on")
 
     def lines(self) -> tuple[str, ...]:
         """The account for people: what was left out and decided, then the sums."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from benchcast.stages.notices import Notice
 from pydantic import Field, WithJsonSchema
 
 from . import display
@@ -61,17 +62,15 @@ class Forecast(Frozen):
     versions: dict[str, str] = Field(default={}, description="task (or members) to its version, where known")
     stderr: float | None = Field(description="standard error of the forecast of a new observation")
     status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
-    notes: tuple[str, ...]
+    notes: tuple[Notice, ...]
     baselines: Baselines
     actual: float | None = Field(description="the measured score; null when unknown")
     chance: float | None = None
     middle: float | None = Field(default=None, description="forecast of the middle quantity (loss or NLL)")
     middle_actual: float | None = None
     grade: Literal["A", "B", "C", "D"] | None = Field(default=None, description="auto only: what it may be trusted for")
-    reasons: tuple[str, ...] = Field(default=(), description="why that grade")
-    codes: tuple[str, ...] = Field(
-        default=(), description="warnings by name; stages.forecast.grading.CODES says what they mean"
-    )
+    reasons: tuple[Notice, ...] = Field(default=(), description="why that grade")
+    codes: tuple[str, ...] = Field(default=(), description="warnings by name: the codes of the notes that show theirs")
     inflation: float | None = Field(default=None, description="interval in multiples of the forms' own spread")
     tested_ratio: float | None = Field(default=None, description="largest extrapolation ratio in the backtest")
     alternatives: tuple[Alternative, ...] = Field(default=(), description="what every form says: specification curve")
@@ -138,7 +137,7 @@ class LawFit(Frozen):
     estimates: dict[str, Number]
     stderrs: dict[str, float | None]
     status: Literal["converged", "bound hit", "abnormal"]
-    notes: tuple[str, ...]
+    notes: tuple[Notice, ...]
     n: int
     residual_std: float | None
     diagnostics: tuple[Diagnostic, ...] = Field(default=(), description="of the tasks that get figures")

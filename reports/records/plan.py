@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from benchcast.stages.notices import Notice
 from pydantic import Field
 
 from . import display
@@ -38,7 +39,7 @@ class Answer(Frozen):
     loss: Estimate | None = Field(description="null where the method gives none")
     interval: str = Field(description="what the intervals are of")
     source: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[Notice, ...] = ()
 
 
 class Hyper(Frozen):
@@ -110,7 +111,7 @@ class FitReport(Frozen):
     status: Literal["converged", "bound hit", "abnormal"]
     n: int
     resamples_at_optimum: Number
-    notes: tuple[str, ...] = ()
+    notes: tuple[Notice, ...] = ()
 
 
 class BudgetCurve(Frozen):
@@ -197,7 +198,7 @@ class BatchReport(Frozen):
     least_loss: dict[str, Number] = Field(description="by model size: the loss of unlimited steps")
     reaches: tuple[Reach, ...]
     curves: tuple[CurveOverlay, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Notice, ...]
 
 
 class ScheduleReport(Frozen):
@@ -207,7 +208,7 @@ class ScheduleReport(Frozen):
     memory: Number
     gamma: Number
     curves: tuple[CurveOverlay, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Notice, ...]
 
 
 class PlanResult(display.DisplayMixin, Frozen):
@@ -228,7 +229,7 @@ class PlanResult(display.DisplayMixin, Frozen):
     surfaces: tuple[HyperGroup, ...]
     batches: BatchReport | None
     schedules: ScheduleReport | None
-    notes: tuple[str, ...]
+    notes: tuple[Notice, ...]
     provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:

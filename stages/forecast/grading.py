@@ -16,6 +16,8 @@ from scipy.stats import spearmanr
 from scipy.stats import t as student
 
 from ..fit.newton import Array
+from ..notices import Notice
+from ..notices import grading as codes
 
 Grade = Literal["A", "B", "C", "D"]
 A_WITHIN, B_WITHIN, C_WITHIN = 0.02, 0.04, 0.2  # expected miss, as a fraction of 1, that a grade allows
@@ -23,28 +25,6 @@ NEAR = 0.15  # decades of extrapolation that count as tested
 BANDWIDTH = 0.5  # decades: backtests so near to the target's distance count most
 SHRINK = 5.0  # forecasts' worth of evidence that the suite's error counts against the task's own
 FEW_RUNS = 10
-
-CODES: dict[str, str] = {
-    "at-chance": "the largest runs do not score above chance",
-    "no-trend": "the score does not rise with compute",
-    "inverse-scaling": "the score falls as compute grows",
-    "u-shaped": "the score falls and rises again with compute",
-    "beyond-tested": "the target is farther beyond the ladder than anything the backtest tried",
-    "no-skill": "in the backtest the forecast was no better than the largest score carried forward",
-    "untested": "the ladder is too short to test any forecast on it",
-    "family-change": "the target is of another family (data or recipe) than the ladder",
-    "annealing": "the target was annealed; whether the ladder's runs were is not known",
-    "mixed-flops": "the FLOPs of target and ladder are counted differently",
-    "within-ladder": "the target is within the ladder's compute, not beyond it",
-    "bound-hit": "most of the weight is on laws with a parameter at its bound",
-    "leverage": "without the largest runs the forecast would lie outside its interval",
-    "few-points": "few runs for the number of parameters",
-    "mixed-task-versions": "the task was scored in different versions",
-    "mixed-harness": "the scores come from different versions of lm-eval",
-    "mixed-chat-templates": "the questions were put in different chat templates",
-    "mixed-tokenizers": "the models have different tokenizers",
-    "mixed-dtypes": "the weights were scored in different precisions",
-}
 
 
 @dataclass(frozen=True)
@@ -63,19 +43,24 @@ class Signal:
     runs: int
     u_shaped: bool
 
-    def codes(self) -> list[str]:
+    @property
+    def at_chance(self) -> bool:
+        """Whether the largest runs score no better than guessing."""
+        return self.above_chance < 2
+
+    def warnings(self) -> list[Notice]:
         """Warnings that hold for every target of the task."""
         found = []
-        if self.above_chance < 2:
-            found.append("at-chance")
+        if self.at_chance:
+            found.append(codes.AT_CHANCE(named=True))
         if self.u_shaped:
-            found.append("u-shaped")
+            found.append(codes.U_SHAPED(named=True))
         if self.monotonicity < -0.5:
-            found.append("inverse-scaling")
+            found.append(codes.INVERSE_SCALING(named=True))
         elif self.monotonicity < 0.3:
-            found.append("no-trend")
+            found.append(codes.NO_TREND(named=True))
         if self.runs < FEW_RUNS:
-            found.append("few-points")
+            found.append(codes.FEW_POINTS(named=True))
         return found
 
 
@@ -186,7 +171,7 @@ def typical_miss(miss: Array, decades: Array, mine: NDArray[np.bool_], reach: fl
 
 def grade(
     found: Signal, half_width: float, typical_miss: float, carry_miss: float, decades: float, tested: float
-) -> tuple[Grade, tuple[str, ...]]:
+) -> tuple[Grade, tuple[Notice, ...]]:
     """Grade of one forecast, and the reasons in words.
 
     A task is refused (D) where the ladder gives no reason to believe a forecast: it is at chance, nothing could be
@@ -203,29 +188,26 @@ def grade(
     decades, tested : float
         log10 of the target's extrapolation ratio, and of the largest that was tested (NaN: none).
     """
-    refused = [CODES["at-chance"]] if "at-chance" in found.codes() else []
+    refused = [codes.AT_CHANCE()] if found.at_chance else []
     if not np.isfinite(tested):
-        refused.append(CODES["untested"])
+        refused.append(codes.UNTESTED())
     expected = max(half_width / 2, typical_miss if np.isfinite(typical_miss) else 0.0)
     if half_width / 2 > C_WITHIN:
-        refused.append(f"the interval is {200 * half_width:.0f} points wide")
+        refused.append(codes.WIDE_INTERVAL(points=200 * half_width))
     elif expected > C_WITHIN:
-        refused.append(f"forecasts at this distance missed by {100 * typical_miss:.0f} points in the backtest")
+        refused.append(codes.FAR_MISS(points=100 * typical_miss))
     if refused:
         return "D", tuple(refused)
-    reasons = [f"expected to miss by {100 * expected:.1f} points"]
+    reasons = [codes.EXPECTED_MISS(points=100 * expected)]
     best = 0 if expected <= A_WITHIN else 1 if expected <= B_WITHIN else 2
     if carry_miss <= typical_miss:
         best = 2
-        reasons.append(
-            f"missed by {100 * typical_miss:.1f} points in the backtest, the largest score carried forward "
-            f"by {100 * carry_miss:.1f}"
-        )
+        reasons.append(codes.OUTDONE(points=100 * typical_miss, carried=100 * carry_miss))
     if decades > tested + NEAR:
         best = max(best, 1 if decades <= 1.5 * tested else 2)
-        reasons.append(f"{10**decades:.0f}x beyond the ladder, tested up to {10**tested:.0f}x")
+        reasons.append(codes.BEYOND_TESTED(ratio=10**decades, tested=10**tested))
     if np.isfinite(found.documents) and found.documents < 100:
         best = max(best, 1)
-        reasons.append(f"only {found.documents:.0f} documents")
+        reasons.append(codes.FEW_DOCUMENTS(documents=found.documents))
     grades: tuple[Grade, ...] = ("A", "B", "C")
     return grades[best], tuple(reasons)

@@ -24,10 +24,11 @@ from benchcast.reports.records.forecast import (
     TaskBacktest,
 )
 from benchcast.reports.records.quantities import Quantity
-from benchcast.stages import Chain, DirectAccuracy
 from benchcast.stages.compute.budget import TrainingBudget
+from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.forecast.grading import documents
 from benchcast.stages.forecast.pooling import UNTESTED
+from benchcast.stages.laws.accuracy.direct_accuracy import DirectAccuracy
 from benchcast.stages.laws.base import Law
 from benchcast.stages.notices import Notice, grading, recipes
 from numpy.typing import NDArray

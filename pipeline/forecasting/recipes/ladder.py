@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
-from benchcast.stages import Chain, NLLToAccuracy, TaskLoss
+from benchcast.stages.forecast.chain import Chain
+from benchcast.stages.laws.accuracy.loss_sigmoid import NLLToAccuracy
+from benchcast.stages.laws.loss.task_loss import TaskLoss
 from benchcast.stages.notices import recipes
 
 from ...core.config import LadderSettings

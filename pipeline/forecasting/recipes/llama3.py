@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
-from benchcast.stages import Chain, FLOPsToNLL, NLLToAccuracy
+from benchcast.stages.forecast.chain import Chain
+from benchcast.stages.laws.accuracy.loss_sigmoid import NLLToAccuracy
+from benchcast.stages.laws.loss.log_linear import FLOPsToNLL
 from benchcast.stages.notices import Notice, recipes
 from scipy.stats import t as student
 

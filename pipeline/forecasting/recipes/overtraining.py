@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
-from benchcast.stages import Chain, LossToError, OvertrainedLoss
+from benchcast.stages.forecast.chain import Chain
+from benchcast.stages.laws.accuracy.exponential_error import LossToError
+from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
 from benchcast.stages.notices import recipes
 
 from ...core.config import OvertrainingSettings

@@ -12,7 +12,7 @@ from benchcast.core.config import Config
 from benchcast.data import asked
 from benchcast.forecasting.run import run
 from benchcast.reports.text import tables as show
-from benchcast.stages.forecast.grading import CODES
+from benchcast.stages.notices import CODES
 
 RECIPES = ["llama3", {"name": "auto", "refuse": False}]
 
@@ -44,7 +44,7 @@ def ask(frame: pd.DataFrame, **more: Any) -> Any:
     return run(config | more, data=frame)
 
 
-@pytest.mark.parametrize(("column", "code"), asked.COLUMNS.items())
+@pytest.mark.parametrize(("column", "code"), [(column, code.name) for column, code in asked.COLUMNS.items()])
 @pytest.mark.parametrize("run_", ["r3", "r9"])
 def test_a_mix_is_named_by_every_recipe(column: str, code: str, run_: str) -> None:
     frame = table()
@@ -53,7 +53,7 @@ def test_a_mix_is_named_by_every_recipe(column: str, code: str, run_: str) -> No
     for f in result.forecasts:
         assert (code in f.codes) == (f.task == "q"), (f.recipe, f.task)
         note = next((n for n in f.notes if n.endswith(f"({code})")), "")
-        assert ("other" in note and CODES[code] in note) == (f.task == "q")
+        assert ("other" in note and CODES[code].meaning in note) == (f.task == "q")
         assert f.task != "q" or (" of the target" in note) == (run_ == "r9")
     lines = [line for line in show.footnotes(result) if line.startswith("warning: ")]
     assert len(lines) == 1
