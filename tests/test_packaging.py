@@ -37,7 +37,7 @@ def test_the_wheel_is_complete(wheel: Path) -> None:
     assert {
         "benchcast/demo_ladder/ladder.csv",
         "benchcast/demo_ladder/provenance.json",
-        "benchcast/data/sources/published/overtraining.sha256",
+        "benchcast/data/sources/overtraining/files.sha256",
         "benchcast/reports/documents/templates/template.typ",
         "benchcast/reports/figures/style.mplstyle",
         "benchcast/py.typed",

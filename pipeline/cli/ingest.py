@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from ..core.errors import InputError, plain
+from ..data import sources
 
-SOURCES = "table, lm_eval, lighteval, every_eval_ever, trainer, wandb, overtraining, model_ladder or demo"
+_FIRST, *_OTHERS = sources.names()  # the demo, which needs no ingestion, stands last
+SOURCES = f"{', '.join(_OTHERS)} or {_FIRST}"
 HELP_ORDER = 30  # place in ``benchcast --help``
 
 

@@ -1,46 +1,19 @@
-"""From a source to a validated ladder table: the one place that knows every reader."""
+"""From a source to a validated ladder table, with the account of how it was read."""
 
 from __future__ import annotations
 
-import importlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import pandas as pd
-from benchcast.reports.records.account import Account, Record
+from benchcast.reports.records.account import Account
 
 from ..core.config import DataSettings
 from ..core.errors import FaultsError, InputError
-from . import schema
+from . import schema, sources
+from .source import Data, Source
 
-# Published testbeds can be downloaded; the others need a path.
-PUBLISHED = {
-    "overtraining": "benchcast.data.sources.published.overtraining",
-    "model_ladder": "benchcast.data.sources.published.model_ladder",
-}
-
-
-# What other tools wrote: module of the reader.
-WRITTEN = {
-    "lm_eval": "benchcast.data.sources.lm_eval.reader",
-    "lighteval": "benchcast.data.sources.lighteval",
-    "every_eval_ever": "benchcast.data.sources.every_eval_ever.reader",
-    "trainer": "benchcast.data.sources.trainer.reader",
-    "wandb": "benchcast.data.sources.wandb.reader",
-}
-
-
-@dataclass(frozen=True)
-class Data:
-    """A validated ladder table, where it came from, and what is known about it."""
-
-    table: pd.DataFrame
-    label: str
-    about: tuple[str, ...] = ()
-    account: Record = field(default_factory=Record)
+__all__ = ["Data", "demo", "merged", "read"]
 
 
 def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | Data | None = None) -> Data:
@@ -71,25 +44,22 @@ def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame
 def _read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | None, account: Account) -> Data:
     if isinstance(override, pd.DataFrame):
         return _counted(schema.validate(override, "table", account), "table in memory", account)
-    path = Path(override) if override is not None else (base / settings.path if settings.path else None)
-    if settings.source == "demo" and override is None:
-        return demo()
-    if settings.source in PUBLISHED:
-        module = importlib.import_module(PUBLISHED[settings.source])
-        if path is None:
-            from .sources.published.download import fetch  # pooch is only needed to download
+    source = sources.all_sources()[settings.source]
+    if override is not None and not source.takes_path:
+        source = sources.all_sources()["table"]
+    given = None if settings.path is None else base / settings.path
+    path = Path(override) if override is not None else given
+    data = source.read(_checked(source, path), account)
+    return _counted(data.table, data.label, account, data.about)
 
-            path = fetch(settings.source)
-        table = schema.validate(module.read(path, account), str(path), account)
-        return _counted(table, f"{settings.source}: {path.name}", account, module.ABOUT)
-    if path is None:
-        raise InputError(f"data.path: is missing (source {settings.source!r} needs a file or folder; or give --data)")
-    if not path.exists():
+
+def _checked(source: Source, path: Path | None) -> Path | None:
+    """The path, which is given and exists where the source needs one."""
+    if source.needs_path and path is None:
+        raise InputError(f"data.path: is missing (source {source.name!r} needs a file or folder; or give --data)")
+    if source.needs_path and path is not None and not path.exists():
         raise InputError(f"{path}: does not exist (data.path of the config, or --data)")
-    if settings.source in WRITTEN:
-        reader = importlib.import_module(WRITTEN[settings.source])
-        return _counted(reader.read(path, account), f"{settings.source}: {path.name}", account)
-    return _counted(schema.read(path, account), path.name, account)
+    return path
 
 
 def _counted(table: pd.DataFrame, label: str, account: Account, about: Sequence[str] = ()) -> Data:
@@ -101,7 +71,7 @@ def _counted(table: pd.DataFrame, label: str, account: Account, about: Sequence[
     account.taken("rows", len(table))
     for column in ("run", "task"):
         account.taken(f"{column}s", table[column].nunique())
-    return Data(table, label, tuple(about), account.record())
+    return Data(table=table, label=label, about=tuple(about), account=account.record())
 
 
 def merged(first: Data, second: Data) -> Data:
@@ -127,8 +97,4 @@ def merged(first: Data, second: Data) -> Data:
 
 def demo() -> Data:
     """The ladder this project trained and scored itself, shipped as package data."""
-    folder = files("benchcast.demo_ladder")
-    with as_file(folder / "ladder.csv") as path:
-        table = schema.read(path)
-    about: Sequence[str] = json.loads((folder / "provenance.json").read_text())["about"]
-    return _counted(table, "demo ladder (package data)", Account(), about)
+    return read(DataSettings(source="demo"), Path())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .. import sources
 from ..sources.lm_eval.files import shown
 from ..sources.lm_eval.reader import ACCURACIES
 from .text import comment, number, relative, scalar
@@ -16,7 +17,6 @@ from .text import comment, number, relative, scalar
 FEWEST_TO_TEST = 9
 FEWEST_TO_HOLD_OUT = 6  # with fewer runs every one is needed for the fit
 FEWEST_FOR_AUTO = 7  # runs to fit on, below which auto refuses to forecast
-RESULTS = ("lm_eval", "lighteval")  # sources whose only val_loss is LAMBADA's perplexity
 SCHEMA_LINE = "# yaml-language-server: $schema=config.schema.json  (benchcast schema config > config.schema.json)"
 PLANNED = "planned"
 
@@ -28,6 +28,11 @@ class Held:
     table: pd.DataFrame
     source: str  # its name in a config
     placed: bool = True
+
+    @property
+    def of_results(self) -> bool:
+        """Whether these are results of a tool, whose only ``val_loss`` is LAMBADA's perplexity."""
+        return self.source in sources.result_sources()
 
     @property
     def runs(self) -> int:
@@ -42,7 +47,7 @@ class Held:
     @property
     def accuracies_only(self) -> bool:
         """Whether no loss says more than the accuracies do: only ``auto`` can forecast from them."""
-        losses = {"nll", "bits_per_byte"} | ({"val_loss"} if self.source not in RESULTS else set())
+        losses = {"nll", "bits_per_byte"} | (set() if self.of_results else {"val_loss"})
         return not losses & set(self.table["metric"])
 
     @property
@@ -54,7 +59,7 @@ class Held:
 def forecast(found: Path, out: Path, held: Held) -> str:
     """A config that forecasts from a source with the recipes it has the metrics for."""
     about = _counted(held.table) if held.placed else "models to be placed in ladder.yaml"
-    hint = "   # its ladder.yaml says where each model stands" if held.source in RESULTS else ""
+    hint = "   # its ladder.yaml says where each model stands" if held.of_results else ""
     return f"""\
 # Written by benchcast init from {comment(relative(found, out.parent))}: {about}.
 #   benchcast run {comment(out.name)} --html
@@ -124,7 +129,7 @@ def _recipes(held: Held) -> str:
             else "the samples: lm_eval --log_samples"
         )
         lines.append(f"  - {name}" if ready else f"  # - {name}   # needs {how}")
-    if losses and held.source in RESULTS:
+    if losses and held.of_results:
         lines.append(f"  # - {{name: overtraining, loss: {scalar(losses[0])}}}   # its loss: LAMBADA's perplexity")
     elif losses:
         lines.append(f"  - {{name: overtraining, loss: {scalar(losses[0])}}}")

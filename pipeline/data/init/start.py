@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from benchcast.reports.records.account import Account, listed
@@ -19,14 +19,13 @@ from benchcast.reports.records.account import Account, listed
 from ...core import reading
 from ...core.config import Config, DataSettings, ScoreConfig
 from ...core.errors import BenchcastError, Fault, FaultsError, InputError
-from .. import schema
-from ..sources import lighteval
+from .. import schema, sources
+from ..source import ResultsSource
 from ..sources.lm_eval import files as lm_eval_files
 from ..sources.lm_eval import foreign
 from ..sources.lm_eval import models as lm_eval_models
-from ..sources.lm_eval import reader as lm_eval
 from ..sources.lm_eval.models import Named
-from ..sources.places import LADDER, Place, places_of
+from ..places.models import LADDER, Place, places_of
 from . import config as init_config
 from . import folders as init_folders
 from . import ladder as init_ladder
@@ -35,8 +34,6 @@ from .entry import FAMILY, NEAR, Known, apart
 from .ladder import Ladder
 from .text import relative
 
-RESULTS: dict[str, Any] = {"lm_eval": lm_eval_files, "lighteval": lighteval}  # by source, modules with result_files
-READERS: dict[str, Any] = {"lm_eval": lm_eval, "lighteval": lighteval}  # and with read
 ADAPTERS = ("peft", "delta", "adapter")  # in the names of arguments that say that a model is an adapted one
 MOST_LINES = 20  # lines to add that are printed
 FEWEST_KINDS = 2
@@ -70,7 +67,7 @@ class Options:
 class _Results:
     """A folder of results of lm-eval or lighteval: its models, and what becomes of it."""
 
-    source: str  # its name in a config
+    source: ResultsSource
     folder: Path
     out: Path
     named: Sequence[Named]
@@ -111,10 +108,10 @@ def draft(
     _nameable(found, out)
     if not found.is_dir():
         return _from_file(found, out, options, account)
-    for source, reader in RESULTS.items():
+    for source in sources.result_sources().values():
         faults: list[Fault] = []
         searched = Account()  # the reader says it all again when it reads the results
-        files, others = reader.result_files(found, searched, faults)
+        files, others = source.result_files(found, searched, faults)
         if files and not faults:
             return _from_results(_Results(source, found, out, lm_eval_models.named(files), options, account))
         if faults:
@@ -154,7 +151,7 @@ def _from_file(found: Path, out: Path, options: Options, account: Account) -> Dr
     if init_folders.is_export(found):
         fix = f"benchcast ingest wandb --from {found.parent}"
         raise FaultsError([Fault(str(found), "is an export of Weights & Biases, no ladder table", fix)])
-    if found.suffix == ".json" and (tool := _tool(found)) in foreign.READERS:
+    if found.suffix == ".json" and (tool := _tool(found)) and sources.reader_of(tool):
         raise FaultsError([Fault(str(found), f"is a result file of {tool}", f"give its folder, {found.parent}")])
     table = schema.read(found, account)
     options.unused(account, "a ladder table states its tokens")
@@ -261,14 +258,14 @@ def _held(results: _Results, places: Mapping[str, Any], lacking: set[str], said:
         When the results cannot be read, wherever their models stand.
     """
     waiting = {name for name in lacking if places.get(name, "") is not None}
-    read, account = READERS[results.source].read, Account()
+    source, account = results.source, Account()
     try:
-        table = read(results.folder, account, dict(places) | _stand_ins(waiting))
-        held = Held(table, results.source, placed=not waiting)
+        table = source.read_placed(results.folder, account, dict(places) | _stand_ins(waiting))
+        held = Held(table, source.name, placed=not waiting)
     except FaultsError as error:
         account = Account()
-        table = read(results.folder, account, _stand_ins({one.model for one in results.named}))
-        held = Held(table, results.source, placed=False)
+        table = source.read_placed(results.folder, account, _stand_ins({one.model for one in results.named}))
+        held = Held(table, source.name, placed=False)
         results.to_do.extend(str(fault) for fault in error.faults[:MOST_LINES])
         if len(error.faults) > MOST_LINES:
             results.to_do.append(f"and {len(error.faults) - MOST_LINES} more such faults")
@@ -290,11 +287,8 @@ def _from_others(
     found: Path, out: Path, options: Options, others: Mapping[str, Sequence[str]], account: Account
 ) -> Draft:
     """Results of another tool get a config where its reader needs nothing more, else the command that reads them."""
-    sources = get_args(DataSettings.model_fields["source"].annotation)
-    readers = {tool: foreign.READERS[tool] for tool in others if tool in foreign.READERS}
+    readers = {tool: source for tool in others if (source := sources.reader_of(tool))}
     for tool, reader in readers.items():
-        if reader not in sources:
-            continue
         from .. import ingest
 
         try:

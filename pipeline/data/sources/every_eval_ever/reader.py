@@ -20,8 +20,8 @@ from ....core import reading, units
 from ....core.digest import bytes_digest
 from ....core.errors import Fault, FaultsError
 from ... import csv_files, schema
-from .. import run_places
-from ..places import LADDER, Place, places_of
+from ...places import runs as run_places
+from ...places.models import LADDER, Place, places_of
 from . import scores
 from .writer import ABOUT, SCHEMA, write
 

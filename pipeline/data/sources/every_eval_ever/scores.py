@@ -11,7 +11,7 @@ from benchcast.reports.records.account import Account
 from ....core import reading
 from ....core.errors import Fault
 from ... import csv_files, schema
-from ..scores import is_average
+from ..lm_eval.accuracies import is_average
 
 NAMES = {"acc": "acc", "accuracy": "acc", "acc_norm": "acc_norm", "exact_match": "acc"}
 PERCENT = ("percent", "percentage", "%", "pct")

@@ -16,8 +16,8 @@ from benchcast.reports.records.account import Account, listed
 from ....core.errors import Fault, FaultsError
 from ... import schema
 from ...document_metrics import Mean
-from .. import chance
-from ..places import Place
+from ... import chance
+from ...places.models import Place
 from . import identity
 from .identity import Identity
 

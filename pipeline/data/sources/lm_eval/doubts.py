@@ -11,7 +11,7 @@ from benchcast.reports.records.account import Account, listed
 
 from ....core import reading
 from ... import model_names
-from ..places import LADDER, Place
+from ...places.models import LADDER, Place
 from . import identity
 from .files import Task
 from .models import Named

@@ -17,6 +17,7 @@ from benchcast.reports.records.account import Account
 
 from ....core import reading
 from ....core.errors import Fault
+from .. import reader_of
 from . import foreign
 from .identity import Identity, identity_of
 
@@ -65,6 +66,7 @@ class ResultFile:
 
 
 Record = Callable[[Path, str, bytes, dict[str, Any]], ResultFile]
+Records = tuple[list[ResultFile], dict[str, list[str]]]  # and the other tools' files by tool
 
 
 def shown(path: Path, folder: Path | None = None) -> str:
@@ -90,7 +92,7 @@ def json_files(folder: Path, account: Account) -> Iterator[Path]:
                 account.leave("packed results, which are not read: unpack them", shown(Path(place) / name, folder))
 
 
-def result_files(folder: Path, account: Account, faults: list[Fault]) -> tuple[list[ResultFile], dict[str, list[str]]]:
+def result_files(folder: Path, account: Account, faults: list[Fault]) -> Records:
     """The results of lm-eval below a folder, oldest first, and the other tools' files by tool.
 
     A file called ``results*.json`` that is cut short is a fault; everything else that cannot be read is left out with
@@ -101,7 +103,7 @@ def result_files(folder: Path, account: Account, faults: list[Fault]) -> tuple[l
 
 def records(
     folder: Path, account: Account, faults: list[Fault], tools: Sequence[str], record: Record
-) -> tuple[list[ResultFile], dict[str, list[str]]]:
+) -> Records:
     """The results of some tools below a folder, oldest first, and the other tools' files by tool."""
     found: list[ResultFile] = []
     others: dict[str, list[str]] = {}
@@ -146,7 +148,7 @@ def _content(path: Path, name: str, account: Account, faults: list[Fault]) -> tu
 def leave_others(others: Mapping[str, list[str]], account: Account) -> None:
     """A line for every other tool whose files lie in the folder."""
     for tool, names in others.items():
-        reader = foreign.READERS.get(tool)
+        reader = reader_of(tool)
         how = f" (benchcast ingest {reader} reads them)" if reader else ""
         account.leave(f"files of {tool}{how}" if tool else "JSON files that are no results of lm-eval", *names)
 

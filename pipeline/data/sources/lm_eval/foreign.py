@@ -10,8 +10,6 @@ LIGHTEVAL = "lighteval"
 LEADERBOARD = "the first Open LLM Leaderboard"
 EVERY_EVAL_EVER = "Every Eval Ever"
 
-READERS = {LM_EVAL: "lm_eval", LIGHTEVAL: "lighteval", LEADERBOARD: "lighteval", EVERY_EVAL_EVER: "every_eval_ever"}
-
 # Keys that only one tool's files have together; the first that fits tells. lm-eval's own are told apart before.
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (EVERY_EVAL_EVER, ("evaluation_results",)),

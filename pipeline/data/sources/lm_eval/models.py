@@ -11,7 +11,7 @@ from typing import Any
 from benchcast.reports.records.account import Account, listed
 
 from ....core.errors import Fault
-from ..places import LADDER, Place
+from ...places.models import LADDER, Place
 from . import identity as identities
 from .files import ResultFile, shown
 from .identity import Identity

@@ -28,32 +28,19 @@ from benchcast.reports.records.account import Account, listed
 from ....core import reading
 from ....core.errors import Fault, FaultsError
 from ... import document_metrics
-from .. import scores
-from ..places import LADDER, Place, places_of, validated
-from ..scores import ACCURACIES, Numbers
-from . import (
-    cells,
-)
-from . import (
-    doubts as lm_eval_doubts,
-)
-from . import (
-    files as lm_eval_files,
-)
-from . import (
-    models as lm_eval_models,
-)
-from . import (
-    samples as lm_eval_samples,
-)
+from .. import reader_of
+from ...places.models import LADDER, Place, places_of, validated
+from . import accuracies, cells
+from . import doubts as lm_eval_doubts
+from . import files as lm_eval_files
+from . import models as lm_eval_models
+from . import samples as lm_eval_samples
+from .accuracies import ACCURACIES, Numbers
 from .cells import Score
-from .files import ResultFile, Task
-from .foreign import READERS
+from .files import Records, ResultFile, Task
 from .models import Model, Named
 
 __all__ = ["ACCURACIES", "LADDER", "Model", "Place", "models", "places_of", "read", "without_nll"]
-
-Records = tuple[list[ResultFile], dict[str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -168,18 +155,18 @@ def _found(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> F
         for group in one.file.groups:
             account.leave("groups of tasks, whose members count", group)
         for task in one.file.tasks:
-            if scores.is_average(task.name):
+            if accuracies.is_average(task.name):
                 account.leave("averages over tasks", task.name)
                 continue
-            numbers = scores.numbers(task.metrics, _where(folder, one, task), faults)
+            numbers = accuracies.numbers(task.metrics, _where(folder, one, task), faults)
             if reading.number(task.effective) == 0:
                 account.leave("tasks scored on no document", f"{task.name} in {one.file.shown}")
                 continue
-            loss = scores.perplexity(task.name, task.metrics)
+            loss = accuracies.perplexity(task.name, task.metrics)
             if loss is not None:
                 spared = tuple(o for o in numbers.others if o.partition(" ")[0] not in ("ppl", "perplexity"))
                 numbers = dataclasses.replace(numbers, means=numbers.means | {"val_loss": loss}, others=spared)
-            scores.leave(task.name, numbers, account)
+            accuracies.leave(task.name, numbers, account)
             if numbers.means:
                 kept.append((dataclasses.replace(task, metrics={}), numbers))
             else:
@@ -200,7 +187,7 @@ def _no_results(folder: Path, others: Mapping[str, Sequence[str]], tool: Tool) -
     if not known:
         return Fault(str(folder), f"holds no results of {tool.name}")
     told = listed(f"{len(files)} of {name} (such as {files[0]})" for name, files in known.items())
-    reader = next((READERS[name] for name in known if name in READERS), None)
+    reader = next(filter(None, map(reader_of, known)), None)
     fix = f"benchcast ingest {reader} --from {folder}" if reader else "these cannot be read"
     return Fault(str(folder), f"holds no results of {tool.name}, but files {told}", fix)
 

@@ -20,7 +20,7 @@ import numpy as np
 from ....core import reading
 from ... import document_metrics
 from ...document_metrics import Document, Mean
-from ..scores import ACCURACIES
+from .accuracies import ACCURACIES
 from .files import ResultFile, Task
 
 MOST_ARRAY = 1 << 30  # bytes of samples in one JSON array

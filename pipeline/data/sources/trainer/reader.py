@@ -17,8 +17,8 @@ from benchcast.reports.records.account import Account
 
 from ....core.errors import Fault, FaultsError
 from ... import schema
-from .. import run_places
-from ..run_places import RunPlace
+from ...places import runs as run_places
+from ...places.runs import RunPlace
 from . import state as trainer_state
 from .config import Size
 from .state import Evaluation, State

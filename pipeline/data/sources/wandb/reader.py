@@ -25,7 +25,7 @@ from ....core import reading
 from ....core.errors import Fault, FaultsError
 from ... import csv_files, schema
 from ...csv_files import unlike
-from .. import run_places
+from ...places import runs as run_places
 from .names import LOGGED, OWN, STEPS, TOKENS, UNFINISHED, what, why_not
 
 __all__ = ["read", "what"]

@@ -10,7 +10,7 @@ from benchcast.core.errors import Fault, FaultsError
 from benchcast.data.init import ladder as init_ladder
 from benchcast.data.init import text as init_text
 from benchcast.data.init.entry import Known
-from benchcast.data.sources.places import validated
+from benchcast.data.places.models import validated
 from benchcast.reports.records.account import Account
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

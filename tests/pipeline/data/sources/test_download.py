@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from benchcast.core.errors import BenchcastError
-from benchcast.data.sources.published import download, model_ladder
+from benchcast.data import download
+from benchcast.data.sources.model_ladder import reader as model_ladder
 from worlds.ladders import published
 
 

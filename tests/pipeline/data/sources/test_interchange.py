@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +17,10 @@ from benchcast.data.sources.every_eval_ever import reader as every_eval_ever
 from benchcast.data.sources.trainer import reader as trainer
 from benchcast.data.sources.wandb import reader as wandb_csv
 from pandas.testing import assert_frame_equal
+from worlds.commands import printed
 from worlds.training_logs import PANEL, state
 
-SCHEMA = Path(__file__).parent / "data" / "every_eval_ever-0.3.0" / "eval.schema.json"
-
-
-def benchcast(*arguments: str, code: int = 0) -> str:
-    done = subprocess.run([sys.executable, "-m", "benchcast", *arguments], capture_output=True, text=True, timeout=120)
-    assert done.returncode == code, done.stderr
-    return done.stdout if code == 0 else done.stderr
+SCHEMA = Path(__file__).parents[3] / "data" / "every_eval_ever-0.3.0" / "eval.schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +242,9 @@ def test_what_a_logged_name_means(name: str, meant: Any) -> None:
 
 def test_a_step_that_one_table_does_not_tell_is_the_others(table: pd.DataFrame) -> None:
     scores, losses = (table[table["metric"].eq("val_loss").eq(lossy)] for lossy in (False, True))
-    unstepped, told, other = (ingest.Data(t, "t") for t in (scores.assign(step=float("nan")), scores, losses))
+    unstepped, told, other = (
+        ingest.Data(table=t, label="t") for t in (scores.assign(step=float("nan")), scores, losses)
+    )
     assert_frame_equal(ingest.merged(unstepped, other).table, ingest.merged(told, other).table)
 
 
@@ -262,12 +257,12 @@ def test_losses_of_one_tool_join_the_scores_of_another(table: pd.DataFrame, tmp_
     place = {"family": one["family"], "params": one["params"], "tokens_per_step": one["tokens"] / one["step"]}
     (tmp_path / "w" / "ladder.yaml").write_text(json.dumps({"1.3M-10x": place}))
     joined = ["ingest", "wandb", "--from", str(tmp_path / "w"), "--add", str(tmp_path / "scores.csv")]
-    benchcast(*joined, "--out", str(tmp_path / "both.json"))
+    printed(*joined, "--out", str(tmp_path / "both.json"))
     both = schema.read(tmp_path / "both.json")
     assert len(both) == len(scores) + 1
     assert both["metric"].eq("val_loss").sum() == 1
-    told = benchcast("ingest", "table", "--from", str(tmp_path / "both.json"), "--records", str(tmp_path / "eee"))
+    told = printed("ingest", "table", "--from", str(tmp_path / "both.json"), "--records", str(tmp_path / "eee"))
     assert "records" in told
     again = ingest.read(DataSettings(source="every_eval_ever"), Path(), tmp_path / "eee").table
     assert len(again) == len(both)
-    assert "is no known source" in benchcast("ingest", "excel", code=2)
+    assert "is no known source" in printed("ingest", "excel", code=2)

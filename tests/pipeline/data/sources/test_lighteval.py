@@ -11,7 +11,7 @@ import pytest
 from benchcast.core.config import DataSettings
 from benchcast.core.errors import FaultsError
 from benchcast.data import ingest
-from benchcast.data.sources import lighteval as source
+from benchcast.data.sources.lighteval import reader as source
 from benchcast.reports.records.account import Account
 from worlds.lighteval import newest, older, put
 from worlds.lm_eval_files import ladder

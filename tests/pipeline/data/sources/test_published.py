@@ -12,7 +12,8 @@ import pytest
 from benchcast.core.config import DataSettings
 from benchcast.core.errors import FaultsError
 from benchcast.data import ingest
-from benchcast.data.sources.published import model_ladder, overtraining
+from benchcast.data.sources.model_ladder import reader as model_ladder
+from benchcast.data.sources.overtraining import reader as overtraining
 from benchcast.reports.records.account import Account
 
 ACC, LOSS = "eval/downstream/piqa_val_rc_5shot_acc", "eval/c4_en-validation/CrossEntropyLoss"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from benchcast.core.errors import FaultsError
-from benchcast.data.sources import run_places
+from benchcast.data.places import runs as run_places
 from benchcast.data.sources.trainer import reader as trainer
 from benchcast.reports.records.account import Account
 

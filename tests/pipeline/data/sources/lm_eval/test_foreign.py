@@ -13,7 +13,7 @@ import pytest
 import yaml
 from benchcast.core import reading
 from benchcast.core.errors import FaultsError
-from benchcast.data.sources import chance
+from benchcast.data import chance
 from benchcast.data.sources.lm_eval import foreign
 from benchcast.data.sources.lm_eval import reader as source
 from benchcast.reports.records.account import Account

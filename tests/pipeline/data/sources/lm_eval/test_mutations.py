@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchcast.core.errors import FaultsError
-from benchcast.data.sources import lighteval
+from benchcast.data.sources.lighteval import reader as lighteval
 from benchcast.data.sources.lm_eval import reader as lm_eval
 from benchcast.reports.records.account import Account
 from worlds.lighteval import newest, older

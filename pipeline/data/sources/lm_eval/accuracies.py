@@ -9,9 +9,9 @@ from typing import Any
 
 from benchcast.reports.records.account import Account, listed
 
-from ...core import reading
-from ...core.errors import Fault
-from ..document_metrics import Mean
+from ....core import reading
+from ....core.errors import Fault
+from ...document_metrics import Mean
 
 ACCURACIES = ("acc", "acc_norm")
 PLAIN = ("", "none")  # names of no filter

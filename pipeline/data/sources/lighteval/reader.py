@@ -18,15 +18,15 @@ from typing import Any
 import pandas as pd
 from benchcast.reports.records.account import Account
 
-from ...core import reading
-from ...core.errors import Fault
-from .lm_eval import files as lm_eval_files
-from .lm_eval import foreign, identity
-from .lm_eval import reader as lm_eval
-from .lm_eval.files import ResultFile, Task
-from .lm_eval.identity import Identity
-from .lm_eval.models import Model
-from .places import LADDER
+from ....core import reading
+from ....core.errors import Fault
+from ..lm_eval import files as lm_eval_files
+from ..lm_eval import foreign, identity
+from ..lm_eval import reader as lm_eval
+from ..lm_eval.files import Records, ResultFile, Task
+from ..lm_eval.identity import Identity
+from ..lm_eval.models import Model
+from ...places.models import LADDER
 
 __all__ = ["LADDER", "models", "read"]
 
@@ -69,7 +69,7 @@ def models(folder: Path, account: Account | None = None) -> list[Model]:
     return lm_eval.models(folder, account, TOOL)
 
 
-def result_files(folder: Path, account: Account, faults: list[Fault]) -> tuple[list[ResultFile], dict[str, list[str]]]:
+def result_files(folder: Path, account: Account, faults: list[Fault]) -> Records:
     """The results of lighteval below a folder, oldest first, and the other tools' files by tool.
 
     A task that several suites ask in their own way has the suite for its prompt.

@@ -1,0 +1,1 @@
+"""Where runs and models stand on the ladder, as ``ladder.yaml`` says it."""

@@ -1,1 +1,0 @@
-"""The published testbeds, and their download."""
