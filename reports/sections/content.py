@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
+from benchcast.stages.notices import grading, read_all
 
 from ..text import wording as w
 
@@ -25,7 +26,6 @@ DETAILED = 12  # (family, task) pairs with figures and parameters
 FOREST_GROUPS = 48
 INDEXED = 8  # more (family, task) pairs than these get an index
 ANSWER = "auto"  # the recipe whose numbers are the answer where it ran; the others stand in the appendix
-REFUSED = "not forecastable from this ladder"
 NAME = 44  # characters of a name in a table
 
 
@@ -42,7 +42,8 @@ class Content:
         self.groups = self._groups()
         self.level = " / ".join(dict.fromkeys(w.level(f["level"]) for f in self.forecasts)) or "90 %"
         affected = Counter(note for f in self.forecasts for note in notes_of(f))
-        self.notes = {note: index + 1 for index, (note, _) in enumerate(_by_weight(affected))}
+        first = {w.clean(note) for f in self.forecasts for note in read_all(f["notes"]) if note.page_one == 0}
+        self.notes = {note: index + 1 for index, (note, _) in enumerate(_by_weight(affected, first))}
         self.affected = affected
         self.one_each = len({(f["family"], f["target"]) for f in self.forecasts}) == len(self.families)
         self.graded = any(f.get("grade") for f in self.forecasts)
@@ -92,17 +93,17 @@ class Content:
         return w.clean(" · ".join([task, *short]), most)
 
 
-def _by_weight(affected: Counter[str]) -> list[tuple[str, int]]:
-    """Notes, most frequent first; before all others that scores came about differently."""
-    return sorted(affected.most_common(), key=lambda item: not w.differs(item[0]))
+def _by_weight(affected: Counter[str], first: Collection[str]) -> list[tuple[str, int]]:
+    """Notes, most frequent first; before all others those that come ``first``."""
+    return sorted(affected.most_common(), key=lambda item: item[0] not in first)
 
 
 def notes_of(f: Record) -> list[str]:
     """A forecast's notes, each once; why it was refused without the numbers, which differ from task to task."""
-    refused = [f"no number is given: {w.without_numbers(w.clean(reason))}" for reason in f.get("reasons", ())]
+    refused = [f"no number is given: {w.summary(reason)}" for reason in read_all(f.get("reasons", ()))]
     found: list[str] = []
-    for note in f["notes"]:
-        found += refused if note.startswith(REFUSED) else [w.clean(note)]
+    for note in read_all(f["notes"]):
+        found += refused if note.code == grading.REFUSED.name else [w.clean(note)]
     return list(dict.fromkeys(found))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchcast.stages.notices import read_all
+
 from ..text import wording as w
-from .content import ANSWER, NAME, REFUSED, Content, Table, inside, table
+from .content import ANSWER, NAME, Content, Table, inside, table
 
 Record = Mapping[str, Any]
 BESIDE = 14  # more answers than these are set in two columns
@@ -21,7 +23,6 @@ GRADES = {
     "C": "by more, or much farther beyond the ladder than tested, or in the backtest no better than the largest run",
     "D": "the ladder gives no ground for a number, and none is given",
 }
-EXPECTED, FARTHER = "expected to miss", "beyond the ladder, tested"  # as reasons of a grade begin, or go on
 NOT_LOOKED_UP = "Registered: not looked up (run or report with --register FILE)."
 UNCOVERED = (
     "Any change between ladder and target that the table does not show (data mix, annealing, tokenizer, prompt) is in "
@@ -92,8 +93,8 @@ def _refusals(c: Content, rows: Sequence[Record]) -> list[str]:
     found: dict[str, list[Record]] = {}
     for f in rows:
         if f["grade"] == "D":
-            for reason in f["reasons"] or ("too little data",):
-                found.setdefault(w.without_numbers(w.clean(reason)), []).append(f)
+            for reason in read_all(f["reasons"] or ("too little data",)):
+                found.setdefault(w.summary(reason), []).append(f)
     ordered = sorted(found.items(), key=lambda item: -len(item[1]))
     return [f"No number for {_who(c, part)}: {why}." for why, part in ordered[: _lines(rows)]]
 
@@ -102,12 +103,13 @@ def dangers(c: Content) -> list[str]:
     """What could make the answers wrong: the warnings of the graded forecasts, most frequent first."""
     rows = chosen(c)
     found: dict[str, list[Record]] = {}
+    ranks: dict[str, int] = {}
     for f in rows:
-        notes = [note for note in map(w.clean, f["notes"]) if not note.startswith(REFUSED)]
-        for note in dict.fromkeys([*notes, *_caps(f)]):
+        notes = {w.clean(note): note.page_one for note in read_all(f["notes"]) if note.page_one is not None}
+        for note, rank in (notes | {cap: notes.get(cap, 1) for cap in _caps(f)}).items():
+            ranks.setdefault(note, rank)
             found.setdefault(note, []).append(f)
-    # Scores that came about differently are no one measurement: that comes first.
-    ordered = sorted(found.items(), key=lambda item: (not w.differs(item[0]), -len(item[1])))
+    ordered = sorted(found.items(), key=lambda item: (ranks[item[0]], -len(item[1])))
     lines = [f"{note[:1].upper()}{note[1:]}: {_who(c, part)}." for note, part in ordered[: _lines(rows)]]
     more = len(ordered) - _lines(rows)
     return [*lines, *([f"{more} rarer warnings are in the notes."] if more > 0 else []), UNCOVERED] if rows else []
@@ -117,8 +119,8 @@ def _caps(f: Record) -> list[str]:
     """What lowered a grade beyond the expected miss, unless a warning says it already."""
     if f["grade"] == "D":
         return []
-    told = [w.without_numbers(w.clean(reason)) for reason in f["reasons"] if not reason.startswith(EXPECTED)]
-    return [reason for reason in told if not (FARTHER in reason and "beyond-tested" in f["codes"])]
+    reasons = [reason for reason in read_all(f["reasons"]) if reason.page_one is not None]
+    return [w.summary(reason) for reason in reasons if reason.code not in f["codes"]]
 
 
 def _lines(rows: Sequence[Record]) -> int:

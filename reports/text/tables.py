@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..records.plan import PlanResult
 
 MOST_ROWS = 60
-ASKED = frozenset({"mixed-task-versions", "mixed-harness", "mixed-chat-templates", "mixed-tokenizers", "mixed-dtypes"})
 Rows = list[list[str]]
 
 
@@ -96,7 +95,7 @@ def _mixed(result: Result) -> list[str]:
     found: dict[str, dict[str, None]] = {}
     for f in result.forecasts:
         for note in f.notes:
-            if note.endswith(tuple(f"({code})" for code in f.codes if code in ASKED)):
+            if note.page_one == 0:
                 found.setdefault(note, {})[f.task] = None
     return [f"warning: {note}: {listed(tasks)}" for note, tasks in found.items()]
 

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from typing import Any
 
+from benchcast.stages.notices import Notice
+
 DASH = "–"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -30,15 +32,6 @@ GREEK = {
     "phi": "φ",
     "psi": "ψ",
     "omega": "ω",
-}
-LESS = "missed by no less in the backtest than the largest score carried forward"
-MUCH = "forecasts at this distance missed by too much in the backtest"
-ALIKE = {  # reasons of a grade, with dots for their numbers
-    "the interval is … points wide": "the interval is too wide",
-    "forecasts at this distance missed by … points in the backtest": MUCH,
-    "missed by … points in the backtest, the largest score carried forward by …": LESS,
-    "…x beyond the ladder, tested up to …x": "farther beyond the ladder, tested less far",
-    "only … documents": "fewer than 100 documents",
 }
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -173,15 +166,10 @@ def ratio(value: float) -> str:
     return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
-def without_numbers(text: str) -> str:
-    """What sentences that differ in their numbers have in common, as a sentence: ``the interval is too wide``."""
-    bare = re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "…", re.sub(r" \(\d+(\.\d+)?\)", "", text))
-    return ALIKE.get(bare, bare.replace("…", "some"))
-
-
-DIFFERS = tuple(f"(mixed-{what})" for what in ("task-versions", "harness", "chat-templates", "tokenizers", "dtypes"))
-
-
-def differs(note: str) -> bool:
-    """Whether a note says that scores of one task came about differently."""
-    return note.endswith(DIFFERS)
+def summary(reason: Notice) -> str:
+    """What reasons that differ in their numbers have in common: ``the interval is too wide``."""
+    if reason.summary:
+        return reason.summary
+    # Of an earlier version, or without numbers.
+    text = re.sub(r" \(\d+(\.\d+)?\)", "", clean(reason))
+    return re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "some", text)

@@ -44,7 +44,8 @@ class _Pattern:
 def read(text: str) -> Notice:
     """The notice that a text is; a notice is itself. Its text is always the one given.
 
-    A text that no template matches, of an earlier version or written by hand, has the code ``other``.
+    A text that ends with a code in brackets is of that code. One that no template matches, of an earlier version or
+    written by hand, is of the code ``other``.
     """
     return text if isinstance(text, Notice) else _read(str(text), len(CODES))
 
@@ -62,6 +63,7 @@ def _read(text: str, _count: int) -> Notice:
         for pattern in sorted(_patterns(code), key=lambda p: -p.letters):
             if (notice := pattern.read(tail["said"], named=True)) is not None and str(notice) == text:
                 return notice
+        return Notice(tail["said"], code=code.name, severity=code.severity, named=True)
     for pattern in _all(_count):
         if (notice := pattern.read(text, named=False)) is not None and str(notice) == text:
             return notice
