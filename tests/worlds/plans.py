@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from benchcast.stages.planning import allocation
-from benchcast.stages.planning.published import LAWS
-from worlds.ladders import ROOT
+from benchcast.stages.planning.published import PUBLISHED_LAWS
+from worlds import commands
+from worlds.commands import Done
 
 
-def benchcast(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchcast", *map(str, arguments)]
-    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=120)
+def benchcast(*arguments: object, cwd: Path | None = None) -> Done:
+    """A command in an almost empty environment."""
+    return commands.benchcast(*arguments, cwd=cwd, env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"})
 
 
 def runs(noise: float = 2e-3, seed: int = 0) -> pd.DataFrame:
     """An isoFLOP sweep of Chinchilla's law: 6 budgets of 7 sizes."""
     rng = np.random.default_rng(seed)
-    p = LAWS["chinchilla-refit"].values()
+    p = PUBLISHED_LAWS["chinchilla-refit"].values()
     rows = []
     for c in np.geomspace(1e18, 3e20, 6):
         best = allocation.chinchilla_split(p, float(c)).size[0]

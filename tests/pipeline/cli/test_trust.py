@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,16 +20,9 @@ from benchcast.data.ingest import read
 from benchcast.forecasting import questions
 from benchcast.registry import register as records
 from benchcast.registry.settle import settle
+from worlds.commands import printed
 
 CONFIG = Path(__file__).parents[3] / "configs" / "auto.yaml"
-
-
-def benchcast(*arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchcast", *arguments], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout if code == 0 else done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +43,17 @@ def small(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> Path
 
 
 def test_backtest_prints_error_and_coverage_by_ratio(small: Path) -> None:
-    found = json.loads(benchcast("backtest", str(small), "--json"))
+    found = json.loads(printed("backtest", str(small), "--json"))
     whole = [t for t in found if t["task"] == "" and t["ratio_high"] is None and t["ratio_low"] == 1]
     assert len(whole) == 1
     assert sum(t["n"] for t in found if t["task"] == "") == 2 * whole[0]["n"]  # the bins, and all together
     assert 0.8 <= whole[0]["coverage"] <= 1
-    assert "delta method" in benchcast("backtest", str(small))
+    assert "delta method" in printed("backtest", str(small))
 
 
 def test_solve_inverts_the_forecast(small: Path) -> None:
     """The budget that solve finds is forecast at the accuracy asked for, and lies between its ends."""
-    (found,) = json.loads(benchcast("solve", str(small), "--task", "word_order", "--accuracy", "0.93", "--json"))
+    (found,) = json.loads(printed("solve", str(small), "--task", "word_order", "--accuracy", "0.93", "--json"))
     assert found["low"] < found["flops"]
     assert found["high"] is None or found["flops"] < found["high"]
     assert 6 * found["params"] * found["tokens"] == pytest.approx(found["flops"])
@@ -71,7 +62,7 @@ def test_solve_inverts_the_forecast(small: Path) -> None:
     text += "recipes: [{name: auto, refuse: false}]\n"
     again = small.with_name("again.yaml")
     again.write_text(text)
-    (forecast,) = json.loads(benchcast("forecast", str(again), "--json", "-"))["forecasts"]
+    (forecast,) = json.loads(printed("forecast", str(again), "--json", "-"))["forecasts"]
     assert forecast["forecast"] == pytest.approx(0.93, abs=0.003)
 
 
@@ -93,14 +84,14 @@ def test_compare_is_antisymmetric_and_knows_the_better_mix(tmp_path: Path, table
     (other,) = questions.compare(settings, tmp_path, None, "worse", "better", 1e14, 20.0)
     assert one.probability > 0.9
     assert one.probability + other.probability == pytest.approx(1.0, abs=1e-9)
-    assert "no family" in benchcast("compare", str(config), "better", "none", "--flops", "1e14", code=2)
+    assert "no family" in printed("compare", str(config), "better", "none", "--flops", "1e14", code=2)
 
 
 def test_suggest_fits_the_budget(small: Path) -> None:
-    found = json.loads(benchcast("suggest", str(small), "--budget", "3e13", "--json"))
+    found = json.loads(printed("suggest", str(small), "--budget", "3e13", "--json"))
     assert found
     assert all(s["flops"] <= 3e13 * 1.0001 and 0 <= s["shrinks"] <= 1 for s in found)
-    assert "no run of" in benchcast("suggest", str(small), "--budget", "1e3", code=2)
+    assert "no run of" in printed("suggest", str(small), "--budget", "1e3", code=2)
 
 
 def test_questions_tell_what_was_left_out_and_read_their_data_once(
@@ -166,7 +157,7 @@ def test_compare_says_when_there_is_nothing_to_compare(small: Path, monkeypatch:
 def test_register_is_chained_and_every_edit_shows(small: Path, tmp_path: Path) -> None:
     path = tmp_path / "forecasts.jsonl"
     for _ in range(3):
-        benchcast("register", str(small), "--register", str(path))
+        printed("register", str(small), "--register", str(path))
     known = records.read(path)
     assert [r.previous for r in known[1:]] == [r.hash for r in known[:-1]]
     lines = path.read_text().splitlines()
@@ -183,7 +174,7 @@ def test_register_is_chained_and_every_edit_shows(small: Path, tmp_path: Path) -
         with pytest.raises(FaultsError, match=what):
             records.read(path)
     before = path.read_bytes()
-    assert "line 4: is no record" in benchcast("register", str(small), "--register", str(path), code=2)
+    assert "line 4: is no record" in printed("register", str(small), "--register", str(path), code=2)
     assert path.read_bytes() == before
 
 
@@ -207,8 +198,8 @@ def test_a_register_of_an_earlier_version_is_still_whole(tmp_path: Path) -> None
 
 def test_settle_scores_what_was_registered(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:
     path, ladder, plot = tmp_path / "forecasts.jsonl", small.with_name("ladder.csv"), tmp_path / "calibration.svg"
-    benchcast("register", str(small), "--register", str(path))
-    out = json.loads(benchcast("settle", str(ladder), "--register", str(path), "--plot", str(plot), "--json"))
+    printed("register", str(small), "--register", str(path))
+    out = json.loads(printed("settle", str(ladder), "--register", str(path), "--plot", str(plot), "--json"))
     (record,) = records.read(path)
     assert len(out["settled"]) == len(record.forecasts) == 4
     for s, f in zip(out["settled"], record.forecasts, strict=True):
@@ -217,15 +208,15 @@ def test_settle_scores_what_was_registered(small: Path, tmp_path: Path, table: p
         assert s["error"] == pytest.approx(f.forecast - s["actual"])
         assert s["inside"] == (f.low <= s["actual"] <= f.high)
     assert plot.read_text().startswith("<?xml")
-    told = benchcast("settle", str(ladder), "--register", str(path), "--out", str(tmp_path / "settled"))
+    told = printed("settle", str(ladder), "--register", str(path), "--out", str(tmp_path / "settled"))
     assert told.rstrip().endswith(f"report: {tmp_path / 'settled' / 'settlement.pdf'}")
     assert json.loads((tmp_path / "settled" / "settlement.json").read_text()) == out
-    assert "is no known key" not in benchcast("settle", str(ladder), "--register", str(tmp_path / "none"), code=2)
+    assert "is no known key" not in printed("settle", str(ladder), "--register", str(tmp_path / "none"), code=2)
 
 
 def test_a_refused_task_counts_with_its_baseline(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:
     path = tmp_path / "forecasts.jsonl"
-    benchcast("register", str(small), "--register", str(path))
+    printed("register", str(small), "--register", str(path))
     (record,) = records.read(path)
     empty = {"forecast": None, "low": None, "high": None, "status": "refused", "grade": "D"}
     refused = record.model_copy(update={"forecasts": tuple(f.model_copy(update=empty) for f in record.forecasts)})
@@ -359,8 +350,8 @@ def test_a_title_may_hold_what_ends_lines_elsewhere(
 
 def test_the_report_says_what_the_register_holds(small: Path, tmp_path: Path) -> None:
     """The single forecasts of the backtest give its coverage; the page says since when the forecasts are on record."""
-    record = json.loads(benchcast("register", str(small), "--register", str(tmp_path / "r.jsonl"), "--json"))
-    benchcast("run", str(small), "--out", str(tmp_path / "out"), "--register", str(tmp_path / "r.jsonl"))
+    record = json.loads(printed("register", str(small), "--register", str(tmp_path / "r.jsonl"), "--json"))
+    printed("run", str(small), "--out", str(tmp_path / "out"), "--register", str(tmp_path / "r.jsonl"))
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     count = len(result["forecasts"])
     assert result["registered"] == {"count": count, "hash": record["hash"], "time": record["time"]}
@@ -375,7 +366,7 @@ def test_the_report_says_what_the_register_holds(small: Path, tmp_path: Path) ->
     result["forecasts"][0]["high"] += 1e-9  # another number is another forecast
     (tmp_path / "changed.json").write_text(json.dumps(result))
     changed = ["report", str(tmp_path / "changed.json"), "--out", str(tmp_path / "again")]
-    benchcast(*changed, "--register", str(tmp_path / "r.jsonl"))
+    printed(*changed, "--register", str(tmp_path / "r.jsonl"))
     assert json.loads((tmp_path / "again" / "result.json").read_text())["registered"]["count"] == count - 1
 
 

@@ -23,6 +23,7 @@ from benchcast.registry.settle import settle
 from benchcast.reports.documents import settlement
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.settlement import Settlement
+from worlds.commands import benchcast, printed
 
 ROOT = Path(__file__).parents[3]
 TASKS = ("recall", "word_order", "validation")
@@ -311,22 +312,10 @@ def test_the_command_does_not_certify_what_was_fitted(table: pd.DataFrame, tmp_p
         f"data: {{source: table, path: ladder.csv}}\nrecipes: [llama3]\ntasks: [recall]\n"
         f"targets: [{{name: my-plan, params: {row.params}, tokens: {row.tokens}}}]\n"
     )
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-
-    def benchcast(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "benchcast", *words],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-
-    told = benchcast("register", "peek.yaml", "--register", "f.jsonl").stderr
-    assert "warning: 'my-plan' has the parameters and tokens of 1.3M-10x" in told
-    done = benchcast("settle", "ladder.csv", "--register", "f.jsonl", "--as", f"my-plan={RUN}", "--json")
-    found = json.loads(done.stdout)
-    assert (found["known"], found["coverage"], found["mean_error"]) == (1, None, None)
-    assert "no forecast" in benchcast("settle", "ladder.csv", "--register", "f.jsonl", "--as", f"my-plan={RUN}").stdout
+    registered = benchcast("register", "peek.yaml", "--register", "f.jsonl", cwd=tmp_path)
+    assert registered.returncode == 0
+    assert "warning: 'my-plan' has the parameters and tokens of 1.3M-10x" in registered.stderr
+    settling = ("settle", "ladder.csv", "--register", "f.jsonl", "--as", f"my-plan={RUN}")
+    settlement = json.loads(printed(*settling, "--json", cwd=tmp_path))
+    assert (settlement["known"], settlement["coverage"], settlement["mean_error"]) == (1, None, None)
+    assert "no forecast" in printed(*settling, cwd=tmp_path)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from worlds import tiny_models
+from worlds.commands import benchcast
 
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
@@ -65,11 +64,6 @@ def settings_file(world: Path, *tasks: str) -> Path:
         encoding="utf-8",
     )
     return path
-
-
-def command(*words: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "benchcast", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
 
 
 class Swaps(Heard):
@@ -174,7 +168,7 @@ def test_a_checkpoint_that_vanishes_costs_itself(world: Path) -> None:
 
 def test_a_name_that_is_not_utf_8_costs_itself(world: Path, true: pd.DataFrame) -> None:
     shutil.copytree(world / "runs" / "r0", world / "runs" / os.fsdecode(b"bad\xff"))
-    done = command("score", settings_file(world))
+    done = benchcast("score", settings_file(world), scoring=True)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     told = [line for line in done.stderr.split("\n") if "bad\\xff" in line]
@@ -182,7 +176,7 @@ def test_a_name_that_is_not_utf_8_costs_itself(world: Path, true: pd.DataFrame) 
     assert "not UTF-8" in done.stderr
     assert nlls(pd.read_csv(world / "scores.csv")) == pytest.approx(nlls(true), rel=1e-6)
     assert len(list(world.glob("scores/cells/*/*/results.json"))) == 3
-    status = command("status", settings_file(world))
+    status = benchcast("status", settings_file(world))
     assert status.returncode == 0
     assert "bad\\xff" in status.stdout
 
@@ -191,7 +185,7 @@ def test_the_last_lines_say_what_became_of_every_folder(world: Path) -> None:
     (world / "runs" / "r2" / "config.json").write_text("{")
     about = json.loads((world / "runs" / "r1" / "benchcast.json").read_text())
     (world / "runs" / "r1" / "benchcast.json").write_text(json.dumps(about | {"step": 0, "tokens": 0, "flops": 0}))
-    done = command("score", settings_file(world))
+    done = benchcast("score", settings_file(world), scoring=True)
     assert done.returncode == 1
     assert "read 3 checkpoint folders" in done.stderr
     assert "runs/r1" in done.stderr
@@ -209,17 +203,17 @@ def test_a_cell_without_a_key_is_named_and_scored_again(scored: Path, true: pd.D
     content = json.loads(path.read_text())
     del content["benchcast"][key]
     path.write_text(json.dumps(content))
-    checked = command("store", "check", scored / "scores")
+    checked = benchcast("store", "check", scored / "scores")
     assert checked.returncode == 1
     assert any(path.parent.name in line for line in checked.stderr.split("\n"))
-    rebuilt = command("store", "rebuild", scored / "scores")
+    rebuilt = benchcast("store", "rebuild", scored / "scores")
     assert "Traceback" not in rebuilt.stderr
     assert path.parent.name in rebuilt.stderr
     assert "2 cells" in rebuilt.stdout
     table, failures = run(scored)
     assert failures == {}
     assert nlls(table) == pytest.approx(nlls(true), rel=1e-6)
-    assert command("store", "check", scored / "scores").returncode == 0
+    assert benchcast("store", "check", scored / "scores").returncode == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"[" * 200_000, b'{"benchcast": 5}', b"null"])
@@ -255,11 +249,11 @@ def test_a_broken_record_of_a_failure_stops_nothing(scored: Path, content: str) 
     path = scored / "scores" / "failures" / "ab" / "abcdef.json"
     path.parent.mkdir(parents=True)
     path.write_text(content)
-    rebuilt = command("store", "rebuild", scored / "scores")
+    rebuilt = benchcast("store", "rebuild", scored / "scores")
     assert rebuilt.returncode == 0, rebuilt.stderr
     assert "3 cells" in rebuilt.stdout
     assert "abcdef" in rebuilt.stderr
-    checked = command("store", "check", scored / "scores")
+    checked = benchcast("store", "check", scored / "scores")
     assert "abcdef" in checked.stderr
     _, failures = run(scored)
     assert failures == {}
@@ -275,7 +269,7 @@ def test_a_broken_index_is_made_again(scored: Path, true: pd.DataFrame, start: i
     table, failures = run(scored)
     assert failures == {}
     assert nlls(table) == pytest.approx(nlls(true), rel=1e-9)
-    assert command("store", "check", scored / "scores").returncode == 0
+    assert benchcast("store", "check", scored / "scores").returncode == 0
 
 
 def place(world: Path, name: str, **changes: object) -> None:

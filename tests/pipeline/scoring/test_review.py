@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from worlds import tiny_models
+from worlds.commands import printed
 from worlds.scoring import QUIET, copy_of, make, run, settings, value
 from worlds.tiny_models import CONTEXT, QUESTIONS
 
@@ -212,14 +213,10 @@ def test_one_task_of_a_group_that_cannot_be_loaded_costs_no_other(world: Path) -
 
 
 def test_a_store_of_several_setups_is_exported(world: Path) -> None:
-    import subprocess
-    import sys
-
     run(world, limit=5)
     table, _ = run(world)
-    command = [sys.executable, "-m", "benchcast", "store", "export", "scores", "--out"]
-    subprocess.run([*command, "now.csv"], cwd=world, check=True, capture_output=True)
-    subprocess.run([*command, "all.csv", "--all"], cwd=world, check=True, capture_output=True)
+    printed("store", "export", "scores", "--out", "now.csv", cwd=world)
+    printed("store", "export", "scores", "--out", "all.csv", "--all", cwd=world)
     now, every = pd.read_csv(world / "now.csv"), pd.read_csv(world / "all.csv")
     assert len(now) == len(table)
     assert len(every) == 2 * len(table)

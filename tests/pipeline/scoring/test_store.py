@@ -7,8 +7,6 @@ import json
 import math
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +20,7 @@ from benchcast.scoring.store import Record, Store, cell
 from benchcast.scoring.store.index import Entry, Index
 from benchcast.scoring.store.keys import Cell, Setup
 from benchcast.scoring.store.tables import table
+from worlds.commands import benchcast, printed
 
 SETUP = Setup("0.4.13", "float32", False, None)
 
@@ -105,8 +104,7 @@ def test_the_index_is_made_again_from_the_disk(store: Store) -> None:
     index.close()
     assert len(said) == 1
     assert "index.sqlite: was broken (file is not a database); it was made again from the 2 cells on disk" in said[0]
-    command = [sys.executable, "-m", "benchcast", "store", "rebuild", str(store.folder)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().endswith("2 cells")
+    assert printed("store", "rebuild", store.folder).strip().endswith("2 cells")
     again = Index(store)
     pd.testing.assert_frame_equal(table(again.everything()), before)
     assert before["value"].tolist() == [0.25, 0.75]
@@ -119,8 +117,7 @@ def test_check_finds_what_was_changed_lost_or_left_out(store: Store) -> None:
     index.close()
 
     def check() -> tuple[int, list[str]]:
-        command = [sys.executable, "-m", "benchcast", "store", "check", str(store.folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = benchcast("store", "check", store.folder)
         return done.returncode, done.stderr.splitlines()
 
     assert check() == (0, [])
