@@ -14,13 +14,15 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from benchcast.stages.notices import Notice, nightly
+
 from ..core.config import Config, ReevaluateSettings, load
 from ..core.digest import object_digest
 from ..core.errors import BenchcastError, InputError
 from ..core.redact import MOST_TEXT, bounded, redacted, shown
 from .alerts import channels as alerts
 from .alerts import conditions
-from .alerts.conditions import ALERT, Condition
+from .alerts.conditions import condition
 from .quiet import Voice, voice
 from .state import LATER, LaterError, State, stamp, time_of
 
@@ -53,7 +55,7 @@ class Seen:
     scored: int = 0
     left: int = 0
     waiting: list[str] = field(default_factory=list)
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[Notice] = field(default_factory=list)
 
 
 def settings_of(path: Path) -> tuple[Config, ReevaluateSettings]:
@@ -162,7 +164,7 @@ class _Pass:
     def run(self) -> int:
         seen = self._see()
         digest = object_digest(self._config.model_dump(mode="json", exclude={"out"}))
-        same = [c for c in self._before if c.rule not in SCORING_RULES]
+        same = [c for c in self._before if c.code not in SCORING_RULES]
         entry: dict[str, Any] = {
             "seq": int(self._last.get("seq", 0)) + 1,
             "time": stamp(self._began),
@@ -173,7 +175,7 @@ class _Pass:
         as_before = all(self._last.get(k) == entry[k] for k in ("benchcast", "config_digest", "data_digest"))
         if as_before and not self._options.register:
             stands = [*seen.conditions, *same]
-            if {c.key for c in stands} == {c.key for c in self._before}:
+            if {conditions.key(c) for c in stands} == {conditions.key(c) for c in self._before}:
                 self._speak.note("nothing new")
                 return self._finish(seen, None)
             messages = conditions.changes(self._before, stands)
@@ -247,7 +249,7 @@ class _Pass:
             "scored": seen.scored,
             "left": seen.left,
             "waiting": _first(seen.waiting),
-            "conditions": shown([str(c) for c in stands]),
+            "conditions": shown([conditions.line(c) for c in stands]),
             "report": report,
             "told": told,
         }
@@ -269,7 +271,7 @@ class _Pass:
         from ..core.digest import table_digest
         from ..data import ingest
 
-        found: list[Condition] = []
+        found: list[Notice] = []
         places: dict[str, str] = {}
         scored, left, waiting = 0, 0, list[str]()
         if self._config.score is not None:
@@ -289,17 +291,12 @@ class _Pass:
         if (behind := self._clock()) is not None:
             found.append(behind)
         found += [
-            Condition(
-                "history",
-                f"{self._state.folder / 'history.jsonl'}: line {number}",
-                "is no record of a pass: it was set aside in history.bad; restore the file from a copy",
-                conditions.FAILED,
-            )
+            condition(nightly.HISTORY, f"{self._state.folder / 'history.jsonl'}: line {number}")
             for number in self._bad_lines
         ]
         return Seen(data, table_digest(table), places, scored, left, waiting, found)
 
-    def _score(self) -> tuple[int, int, list[str], dict[str, str], list[Condition]]:
+    def _score(self) -> tuple[int, int, list[str], dict[str, str], list[Notice]]:
         from ..scoring.run import score
         from ..scoring.store import Store
 
@@ -327,17 +324,16 @@ class _Pass:
         # What is being written, or is broken, is there.
         places |= {source: "" for source in (*summary.waiting, *plan["broken"]) if source not in places}
         failures = [
-            Condition(
-                "failure",
+            condition(
+                nightly.FAILURE,
                 source if task == "*" else task if source == "*" else f"{source}, {task}",
-                reason,
-                conditions.FAILED,
+                reason=reason,
             )
             for source, task, reason in summary.failures
         ]
         return summary.scored, summary.left, summary.waiting, places, failures
 
-    def _gone(self, places: dict[str, str]) -> Iterator[Condition]:
+    def _gone(self, places: dict[str, str]) -> Iterator[Notice]:
         if self._options.accept_gone:
             return
         by_run: dict[str, list[str]] = {}
@@ -346,21 +342,15 @@ class _Pass:
                 by_run.setdefault(run, []).append(source)
         for run, sources in by_run.items():
             shown = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
-            yield Condition(
-                "gone",
-                run,
-                f"{shown} was there and is gone; the forecast is made without it (restore it, or --accept-gone)",
-            )
+            yield condition(nightly.GONE, run, names=shown)
 
-    def _clock(self) -> Condition | None:
+    def _clock(self) -> Notice | None:
         """The clock against every time that was written down."""
         times = map(time_of, [*(e["time"] for e in self._history), self._state.status().get("time")])
         latest = max((t for t in times if t is not None), default=self._began)
         if self._began >= latest - SLACK:
             return None
-        return Condition(
-            "clock", "", f"it is {stamp(self._began)} now, but a pass ended at {stamp(latest)}; set it", ALERT
-        )
+        return condition(nightly.CLOCK, now=stamp(self._began), then=stamp(latest))
 
 
 def _first(names: list[str]) -> list[str]:

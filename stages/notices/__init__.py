@@ -6,7 +6,7 @@ code is an entry in one of them; documentation and tests find it by themselves.
 
 from . import grading, laws, nightly, planning, readers, recipes, registry
 from .notice import CODES, OTHER, Code, Notice, Severity
-from .reading import read, read_all
+from .reading import read, read_all, recalled
 
 __all__ = [
     "CODES",
@@ -21,6 +21,7 @@ __all__ = [
     "read",
     "read_all",
     "readers",
+    "recalled",
     "recipes",
     "registry",
 ]

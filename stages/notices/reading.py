@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from string import Formatter
 
-from .notice import CODES, OTHER, Code, Notice, Value
+from .notice import CODES, OTHER, Code, Notice, Severity, Value
 
 NUMBER = r"[-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf|nan)"
 NAMED = re.compile(r"(?P<said>.*) \((?P<code>[a-z0-9-]+)\)", re.DOTALL)
@@ -29,13 +29,15 @@ class _Pattern:
     kinds: dict[str, Callable[[str], Value]]
     letters: int
 
-    def read(self, said: str, named: bool) -> Notice | None:
+    def read(self, said: str, named: bool, subject: str | None = None) -> Notice | None:
+        """The notice that a text is; of a given ``subject`` the text is the sentence alone."""
         match = self.expression.fullmatch(said)
         if match is None:
             return None
         try:
             values = {name: kind(match[name]) for name, kind in self.kinds.items()}
-            subject = match[SUBJECT] if self.code.about else ""
+            if subject is None:
+                subject = match[SUBJECT] if self.code.about else ""
             return self.code.of(values, subject or "", named=named)
         except (ValueError, SyntaxError):
             return None
@@ -53,6 +55,16 @@ def read(text: str) -> Notice:
 def read_all(texts: Iterable[str]) -> tuple[Notice, ...]:
     """Several, in order."""
     return tuple(map(read, texts))
+
+
+def recalled(code: str, body: str, *, subject: str = "", severity: Severity = Severity.WARNING) -> Notice:
+    """The notice of a code that was kept with its sentence; the values follow from the sentence where they can."""
+    known = CODES.get(code)
+    for pattern in () if known is None else sorted(_patterns(known), key=lambda p: -p.letters):
+        notice = pattern.read(body, named=False, subject=subject)
+        if notice is not None and notice.body == body:
+            return notice.rated(severity)
+    return Notice(body, code=code, severity=severity, subject=subject)
 
 
 @lru_cache(maxsize=8192)

@@ -1,74 +1,77 @@
-"""What is not as it should be, as conditions: each is told once when it arises and once when it clears."""
+"""What is not as it should be, as conditions: notices that are told once when they arise and once when they clear.
+
+The code of such a notice is the name of the rule that found it, its severity the exit code while it stands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from benchcast.stages.notices import Code, Notice, Severity, recalled
 
 from ...core.errors import plain as spelled
 from ...core.redact import MOST_LETTERS, redacted
 
-FAILED, CONFIG, ALERT = 1, 2, 3
-ORDER = (CONFIG, ALERT, FAILED)  # the first of them that stands is the exit code
-
-# Names of the rules, stable: people filter by them.
-RULES = {
-    "failure": "a checkpoint or task could not be scored",
-    "forecast": "the forecast could not be made",
-    "outside": "a score beyond its registered band",
-    "drift": "scores drift away from the registered forecast",
-    "dropped": "a score below that of the checkpoint before",
-    "benchmark": "a task asks something else than when the forecast was registered",
-    "scorer": "scores are computed otherwise than when the forecast was registered",
-    "gone": "data that was there is gone",
-    "plan": "the run is not the one whose forecast was registered",
-    "clock": "the clock is behind the last pass",
-    "history": "a line of the history could not be read",
-}
+# What the pass exits with while a condition of this severity stands; of several, the first here.
+EXIT_CODES = {Severity.CONFIG: 2, Severity.ALERT: 3, Severity.FAILURE: 1}
+SEVERITIES = {code: severity for severity, code in EXIT_CODES.items()}
 
 
-@dataclass(frozen=True)
-class Condition:
-    """One thing that is wrong: by which rule, with what, in a sentence, and the exit code while it stands."""
-
-    rule: str
-    subject: str
-    text: str
-    code: int = ALERT
-
-    def __post_init__(self) -> None:
-        """It is mailed, logged and kept: without secrets, control characters and floods."""
-        text = redacted(spelled(self.text))
-        object.__setattr__(self, "text", text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS] + " …")
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What makes two conditions the same, whatever their numbers."""
-        return self.rule, self.subject
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.subject}: {self.text}" if self.subject else f"{self.rule}: {self.text}"
+def condition(
+    code: Code, subject: str = "", /, *, severity: Severity | None = None, **values: str | int | float
+) -> Notice:
+    """One thing that is wrong, as it may be mailed, logged and kept: no secrets, control characters and floods."""
+    notice = code.of(values, subject).rated(severity or code.severity)
+    body = _clean(notice.body)
+    if body == notice.body:
+        return notice
+    kept = {name: _clean(value) if isinstance(value, str) else value for name, value in values.items()}
+    return Notice(body, code=notice.code, severity=notice.severity, subject=subject, values=kept)
 
 
-def plain(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
+def _clean(text: str) -> str:
+    text = redacted(spelled(text))
+    return text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS] + " …"
+
+
+def key(condition: Notice) -> tuple[str, str]:
+    """What makes two conditions the same, whatever their numbers."""
+    return condition.code, condition.subject
+
+
+def line(condition: Notice) -> str:
+    """Rule, subject and sentence."""
+    return f"{condition.code}: {condition}"
+
+
+def plain(conditions: Iterable[Notice]) -> list[dict[str, Any]]:
     """As JSON."""
-    return [asdict(c) for c in conditions]
+    return [{"rule": c.code, "subject": c.subject, "text": c.body, "code": EXIT_CODES[c.severity]} for c in conditions]
 
 
-def read(plain: Iterable[Mapping[str, Any]]) -> list[Condition]:
+def read(plain: Iterable[Mapping[str, Any]]) -> list[Notice]:
     """From JSON."""
-    return [Condition(c["rule"], c["subject"], c["text"], c.get("code", ALERT)) for c in plain]
+    return [
+        recalled(
+            c["rule"],
+            _clean(c["text"]),
+            subject=c["subject"],
+            severity=SEVERITIES.get(c.get("code"), Severity.ALERT),  # type: ignore[arg-type]
+        )
+        for c in plain
+    ]
 
 
-def changes(before: Sequence[Condition], now: Sequence[Condition]) -> list[str]:
+def changes(before: Sequence[Notice], now: Sequence[Notice]) -> list[str]:
     """A line for every condition that arose or cleared."""
-    had, have = {c.key for c in before}, {c.key for c in now}
-    arose = [f"{'error' if c.code == FAILED else 'alert'}: {c}" for c in now if c.key not in had]
-    return arose + [f"cleared: {c}" for c in before if c.key not in have]
+    had, have = {key(c) for c in before}, {key(c) for c in now}
+    kind = {Severity.FAILURE: "error"}
+    arose = [f"{kind.get(c.severity, 'alert')}: {line(c)}" for c in now if key(c) not in had]
+    return arose + [f"cleared: {line(c)}" for c in before if key(c) not in have]
 
 
-def exit_code(conditions: Iterable[Condition]) -> int:
+def exit_code(conditions: Iterable[Notice]) -> int:
     """0 when nothing is wrong."""
-    codes = {c.code for c in conditions}
-    return next((code for code in ORDER if code in codes), 0)
+    standing = {c.severity for c in conditions}
+    return next((code for severity, code in EXIT_CODES.items() if severity in standing), 0)

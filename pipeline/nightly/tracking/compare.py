@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from benchcast.reports.records.forecast import Forecast, Result
 from benchcast.stages.monitor.sequential import MEAN
+from benchcast.stages.notices import Notice, Severity, nightly
 
 from ...core.config import Config, ReevaluateSettings, Target
 from ...core.errors import BenchcastError, InputError, first_line
@@ -18,7 +19,7 @@ from ...data.ingest import Data
 from ...forecasting import run as forecasting
 from ...registry import register
 from ...registry.register import Record
-from ..alerts.conditions import ALERT, CONFIG, FAILED, Condition
+from ..alerts.conditions import condition
 from ..state import State
 from . import bands as registered
 from . import points as measured
@@ -36,7 +37,7 @@ class Compared:
     result: Result | None = None
     entry: dict[str, Any] = field(default_factory=dict)
     tracks: list[dict[str, Any]] = field(default_factory=list)
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[Notice] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,13 @@ def _forgiving(subject: str, found: Compared) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        found.conditions.append(Condition("forecast", subject, " ".join(str(error).split()), CONFIG))
+        found.conditions.append(
+            condition(nightly.FORECAST, subject, severity=Severity.CONFIG, error=" ".join(str(error).split()))
+        )
     except BenchcastError:  # such as a full disk
         raise
     except Exception as error:
-        found.conditions.append(Condition("forecast", subject, first_line(error), FAILED))
+        found.conditions.append(condition(nightly.FORECAST, subject, error=first_line(error)))
 
 
 def _track_all(context: _Context, targets: Mapping[str, Target], found: Compared, *, register_anew: bool) -> None:
@@ -197,8 +200,7 @@ def _track_one(
     bands = registered.bands(record, name, context.recipe, str(family.iloc[0]) if len(family) else None)
     store = context.base / context.config.score.store if context.config.score else None
     if not bands:
-        what = f"recipe {context.recipe} gave no forecast of any task when it was registered: nothing is tracked"
-        found.conditions.append(Condition("forecast", name, what, FAILED))
+        found.conditions.append(condition(nightly.FORECAST, name, recipe=context.recipe))
         return
     followed = track.track(target, run, points, bands, Documents(store), context.settings)
     every = [p for own in points.values() for p in own]
@@ -214,17 +216,11 @@ def _sources(
     bands: Mapping[str, registered.Band],
     points: Mapping[str, Sequence[Point]],
     then: Entry,
-) -> Iterator[Condition]:
+) -> Iterator[Notice]:
     """Whether the band and the scores are about the same questions, computed the same way."""
     yield from track.asked_otherwise(name, points, then["versions"], context.versions(), bands)
     if then["setup"] != context.setup:
-        yield Condition(
-            "scorer",
-            name,
-            f"scores are computed otherwise than when its forecast was registered "
-            f"({then['setup']} then, {context.setup} now)",
-            ALERT,
-        )
+        yield condition(nightly.SCORER, name, then=then["setup"], now=context.setup)
 
 
 def _cells(config: Config, base: Path) -> tuple[dict[tuple[str, str], str], str]:

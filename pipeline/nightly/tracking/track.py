@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from benchcast.stages.monitor import sequential as tracking
 from benchcast.stages.monitor.sequential import Series, Verdict
+from benchcast.stages.notices import Notice, nightly
 
 from ...core.config import ReevaluateSettings, Target
-from ..alerts.conditions import Condition
+from ..alerts.conditions import condition
 from .bands import Band
 from .points import Documents, Point
 
@@ -64,56 +65,67 @@ def _series(points: Sequence[Point], band: Band, documents: Documents) -> Series
     return Series(tokens, value, stderr, own, middle, low, high, spread, pairs)
 
 
-def conditions(tracked: Tracked, fresh: Iterable[float]) -> Iterator[Condition]:
+def conditions(tracked: Tracked, fresh: Iterable[float]) -> Iterator[Notice]:
     """What the rules say at the checkpoints that are new, by their tokens, and at the last one."""
     new = set(fresh)
     for task, verdict in tracked.verdicts.items():
         series = tracked.series[task]
         looked = np.array([t in new for t in series.tokens.tolist()])
         looked[-1:] = True
-        for rule, flags in (("outside", verdict.outside), ("drift", verdict.drift), ("dropped", verdict.dropped)):
+        for says, flags in ((_outside, verdict.outside), (_drift, verdict.drift), (_dropped, verdict.dropped)):
             hits = np.flatnonzero(looked & (flags != 0))
             if len(hits):
                 subject = f"{tracked.target}, {task}"
-                yield Condition(rule, subject, _SAYS[rule](series, int(hits[-1]), int(flags[hits[-1]])))
+                yield says(subject, series, int(hits[-1]), int(flags[hits[-1]]))
 
 
-def _outside(series: Series, at: int, side: int) -> str:
-    edges = f"{series.low[at]:.1%} to {series.high[at]:.1%}"
-    where = "below" if side < 0 else "above"
-    return f"{series.value[at]:.1%} at {series.tokens[at]:.3g} tokens is {where} the registered band, {edges}"
-
-
-def _drift(series: Series, at: int, side: int) -> str:
-    way = "downwards" if side < 0 else "upwards"
-    away = series.deviation[at]
-    return (
-        f"has shifted {way} from the registered forecast: {series.value[at]:.1%} at {series.tokens[at]:.3g} "
-        f"tokens, {100 * away:+.1f} points"
+def _outside(subject: str, series: Series, at: int, side: int) -> Notice:
+    return condition(
+        nightly.OUTSIDE,
+        subject,
+        value=float(series.value[at]),
+        tokens=float(series.tokens[at]),
+        side="below" if side < 0 else "above",
+        low=float(series.low[at]),
+        high=float(series.high[at]),
     )
 
 
-def _dropped(series: Series, at: int, side: int) -> str:
-    before = f"{series.value[at - 1]:.1%} at {series.tokens[at - 1]:.3g}"
-    return f"{series.value[at]:.1%} at {series.tokens[at]:.3g} tokens, after {before}: more than sampling explains"
+def _drift(subject: str, series: Series, at: int, side: int) -> Notice:
+    return condition(
+        nightly.DRIFT,
+        subject,
+        direction="downwards" if side < 0 else "upwards",
+        value=float(series.value[at]),
+        tokens=float(series.tokens[at]),
+        points=100 * float(series.deviation[at]),
+    )
 
 
-_SAYS = {"outside": _outside, "drift": _drift, "dropped": _dropped}
+def _dropped(subject: str, series: Series, at: int, side: int) -> Notice:
+    return condition(
+        nightly.DROPPED,
+        subject,
+        value=float(series.value[at]),
+        tokens=float(series.tokens[at]),
+        before=float(series.value[at - 1]),
+        then=float(series.tokens[at - 1]),
+    )
 
 
-def plan_changed(target: Target, points: Iterable[Point], bands: Mapping[str, Band]) -> Iterator[Condition]:
+def plan_changed(target: Target, points: Iterable[Point], bands: Mapping[str, Band]) -> Iterator[Notice]:
     """Whether the run, or the config, is another than the one that was registered."""
     planned, name = target.budget(), str(target.name)
     band = next(iter(bands.values()))
     if not (_close(band.params, planned.params or 0.0, 1e-6) and _close(band.planned, planned.tokens or 0.0, 1e-6)):
         now, then = f"N {planned.params:.4g}, D {planned.tokens:.4g}", f"N {band.params:.4g}, D {band.planned:.4g}"
-        yield Condition("plan", name, f"the config plans {now}, but {then} is registered; undo it, or --register anew")
+        yield condition(nightly.PLAN, name, now=now, then=then)
         return
     own = list(points)
     if odd := [p for p in own if not _close(p.params, band.params, FROM_N)]:
-        yield Condition("plan", name, f"{odd[-1].run} has N {odd[-1].params:.4g}; N {band.params:.4g} was planned")
+        yield condition(nightly.PLAN, name, run=odd[-1].run, params=odd[-1].params, planned=band.params)
     elif (most := max((p.tokens for p in own), default=0.0)) > band.planned * BEYOND:
-        yield Condition("plan", name, f"{own[0].run} is at {most:.4g} tokens, beyond the {band.planned:.4g} planned")
+        yield condition(nightly.PLAN, name, run=own[0].run, tokens=most, planned=band.planned)
 
 
 def _close(a: float, b: float, share: float) -> bool:
@@ -126,7 +138,7 @@ def asked_otherwise(
     then: Mapping[str, Sequence[str]],
     now: Mapping[str, Sequence[str]],
     tasks: Iterable[str],
-) -> Iterator[Condition]:
+) -> Iterator[Notice]:
     """Tasks whose questions changed since the forecast was registered, or that are asked no more.
 
     ``then`` and ``now`` are the versions of each task, in all of the ladder.
@@ -137,7 +149,7 @@ def asked_otherwise(
             continue
         asked = [points[plain][-1].version] if points.get(plain) else now.get(plain, ())
         if plain not in now:
-            yield Condition("benchmark", f"{target}, {task}", "is registered but no longer scored; put it back")
+            yield condition(nightly.BENCHMARK, f"{target}, {task}")
         elif not set(asked) <= set(then[plain]):
-            what = f"asks something else ({', '.join(then[plain])} when registered, {', '.join(asked)} now)"
-            yield Condition("benchmark", f"{target}, {task}", f"{what}; its band no longer holds")
+            versions = {"then": ", ".join(then[plain]), "now": ", ".join(asked)}
+            yield condition(nightly.BENCHMARK, f"{target}, {task}", **versions)

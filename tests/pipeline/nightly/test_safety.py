@@ -12,9 +12,10 @@ import pytest
 from benchcast.core.config import NotifySettings
 from benchcast.core.redact import MOST_LETTERS, bounded, redacted, secrets_of, shown
 from benchcast.nightly.alerts import channels as alerts
-from benchcast.nightly.alerts.conditions import Condition
+from benchcast.nightly.alerts.conditions import condition
 from benchcast.nightly.state import State
 from benchcast.nightly.tracking.points import Point, remembered
+from benchcast.stages.notices import nightly
 from worlds import nightly as world
 
 SECRET = "SECRETTOKEN1234"
@@ -107,10 +108,11 @@ def test_secrets_of_the_environment_are_taken_out(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_condition_has_no_secret_no_escape_and_an_end() -> None:
-    found = Condition("failure", "a", f"\x1b[31m https://x.org/{SECRET} " + 5000 * "y")
-    assert SECRET not in found.text
-    assert "\x1b" not in found.text
-    assert len(found.text) <= MOST_LETTERS + 2
+    found = condition(nightly.FAILURE, "a", reason=f"\x1b[31m https://x.org/{SECRET} " + 5000 * "y")
+    assert SECRET not in f"{found} {found.values}"
+    assert SECRET not in found.body
+    assert "\x1b" not in found.body
+    assert len(found.body) <= MOST_LETTERS + 2
 
 
 # ---- floods ----
