@@ -20,11 +20,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchcast.scoring.store import Store
-from benchcast.scoring.store.index import Entry, Index
+from benchcast.scoring.store.index import Index, IndexEntry
 from benchcast.scoring.store.keys import Cell, Setup
 
 SECONDS, MEGABYTES = 2.0, 500.0
-SETUP = Setup("0.4.13", "float32", False, None)
+SETUP = Setup(lm_eval="0.4.13", dtype="float32", add_bos_token=False, max_length=None)
 FIND = """
 import sys, time
 from pathlib import Path
@@ -44,13 +44,13 @@ def fill(folder: Path, checkpoints: int, tasks: int) -> int:
     store = Store(folder)
     index = Index(store)
     missing = 0
-    entries: list[Entry] = []
+    entries: list[IndexEntry] = []
     for number in range(checkpoints):
         for task in range(tasks):
             if (number * tasks + task) % 50 == 0:
                 missing += 1
                 continue
-            cell = Cell(f"{number:064x}", f"{task:064x}", SETUP, f"task_{task}")
+            cell = Cell(checkpoint=f"{number:064x}", requests=f"{task:064x}", setup=SETUP, task=f"task_{task}")
             about = {
                 "checkpoint": cell.checkpoint,
                 "requests": cell.requests,
@@ -59,7 +59,7 @@ def fill(folder: Path, checkpoints: int, tasks: int) -> int:
                 "setup": asdict(SETUP),
                 "rows": [{"metric": "acc", "value": 0.5, "stderr": 0.01}],
             }
-            entries.append(Entry.of(cell.id, about, failed=False))
+            entries.append(IndexEntry.of(cell.id, about, failed=False))
         if len(entries) > 50_000 or number == checkpoints - 1:
             index.add(entries)
             entries = []

@@ -378,4 +378,4 @@ def limits(settings: ReevaluateSettings, until: float | None) -> Any:
     """What one pass may score."""
     from ..scoring.limits import Limits
 
-    return Limits(settings.max_checkpoints, until, newest_first=True)
+    return Limits(checkpoints=settings.max_checkpoints, until=until, newest_first=True)

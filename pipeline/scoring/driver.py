@@ -1,11 +1,12 @@
 """The driver: decides what is missing, hands it to the workers, and is the only one that writes the store.
 
-A turn is one checkpoint with the cells it lacks, cut into groups of bounded size. All requests of a group, of whatever
-task, are batched together; a group is stored as soon as it is answered, whole or not at all. Groups are cut the same
-way when a killed run is resumed, so it computes what the uninterrupted run would have.
+A worker is given one checkpoint with the cells it lacks, cut into groups of bounded size. All requests of a group, of
+whatever task, are batched together; a group is stored as soon as it is answered, whole or not at all. Groups are cut
+the same way when a killed run is resumed, so it computes what the uninterrupted run would have.
 
 Scores are stored under the digest of what was hashed when the checkpoint was found, so its files must be the same from
-then on until the last answer: that is looked at before its turn, around every answer, and before anything is stored.
+then on until the last answer: that is looked at before the first question, around every answer, and before anything is
+stored.
 """
 
 from __future__ import annotations
@@ -22,24 +23,24 @@ from ..core.digest import file_digest
 from ..core.errors import first_line
 from ..core.redact import redacted
 from .checkpoints import files as checkpoints
-from .checkpoints.discover import Checkpoint, Found
+from .checkpoints.discover import Checkpoint, DiscoveredCheckpoints
 from .checkpoints.files import CheckpointError
-from .inference.executors import Lost, Seat, seats
-from .inference.worker import Job, Scored
+from .inference.executors import WorkerLostError, WorkerSlot, worker_slots
+from .inference.worker import JobResult, WorkerJob
 from .limits import Limits, chosen
 from .progress import Progress
 from .record import Recorder
-from .requests.ask import CHANGED, Ask, Asked, ChangedError, Group
+from .requests.book import CHANGED, ChangedError, PreparedRequest, RequestBook, RequestGroup
 
 TRIES = 3  # of a job whose worker died
 
 
-@dataclass
-class Turn:
+@dataclass(kw_only=True)
+class CheckpointWork:
     """A checkpoint at work: its groups that are still to do, and the lock that is held meanwhile."""
 
     checkpoint: Checkpoint
-    groups: deque[Group]
+    groups: deque[RequestGroup]
     held: contextlib.ExitStack
     tries: int = 0
     broken: bool = False
@@ -52,17 +53,17 @@ class Driver:
     def __init__(
         self,
         settings: ScoreSettings,
-        found: Found,
-        asked: Asked,
+        discovered: DiscoveredCheckpoints,
+        asked: RequestBook,
         recorder: Recorder,
         progress: Progress,
         limits: Limits,
     ) -> None:
         self._settings = settings
-        self._asked = asked
+        self._book = asked
         self._recorder = recorder
         self._progress = progress
-        self._found = found
+        self._discovered = discovered
         self._queue: deque[Checkpoint] = deque()
         self._busy: deque[Checkpoint] = deque()  # another run is at them
         self._lacking: dict[str, list[str]] = {}
@@ -72,35 +73,35 @@ class Driver:
 
     def run(self, *, retry_failed: bool) -> None:
         """Score what is missing, within the limits."""
-        unique = {c.digest: c for c in self._found.checkpoints}
-        self._lacking = self._recorder.missing(list(unique), self._asked.asks, failed_too=retry_failed)
+        unique = {c.digest: c for c in self._discovered.checkpoints}
+        self._lacking = self._recorder.missing(list(unique), self._book.specs, failed_too=retry_failed)
         self._queue = self._within([unique[digest] for digest in self._lacking])
-        self._progress.start(sum(map(len, self._lacking.values())), len(unique) * len(self._asked.asks))
+        self._progress.start(sum(map(len, self._lacking.values())), len(unique) * len(self._book.specs))
         if not self._queue:
             return
-        with seats(self._settings) as places:
-            running: dict[Future[Scored], tuple[Seat, Turn]] = {}
+        with worker_slots(self._settings) as places:
+            running: dict[Future[JobResult], tuple[WorkerSlot, CheckpointWork]] = {}
             free = deque(places)
             try:
                 while self._queue or self._busy or running:
-                    while free and (turn := self._next(may_wait=not running)):
-                        seat = free.popleft()
-                        running[seat.submit(self._job(turn))] = seat, turn
+                    while free and (work := self._next(may_wait=not running)):
+                        slot = free.popleft()
+                        running[slot.submit(self._job(work))] = slot, work
                     if not self._queue:
-                        for seat in free:  # what an idle worker holds, another one may be waiting for
-                            seat.close()
+                        for slot in free:  # what an idle worker holds, another one may be waiting for
+                            slot.close()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        seat, turn = running.pop(future)
-                        if self._take(turn, future):
-                            running[seat.submit(self._job(turn))] = seat, turn
+                        slot, work = running.pop(future)
+                        if self._take(work, future):
+                            running[slot.submit(self._job(work))] = slot, work
                         else:
-                            turn.held.close()
-                            if turn.broken:
-                                seat.close()
-                            free.append(seat)
+                            work.held.close()
+                            if work.broken:
+                                slot.close()
+                            free.append(slot)
             finally:
-                for _, turn in running.values():
-                    turn.held.close()
+                for _, work in running.values():
+                    work.held.close()
 
     def _within(self, lacking: list[Checkpoint]) -> deque[Checkpoint]:
         """As many of them as the limits allow, in the order in which to score them."""
@@ -108,7 +109,7 @@ class Driver:
         self.left += sum(len(self._lacking[c.digest]) for c in rest)
         return deque(now)
 
-    def _next(self, *, may_wait: bool) -> Turn | None:
+    def _next(self, *, may_wait: bool) -> CheckpointWork | None:
         """The next checkpoint that no other run is at; the others come last, and are waited for."""
         if self._limits.over:
             self.left += sum(len(self._lacking[c.digest]) for c in (*self._queue, *self._busy))
@@ -123,16 +124,16 @@ class Driver:
             if not held.enter_context(self._recorder.store.lock(checkpoint.digest, wait=patient)):
                 self._busy.append(checkpoint)
                 continue
-            turn = self._turn(checkpoint, held)
-            if turn is not None:
-                return turn
+            work = self._work_on(checkpoint, held)
+            if work is not None:
+                return work
             held.close()
         return None
 
-    def _turn(self, checkpoint: Checkpoint, held: contextlib.ExitStack) -> Turn | None:
+    def _work_on(self, checkpoint: Checkpoint, held: contextlib.ExitStack) -> CheckpointWork | None:
         """The checkpoint's cells that are really missing, as groups; None when nothing is left to ask."""
         names = self._lacking[checkpoint.digest]
-        asked = [a for a in self._asked.asks if a.digest in names]
+        asked = [a for a in self._book.specs if a.digest in names]
         lacking = self._recorder.really_missing(checkpoint, asked, self._say)
         self._progress.advance(len(names) - len(lacking), 0)
         if not lacking:
@@ -141,51 +142,58 @@ class Driver:
         try:
             checkpoint = _unchanged(checkpoint)
             checkpoints.check_recorded(checkpoint.files, file_digest)
-            groups, problems, remarks = self._asked.groups(checkpoint, lacking)
+            groups, problems, remarks = self._book.groups(checkpoint, lacking)
             _unchanged(checkpoint)
         except ChangedError:
             self._changed(checkpoint, len(lacking))
             return None
         except CheckpointError as error:
-            if checkpoints.signature(checkpoint.files) != checkpoint.seen:  # it is being written: no wonder
+            if checkpoints.signature(checkpoint.files) != checkpoint.signature:  # it is being written: no wonder
                 self._changed(checkpoint, len(lacking))
             else:
                 self._fail(checkpoint, lacking, str(error))
             return None
         for remark in remarks:
             self._say(f"warning: {checkpoint.source}: {remark}")
-        for ask, problem in problems:
-            self._fail(checkpoint, [ask], problem)
-        return Turn(checkpoint, deque(groups), held) if groups else None
+        for spec, problem in problems:
+            self._fail(checkpoint, [spec], problem)
+        return CheckpointWork(checkpoint=checkpoint, groups=deque(groups), held=held) if groups else None
 
-    def _job(self, turn: Turn) -> Job:
-        group = turn.groups[0]
-        checkpoint = turn.checkpoint
-        return Job(checkpoint.files, checkpoint.digest, checkpoint.seen, group.limit, group.key, group.requests)
+    def _job(self, work: CheckpointWork) -> WorkerJob:
+        group = work.groups[0]
+        checkpoint = work.checkpoint
+        return WorkerJob(
+            files=checkpoint.files,
+            digest=checkpoint.digest,
+            signature=checkpoint.signature,
+            limit=group.limit,
+            key=group.key,
+            requests=group.requests,
+        )
 
-    def _take(self, turn: Turn, future: Future[Scored]) -> bool:
-        """Store what a worker answered; whether the same worker should go on with this turn."""
-        checkpoint, group = turn.checkpoint, turn.groups[0]
-        left = [ask for g in turn.groups for ask in g.asks]
+    def _take(self, work: CheckpointWork, future: Future[JobResult]) -> bool:
+        """Store what a worker answered; whether the same worker should go on with this checkpoint."""
+        checkpoint, group = work.checkpoint, work.groups[0]
+        left = [spec for g in work.groups for spec in g.specs]
         error = future.exception()
         try:
             if error is None and future.result().changed:
                 raise ChangedError(CHANGED)
-            checkpoint = turn.checkpoint = _unchanged(checkpoint)
+            checkpoint = work.checkpoint = _unchanged(checkpoint)
         except ChangedError:
             # Not recorded: what was scored, or failed, is neither the old checkpoint nor surely the new one.
-            turn.broken = error is not None
+            work.broken = error is not None
             self._changed(checkpoint, len(left))
             return False
-        if isinstance(error, Lost):
-            turn.tries += 1
-            if turn.tries < TRIES:
+        if isinstance(error, WorkerLostError):
+            work.tries += 1
+            if work.tries < TRIES:
                 self._say(f"warning: {checkpoint.source}: lost its worker, trying again: {error}")
                 return True
             self._fail(checkpoint, left, f"lost its worker {TRIES} times: {error}")
             return False
         if error is not None:
-            turn.broken = True  # whatever state it is in
+            work.broken = True  # whatever state it is in
             self._fail(checkpoint, left, f"the worker failed: {first_line(error)}")
             return False
         scored = future.result()
@@ -193,30 +201,30 @@ class Driver:
             self._fail(checkpoint, left, scored.failure)
             return False
         if scored.failure:
-            return self._without_the_one(turn, scored.failure)
+            return self._without_the_one(work, scored.failure)
         good, bad = self._recorder.add(checkpoint, group, scored)
         self.scored += good
         self._progress.advance(good, group.documents)
-        for ask, problem in bad:
-            self._say(f"error: {checkpoint.source}: {ask.name}: {problem}")
+        for spec, problem in bad:
+            self._say(f"error: {checkpoint.source}: {spec.name}: {problem}")
             self._progress.failed(1)
-        turn.groups.popleft()
-        if turn.groups and self._limits.over:
-            self.left += sum(len(g.asks) for g in turn.groups)
+        work.groups.popleft()
+        if work.groups and self._limits.over:
+            self.left += sum(len(g.specs) for g in work.groups)
             return False
-        if turn.groups:
+        if work.groups:
             return True
-        self._progress.done(checkpoint.source, len(left), time.monotonic() - turn.began)
+        self._progress.done(checkpoint.source, len(left), time.monotonic() - work.began)
         return False
 
-    def _without_the_one(self, turn: Turn, reason: str) -> bool:
+    def _without_the_one(self, work: CheckpointWork, reason: str) -> bool:
         """The checkpoint is fine, but its answers to a group failed: find the task to blame; whether to go on."""
-        group = turn.groups.popleft()
-        if len(group.asks) == 1:
-            self._fail(turn.checkpoint, group.asks, reason)
+        group = work.groups.popleft()
+        if len(group.specs) == 1:
+            self._fail(work.checkpoint, group.specs, reason)
         else:
-            turn.groups.extendleft(reversed(group.singles()))
-        return bool(turn.groups)
+            work.groups.extendleft(reversed(group.singles()))
+        return bool(work.groups)
 
     def _say(self, text: str) -> None:
         self._progress.line(redacted(text))
@@ -226,12 +234,12 @@ class Driver:
         self._say(f"error: {checkpoint.source}: {CHANGED}")
         self._progress.failed(cells)
 
-    def _fail(self, checkpoint: Checkpoint, asks: Sequence[Ask], reason: str) -> None:
+    def _fail(self, checkpoint: Checkpoint, specs: Sequence[PreparedRequest], reason: str) -> None:
         reason = redacted(reason)
-        self._recorder.fail(checkpoint, asks, reason)
-        what = f": {asks[0].name}" if len(asks) == 1 else ""
+        self._recorder.fail(checkpoint, specs, reason)
+        what = f": {specs[0].name}" if len(specs) == 1 else ""
         self._say(f"error: {checkpoint.source}{what}: {reason}")
-        self._progress.failed(len(asks))
+        self._progress.failed(len(specs))
 
 
 def _unchanged(checkpoint: Checkpoint) -> Checkpoint:
@@ -243,8 +251,8 @@ def _unchanged(checkpoint: Checkpoint) -> Checkpoint:
         When somebody wrote it since it was hashed.
     """
     now = checkpoints.signature(checkpoint.files)
-    if now == checkpoint.seen:
+    if now == checkpoint.signature:
         return checkpoint
     if checkpoints.still(checkpoint.files, checkpoint.digest) and checkpoints.signature(checkpoint.files) == now:
-        return replace(checkpoint, seen=now)
+        return replace(checkpoint, signature=now)
     raise ChangedError(CHANGED)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .checkpoints.discover import Checkpoint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How much one run may do: at most so many checkpoints, none begun ``until`` (on ``time.monotonic``'s clock).
 

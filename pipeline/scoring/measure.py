@@ -19,15 +19,15 @@ import pandas as pd
 
 from ..data import document_metrics
 from ..data.document_metrics import Document, Mean
-from .inference.worker import Scored
-from .requests.encode import Text, Windows
+from .inference.worker import JobResult
+from .requests.encode import ValidationText, Windows
 from .requests.encoded import Encoded
 from .requests.tasks import Task
 
 ACCURACIES = ("acc", "acc_norm")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """A cell's content: rows of the ladder table, lm-eval's results (JSON-like), one table row per answer."""
 
@@ -36,7 +36,7 @@ class Measured:
     documents: pd.DataFrame
 
 
-def of_task(task: Task, encoded: Encoded, scored: Scored, limit: int) -> Measured:
+def of_task(task: Task, encoded: Encoded, scored: JobResult, limit: int) -> Measured:
     """Accuracies by lm-eval's own rules, and the losses of the gold answer."""
     answers = list(zip(scored.logliks.tolist(), scored.greedy.tolist(), strict=True))
     raw: dict[tuple[str, str], list[Any]] = defaultdict(list)
@@ -53,9 +53,9 @@ def of_task(task: Task, encoded: Encoded, scored: Scored, limit: int) -> Measure
     means = document_metrics.losses(documents)
     for metric in ACCURACIES:
         if (metric, "none") in raw:
-            found = results["results"][task.name]
-            error = found[f"{metric}_stderr,none"]
-            means[metric] = Mean(float(found[f"{metric},none"]), error if isinstance(error, float) else math.nan)
+            values = results["results"][task.name]
+            error = values[f"{metric}_stderr,none"]
+            means[metric] = Mean(float(values[f"{metric},none"]), error if isinstance(error, float) else math.nan)
     shared = {
         "task": task.name,
         "num_fewshot": task.num_fewshot,
@@ -63,10 +63,10 @@ def of_task(task: Task, encoded: Encoded, scored: Scored, limit: int) -> Measure
         "task_version": task.version,
         "chance": document_metrics.chance(documents),
     }
-    return Measured(_rows(shared, means), results, _answers(task, encoded, scored, limit))
+    return Measured(rows=_rows(shared, means), results=results, documents=_answers(task, encoded, scored, limit))
 
 
-def of_text(text: Text, windows: Windows, scored: Scored) -> Measured:
+def of_text(text: ValidationText, windows: Windows, scored: JobResult) -> Measured:
     """Loss on a text, nats per token and bits per byte; ``n`` is the number of windows."""
     lengths = windows.encoded.answers
     sizes = np.array([len(document.encode("utf-8")) for document in text.documents])
@@ -92,7 +92,7 @@ def of_text(text: Text, windows: Windows, scored: Scored) -> Measured:
     )
     values = {f"{name},none": mean.value for name, mean in means.items()}
     results = {"results": {text.name: {"alias": text.name, "sample_len": len(text.documents), **values}}}
-    return Measured(_rows(shared, means), results, frame)
+    return Measured(rows=_rows(shared, means), results=results, documents=frame)
 
 
 def _rows(shared: dict[str, Any], means: dict[str, Mean]) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def _lm_eval_results(task: Task, raw: dict[tuple[str, str], list[Any]]) -> dict[
     return plain
 
 
-def _answers(task: Task, encoded: Encoded, scored: Scored, limit: int) -> pd.DataFrame:
+def _answers(task: Task, encoded: Encoded, scored: JobResult, limit: int) -> pd.DataFrame:
     """One row per request: any metric can be computed from it again without the model."""
     per_question: list[tuple[int, int, int, int, int, bool]] = []
     for number, question in enumerate(task.questions):
@@ -138,12 +138,12 @@ def _answers(task: Task, encoded: Encoded, scored: Scored, limit: int) -> pd.Dat
     )
 
 
-def finite(scored: Scored, which: slice) -> str:
+def finite(scored: JobResult, which: slice) -> str:
     """What is wrong with a cell's log-likelihoods, or empty."""
     bad = int(np.count_nonzero(~np.isfinite(scored.logliks[which])))
     return f"{bad} of {which.stop - which.start} log-likelihoods are not finite" if bad else ""
 
 
-def part(scored: Scored, which: slice) -> Scored:
+def part(scored: JobResult, which: slice) -> JobResult:
     """The answers to some of the requests."""
-    return Scored(scored.logliks[which], scored.greedy[which], scored.how)
+    return JobResult(logliks=scored.logliks[which], greedy=scored.greedy[which], how=scored.how)

@@ -18,14 +18,14 @@ from ..core import files as tables
 from ..core.config import ScoreSettings
 from ..core.errors import Fault, FaultsError, InputError
 from .checkpoints import discover
-from .checkpoints.discover import Found
+from .checkpoints.discover import DiscoveredCheckpoints
 from .driver import Driver
 from .limits import Limits, chosen
 from .progress import Progress
 from .record import EVERY, Recorder
 from .requests import encode, tasks
-from .requests.ask import Ask, Asked, Wanted
-from .requests.memo import Memo, listening, unsteady
+from .requests.book import PreparedRequest, RequestBook, RequestSpec
+from .requests.cache import RequestCache, listening, unsteady
 from .store import Store
 from .store.index import Index
 from .store.keys import Setup
@@ -34,7 +34,7 @@ from .store.tables import table
 BUILDS = 3  # times that the questions are built while somebody edits their files
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Summary:
     """What a run did: ``failures`` are (checkpoint or ``*``, task or ``*``, reason), of this run and earlier ones.
 
@@ -95,28 +95,28 @@ def score(
     progress = progress or Progress()
     store = Store(base / settings.store)
     with store.run(), contextlib.closing(Index(store, fresh=verify, say=progress.line)) as index:
-        found = discover.find(settings, base, index.file_hash)
+        discovered = discover.find(settings, base, index.file_hash)
         recorder = Recorder(store, index, setup_of(settings))
-        memo = Memo(store.folder, settings, base, index.file_hash)
-        known = memo.recall()
+        request_cache = RequestCache(store.folder, settings, base, index.file_hash)
+        known = request_cache.recall()
         if known is not None and not recorder.missing(
-            [c.digest for c in found.checkpoints], known, failed_too=retry_failed
+            [c.digest for c in discovered.checkpoints], known, failed_too=retry_failed
         ):
-            recorder.plan(found, known, {})
-            return _summary(settings, base, found, recorder, known, {})
+            recorder.plan(discovered, known, {})
+            return _summary(settings, base, discovered, recorder, known, {})
         with tasks.cached_templates(), tasks.quiet():
-            asks, unbuilt, opened, began = _steady(settings, base)
+            specs, unbuilt, opened, began = _steady(settings, base)
             if not unbuilt:
-                memo.remember(asks, opened, began)
-            once = list({ask.digest: ask for ask in asks}.values())  # tasks of several names that ask the same
-            driver = Driver(settings, found, Asked(once, settings), recorder, progress, limits or Limits())
-            recorder.plan(found, asks, unbuilt)
+                request_cache.remember(specs, opened, began)
+            once = list({spec.digest: spec for spec in specs}.values())  # tasks of several names that ask the same
+            driver = Driver(settings, discovered, RequestBook(once, settings), recorder, progress, limits or Limits())
+            recorder.plan(discovered, specs, unbuilt)
             try:
                 driver.run(retry_failed=retry_failed)
             except BaseException:
-                _summary(settings, base, found, recorder, asks, unbuilt)  # the table of what is scored
+                _summary(settings, base, discovered, recorder, specs, unbuilt)  # the table of what is scored
                 raise
-            summary = _summary(settings, base, found, recorder, asks, unbuilt)
+            summary = _summary(settings, base, discovered, recorder, specs, unbuilt)
             return replace(summary, scored=driver.scored, left=driver.left)
 
 
@@ -130,14 +130,14 @@ def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | 
     """
     base = base.resolve()
     with contextlib.closing(Index(store)) as index:
-        found = discover.find(settings, base, index.file_hash)
-        asks: Sequence[Wanted] | None = Memo(store.folder, settings, base, index.file_hash).recall()
-        if asks is None:
+        discovered = discover.find(settings, base, index.file_hash)
+        specs: Sequence[RequestSpec] | None = RequestCache(store.folder, settings, base, index.file_hash).recall()
+        if specs is None:
             with tasks.cached_templates(), tasks.quiet(), listening():
-                asks, _ = _asks(settings, base)
-        unique = {c.digest: c for c in found.checkpoints}
-        missing = Recorder(store, index, setup_of(settings)).missing(list(unique), asks, failed_too=False)
-    names = _names(asks)
+                specs, _ = _specs(settings, base)
+        unique = {c.digest: c for c in discovered.checkpoints}
+        missing = Recorder(store, index, setup_of(settings)).missing(list(unique), specs, failed_too=False)
+    names = _names(specs)
     wanted, _ = chosen([unique[digest] for digest in missing], limits or Limits())
     return {c.source: [name for digest in missing[c.digest] for name in names[digest]] for c in wanted}
 
@@ -145,56 +145,61 @@ def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | 
 def setup_of(settings: ScoreSettings) -> Setup:
     """How the installed lm-eval would compute log-likelihoods with these settings."""
     return Setup(
-        importlib.metadata.version("lm-eval"),
-        settings.dtype,
-        settings.add_bos_token,
-        settings.max_length,
-        settings.backend,
+        lm_eval=importlib.metadata.version("lm-eval"),
+        dtype=settings.dtype,
+        add_bos_token=settings.add_bos_token,
+        max_length=settings.max_length,
+        backend=settings.backend,
     )
 
 
 def _summary(
     settings: ScoreSettings,
     base: Path,
-    found: Found,
+    discovered: DiscoveredCheckpoints,
     recorder: Recorder,
-    asks: Sequence[Wanted],
+    specs: Sequence[RequestSpec],
     unbuilt: dict[str, str],
 ) -> Summary:
     """Write the ladder table, and sum up."""
-    result = table(recorder.contents(found.checkpoints, asks), _places(found), _names(asks))
+    result = table(recorder.contents(discovered.checkpoints, specs), _places(discovered), _names(specs))
     if len(result):
         tables.write_table(result, base / settings.out)
-    cells = len(found.checkpoints) * len(asks)
-    failures = recorder.failures(found, asks, unbuilt)
-    told = _account(found, result, failures, recorder.changed_sources)
-    return Summary(result, 0, cells, failures, found.waiting, account=told)
+    cells = len(discovered.checkpoints) * len(specs)
+    failures = recorder.failures(discovered, specs, unbuilt)
+    account = _account(discovered, result, failures, recorder.changed_sources)
+    return Summary(table=result, scored=0, cells=cells, failures=failures, waiting=discovered.waiting, account=account)
 
 
 def _account(
-    found: Found, result: pd.DataFrame, failures: Sequence[tuple[str, str, str]], changed: Sequence[str]
+    discovered: DiscoveredCheckpoints,
+    result: pd.DataFrame,
+    failures: Sequence[tuple[str, str, str]],
+    changed: Sequence[str],
 ) -> accounts.Record:
     """What became of every folder: read, placed, left out and why."""
-    told = accounts.Account()
-    told.add(found.account.record())
-    told.taken("checkpoints placed", int(result["source"].nunique()) if len(result) else 0)
-    told.taken("rows", len(result))
-    for source in found.waiting:
-        told.leave("checkpoints that are still being written", source)
+    account = accounts.Account()
+    account.add(discovered.account.record())
+    account.taken("checkpoints placed", int(result["source"].nunique()) if len(result) else 0)
+    account.taken("rows", len(result))
+    for source in discovered.waiting:
+        account.leave("checkpoints that are still being written", source)
     for source in changed:
-        told.leave("checkpoints that changed while they were scored: tried again next time", source)
-    for source in dict.fromkeys(source for source, _ in found.broken):
-        told.leave("checkpoints that are broken or contradict themselves or others", source)
-    aside = {*changed, *(source for source, _ in found.broken)}
+        account.leave("checkpoints that changed while they were scored: tried again next time", source)
+    for source in dict.fromkeys(source for source, _ in discovered.broken):
+        account.leave("checkpoints that are broken or contradict themselves or others", source)
+    aside = {*changed, *(source for source, _ in discovered.broken)}
     for source, task, _ in failures:
         if source not in aside:
             what = task if source == EVERY else source if task == EVERY else f"{source}, {task}"
-            told.leave("tasks and checkpoints that could not be scored", what)
-    return told.record()
+            account.leave("tasks and checkpoints that could not be scored", what)
+    return account.record()
 
 
-def _steady(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, str], dict[str, object], float]:
-    """The asks, built from files that stayed the same meanwhile, with what was opened and when the build began.
+def _steady(
+    settings: ScoreSettings, base: Path
+) -> tuple[list[PreparedRequest], dict[str, str], dict[str, object], float]:
+    """The requests, built from files that stayed the same meanwhile, with what was opened and when the build began.
 
     Raises
     ------
@@ -204,7 +209,7 @@ def _steady(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, s
     for _ in range(BUILDS):
         began = time.time()
         with listening() as opened:
-            asks, unbuilt = _asks(settings, base)
+            specs, unbuilt = _specs(settings, base)
         # Of other files that were opened, somebody's cache or log, nothing is asked.
         own = {str(base / path) for path in settings.validation_text}
         folder = None if settings.include_path is None else f"{base / settings.include_path}{os.sep}"
@@ -212,30 +217,33 @@ def _steady(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, s
             p for p in unsteady(opened) if p in own or (folder is not None and os.path.abspath(p).startswith(folder))
         ]
         if not moved:
-            return asks, unbuilt, opened, began
+            return specs, unbuilt, opened, began
     raise InputError(f"{moved[0]}: changes while the tasks and texts are read; run again when it is whole")
 
 
-def _asks(settings: ScoreSettings, base: Path) -> tuple[list[Ask], dict[str, str]]:
+def _specs(settings: ScoreSettings, base: Path) -> tuple[list[PreparedRequest], dict[str, str]]:
     read = encode.texts(settings, base)
     built, unbuilt = tasks.load(settings, base)
-    asks = [*(Ask(t.name, t.digest, t.version, t) for t in built), *(Ask(t.name, t.digest, "text", t) for t in read)]
-    names = [ask.name for ask in asks]
+    specs = [
+        *(PreparedRequest(name=t.name, digest=t.digest, version=t.version, what=t) for t in built),
+        *(PreparedRequest(name=t.name, digest=t.digest, version="text", what=t) for t in read),
+    ]
+    names = [spec.name for spec in specs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise FaultsError([Fault("score.validation_text", f"{name!r} names two texts or a task") for name in twice])
-    return asks, unbuilt
+    return specs, unbuilt
 
 
-def _places(found: Found) -> dict[str, list[dict[str, object]]]:
+def _places(discovered: DiscoveredCheckpoints) -> dict[str, list[dict[str, object]]]:
     places: dict[str, list[dict[str, object]]] = {}
-    for checkpoint in found.checkpoints:
+    for checkpoint in discovered.checkpoints:
         about = {**checkpoint.about, "source": checkpoint.source, "tokenizer": checkpoint.tokenizer[:12]}
         places.setdefault(checkpoint.digest, []).append(about)
     return places
 
 
-def _names(asks: Sequence[Wanted]) -> dict[str, list[str]]:
+def _names(specs: Sequence[RequestSpec]) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
-    for ask in asks:
-        names.setdefault(ask.digest, []).append(ask.name)
+    for spec in specs:
+        names.setdefault(spec.digest, []).append(spec.name)
     return names

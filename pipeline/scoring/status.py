@@ -18,7 +18,7 @@ STATES = ("missing", "scored", "failed")  # as the index numbers them
 MARKS = ("[dim]·[/dim]", "[green]●[/green]", "[red]✗[/red]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Matrix:
     """``rows`` maps a checkpoint to the state of each of ``tasks``; ``notes`` to why it is not scored at all."""
 
@@ -54,7 +54,7 @@ def matrix_of(store: Store) -> Matrix:
     notes = dict(plan["broken"])
     notes |= dict.fromkeys(plan["waiting"], "is still being written; left alone")
     notes |= {f"task {name}": reason for name, reason in plan["unbuilt"].items()}
-    return Matrix([task["name"] for task in plan["tasks"]], rows, notes)
+    return Matrix(tasks=[task["name"] for task in plan["tasks"]], rows=rows, notes=notes)
 
 
 def show(matrix: Matrix, *, every: bool) -> None:

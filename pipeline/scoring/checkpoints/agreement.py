@@ -19,23 +19,23 @@ FACTOR = 2.0  # a stated size further from that of config.json is another model'
 Statements = list[tuple[str, Mapping[str, Any]]]  # who says it, and what: numbers are numbers
 
 
-def contradiction(told: Statements) -> str:
+def contradiction(statements: Statements) -> str:
     """How two of the statements contradict each other, naming both; empty where none do."""
     for name, tolerance in (("step", 1e-9), ("params", ROUNDED), ("tokens", ROUNDED), ("tokens_per_step", ROUNDED)):
-        stated = [(who, given[name]) for who, given in told if name in given]
+        stated = [(who, given[name]) for who, given in statements if name in given]
         for who, value in stated[1:]:
             if _apart(value, stated[0][1], tolerance):
                 verb = "is" if name == "step" else "are"
                 return (
                     f"its {name} {verb} {stated[0][1]:.9g} by {stated[0][0]}, {value:.9g} by {who}: correct one of them"
                 )
-    return _tokens(told)
+    return _tokens(statements)
 
 
-def _tokens(told: Statements) -> str:
+def _tokens(statements: Statements) -> str:
     """Tokens that are counted against step times tokens per step."""
     nearest: dict[str, tuple[str, float]] = {}
-    for who, given in told:
+    for who, given in statements:
         for name in ("step", "tokens", "tokens_per_step"):
             if name in given:
                 nearest.setdefault(name, (who, given[name]))
@@ -50,7 +50,7 @@ def _tokens(told: Statements) -> str:
     )
 
 
-def size(params: float, told: Statements, files: Files) -> tuple[str, list[str]]:
+def size(params: float, statements: Statements, files: Files) -> tuple[str, list[str]]:
     """What is wrong with a stated N against ``config.json``, and remarks where it is only rounded; both may be empty.
 
     Parameters
@@ -58,7 +58,7 @@ def size(params: float, told: Statements, files: Files) -> tuple[str, list[str]]
     params : float
         N as it goes into the table, a plain count.
     """
-    who = next((who for who, given in told if "params" in given), "")
+    who = next((who for who, given in statements if "params" in given), "")
     if not who or params <= 0:  # that it cannot be is told by the ladder table's own checks
         return "", []
     try:

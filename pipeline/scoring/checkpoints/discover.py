@@ -24,12 +24,12 @@ UNTRAINED = "checkpoints before the first step (zero tokens)"
 TWINS = "folders with the same files, run and step as another, which is scored"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A folder to score; ``source`` is its name in the table, ``about`` its columns of the ladder table.
 
-    ``digest`` is of all its files, ``seen`` the signature they had when they were hashed; ``tokenizer`` identifies
-    the tokenizer, ``words`` everything that may decide token ids.
+    ``digest`` is of all its files, ``signature`` the signature they had when they were hashed; ``tokenizer`` identifies
+    the tokenizer, ``token_ids`` everything that may decide token ids.
     """
 
     files: Files
@@ -37,12 +37,12 @@ class Checkpoint:
     about: dict[str, Any]
     digest: str
     tokenizer: str
-    words: str
-    seen: Signature
+    token_ids: str
+    signature: Signature
 
 
-@dataclass
-class Found:
+@dataclass(kw_only=True)
+class DiscoveredCheckpoints:
     """What the patterns led to; ``broken`` maps (source, digest) to what is wrong with a folder.
 
     ``waiting`` are folders that are still being written; ``account`` names what is left out without being broken.
@@ -54,7 +54,7 @@ class Found:
     account: Account = field(default_factory=Account)
 
 
-def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> Found:
+def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> DiscoveredCheckpoints:
     """Every checkpoint that the glob patterns match, in the order of their names.
 
     A folder whose files are not complete, or changed a moment ago, is still being written and is left alone; one that
@@ -68,88 +68,110 @@ def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> Found:
     """
     ladder = None if settings.ladder is None else base / settings.ladder
     places = Places(settings.place, settings.pattern, ladder)
-    found = Found()
+    discovered = DiscoveredCheckpoints()
     for folder, source in _folders(settings.checkpoints, base):
-        found.account.read("checkpoint folders")
+        discovered.account.read("checkpoint folders")
         try:
             os.fsencode(folder).decode("utf-8")
         except UnicodeDecodeError:
-            found.broken[source, ""] = "its name is not UTF-8, which the libraries that load models need: rename it"
+            discovered.broken[source, ""] = (
+                "its name is not UTF-8, which the libraries that load models need: rename it"
+            )
             continue
         try:
-            _look(found, settings, base, places, folder, source, file_hash)
+            _look(discovered, settings, base, places, folder, source, file_hash)
         except OSError as error:
-            found.broken[source, ""] = f"cannot be read: {error.strerror or error}"
-    _set_aside(found, _same_place(found))
-    _set_aside(found, _impossible(found.checkpoints))
-    _set_aside(found, agreement.falling([(c.source, c.about) for c in found.checkpoints]))
-    _set_aside(found, _other_conventions(found.checkpoints))
-    _set_aside(found, checkpoints.odd_ones((c.source, str(c.about["family"]), c.tokenizer) for c in found.checkpoints))
-    if found.checkpoints and (together := place.faults([c.about for c in found.checkpoints])):
+            discovered.broken[source, ""] = f"cannot be read: {error.strerror or error}"
+    _set_aside(discovered, _same_place(discovered))
+    _set_aside(discovered, _impossible(discovered.checkpoints))
+    _set_aside(discovered, agreement.falling([(c.source, c.about) for c in discovered.checkpoints]))
+    _set_aside(discovered, _other_conventions(discovered.checkpoints))
+    _set_aside(
+        discovered,
+        checkpoints.odd_ones((c.source, str(c.about["family"]), c.tokenizer) for c in discovered.checkpoints),
+    )
+    if discovered.checkpoints and (together := place.faults([c.about for c in discovered.checkpoints])):
         raise FaultsError([Fault("places of the checkpoints", what) for what in together])
-    return found
+    return discovered
 
 
 def _look(
-    found: Found, settings: ScoreSettings, base: Path, places: Places, folder: Path, source: str, file_hash: Hash
+    discovered: DiscoveredCheckpoints,
+    settings: ScoreSettings,
+    base: Path,
+    places: Places,
+    folder: Path,
+    source: str,
+    file_hash: Hash,
 ) -> None:
     """Enter one folder into what is found."""
-    files = checkpoints.files(folder, None if settings.tokenizer is None else base / settings.tokenizer)
-    seen = checkpoints.signature(files)
+    files = checkpoints.files_of(folder, None if settings.tokenizer is None else base / settings.tokenizer)
+    signature = checkpoints.signature(files)
     try:
         problem = checkpoints.unfinished(files)
     except Exception as error:  # files someone else wrote: anything can come
         problem = _why(error)
     if _still_written(files, settings):
-        found.waiting.append(source)
+        discovered.waiting.append(source)
         return
     digest = checkpoints.digest(files, file_hash)
     try:
         if problem:
             raise CheckpointError(problem)
-        about, remarks = places.of(source, files)
-        words = checkpoints.tokenizer_digest(files, file_hash), checkpoints.words_digest(files, file_hash)
+        about, remarks = places.place_of(source, files)
+        tokenizer = checkpoints.tokenizer_digest(files, file_hash)
+        token_ids = checkpoints.token_ids_digest(files, file_hash)
     except NotTrainedError:
-        found.account.leave(UNTRAINED, source)
+        discovered.account.leave(UNTRAINED, source)
         return
     except Exception as error:
-        found.broken[source, digest] = _why(error)
+        discovered.broken[source, digest] = _why(error)
         return
-    if checkpoints.signature(files) != seen:  # what was hashed and what was read need not be one checkpoint
-        found.waiting.append(source)
+    if checkpoints.signature(files) != signature:  # what was hashed and what was read need not be one checkpoint
+        discovered.waiting.append(source)
         return
     for remark in remarks:
-        found.account.note(f"{source}: {remark}")
-    found.checkpoints.append(Checkpoint(files, source, about, digest, *words, seen))
+        discovered.account.note(f"{source}: {remark}")
+    discovered.checkpoints.append(
+        Checkpoint(
+            files=files,
+            source=source,
+            about=about,
+            digest=digest,
+            tokenizer=tokenizer,
+            token_ids=token_ids,
+            signature=signature,
+        )
+    )
 
 
 def _why(error: Exception) -> str:
     return redacted(str(error) if isinstance(error, CheckpointError) else first_line(error))
 
 
-def _same_place(found: Found) -> dict[str, str]:
+def _same_place(discovered: DiscoveredCheckpoints) -> dict[str, str]:
     """Checkpoints that claim one run and step: equal ones are one, of others nobody knows which is meant."""
     places: dict[tuple[Any, Any], list[Checkpoint]] = {}
     spellings: dict[str, dict[str, str]] = {}
-    for c in found.checkpoints:
+    for c in discovered.checkpoints:
         run = str(c.about["run"])
         places.setdefault((_one_spelling(run), c.about["step"]), []).append(c)
         spellings.setdefault(_one_spelling(run), {}).setdefault(run, c.source)
     for names in spellings.values():
         if len(names) > 1:
             told = " and ".join(f"{run!r} ({source})" for run, source in names.items())
-            found.account.note(f"runs {told} are one number, written in two ways; they count as two runs")
+            discovered.account.note(f"runs {told} are one number, written in two ways; they count as two runs")
     reasons, twins = {}, set()
     for (_, step), claim in places.items():
         first = claim[0]
         if all(c.digest == first.digest and c.about == first.about for c in claim):
             for c in claim[1:]:
-                found.account.leave(TWINS, f"{c.source} (as {first.source})")
+                discovered.account.leave(TWINS, f"{c.source} (as {first.source})")
                 twins.add(c.source)
             continue
         for c in claim:
             reasons[c.source] = _claimed(c, [o for o in claim if o is not c], step)
-    found.checkpoints = [c for c in found.checkpoints if c.source not in twins]
+    discovered.checkpoints = [c for c in discovered.checkpoints if c.source not in twins]
     return reasons
 
 
@@ -171,19 +193,19 @@ def _one_spelling(run: str) -> str:
         return run
 
 
-def _impossible(found: Sequence[Checkpoint]) -> dict[str, str]:
+def _impossible(placed: Sequence[Checkpoint]) -> dict[str, str]:
     """Checkpoints whose place alone is impossible, with the reason."""
-    if not found or not place.faults([c.about for c in found]):
+    if not placed or not place.faults([c.about for c in placed]):
         return {}  # all at once, since it is the usual case
-    alone = {c.source: "; ".join(place.faults([c.about])) for c in found}
+    alone = {c.source: "; ".join(place.faults([c.about])) for c in placed}
     return {source: what for source, what in alone.items() if what}
 
 
-def _other_conventions(found: Sequence[Checkpoint]) -> dict[str, str]:
+def _other_conventions(placed: Sequence[Checkpoint]) -> dict[str, str]:
     """Checkpoints whose FLOPs are counted otherwise than those of most of their family."""
     odd = {}
-    for family in {c.about["family"] for c in found}:
-        own = [c for c in found if c.about["family"] == family]
+    for family in {c.about["family"] for c in placed}:
+        own = [c for c in placed if c.about["family"] == family]
         counted = [c.about["flops_convention"] for c in own]
         usual = max(dict.fromkeys(counted), key=counted.count)
         for c in own:
@@ -193,9 +215,11 @@ def _other_conventions(found: Sequence[Checkpoint]) -> dict[str, str]:
     return odd
 
 
-def _set_aside(found: Found, reasons: dict[str, str]) -> None:
-    found.broken |= {(c.source, c.digest): reasons[c.source] for c in found.checkpoints if c.source in reasons}
-    found.checkpoints = [c for c in found.checkpoints if c.source not in reasons]
+def _set_aside(discovered: DiscoveredCheckpoints, reasons: dict[str, str]) -> None:
+    discovered.broken |= {
+        (c.source, c.digest): reasons[c.source] for c in discovered.checkpoints if c.source in reasons
+    }
+    discovered.checkpoints = [c for c in discovered.checkpoints if c.source not in reasons]
 
 
 def _folders(patterns: Iterable[str], base: Path) -> list[tuple[Path, str]]:

@@ -25,10 +25,10 @@ SUMS = "SHA256SUMS"  # as `sha256sum *.safetensors > SHA256SUMS` writes it
 # Keys of config.json that say nothing about the computation.
 ABOUT_ITSELF = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache")
 # Of tokenizer_config.json: where it came from, and how chats are written.
-NOT_WORDS = ("name_or_path", "tokenizer_file", "special_tokens_map_file", "chat_template", "transformers_version")
+NOT_TOKEN_IDS = ("name_or_path", "tokenizer_file", "special_tokens_map_file", "chat_template", "transformers_version")
 # Read beside the weights: a change of one of them means that somebody writes the checkpoint.
 BESIDE = ("config.json", "model.safetensors.index.json", "benchcast.json", "trainer_state.json", "adapter_config.json")
-MOST_WORDS = 256 << 20  # bytes of a tokenizer.json; the largest known has some 40 MB
+MOST_TOKENIZER = 256 << 20  # bytes of a tokenizer.json; the largest known has some 40 MB
 Hash = Callable[[Path], str]
 Signature = tuple[tuple[object, ...], ...]
 
@@ -37,18 +37,18 @@ class CheckpointError(BenchcastError):
     """One checkpoint, or one task on it, that cannot be scored; the others go on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Files:
     """The files that decide a checkpoint's scores, and where its tokenizer lies."""
 
     folder: Path
     weights: tuple[Path, ...]
-    words: tuple[Path, ...]
+    tokenizer_files: tuple[Path, ...]
 
     @property
     def tokenizer_folder(self) -> Path:
         """The folder that ``AutoTokenizer`` is given."""
-        return self.words[0].parent if self.words else self.folder
+        return self.tokenizer_files[0].parent if self.tokenizer_files else self.folder
 
     @property
     def config(self) -> dict[str, Any]:
@@ -65,11 +65,11 @@ class Files:
         return read_json(path)
 
 
-def files(folder: Path, tokenizer: Path | None = None) -> Files:
+def files_of(folder: Path, tokenizer: Path | None = None) -> Files:
     """The files of a folder; ``tokenizer`` is a folder to take the tokenizer from instead."""
     home = tokenizer or folder
-    words = {p for pattern in TOKENIZER_FILES for p in home.glob(pattern) if p.is_file()}
-    return Files(folder, _weights(folder), tuple(sorted(words)))
+    names = {p for pattern in TOKENIZER_FILES for p in home.glob(pattern) if p.is_file()}
+    return Files(folder=folder, weights=_weights(folder), tokenizer_files=tuple(sorted(names)))
 
 
 def _weights(folder: Path) -> tuple[Path, ...]:
@@ -97,14 +97,14 @@ def read_json(path: Path) -> dict[str, Any]:
     CheckpointError
         When it cannot be read or is no object.
     """
-    most = {"tokenizer.json": MOST_WORDS, "config.json": reading.MOST_CONFIG}.get(path.name, reading.MOST_RESULT)
+    most = {"tokenizer.json": MOST_TOKENIZER, "config.json": reading.MOST_CONFIG}.get(path.name, reading.MOST_RESULT)
     try:
-        found = reading.json_of(reading.data(path, most))
+        content = reading.json_of(reading.data(path, most))
     except reading.Unreadable as error:
         raise CheckpointError(f"{path.name} {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise CheckpointError(f"{path.name} is not a JSON object")
-    return found
+    return content
 
 
 def read_beside(path: Path) -> dict[str, Any]:
@@ -112,73 +112,73 @@ def read_beside(path: Path) -> dict[str, Any]:
     return read_json(path) if os.path.lexists(path) else {}
 
 
-def signature(found: Files) -> Signature:
+def signature(files: Files) -> Signature:
     """What changes when somebody writes the checkpoint again: names, inodes, times and sizes of its files."""
-    here = found.folder
-    now = files(here, None if found.tokenizer_folder == here else found.tokenizer_folder)
+    here = files.folder
+    now = files_of(here, None if files.tokenizer_folder == here else files.tokenizer_folder)
 
     def about(path: Path) -> tuple[object, ...]:
         try:
-            told = path.stat()
+            status = path.stat()
         except OSError:
             return os.fspath(path), "gone"
         # The time of the last change of any kind too: copying tools set the other one back.
-        return os.fspath(path), told.st_ino, told.st_mtime_ns, told.st_ctime_ns, told.st_size
+        return os.fspath(path), status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
-    return tuple(map(about, (*now.weights, *now.words, *(here / name for name in BESIDE))))
+    return tuple(map(about, (*now.weights, *now.tokenizer_files, *(here / name for name in BESIDE))))
 
 
-def still(found: Files, content: str) -> bool:
+def still(files: Files, content: str) -> bool:
     """Whether the files, read again, have this content digest; for when their times say that they may not."""
-    home = None if found.tokenizer_folder == found.folder else found.tokenizer_folder
+    home = None if files.tokenizer_folder == files.folder else files.tokenizer_folder
     try:
-        return digest(files(found.folder, home), file_digest) == content
+        return digest(files_of(files.folder, home), file_digest) == content
     except OSError:
         return False
 
 
-def digest(found: Files, file_hash: Hash) -> str:
+def digest(files: Files, file_hash: Hash) -> str:
     """SHA-256 over the contents of weights, index, config and tokenizer; independent of where the folder lies.
 
     Whatever is there counts, so a broken folder has a digest too, and another one once it is mended.
     """
-    index = sorted(found.folder.glob("*.safetensors.index.json"))
-    config = [p for p in (found.folder / "config.json",) if p.is_file()]
+    index = sorted(files.folder.glob("*.safetensors.index.json"))
+    config = [p for p in (files.folder / "config.json",) if p.is_file()]
     total = hashlib.sha256()
-    for path in [*found.weights, *index, *config, *found.words]:
+    for path in [*files.weights, *index, *config, *files.tokenizer_files]:
         total.update(os.fsencode(path.name) + f"\0{file_hash(path)}\0".encode())
     return total.hexdigest()
 
 
-def tokenizer_digest(found: Files, file_hash: Hash) -> str:
+def tokenizer_digest(files: Files, file_hash: Hash) -> str:
     """Identity of the tokenizer: what decides the token ids, not how the files are formatted."""
-    path = next((p for p in found.words if p.name == "tokenizer.json"), None)
+    path = next((p for p in files.tokenizer_files if p.name == "tokenizer.json"), None)
     if path is None:
-        return object_digest([[p.name, file_hash(p)] for p in found.words])
-    about = next((read_json(p) for p in found.words if p.name == "tokenizer_config.json"), {})
-    decides = {k: v for k, v in about.items() if k.startswith("add_") or k.endswith("_token")}
-    words = read_json(path)
-    return object_digest([{k: v for k, v in words.items() if k not in ("truncation", "padding", "version")}, decides])
+        return object_digest([[p.name, file_hash(p)] for p in files.tokenizer_files])
+    settings = next((read_json(p) for p in files.tokenizer_files if p.name == "tokenizer_config.json"), {})
+    decides = {k: v for k, v in settings.items() if k.startswith("add_") or k.endswith("_token")}
+    content = read_json(path)
+    return object_digest([{k: v for k, v in content.items() if k not in ("truncation", "padding", "version")}, decides])
 
 
-def words_digest(found: Files, file_hash: Hash) -> str:
+def token_ids_digest(files: Files, file_hash: Hash) -> str:
     """Hash of everything that may decide token ids: tokenizers that share it give the same ids.
 
     Stricter than ``tokenizer_digest``, which says whether two checkpoints carry what counts as one tokenizer.
     """
     parts: list[object] = []
-    for path in found.words:
+    for path in files.tokenizer_files:
         if path.name == "tokenizer.json":
-            words = read_json(path)
-            parts.append({k: v for k, v in words.items() if k not in ("truncation", "padding", "version")})
+            content = read_json(path)
+            parts.append({k: v for k, v in content.items() if k not in ("truncation", "padding", "version")})
         elif path.name == "tokenizer_config.json":
-            parts.append({k: v for k, v in read_json(path).items() if k not in NOT_WORDS})
+            parts.append({k: v for k, v in read_json(path).items() if k not in NOT_TOKEN_IDS})
         else:
             parts.append([os.fsencode(path.name).hex(), file_hash(path)])
     return object_digest(parts)
 
 
-def unfinished(found: Files) -> str:
+def unfinished(files: Files) -> str:
     """Why the folder cannot be a whole checkpoint yet, or empty: missing files or shards, a file cut short.
 
     Raises
@@ -186,37 +186,37 @@ def unfinished(found: Files) -> str:
     CheckpointError
         When a file is there and cannot be read.
     """
-    if odd := _no_file(found):
+    if odd := _no_file(files):
         return odd
-    if not (found.folder / "config.json").is_file():
+    if not (files.folder / "config.json").is_file():
         return "has no config.json; a checkpoint is a folder that save_pretrained wrote"
-    _ = found.config  # raises for what is no JSON
-    if os.path.lexists(found.folder / "adapter_config.json"):  # transformers would load it too, or not, as it can
+    _ = files.config  # raises for what is no JSON
+    if os.path.lexists(files.folder / "adapter_config.json"):  # transformers would load it too, or not, as it can
         return "holds an adapter (adapter_config.json); merge it into the weights"
-    index = found.folder / "model.safetensors.index.json"
+    index = files.folder / "model.safetensors.index.json"
     if index.is_file():  # beside a model.safetensors too: which of the two is meant, nobody knows
         shards = _shards(index)
         if not shards:
             return f"{index.name} lists no shards"
-        if missing := [name for name in shards if not (found.folder / name).is_file()]:
+        if missing := [name for name in shards if not (files.folder / name).is_file()]:
             return f"lacks the shard {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
-    if not found.weights:
-        pickled = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in found.folder.glob(pattern))
+    if not files.weights:
+        pickled = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in files.folder.glob(pattern))
         why = f"{pickled[0]} is a pickle, which is not read" if pickled else "write the weights with save_pretrained"
         return f"has no model.safetensors ({why})"
-    for path in found.weights:
+    for path in files.weights:
         if problem := _cut_short(path):
             return f"{path.name} {problem}"
-    if not found.words:
+    if not files.tokenizer_files:
         return "has no tokenizer files; write them with tokenizer.save_pretrained, or set score.tokenizer"
     return ""
 
 
-def _no_file(found: Files) -> str:
+def _no_file(files: Files) -> str:
     """Which of the names that a checkpoint's files have is none: a FIFO, a device, a broken link; or empty."""
-    names = [found.folder / name for name in (*BESIDE, "model.safetensors", SUMS)]
-    words = [path for pattern in TOKENIZER_FILES for path in sorted(found.tokenizer_folder.glob(pattern))]
-    for path in dict.fromkeys([*names, *words]):
+    names = [files.folder / name for name in (*BESIDE, "model.safetensors", SUMS)]
+    own = [path for pattern in TOKENIZER_FILES for path in sorted(files.tokenizer_folder.glob(pattern))]
+    for path in dict.fromkeys([*names, *own]):
         # A folder, such as one that is called tokenizer, is nobody's file.
         if os.path.lexists(path) and not os.path.isfile(path) and not os.path.isdir(path):
             try:
@@ -226,17 +226,17 @@ def _no_file(found: Files) -> str:
     return ""
 
 
-def tensors(found: Files) -> dict[str, tuple[str, tuple[int, ...]]]:
+def tensors(files: Files) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Name to (dtype, shape) of every tensor in the weights' headers."""
     held = {}
-    for path in found.weights:
-        for name, about in _header(path).items():
+    for path in files.weights:
+        for name, tensor in _header(path).items():
             if name != "__metadata__":
-                held[name] = (str(about["dtype"]), tuple(int(n) for n in about["shape"]))
+                held[name] = (str(tensor["dtype"]), tuple(int(n) for n in tensor["shape"]))
     return held
 
 
-def check_recorded(found: Files, file_hash: Hash) -> None:
+def check_recorded(files: Files, file_hash: Hash) -> None:
     """Compare the files with the digests recorded beside them in ``SHA256SUMS``, where there is one.
 
     Raises
@@ -244,7 +244,7 @@ def check_recorded(found: Files, file_hash: Hash) -> None:
     CheckpointError
         For a file that is not what was recorded.
     """
-    path = found.folder / SUMS
+    path = files.folder / SUMS
     if not path.is_file():
         return
     try:
@@ -253,8 +253,8 @@ def check_recorded(found: Files, file_hash: Hash) -> None:
         raise CheckpointError(f"{SUMS} {error}") from error
     for line in lines:
         recorded, _, name = line.strip().partition(" ")
-        file = found.folder / name.strip().lstrip("*")
-        if not name or "\0" in name or file.parent != found.folder or not file.is_file():
+        file = files.folder / name.strip().lstrip("*")
+        if not name or "\0" in name or file.parent != files.folder or not file.is_file():
             continue
         if file_hash(file) != recorded.lower():
             raise CheckpointError(f"{file.name} is not the file whose digest {SUMS} records; restore it")
@@ -289,22 +289,22 @@ def _header(path: Path) -> dict[str, Any]:
         if not 0 < length <= min(path.stat().st_size - 8, 100_000_000):
             raise ValueError("is no safetensors file, or is cut short")
         try:
-            found = json.loads(file.read(length))
+            header = json.loads(file.read(length))
         except RecursionError:
             raise ValueError("has a header of safetensors that is nested too deep") from None
-    if not isinstance(found, dict):
+    if not isinstance(header, dict):
         raise ValueError("has no safetensors header")
-    return found
+    return header
 
 
 def _cut_short(path: Path) -> str:
     """What is wrong with the file's header and size, or empty."""
     try:
         header = _header(path)
-        ends = [int(about["data_offsets"][1]) for name, about in header.items() if name != "__metadata__"]
+        ends = [int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"]
         with path.open("rb") as file:
             start = 8 + struct.unpack("<Q", file.read(8))[0]
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError, OSError) as error:
         return str(error) if "safetensors" in str(error) else "has a broken header"
-    size, told = path.stat().st_size, start + max(ends, default=0)
-    return "" if size == told else f"has {size} bytes where its header tells of {told}"
+    size, end = path.stat().st_size, start + max(ends, default=0)
+    return "" if size == end else f"has {size} bytes where its header tells of {end}"

@@ -1,6 +1,6 @@
 """Where workers run: in this process, in processes of this machine, or on a Ray cluster.
 
-Every worker is a seat of its own: the driver gives it one job at a time and knows which one it lost when it dies. So
+Every worker has a slot of its own: the driver gives it one job at a time and knows which one it lost when it dies. So
 the jobs of one checkpoint can follow each other on one worker, and a lost worker costs one job, which is tried again.
 """
 
@@ -20,34 +20,34 @@ from typing import Any, Protocol
 from ...core.config import ScoreSettings
 from ...core.errors import InputError, first_line
 from ...core.redact import redacted
-from .worker import Job, Rules, Scored, Worker, answer_here
+from .worker import JobResult, Worker, WorkerJob, WorkerSettings, answer_here
 
 
-class Lost(Exception):
+class WorkerLostError(Exception):
     """A worker died before it answered: killed, out of memory, or its machine went away."""
 
 
-class Seat(Protocol):
-    """A place where one worker sits."""
+class WorkerSlot(Protocol):
+    """Where one worker runs; a new one is started when it dies."""
 
-    def submit(self, job: Job) -> Future[Scored]:
-        """Start a job; the future raises ``Lost`` when the worker dies."""
+    def submit(self, job: WorkerJob) -> Future[JobResult]:
+        """Start a job; the future raises ``WorkerLostError`` when the worker dies."""
 
     def close(self) -> None:
         """Send the worker away, and free what it holds; the next job calls a new one."""
 
 
-class _Here:
+class _InProcess:
     """The worker in this process; ``submit`` returns when the job is done."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, worker_settings: WorkerSettings) -> None:
+        self._worker_settings = worker_settings
         self._worker: Worker | None = None
 
-    def submit(self, job: Job) -> Future[Scored]:
-        future: Future[Scored] = Future()
+    def submit(self, job: WorkerJob) -> Future[JobResult]:
+        future: Future[JobResult] = Future()
         try:
-            self._worker = self._worker or Worker(self._rules)
+            self._worker = self._worker or Worker(self._worker_settings)
             future.set_result(self._worker.answer(job))
         except Exception as error:
             future.set_exception(error)
@@ -57,29 +57,29 @@ class _Here:
         self._worker = None
 
 
-class _Process:
+class _ChildProcess:
     """A worker in a process of its own, started again after it died."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, worker_settings: WorkerSettings) -> None:
+        self._worker_settings = worker_settings
         self._pool: ProcessPoolExecutor | None = None
 
-    def submit(self, job: Job) -> Future[Scored]:
-        answer: Future[Scored] = Future()
+    def submit(self, job: WorkerJob) -> Future[JobResult]:
+        answer: Future[JobResult] = Future()
         try:
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-            inner = self._pool.submit(answer_here, self._rules, job)
+            inner = self._pool.submit(answer_here, self._worker_settings, job)
         except BrokenProcessPool as error:  # it died between two jobs
             self._pool = None
-            answer.set_exception(Lost(str(error)))
+            answer.set_exception(WorkerLostError(str(error)))
             return answer
 
-        def hand_over(done: Future[Scored]) -> None:
+        def hand_over(done: Future[JobResult]) -> None:
             error = done.exception()
             if isinstance(error, BrokenProcessPool):
                 self._pool = None
-                error = Lost("the worker process died (killed, or out of memory)")
+                error = WorkerLostError("the worker process died (killed, or out of memory)")
             if error is None:
                 answer.set_result(done.result())
             else:
@@ -94,32 +94,32 @@ class _Process:
             self._pool = None
 
 
-class _Ray:
+class _RayActor:
     """A Ray actor, placed again by Ray after it or its node died."""
 
-    def __init__(self, rules: Rules, cpus: float, gpus: float) -> None:
+    def __init__(self, worker_settings: WorkerSettings, cpus: float, gpus: float) -> None:
         import ray
 
         self._make = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(Worker)
-        self._rules = rules
+        self._worker_settings = worker_settings
         self._actor: Any = None
         self._gone = False
 
-    def submit(self, job: Job) -> Future[Scored]:
+    def submit(self, job: WorkerJob) -> Future[JobResult]:
         import ray.exceptions
 
         if self._gone:  # it may only be out of reach: it must not come back beside its successor
             self.close()
-        self._actor = self._actor or self._make.remote(self._rules)
-        answer: Future[Scored] = Future()
+        self._actor = self._actor or self._make.remote(self._worker_settings)
+        answer: Future[JobResult] = Future()
 
-        def hand_over(done: Future[Scored]) -> None:
+        def hand_over(done: Future[JobResult]) -> None:
             error = done.exception()
             if isinstance(
                 error, ray.exceptions.RayActorError | ray.exceptions.WorkerCrashedError | ray.exceptions.ObjectLostError
             ):
                 self._gone = True  # not closed here: this runs in Ray's own thread
-                error = Lost(redacted(first_line(error)))
+                error = WorkerLostError(redacted(first_line(error)))
             if error is None:
                 answer.set_result(done.result())
             else:
@@ -138,7 +138,7 @@ class _Ray:
 
 
 @contextmanager
-def seats(settings: ScoreSettings) -> Iterator[list[Seat]]:
+def worker_slots(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
     """The workers that the settings ask for.
 
     Raises
@@ -154,8 +154,8 @@ def seats(settings: ScoreSettings) -> Iterator[list[Seat]]:
         try:
             yield made
         finally:
-            for seat in made:
-                seat.close()
+            for slot in made:
+                slot.close()
 
 
 def _check_device(device: str) -> None:
@@ -170,7 +170,7 @@ def _check_device(device: str) -> None:
 
 
 @contextmanager
-def _local(settings: ScoreSettings) -> Iterator[list[Seat]]:
+def _local(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
     import torch
 
     count = torch.cuda.device_count()
@@ -182,16 +182,16 @@ def _local(settings: ScoreSettings) -> Iterator[list[Seat]]:
     workers = settings.workers or max(1, gpus)
     if workers == 1:
         device = "cuda:0" if gpus else "cpu" if settings.device == "auto" else settings.device
-        yield [_Here(_rules(settings, device, _threads(settings)))]
+        yield [_InProcess(_worker_settings(settings, device, _threads(settings)))]
         return
     # On CPUs one thread each, unless the machine has more cores than workers.
     threads = _threads(settings) or max(1, (os.cpu_count() or 1) // workers)
     devices = [f"cuda:{i % gpus}" if gpus else settings.device.replace("auto", "cpu") for i in range(workers)]
-    yield [_Process(_rules(settings, device, None if gpus else threads)) for device in devices]
+    yield [_ChildProcess(_worker_settings(settings, device, None if gpus else threads)) for device in devices]
 
 
 @contextmanager
-def _ray(settings: ScoreSettings) -> Iterator[list[Seat]]:
+def _ray(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
     try:
         import ray
     except ImportError as error:
@@ -218,8 +218,8 @@ def _ray(settings: ScoreSettings) -> Iterator[list[Seat]]:
                 f"score.cpus_per_worker, score.gpus_per_worker: a worker needs {cpus:g} CPUs and {gpus:g} GPUs; the "
                 f"cluster has {has.get('CPU', 0):g} and {has.get('GPU', 0):g}"
             )
-        rules = _rules(settings, "cuda:0" if gpus else "cpu", None if gpus else max(1, int(cpus)))
-        yield [_Ray(rules, cpus, gpus) for _ in range(settings.workers or max(1, int(fit)))]
+        worker_settings = _worker_settings(settings, "cuda:0" if gpus else "cpu", None if gpus else max(1, int(cpus)))
+        yield [_RayActor(worker_settings, cpus, gpus) for _ in range(settings.workers or max(1, int(fit)))]
     finally:
         if own:
             ray.shutdown()
@@ -229,14 +229,14 @@ def _threads(settings: ScoreSettings) -> int | None:
     return None if settings.cpus_per_worker is None else max(1, int(settings.cpus_per_worker))
 
 
-def _rules(settings: ScoreSettings, device: str, threads: int | None) -> Rules:
-    return Rules(
-        device,
-        settings.dtype,
-        settings.batch_size,
-        settings.share_prefix,
-        threads,
-        settings.backend,
-        settings.add_bos_token,
-        settings.max_length,
+def _worker_settings(settings: ScoreSettings, device: str, threads: int | None) -> WorkerSettings:
+    return WorkerSettings(
+        device=device,
+        dtype=settings.dtype,
+        batch_size=settings.batch_size,
+        share=settings.share_prefix,
+        threads=threads,
+        backend=settings.backend,
+        add_bos_token=settings.add_bos_token,
+        max_length=settings.max_length,
     )

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from ..requests.encoded import Encoded
 from .rows import Batch, batches, halves, rows
 
-TRIED = 16  # documents the two ways are compared on
-EXACT, HALF = 1e-4, 0.5  # nats they may differ by: rounding in float32, and in 16 bits
+SAMPLE_DOCUMENTS = 16  # documents the two ways are compared on
+TOLERANCE_FLOAT32, TOLERANCE_16BIT = 1e-4, 0.5  # nats they may differ by: rounding in float32, and in 16 bits
 TOKENS_PER_ROW = 512  # a batch holds at most this many padded tokens for each of ``batch_size`` rows
 Share = Literal["auto", "always", "never"]
 
@@ -36,7 +36,7 @@ class Answers:
     greedy: NDArray[np.bool_]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Layout:
     """The batches of a set of requests, and how small they had to be made to fit the device."""
 
@@ -47,8 +47,10 @@ class Layout:
 
 def layout(encoded: Encoded, limit: int, batch_size: int, *, share: bool) -> Layout:
     """Plan the batches of ``encoded`` for a context of ``limit`` tokens."""
-    found = rows(encoded, limit, share=share)
-    return Layout(batches(found, batch_size, batch_size * TOKENS_PER_ROW), batch_size, share)
+    planned = rows(encoded, limit, share=share)
+    return Layout(
+        batches=batches(planned, batch_size, batch_size * TOKENS_PER_ROW), batch_size=batch_size, shared=share
+    )
 
 
 def answer(model: Any, encoded: Encoded, planned: Layout) -> Answers:
@@ -60,7 +62,7 @@ def answer(model: Any, encoded: Encoded, planned: Layout) -> Answers:
         while queue:
             batch = queue.pop()
             try:
-                found, best = _batch(model, batch)
+                token_logliks, token_greedy = _batch(model, batch)
             except torch.OutOfMemoryError:
                 if len(batch.tokens) == 1:
                     raise
@@ -70,8 +72,8 @@ def answer(model: Any, encoded: Encoded, planned: Layout) -> Answers:
                 queue += reversed(_fit(batch, planned.batch_size))
                 planned.batches = [part for b in planned.batches for part in _fit(b, planned.batch_size)]
                 continue
-            np.add.at(logliks, batch.request, found)
-            np.logical_and.at(greedy, batch.request, best)
+            np.add.at(logliks, batch.request, token_logliks)
+            np.logical_and.at(greedy, batch.request, token_greedy)
     return Answers(logliks, greedy)
 
 
@@ -91,7 +93,7 @@ def shares(model: Any, encoded: Encoded, limit: int, batch_size: int, share: Sha
         one_by_one, together = answer(model, sample, plain), answer(model, sample, branched)
     except (RuntimeError, ValueError, TypeError, IndexError):  # this architecture takes no such mask
         return False
-    tolerance = EXACT if next(model.parameters()).dtype == torch.float32 else HALF
+    tolerance = TOLERANCE_FLOAT32 if next(model.parameters()).dtype == torch.float32 else TOLERANCE_16BIT
     finite = np.isfinite(one_by_one.logliks) & np.isfinite(together.logliks)
     if not finite.any() or np.abs(one_by_one.logliks - together.logliks)[finite].max() > tolerance:
         return False
@@ -181,10 +183,15 @@ def _accepts_branches(model: Any, encoded: Encoded, limit: int) -> bool:
 def _sample(encoded: Encoded) -> Encoded:
     """The requests of some documents, spread evenly over all of them."""
     documents = np.unique(encoded.documents)
-    few = documents[np.unique(np.linspace(0, len(documents) - 1, TRIED).astype(int))]
+    few = documents[np.unique(np.linspace(0, len(documents) - 1, SAMPLE_DOCUMENTS).astype(int))]
     keep = np.isin(encoded.documents, few)
     of_token = np.repeat(keep, encoded.lengths)
-    return Encoded(encoded.tokens[of_token], encoded.lengths[keep], encoded.answers[keep], encoded.documents[keep])
+    return Encoded(
+        tokens=encoded.tokens[of_token],
+        lengths=encoded.lengths[keep],
+        answers=encoded.answers[keep],
+        documents=encoded.documents[keep],
+    )
 
 
 def _seconds(model: Any, sample: Encoded, plan: Layout) -> float:

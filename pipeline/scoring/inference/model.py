@@ -19,7 +19,7 @@ from ..checkpoints import files as checkpoints
 from ..checkpoints.files import ABOUT_ITSELF, CheckpointError, Files
 
 
-class Live:
+class LiveModel:
     """One model on one device; ``put`` makes it the model of a checkpoint."""
 
     def __init__(self, dtype: str, device: str) -> None:

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from ..requests.encoded import Encoded, Ints
 
 PAD = -1  # branch number of padding
-WORTH = 0.8  # a document whose row has more than this share of its requests' tokens is not shared: attention is dearer
-PADDING = 0.1  # rows shorter than the batch's longest by more than this share begin a new batch
+MOST_SHARED_SIZE = (
+    0.8  # a document whose row has more than this share of its requests' tokens is not shared: attention is dearer
+)
+MOST_PADDING = 0.1  # rows shorter than the batch's longest by more than this share begin a new batch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """Tokens of one row with position and branch (0: prefix), and where which answer token is predicted."""
 
@@ -34,7 +36,7 @@ class Row:
     request: list[int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """b rows padded to l tokens: ``tokens``, ``positions``, ``branches`` (b, l).
 
@@ -60,26 +62,26 @@ def rows(encoded: Encoded, limit: int, *, share: bool) -> list[Row]:
     """The rows of all requests, each sequence cut from the left to a context of ``limit`` tokens."""
     sequences = [sequence[-(limit + 1) :] for sequence in encoded.sequences()]
     answers = np.minimum(encoded.answers, limit).tolist()
-    found: list[Row] = []
+    made: list[Row] = []
     for _, group in itertools.groupby(range(len(sequences)), key=encoded.documents.tolist().__getitem__):
-        own = list(group)
-        alone = list(_alone(sequences, answers, own))
-        together = _row(sequences, answers, own) if share and len(alone) > 1 else None
-        found += [together] if together and len(together.tokens) <= WORTH * tokens(alone) else alone
-    return found
+        of_document = list(group)
+        alone = list(_alone(sequences, answers, of_document))
+        together = _row(sequences, answers, of_document) if share and len(alone) > 1 else None
+        made += [together] if together and len(together.tokens) <= MOST_SHARED_SIZE * tokens(alone) else alone
+    return made
 
 
-def batches(found: Sequence[Row], most_rows: int, most_tokens: int) -> list[Batch]:
+def batches(rows: Sequence[Row], most_rows: int, most_tokens: int) -> list[Batch]:
     """Rows of like length together: at most ``most_rows`` rows and ``most_tokens`` padded tokens each, longest first.
 
     The order depends on the rows alone, so that the same requests always make the same batches.
     """
-    ordered = sorted(found, key=lambda row: (-len(row.tokens), row.tokens, row.request))
+    ordered = sorted(rows, key=lambda row: (-len(row.tokens), row.tokens, row.request))
     made, start = [], 0
     while start < len(ordered):
         longest = len(ordered[start].tokens)
         room = max(1, min(most_rows, most_tokens // longest))
-        alike = [row for row in ordered[start : start + room] if len(row.tokens) >= (1 - PADDING) * longest]
+        alike = [row for row in ordered[start : start + room] if len(row.tokens) >= (1 - MOST_PADDING) * longest]
         made.append(_batch(alike))
         start += len(alike)
     return made
@@ -93,24 +95,26 @@ def halves(batch: Batch) -> tuple[Batch, Batch]:
     return _part(batch, slice(0, middle), first, 0), _part(batch, slice(middle, n), ~first, middle * length)
 
 
-def tokens(found: Sequence[Row]) -> int:
+def tokens(rows: Sequence[Row]) -> int:
     """Input tokens of the rows, without padding."""
-    return sum(len(row.tokens) for row in found)
+    return sum(len(row.tokens) for row in rows)
 
 
-def _alone(sequences: Sequence[list[int]], answers: Sequence[int], own: Sequence[int]) -> Iterator[Row]:
+def _alone(sequences: Sequence[list[int]], answers: Sequence[int], of_document: Sequence[int]) -> Iterator[Row]:
     alike: dict[tuple[int, ...], list[int]] = {}
-    for request in own:
+    for request in of_document:
         alike.setdefault(tuple(sequences[request][:-1]), []).append(request)
     return (_row(sequences, answers, requests) for requests in alike.values())
 
 
-def _row(sequences: Sequence[list[int]], answers: Sequence[int], own: Sequence[int]) -> Row:
-    inputs = [sequences[request][:-1] for request in own]
+def _row(sequences: Sequence[list[int]], answers: Sequence[int], of_document: Sequence[int]) -> Row:
+    inputs = [sequences[request][:-1] for request in of_document]
     shared = _shared(min(inputs), max(inputs))  # what the extremes have in common, all have
-    row = Row(inputs[0][:shared], list(range(shared)), [0] * shared, [], [], [])
+    row = Row(
+        tokens=inputs[0][:shared], positions=list(range(shared)), branches=[0] * shared, at=[], wanted=[], request=[]
+    )
     offsets: dict[tuple[int, ...], int] = {}  # equal inputs are one branch: equal answers get equal numbers
-    for request, given in zip(own, inputs, strict=True):
+    for request, given in zip(of_document, inputs, strict=True):
         key = tuple(given)
         if key not in offsets:
             offsets[key] = len(row.tokens) - shared
@@ -141,24 +145,24 @@ def _batch(rows: Sequence[Row]) -> Batch:
     places = np.concatenate([np.array(row.at, dtype=np.int64) + i * length for i, row in enumerate(rows)])
     at, place = np.unique(places, return_inverse=True)
     return Batch(
-        padded([row.tokens for row in rows], 0),
-        padded([row.positions for row in rows], 0),
-        padded([row.branches for row in rows], PAD),
-        at,
-        place.astype(np.int64),
-        np.concatenate([np.array(row.wanted, dtype=np.int64) for row in rows]),
-        np.concatenate([np.array(row.request, dtype=np.int64) for row in rows]),
+        tokens=padded([row.tokens for row in rows], 0),
+        positions=padded([row.positions for row in rows], 0),
+        branches=padded([row.branches for row in rows], PAD),
+        at=at,
+        place=place.astype(np.int64),
+        wanted=np.concatenate([np.array(row.wanted, dtype=np.int64) for row in rows]),
+        request=np.concatenate([np.array(row.request, dtype=np.int64) for row in rows]),
     )
 
 
-def _part(batch: Batch, which: slice, mine: NDArray[np.bool_], shift: int) -> Batch:
-    at, place = np.unique(batch.at[batch.place][mine] - shift, return_inverse=True)
+def _part(batch: Batch, which: slice, in_part: NDArray[np.bool_], shift: int) -> Batch:
+    at, place = np.unique(batch.at[batch.place][in_part] - shift, return_inverse=True)
     return Batch(
-        batch.tokens[which],
-        batch.positions[which],
-        batch.branches[which],
-        at,
-        place.astype(np.int64),
-        batch.wanted[mine],
-        batch.request[mine],
+        tokens=batch.tokens[which],
+        positions=batch.positions[which],
+        branches=batch.branches[which],
+        at=at,
+        place=place.astype(np.int64),
+        wanted=batch.wanted[in_part],
+        request=batch.request[in_part],
     )

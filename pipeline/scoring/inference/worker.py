@@ -18,8 +18,8 @@ from ..requests.encoded import Encoded
 KEPT_LAYOUTS = 8  # plans of batches that are kept for the next checkpoint
 
 
-@dataclass(frozen=True)
-class Rules:
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
     """How a worker computes; ``threads`` is torch's on a CPU, empty for its default."""
 
     device: str
@@ -32,24 +32,24 @@ class Rules:
     max_length: int | None = None
 
 
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class WorkerJob:
     """Requests to a checkpoint: ``key`` names the requests, so that their layout is planned once.
 
-    ``digest`` is the checkpoint's, ``seen`` the signature its files had when they were hashed, ``limit`` its context
-    in tokens.
+    ``digest`` is the checkpoint's, ``signature`` that of its files when they were hashed, ``limit`` its context in
+    tokens.
     """
 
     files: Files
     digest: str
-    seen: Signature
+    signature: Signature
     limit: int
     key: str
     requests: Encoded
 
 
-@dataclass(frozen=True)
-class Scored:
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
     """Log-likelihoods (nats, (r,)), whether greedy, and how it was computed; or ``failure``, why it could not be.
 
     ``loaded`` tells a checkpoint that could not be loaded from requests that it could not answer. ``changed`` means
@@ -67,12 +67,12 @@ class Scored:
 class Worker:
     """Answers jobs one after the other; the model of the last checkpoint stays loaded."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         import torch
 
-        if rules.threads:
-            torch.set_num_threads(rules.threads)
-        self._rules = rules
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self._settings = settings
         self._loaded: tuple[str, str] | None = None
         self._agreed: dict[str, Signature] = {}  # by digest: a signature found to be of that content
         self._live: Any = None
@@ -81,11 +81,11 @@ class Worker:
         self._how = {
             "torch": torch.__version__,
             "transformers": importlib.metadata.version("transformers"),
-            "device": rules.device,
-            "backend": rules.backend,
+            "device": settings.device,
+            "backend": settings.backend,
         }
 
-    def answer(self, job: Job) -> Scored:
+    def answer(self, job: WorkerJob) -> JobResult:
         """Score the job's requests; what the checkpoint is to blame for comes back as ``failure``.
 
         The files are looked at before they are read and after the last answer (they may be mapped into memory, not
@@ -93,34 +93,34 @@ class Worker:
         """
         before = checkpoints.signature(job.files)
         # On another machine the same files may have other inodes and times.
-        if before not in (job.seen, self._agreed.get(job.digest)):
+        if before not in (job.signature, self._agreed.get(job.digest)):
             if not checkpoints.still(job.files, job.digest):
                 self._loaded = None
-                return Scored(None, None, self._how, changed=True)
+                return JobResult(logliks=None, greedy=None, how=self._how, changed=True)
             self._agreed = {job.digest: before}
             self._loaded = None
-        found = self._answer(job)
+        result = self._answer(job)
         if checkpoints.signature(job.files) != before:
             self._loaded = None
-            return Scored(None, None, self._how, changed=True)
-        return found
+            return JobResult(logliks=None, greedy=None, how=self._how, changed=True)
+        return result
 
-    def _answer(self, job: Job) -> Scored:
+    def _answer(self, job: WorkerJob) -> JobResult:
         try:
-            return self._harness(job) if self._rules.backend != "hf" else self._torch(job)
+            return self._harness(job) if self._settings.backend != "hf" else self._torch(job)
         except CheckpointError as error:
             loaded = self._loaded == (job.digest, str(job.files.folder))
             self._loaded = None
-            return Scored(None, None, self._how, str(error), loaded)
+            return JobResult(logliks=None, greedy=None, how=self._how, failure=str(error), loaded=loaded)
 
-    def _torch(self, job: Job) -> Scored:
+    def _torch(self, job: WorkerJob) -> JobResult:
         import torch
 
         from . import loglikelihood as engine
         from . import model
 
         if self._live is None:
-            self._live = model.Live(self._rules.dtype, self._rules.device)
+            self._live = model.LiveModel(self._settings.dtype, self._settings.device)
         here = (job.digest, str(job.files.folder))
         if self._loaded != here:
             self._loaded = None
@@ -131,20 +131,20 @@ class Worker:
             raise CheckpointError(f"token {top} has no embedding: the model has {embedded}")
         try:
             layout = self._layout(job)
-            found = engine.answer(self._live.model, job.requests, layout)
+            answers = engine.answer(self._live.model, job.requests, layout)
         except torch.OutOfMemoryError as error:
-            raise CheckpointError(f"a single row does not fit into the memory of {self._rules.device}") from error
+            raise CheckpointError(f"a single row does not fit into the memory of {self._settings.device}") from error
         how = self._how | {"batch_size": layout.batch_size, "shared_prefix": layout.shared}
-        return Scored(found.logliks, found.greedy, how)
+        return JobResult(logliks=answers.logliks, greedy=answers.greedy, how=how)
 
-    def _layout(self, job: Job) -> Any:
+    def _layout(self, job: WorkerJob) -> Any:
         """The batches of a job: planned once for its requests, with or without shared prefixes by the architecture."""
         from . import loglikelihood as engine
 
-        model, size = self._live.model, self._rules.batch_size
+        model, size = self._live.model, self._settings.batch_size
         kind = (job.key, object_digest(job.files.config))
         if kind not in self._shares:
-            share = self._rules.share
+            share = self._settings.share
             self._shares[kind] = engine.shares(model, job.requests, job.limit, size, share)  # type: ignore[arg-type]
         key = (job.key, job.limit, self._shares[kind])
         if key not in self._layouts:
@@ -154,7 +154,7 @@ class Worker:
             self._layouts.popitem(last=False)
         return self._layouts[key]
 
-    def _harness(self, job: Job) -> Scored:
+    def _harness(self, job: WorkerJob) -> JobResult:
         """Through a model class of lm-eval, built anew for every checkpoint."""
         import lm_eval.models  # noqa: F401 - registers the classes
         from lm_eval.api.registry import get_model
@@ -162,15 +162,15 @@ class Worker:
         here = (job.digest, str(job.files.folder))
         if self._loaded != here:
             self._live, self._loaded = None, None
-            given: dict[str, Any] = {"pretrained": str(job.files.folder), "dtype": self._rules.dtype}
-            given |= {"tokenizer": str(job.files.tokenizer_folder), "batch_size": self._rules.batch_size}
-            given |= {"device": self._rules.device}  # vLLM goes by CUDA_VISIBLE_DEVICES and says so
-            given |= {"add_bos_token": self._rules.add_bos_token, "max_length": self._rules.max_length}
+            given: dict[str, Any] = {"pretrained": str(job.files.folder), "dtype": self._settings.dtype}
+            given |= {"tokenizer": str(job.files.tokenizer_folder), "batch_size": self._settings.batch_size}
+            given |= {"device": self._settings.device}  # vLLM goes by CUDA_VISIBLE_DEVICES and says so
+            given |= {"add_bos_token": self._settings.add_bos_token, "max_length": self._settings.max_length}
             try:
-                self._live = get_model(self._rules.backend)(trust_remote_code=False, **given)
+                self._live = get_model(self._settings.backend)(trust_remote_code=False, **given)
             except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as error:
                 what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-                raise CheckpointError(f"{self._rules.backend} cannot load it: {what}") from error
+                raise CheckpointError(f"{self._settings.backend} cannot load it: {what}") from error
             self._loaded = here
         prompts = job.requests.prompts.tolist()
         # One answer length at a time: lm-eval's logits cache mixes up one sequence cut at two places.
@@ -180,16 +180,16 @@ class Worker:
             sequences = job.requests.sequences()
             asked = [(("", ""), sequences[i][: prompts[i]], sequences[i][prompts[i] :]) for i in which]
             results[which] = self._live._loglikelihood_tokens(asked, disable_tqdm=True)
-        how = self._how | {"batch_size": self._rules.batch_size, "shared_prefix": False}
-        return Scored(results[:, 0], results[:, 1] > 0, how)
+        how = self._how | {"batch_size": self._settings.batch_size, "shared_prefix": False}
+        return JobResult(logliks=results[:, 0], greedy=results[:, 1] > 0, how=how)
 
 
-_mine: dict[str, Worker] = {}
+_process_worker: dict[str, Worker] = {}
 
 
-def answer_here(rules: Rules, job: Job) -> Scored:
+def answer_here(settings: WorkerSettings, job: WorkerJob) -> JobResult:
     """Answer with this process's worker, made at the first call; what a pool of processes runs."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if "worker" not in _mine:
-        _mine["worker"] = Worker(rules)
-    return _mine["worker"].answer(job)
+    if "worker" not in _process_worker:
+        _process_worker["worker"] = Worker(settings)
+    return _process_worker["worker"].answer(job)

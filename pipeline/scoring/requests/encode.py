@@ -20,8 +20,8 @@ from .tasks import Task, TaskError
 MOST_TEXT = 1 << 30  # bytes of a validation text, all of which is held in memory
 
 
-@dataclass(frozen=True)
-class Text:
+@dataclass(frozen=True, kw_only=True)
+class ValidationText:
     """A text, or the documents of a JSONL file, that the validation loss is measured on."""
 
     name: str
@@ -37,7 +37,7 @@ class Windows:
     documents: Ints
 
 
-def texts(settings: ScoreSettings, base: Path) -> list[Text]:
+def texts(settings: ScoreSettings, base: Path) -> list[ValidationText]:
     """Read the validation texts: UTF-8 text files, or JSONL with a ``text`` in every line.
 
     Raises
@@ -45,7 +45,7 @@ def texts(settings: ScoreSettings, base: Path) -> list[Text]:
     FaultsError
         Naming every file, and the line, that cannot be used.
     """
-    found, faults = [], []
+    read, faults = [], []
     for path in settings.validation_text:
         try:
             content = reading.text(base / path, MOST_TEXT).replace("\r\n", "\n").replace("\r", "\n")  # as Python does
@@ -58,10 +58,10 @@ def texts(settings: ScoreSettings, base: Path) -> list[Text]:
             faults.append(Fault(where, f"cannot be read: {error}", "give UTF-8 text or JSONL"))
             continue
         digest = hashlib.sha256(json.dumps(["rolling", documents]).encode()).hexdigest()
-        found.append(Text(path.stem, documents, digest))
+        read.append(ValidationText(name=path.stem, documents=documents, digest=digest))
     if faults:
         raise FaultsError(faults)
-    return found
+    return read
 
 
 def harness(files: Files, settings: ScoreSettings, tokenizer: Any = None) -> Any:
@@ -148,7 +148,7 @@ def check_length(task: Task, encoded: Encoded, limit: int, most: float) -> int:
     return cut
 
 
-def windows(lm: Any, text: Text) -> Windows:
+def windows(lm: Any, text: ValidationText) -> Windows:
     """The windows of lm-eval's ``loglikelihood_rolling``, document after document."""
     from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
@@ -186,10 +186,10 @@ def _lines(content: str) -> tuple[str, ...]:
         if not line.strip():
             continue
         try:
-            found = reading.json_of(line)
+            entry = reading.json_of(line)
         except ValueError as error:
             raise ValueError(f"line {number} {error}") from error
-        if not isinstance(found, dict) or not isinstance(found.get("text"), str):
+        if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
             raise ValueError(f'line {number} has no "text"')
-        documents.append(found["text"])
+        documents.append(entry["text"])
     return tuple(documents)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Encoded:
     """r requests; a request is a sequence of token ids whose last ``answers`` tokens are scored.
 
@@ -49,10 +49,10 @@ def pack(requests: Iterable[tuple[Sequence[int], Sequence[int], int]]) -> Encode
     listed = list(requests)
     flat = [token for prompt, answer, _ in listed for part in (prompt, answer) for token in part]
     return Encoded(
-        np.array(flat, dtype=np.int64),
-        np.array([len(prompt) + len(answer) for prompt, answer, _ in listed], dtype=np.int64),
-        np.array([len(answer) for _, answer, _ in listed], dtype=np.int64),
-        np.array([document for *_, document in listed], dtype=np.int64),
+        tokens=np.array(flat, dtype=np.int64),
+        lengths=np.array([len(prompt) + len(answer) for prompt, answer, _ in listed], dtype=np.int64),
+        answers=np.array([len(answer) for _, answer, _ in listed], dtype=np.int64),
+        documents=np.array([document for *_, document in listed], dtype=np.int64),
     )
 
 
@@ -63,8 +63,8 @@ def join(parts: Sequence[Encoded]) -> Encoded:
         documents.append(part.documents + above)
         above += int(part.documents.max()) + 1 if len(part) else 0
     return Encoded(
-        np.concatenate([p.tokens for p in parts]),
-        np.concatenate([p.lengths for p in parts]),
-        np.concatenate([p.answers for p in parts]),
-        np.concatenate(documents),
+        tokens=np.concatenate([p.tokens for p in parts]),
+        lengths=np.concatenate([p.lengths for p in parts]),
+        answers=np.concatenate([p.answers for p in parts]),
+        documents=np.concatenate(documents),
     )

@@ -35,7 +35,7 @@ class TaskError(BenchcastError):
     """A task that cannot be asked, or not of this checkpoint; the others go on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """One document: lm-eval's requests for it, the answers they ask for, and which of them is right.
 
@@ -50,7 +50,7 @@ class Question:
     answer_bytes: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A task ready to be asked; ``harness`` is lm-eval's object, ``digest`` the hash of everything that is asked."""
 
@@ -134,8 +134,8 @@ def _load(manager: Any, name: str, failures: dict[str, str]) -> dict[str, Any]:
     _seed()
     try:
         with silent_bars():
-            found: dict[str, Any] = manager.load([name])["tasks"]
-            return found
+            loaded: dict[str, Any] = manager.load([name])["tasks"]
+            return loaded
     except Exception as error:  # a task file runs its own code and reads its own data: anything can come
         members = getattr(manager.task_index[name], "cfg", None) or {}
         below = members.get("task") if isinstance(members, dict) else None
@@ -208,7 +208,14 @@ def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
         harness.build_all_requests(limit=settings.limit, rank=0, world_size=1)
     questions = tuple(_questions(harness))
     shots = int(harness.get_config("num_fewshot"))
-    return Task(name, harness, questions, shots, str(harness.VERSION), _asked(harness, questions))
+    return Task(
+        name=name,
+        harness=harness,
+        questions=questions,
+        num_fewshot=shots,
+        version=str(harness.VERSION),
+        digest=_asked(harness, questions),
+    )
 
 
 def _questions(harness: Any) -> Iterable[Question]:
@@ -221,7 +228,7 @@ def _questions(harness: Any) -> Iterable[Question]:
         if 0 in lengths:
             which = "gold answer" if lengths[gold] == 0 else f"choice {lengths.index(0)}"
             raise TaskError(f"document {number}: the {which} is empty")
-        yield Question(requests[0].doc, requests, tuple(answers), gold, lengths)
+        yield Question(doc=requests[0].doc, requests=requests, answers=tuple(answers), gold=gold, answer_bytes=lengths)
 
 
 def _gold(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str], int]:
@@ -260,10 +267,10 @@ def _sources(harness: Any) -> list[str]:
         *harness.aggregation().values(),
         *getattr(harness, "_metric_fn_list", {}).values(),
     ]
-    found = []
+    sources = []
     for function in functions:
         # lm-eval's own are covered by its version; what has no source (a partial, a builtin) by its name.
         if callable(function) and not str(getattr(function, "__module__", "")).startswith("lm_eval."):
             with contextlib.suppress(OSError, TypeError):
-                found.append(inspect.getsource(function))
-    return found
+                sources.append(inspect.getsource(function))
+    return sources

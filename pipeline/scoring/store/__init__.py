@@ -1,5 +1,5 @@
 """The store of scored cells: folders on disk are the truth (``disk``), an SQLite index of them is rebuilt at will."""
 
-from .disk import Record, Store
+from .disk import CellRecord, Store
 
-__all__ = ["Record", "Store"]
+__all__ = ["CellRecord", "Store"]

@@ -70,8 +70,8 @@ def read(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         what = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise BrokenError(plain(f"{path}: {what}")) from error
-    found: dict[str, Any] = content
-    return found
+    checked: dict[str, Any] = content
+    return checked
 
 
 def failure(path: Path) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def failure(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         what = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise BrokenError(plain(f"{path}: {what}")) from error
-    found: dict[str, Any] = about
-    return found
+    checked: dict[str, Any] = about
+    return checked
 
 
 def _check(about: Any) -> None:
@@ -138,16 +138,16 @@ def from_documents(documents: pd.DataFrame) -> dict[str, float]:
     asked = documents[documents["with_prompt"].astype(bool)]
     gold = asked[asked["choice"] == asked["gold"]].set_index("doc_id")
     nll = float((-gold["loglik"] / gold["answer_bytes"]).mean())
-    found = {"nll": nll, "bits_per_byte": nll / math.log(2), "n": float(asked["doc_id"].nunique())}
+    metrics = {"nll": nll, "bits_per_byte": nll / math.log(2), "n": float(asked["doc_id"].nunique())}
     groups = asked.groupby("doc_id")["loglik"]
     if int(groups.size().min()) > 1:
         top = groups.transform("max")
         total = np.exp(asked["loglik"] - top).groupby(asked["doc_id"]).sum()
-        found["nll_choice"] = float((groups.max() + np.log(total) - gold["loglik"]).mean())
+        metrics["nll_choice"] = float((groups.max() + np.log(total) - gold["loglik"]).mean())
     for name, score in (("acc", asked["loglik"]), ("acc_norm", asked["loglik"] / asked["answer_chars"])):
         best = asked.loc[score.groupby(asked["doc_id"]).idxmax()]
-        found[name] = float((best["choice"] == best["gold"]).mean())
-    return found
+        metrics[name] = float((best["choice"] == best["gold"]).mean())
+    return metrics
 
 
 def derived(rows: list[dict[str, Any]], documents: pd.DataFrame) -> list[str]:

@@ -40,12 +40,12 @@ from .cell import CONTENT, DERIVED, DOCUMENTS, RESULTS, BrokenError
 if TYPE_CHECKING:  # the index and the status do without it
     import pandas as pd
 
-__all__ = ["DOCUMENTS", "RESULTS", "Record", "Store", "dump"]
+__all__ = ["DOCUMENTS", "RESULTS", "CellRecord", "Store", "dump"]
 WHOLE = ".whole"  # suffix of an incoming batch that is complete
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, kw_only=True)
+class CellRecord:
     """A cell ready to be stored: ``about`` is its identity and provenance, ``rows`` are those of the ladder table."""
 
     id: str
@@ -103,7 +103,7 @@ class Store:
         finally:
             lock.release()
 
-    def add(self, records: Sequence[Record]) -> None:
+    def add(self, records: Sequence[CellRecord]) -> None:
         """Store cells that were computed together, all or none of them.
 
         Raises
@@ -156,10 +156,10 @@ class Store:
     def holds(self, cell: str) -> bool:
         """Whether a cell's ``results.json`` is a file with something in it."""
         try:
-            found = (self.path(cell) / RESULTS).stat()
+            status = (self.path(cell) / RESULTS).stat()
         except OSError:
             return False
-        return stat.S_ISREG(found.st_mode) and found.st_size > 0
+        return stat.S_ISREG(status.st_mode) and status.st_size > 0
 
     def about(self, cell: str) -> dict[str, Any]:
         """Identity, provenance and rows of a stored cell.

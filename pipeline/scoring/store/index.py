@@ -45,8 +45,8 @@ COLUMNS_OF_FILE = ("path", "inode", "modified", "changed", "size", "sha256")
 RUINED = ("malformed", "not a database", "no such table", "no such column", "has no column", "corrupt")
 
 
-@dataclass(frozen=True)
-class Entry:
+@dataclass(frozen=True, kw_only=True)
+class IndexEntry:
     """A cell as the index holds it; ``content`` is its identity and provenance, with ``rows`` or a ``reason``."""
 
     cell: str
@@ -58,9 +58,17 @@ class Entry:
     content: dict[str, Any]
 
     @classmethod
-    def of(cls, cell: str, about: dict[str, Any], *, failed: bool) -> Entry:
+    def from_disk(cls, cell: str, about: dict[str, Any], *, failed: bool) -> IndexEntry:
         """From what the disk says about a cell."""
-        return cls(cell, about["checkpoint"], about["requests"], about["task"], about["setup_digest"], failed, about)
+        return cls(
+            cell=cell,
+            checkpoint=about["checkpoint"],
+            requests=about["requests"],
+            task=about["task"],
+            setup=about["setup_digest"],
+            failed=failed,
+            content=about,
+        )
 
 
 class Index:
@@ -149,20 +157,20 @@ class Index:
         known = self._hashes.get(key)
         if known is not None and known[:4] == now:
             return str(known[4])
-        found = file_digest(path)
+        sha256 = file_digest(path)
         if _look(path) != now:  # somebody writes it: nothing to remember
-            return found
-        self._hashes[key] = [*now, found]
+            return sha256
+        self._hashes[key] = [*now, sha256]
         insert = f"INSERT OR REPLACE INTO file ({', '.join(COLUMNS_OF_FILE)}) VALUES (?, ?, ?, ?, ?, ?)"
-        self._sure(lambda: self._db.execute(insert, (key, *now, found)))
-        return found
+        self._sure(lambda: self._db.execute(insert, (key, *now, sha256)))
+        return sha256
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: Iterable[IndexEntry]) -> None:
         """Enter cells, replacing what is known about them."""
         listed = list(entries)
         self._sure(lambda: self._add(listed))
 
-    def _add(self, entries: Iterable[Entry]) -> None:
+    def _add(self, entries: Iterable[IndexEntry]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for entry in entries:
@@ -208,9 +216,9 @@ class Index:
         columns_of: dict[str, list[int]] = {}  # tasks of several names may ask the same
         for i, request in enumerate(requests):
             columns_of.setdefault(request, []).append(i)
-        found = {checkpoint: bytearray(len(requests)) for checkpoint in checkpoints}
+        states = {checkpoint: bytearray(len(requests)) for checkpoint in checkpoints}
         wanted = self._db.execute("SELECT id, digest FROM checkpoint WHERE id IN (SELECT id FROM wanted_checkpoint)")
-        rows = {number: found[digest] for number, digest in wanted}
+        rows = {number: states[digest] for number, digest in wanted}
         asked = self._db.execute("SELECT id, requests FROM question WHERE id IN (SELECT id FROM wanted_question)")
         columns = {number: columns_of[request] for number, request in asked}
         # The primary key begins with the setup: one walk over its cells, which is faster than a look-up for each.
@@ -219,7 +227,7 @@ class Index:
             if checkpoint in rows and question in columns:
                 for column in columns[question]:
                     rows[checkpoint][column] = FAILED if failed else SCORED
-        return found
+        return states
 
     def contents(
         self, checkpoints: Sequence[str], requests: Sequence[str], setup: str | None, *, failed: bool
@@ -272,10 +280,10 @@ class Index:
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         self._open()
         cells = self._store.cells(self._say)
-        scored = [Entry.of(cell, content["benchcast"], failed=False) for cell, content in cells]
+        scored = [IndexEntry.from_disk(cell, content["benchcast"], failed=False) for cell, content in cells]
         known = {entry.cell for entry in scored}
         failures = self._store.failures(self._say)
-        failed = [Entry.of(cell, about, failed=True) for cell, about in failures if cell not in known]
+        failed = [IndexEntry.from_disk(cell, about, failed=True) for cell, about in failures if cell not in known]
         self._add([*scored, *failed])
         return len(scored)
 
@@ -297,10 +305,10 @@ class Index:
                 disk = self._store.about(cell)
             except BenchcastError:
                 continue
-            told = _plain(json.loads(about)) if about else {}
-            here = _plain({k: v for k, v in disk.items() if k in told})
-            lacks = not {"rows", "place", "setup", "source", "task"} <= set(told)
-            if lacks or told != here or identity != [disk["checkpoint"], disk["requests"], disk["setup_digest"]]:
+            indexed = _plain(json.loads(about)) if about else {}
+            on_disk = _plain({k: v for k, v in disk.items() if k in indexed})
+            lacks = not {"rows", "place", "setup", "source", "task"} <= set(indexed)
+            if lacks or indexed != on_disk or identity != [disk["checkpoint"], disk["requests"], disk["setup_digest"]]:
                 differing.append(str(cell))
         return sorted(differing)
 
@@ -330,16 +338,16 @@ class Index:
 def _content(row: tuple[str, str | None]) -> dict[str, Any]:
     """A cell's content; an index that lacks it, or has that of another cell there, is broken."""
     cell, about = row
-    found: Any = {} if about is None else json.loads(about)
-    if found.get("cell") != cell:
+    content: Any = {} if about is None else json.loads(about)
+    if content.get("cell") != cell:
         raise sqlite3.DatabaseError(f"it has no content of the cell {cell}")
-    return dict(found)
+    return dict(content)
 
 
 def _look(path: Path) -> list[Any]:
     """What changes when somebody writes a file, in the order of ``COLUMNS_OF_FILE``."""
-    found = path.stat()
-    return [found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size]
+    status = path.stat()
+    return [status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size]
 
 
 def _ruined(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from ...core.digest import object_digest
 SCORER = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setup:
     """How log-likelihoods are computed; ``max_length`` in tokens, empty for the model's own context."""
 
@@ -32,7 +32,7 @@ class Setup:
         return object_digest(asdict(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One score: what checkpoint, asked what, how. ``task`` is the name of ``requests``, not part of the key.
 

@@ -120,17 +120,23 @@ def test_a_checkpoint_replaced_after_its_last_answer_is_not_stored(
 
 def test_a_worker_elsewhere_scores_only_the_files_of_its_digest(world: Path) -> None:
     from benchcast.core.digest import file_digest
-    from benchcast.scoring.inference.worker import Job, Rules, Worker
+    from benchcast.scoring.inference.worker import Worker, WorkerJob, WorkerSettings
 
-    files = checkpoints.files(world / "runs" / "a")
+    files = checkpoints.files_of(world / "runs" / "a")
     digest = checkpoints.digest(files, file_digest)
     from benchcast.scoring.requests.encoded import pack
 
     asked = pack([([1, 2], [3], 0), ([1, 2], [4], 0)])
     other: Any = (("another machine", 1, 2, 3, 4),)
-    worker = Worker(Rules("cpu", "float32", 4))
-    assert not worker.answer(Job(files, digest, other, 96, "k", asked)).changed
-    assert Worker(Rules("cpu", "float32", 4)).answer(Job(files, "0" * 64, other, 96, "k", asked)).changed
+    worker = Worker(WorkerSettings(device="cpu", dtype="float32", batch_size=4))
+    assert not worker.answer(
+        WorkerJob(files=files, digest=digest, signature=other, limit=96, key="k", requests=asked)
+    ).changed
+    assert (
+        Worker(WorkerSettings(device="cpu", dtype="float32", batch_size=4))
+        .answer(WorkerJob(files=files, digest="0" * 64, signature=other, limit=96, key="k", requests=asked))
+        .changed
+    )
 
 
 def test_two_workers_notice_it_too(world: Path) -> None:
@@ -144,7 +150,7 @@ def test_a_text_written_while_it_is_read_is_not_remembered_under_the_old_hash(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchcast.scoring.requests import encode
-    from benchcast.scoring.requests.memo import Memo
+    from benchcast.scoring.requests.cache import RequestCache
 
     path = world / "words.txt"
     path.write_text(tiny_models.TEXT * 30)
@@ -161,7 +167,7 @@ def test_a_text_written_while_it_is_read_is_not_remembered_under_the_old_hash(
     first, _ = run(world, checkpoints=("runs/a",), validation_text=("words.txt",))
     assert len(calls) == 2  # built again from what stands there now
     monkeypatch.setattr(encode, "texts", texts)
-    monkeypatch.setattr(Memo, "recall", lambda self: None)
+    monkeypatch.setattr(RequestCache, "recall", lambda self: None)
     fresh, _ = run(world, checkpoints=("runs/a",), validation_text=("words.txt",), store="other")
     assert value(first, "a", "words", "val_loss") == value(fresh, "a", "words", "val_loss")
 

@@ -49,12 +49,12 @@ def write(folder: Path, about: dict[str, Any] | None = None, content: bytes = b"
     return folder
 
 
-def find(base: Path, **changes: Any) -> discover.Found:
+def find(base: Path, **changes: Any) -> discover.DiscoveredCheckpoints:
     usual = {"checkpoints": ["runs/*/*"], "tasks": ["t"], "quiet_seconds": 0}
     return discover.find(ScoreSettings.model_validate(usual | changes), base, file_digest)
 
 
-def only(found: discover.Found) -> dict[str, Any]:
+def only(found: discover.DiscoveredCheckpoints) -> dict[str, Any]:
     assert found.broken == {}
     (checkpoint,) = found.checkpoints
     return checkpoint.about
@@ -275,7 +275,7 @@ def test_what_may_decide_token_ids_keeps_tokenizers_apart(tmp_path: Path) -> Non
         folders, ({"name_or_path": "x"}, {"name_or_path": "y"}, {"do_lower_case": True}), strict=True
     ):
         (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    a, b, c = (checkpoints.words_digest(checkpoints.files(f), file_digest) for f in folders)
+    a, b, c = (checkpoints.token_ids_digest(checkpoints.files_of(f), file_digest) for f in folders)
     assert a == b != c
 
 
@@ -345,10 +345,10 @@ def test_a_shared_tokenizer(tmp_path: Path) -> None:
 
 def test_a_digest_is_of_the_content_alone(tmp_path: Path) -> None:
     one, two = write(tmp_path / "runs/a/x", ABOUT), write(tmp_path / "elsewhere/y", ABOUT | {"run": "z"})
-    digests = [checkpoints.digest(checkpoints.files(f), file_digest) for f in (one, two)]
+    digests = [checkpoints.digest(checkpoints.files_of(f), file_digest) for f in (one, two)]
     assert digests[0] == digests[1]
     (two / "model.safetensors").write_bytes((two / "model.safetensors").read_bytes()[:-1] + b"\1")
-    assert checkpoints.digest(checkpoints.files(two), file_digest) != digests[0]
+    assert checkpoints.digest(checkpoints.files_of(two), file_digest) != digests[0]
 
 
 def test_a_tokenizer_is_the_same_however_it_is_formatted(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_tokenizer_is_the_same_however_it_is_formatted(tmp_path: Path) -> None
     words = json.loads((two / "tokenizer.json").read_text())
     (two / "tokenizer.json").write_text(json.dumps(words | {"version": "2.0", "padding": None}, indent=4))
     (three / "tokenizer.json").write_text(json.dumps(words | {"model": {"vocab": {"b": 0}}}))
-    a, b, c = (checkpoints.tokenizer_digest(checkpoints.files(f), file_digest) for f in (one, two, three))
+    a, b, c = (checkpoints.tokenizer_digest(checkpoints.files_of(f), file_digest) for f in (one, two, three))
     assert a == b != c
 
 

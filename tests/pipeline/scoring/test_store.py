@@ -16,17 +16,17 @@ import pandas as pd
 import pytest
 from benchcast.core.digest import file_digest
 from benchcast.core.errors import BenchcastError, InputError
-from benchcast.scoring.store import Record, Store, cell
-from benchcast.scoring.store.index import Entry, Index
+from benchcast.scoring.store import CellRecord, Store, cell
+from benchcast.scoring.store.index import Index, IndexEntry
 from benchcast.scoring.store.keys import Cell, Setup
 from benchcast.scoring.store.tables import table
 from worlds.commands import benchcast, printed
 
-SETUP = Setup("0.4.13", "float32", False, None)
+SETUP = Setup(lm_eval="0.4.13", dtype="float32", add_bos_token=False, max_length=None)
 
 
-def record(checkpoint: str = "c1", requests: str = "r1", value: float = 0.5) -> Record:
-    own = Cell(checkpoint, requests, SETUP, "quiz")
+def record(checkpoint: str = "c1", requests: str = "r1", value: float = 0.5) -> CellRecord:
+    own = Cell(checkpoint=checkpoint, requests=requests, setup=SETUP, task="quiz")
     place = {
         "run": checkpoint,
         "family": "f",
@@ -48,7 +48,13 @@ def record(checkpoint: str = "c1", requests: str = "r1", value: float = 0.5) -> 
         "place": place,
     }
     rows = [{"task": "quiz", "metric": "acc", "value": value, "stderr": float("nan"), "n": 4, "chance": 0.25}]
-    return Record(own.id, about, rows, {"results": {"quiz": {"acc,none": value}}}, pd.DataFrame({"loglik": [-1.0]}))
+    return CellRecord(
+        id=own.id,
+        about=about,
+        rows=rows,
+        results={"results": {"quiz": {"acc,none": value}}},
+        documents=pd.DataFrame({"loglik": [-1.0]}),
+    )
 
 
 @pytest.fixture
@@ -56,16 +62,19 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "scores")
 
 
-def add(store: Store, index: Index, *records: Record) -> None:
+def add(store: Store, index: Index, *records: CellRecord) -> None:
     with store.run():
         store.add(records)
-    index.add(Entry.of(r.id, {**r.about, "rows": r.rows}, failed=False) for r in records)
+    index.add(IndexEntry.from_disk(r.id, {**r.about, "rows": r.rows}, failed=False) for r in records)
 
 
 def test_the_key_of_a_cell_is_what_decides_its_number() -> None:
-    base = Cell("c", "r", SETUP, "quiz")
-    assert Cell("c", "r", SETUP, "renamed").id == base.id
-    others = [Cell("d", "r", SETUP, "quiz"), Cell("c", "s", SETUP, "quiz")]
+    base = Cell(checkpoint="c", requests="r", setup=SETUP, task="quiz")
+    assert Cell(checkpoint="c", requests="r", setup=SETUP, task="renamed").id == base.id
+    others = [
+        Cell(checkpoint="d", requests="r", setup=SETUP, task="quiz"),
+        Cell(checkpoint="c", requests="s", setup=SETUP, task="quiz"),
+    ]
     for change in (
         {"lm_eval": "0.4.14"},
         {"dtype": "bfloat16"},
@@ -75,7 +84,7 @@ def test_the_key_of_a_cell_is_what_decides_its_number() -> None:
         {"softmax_dtype": "bfloat16"},
         {"scorer": 2},
     ):
-        others.append(Cell("c", "r", Setup(**(asdict(SETUP) | change)), "quiz"))
+        others.append(Cell(checkpoint="c", requests="r", setup=Setup(**(asdict(SETUP) | change)), task="quiz"))
     assert len({cell.id for cell in (base, *others)}) == 1 + len(others)
 
 
@@ -85,7 +94,7 @@ def test_what_is_missing_is_what_was_not_added(store: Store) -> None:
     missing = index.missing(["c1", "c2", "c3"], ["r1", "r2"], SETUP.digest, failed_too=False)
     assert missing == {"c2": ["r2"], "c3": ["r1", "r2"]}
     failed = record("c2", "r2")
-    index.add([Entry.of(failed.id, failed.about | {"reason": "no"}, failed=True)])
+    index.add([IndexEntry.from_disk(failed.id, failed.about | {"reason": "no"}, failed=True)])
     assert index.missing(["c1", "c2"], ["r1", "r2"], SETUP.digest, failed_too=False) == {}
     assert index.missing(["c1", "c2"], ["r1", "r2"], SETUP.digest, failed_too=True) == {"c2": ["r2"]}
     assert index.missing(["c1"], ["r1"], "another setup", failed_too=False) == {"c1": ["r1"]}
@@ -224,11 +233,11 @@ def answers() -> pd.DataFrame:
     )
 
 
-def asked(value: float = 0.5) -> Record:
+def asked(value: float = 0.5) -> CellRecord:
     one = record(value=value)
     nll = {"task": "quiz", "metric": "nll", "value": 1.0, "stderr": 0.5, "n": 2, "chance": 0.5}
     rows = [{**one.rows[0], "n": 2}, nll]
-    return Record(one.id, one.about, rows, one.results, answers())
+    return CellRecord(id=one.id, about=one.about, rows=rows, results=one.results, documents=answers())
 
 
 @pytest.mark.parametrize(
@@ -358,7 +367,7 @@ def test_a_broken_index_is_made_again_whatever_is_asked_of_it(store: Store, wher
     digests = [f"c{i}" for i in range(60)]
     assert again.missing(digests, ["r1"], SETUP.digest, failed_too=False) == {}
     pd.testing.assert_frame_equal(table(again.everything()), before)
-    again.add([Entry.of("0" * 40, record("new").about | {"cell": "0" * 40}, failed=False)])
+    again.add([IndexEntry.from_disk("0" * 40, record("new").about | {"cell": "0" * 40}, failed=False)])
     assert len(said) <= 1
 
 
@@ -397,7 +406,7 @@ def test_names_that_hold_line_separators_or_half_characters_come_back(store: Sto
     odd = "quiz\u2028two\udcff\x85"
     one = record()
     about, rows = one.about | {"task": odd, "source": odd}, [{**one.rows[0], "task": odd}]
-    changed = Record(one.id, about, rows, {"results": {odd: {}}}, one.documents)
+    changed = CellRecord(id=one.id, about=about, rows=rows, results={"results": {odd: {}}}, documents=one.documents)
     index = Index(store)
     add(store, index, changed)
     assert store.about(one.id)["task"] == odd

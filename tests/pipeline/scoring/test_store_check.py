@@ -12,18 +12,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from benchcast.cli.score import store_app
-from benchcast.scoring.store import Record, Store
-from benchcast.scoring.store.index import Entry, Index
+from benchcast.scoring.store import CellRecord, Store
+from benchcast.scoring.store.index import Index, IndexEntry
 from benchcast.scoring.store.keys import Cell, Setup
 from benchcast.scoring.store.tables import table
 from typer.testing import CliRunner
 
-SETUP = Setup("0.4.13", "float32", False, None)
+SETUP = Setup(lm_eval="0.4.13", dtype="float32", add_bos_token=False, max_length=None)
 Change = Callable[[sqlite3.Connection], object]
 
 
-def record(name: str, value: float) -> Record:
-    cell = Cell(name, "r1", SETUP, "quiz")
+def record(name: str, value: float) -> CellRecord:
+    cell = Cell(checkpoint=name, requests="r1", setup=SETUP, task="quiz")
     place = {
         "run": name,
         "family": "f",
@@ -45,7 +45,13 @@ def record(name: str, value: float) -> Record:
         "place": place,
     }
     rows = [{"task": "quiz", "metric": "acc", "value": value, "stderr": float("nan"), "n": 4, "chance": 0.25}]
-    return Record(cell.id, about, rows, {"results": {"quiz": {"acc,none": value}}}, pd.DataFrame({"loglik": [-1.0]}))
+    return CellRecord(
+        id=cell.id,
+        about=about,
+        rows=rows,
+        results={"results": {"quiz": {"acc,none": value}}},
+        documents=pd.DataFrame({"loglik": [-1.0]}),
+    )
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def store(tmp_path: Path) -> Store:
     with made.run():
         made.add(records)
     with closing(Index(made)) as index:
-        index.add(Entry.of(r.id, {**r.about, "rows": r.rows}, failed=False) for r in records)
+        index.add(IndexEntry.from_disk(r.id, {**r.about, "rows": r.rows}, failed=False) for r in records)
     return made
 
 

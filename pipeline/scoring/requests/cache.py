@@ -1,4 +1,4 @@
-"""What the tasks ask, remembered: a run that has nothing to score need not load lm-eval and torch to find that out.
+"""What the tasks ask, kept from run to run: a run with nothing to score loads neither lm-eval nor torch to see that.
 
 The hash of a task's requests is kept in ``<store>/requests.json`` under everything that decides it: versions, this
 package's own code, the settings that matter, and the SHA-256 of every file that was read while the tasks were built or
@@ -22,34 +22,41 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ...core import digest, reading
 from ...core import files as disk
 from ...core.config import ScoreSettings
 from ...core.digest import file_digest, object_digest
 from ...core.errors import BenchcastError
 from ...data import document_metrics
-from .ask import Ask, Wanted
+from .book import PreparedRequest, RequestSpec
 from .tasks import Task
 
 NAME = "requests.json"
 FORMAT = 1
-KEPT = 8  # sets of settings
+MOST_KEPT = 8  # sets of settings
 SMALL = 8 << 20  # bytes: below, a file is hashed every time; above, known by inode, modification time and size
-MATTER = ("tasks", "include_path", "validation_text", "num_fewshot", "limit", "seed")
+DECIDING_SETTINGS = ("tasks", "include_path", "validation_text", "num_fewshot", "limit", "seed")
+CLOCK_LAG = 0.05  # seconds that a file system's clock may be behind that of the process
 Hash = Callable[[Path], str]
-
-TICK = 0.05  # seconds that a file system's clock may lag behind
 
 _opened: dict[str, object] | None = None  # what is read just now, while somebody wants to know, and how it looked
 
 
-class Memo:
-    """The remembered requests of one store."""
+def code_files() -> list[Path]:
+    """The source that decides what is asked: all folders of the scorer, and what it reads and hashes by."""
+    scorer = Path(__file__).parents[1]
+    shared = [Path(str(module.__file__)) for module in (document_metrics, reading, digest)]
+    return sorted([*scorer.rglob("*.py"), *shared])
+
+
+class RequestCache:
+    """The requests of one store that earlier runs have built."""
 
     def __init__(self, folder: Path, settings: ScoreSettings, base: Path, file_hash: Hash) -> None:
         self._path = folder / NAME
         self._settings, self._base, self._file_hash = settings, base, file_hash
 
-    def recall(self) -> list[Wanted] | None:
+    def recall(self) -> list[RequestSpec] | None:
         """What the settings ask for, or None when anything could have changed since it was remembered."""
         known = self._read().get(self._key())
         try:
@@ -57,17 +64,17 @@ class Memo:
                 return None
             if any(self._hash(Path(path)) != digest for path, digest in known["files"].items()):
                 return None
-            return [Wanted(*ask) for ask in known["asks"]]
+            return [RequestSpec(name=n, digest=d, version=v) for n, d, v in known["asks"]]
         except (OSError, KeyError, TypeError, ValueError, AttributeError):
             return None
 
-    def remember(self, asks: Sequence[Ask], opened: Mapping[str, object], began: float) -> None:
+    def remember(self, specs: Sequence[PreparedRequest], opened: Mapping[str, object], began: float) -> None:
         """Keep what was built, with the files it came from; nothing when they cannot be told.
 
         Nor when one of them was written since the build ``began`` (seconds since 1970): what is hashed now need not
         be what was read then.
         """
-        tasks = [ask.what for ask in asks if isinstance(ask.what, Task)]
+        tasks = [spec.what for spec in specs if isinstance(spec.what, Task)]
         if any(callable(getattr(t.harness.config, "custom_dataset", None)) for t in tasks):
             return  # code that gets its data from wherever it likes
         patterns = self._listed([*self._own_patterns(), *(p for t in tasks for p in _data_patterns(t.harness))])
@@ -77,26 +84,25 @@ class Memo:
             latest = max((max(s.st_mtime, s.st_ctime) for s in map(os.stat, digests)), default=0.0)
         except OSError:
             return
-        if latest > began - TICK or unsteady(opened):
+        if latest > began - CLOCK_LAG or unsteady(opened):
             return
-        entry = {"asks": [[a.name, a.digest, a.version] for a in asks], "patterns": patterns, "files": digests}
+        entry = {"asks": [[a.name, a.digest, a.version] for a in specs], "patterns": patterns, "files": digests}
         known = {k: v for k, v in self._read().items() if k != self._key()}
-        kept = dict(list(known.items())[-(KEPT - 1) :]) | {self._key(): entry}
+        kept = dict(list(known.items())[-(MOST_KEPT - 1) :]) | {self._key(): entry}
         with suppress(BenchcastError):  # a full disk is told by what must be written
             disk.write_text(json.dumps(kept, indent=1) + "\n", self._path)
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            content = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return content if isinstance(content, dict) else {}
 
     def _key(self) -> str:
-        scoring = Path(__file__).parents[1]
-        code = [file_digest(p) for p in sorted([*scoring.rglob("*.py"), Path(str(document_metrics.__file__))])]
+        code = [file_digest(path) for path in code_files()]
         versions = [_version(name) for name in ("lm-eval", "datasets", "jinja2", "pyyaml")]
-        asked = {k: v for k, v in self._settings.model_dump(mode="json").items() if k in MATTER}
+        asked = {k: v for k, v in self._settings.model_dump(mode="json").items() if k in DECIDING_SETTINGS}
         # Task files may name their data relative to where the command was started.
         return object_digest([FORMAT, platform.python_version(), versions, code, asked, str(self._base), os.getcwd()])
 
@@ -121,14 +127,14 @@ def listening() -> Iterator[dict[str, object]]:
     if not getattr(sys, "_benchcast_listens", False):
         sys.addaudithook(_hear)  # for the rest of the process: it can be silenced, not removed
         sys._benchcast_listens = True  # type: ignore[attr-defined]
-    _opened, found = {}, dict[str, object]()
+    _opened, files = {}, dict[str, object]()
     try:
-        yield found
+        yield files
     finally:
         heard, _opened = _opened, None
         apart = _apart()
         heard = heard or {}
-        found |= {p: look for p, look in heard.items() if _counts(p) and not os.path.realpath(p).startswith(apart)}
+        files |= {p: look for p, look in heard.items() if _counts(p) and not os.path.realpath(p).startswith(apart)}
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:
@@ -143,21 +149,21 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
 def _endless(path: str) -> str:
     """What a path is whose reader would wait or read for ever; empty for anything else."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return ""
-    if stat.S_ISFIFO(found.st_mode):
+    if stat.S_ISFIFO(status.st_mode):
         return "is a FIFO"
-    zeros = stat.S_ISCHR(found.st_mode) and os.path.realpath(path) in ("/dev/zero", "/dev/full", "/dev/tty")
+    zeros = stat.S_ISCHR(status.st_mode) and os.path.realpath(path) in ("/dev/zero", "/dev/full", "/dev/tty")
     return "is a device" if zeros else ""
 
 
 def _look(path: str) -> object:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def unsteady(opened: Mapping[str, object]) -> list[str]:

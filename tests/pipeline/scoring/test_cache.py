@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from worlds.tiny_models import QUESTIONS
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
+import benchcast.scoring
+from benchcast.scoring.requests import cache
 from worlds.scoring import QUIET, make, run, settings
 
 pytestmark = QUIET
@@ -23,7 +26,7 @@ CODE = """
 import sys, json
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from scoring_world import settings
+from worlds.scoring import settings
 from benchcast.scoring.run import score
 summary = score(settings(**json.loads(sys.argv[2])), Path(sys.argv[1]))
 print(json.dumps([summary.scored, len(summary.table), "torch" in sys.modules, "lm_eval" in sys.modules]))
@@ -37,7 +40,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def again(folder: Path, **changes: object) -> list[object]:
     """Cells scored, rows, and whether torch and lm-eval were loaded, by a process of its own."""
-    code = CODE.format(tests=str(Path(__file__).parent))
+    code = CODE.format(tests=str(Path(__file__).parents[2]))
     command = [sys.executable, "-W", "ignore", "-c", code, str(folder), json.dumps(changes)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -100,15 +103,30 @@ def test_whatever_decides_the_requests_is_noticed(whole: Path, tmp_path: Path, k
     assert len(list((tmp_path / "scores" / "cells").glob("??/*"))) == 2
 
 
-def test_settings_and_unreadable_memos_are_doubts(whole: Path, tmp_path: Path) -> None:
-    from benchcast.scoring.requests.memo import Memo
+def test_an_edit_of_any_file_of_the_scorer_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by the list that the cache makes of them, but by walking the package's folders."""
+    package = Path(str(benchcast.scoring.__file__)).parent
+    source = [Path(folder, name) for folder, _, names in os.walk(package) for name in names if name.endswith(".py")]
+    assert len({path.parent for path in source}) > 4
+    edited: Path | None = None
+    true_digest = cache.file_digest
+    monkeypatch.setattr(cache, "file_digest", lambda path: "edited" if path == edited else true_digest(path))
+    requests = cache.RequestCache(tmp_path, settings(), tmp_path, lambda path: "unused")
+    before = requests._key()
+    assert requests._key() == before
+    for edited in [*source, package.parent / "data" / "document_metrics.py"]:
+        assert requests._key() != before, edited
+
+
+def test_settings_and_unreadable_files_are_doubts(whole: Path, tmp_path: Path) -> None:
+    from benchcast.scoring.requests.cache import RequestCache
 
     tiny_models.write_task(tmp_path / "tasks", "plain", QUESTIONS)
     run(tmp_path, checkpoints=(str(whole / "runs" / "a"),))
 
     def recall(**changes: object) -> object:
         wanted = settings(checkpoints=("runs/a",), **changes)
-        return Memo(tmp_path / "scores", wanted, tmp_path.resolve(), lambda path: "unused").recall()
+        return RequestCache(tmp_path / "scores", wanted, tmp_path.resolve(), lambda path: "unused").recall()
 
     assert recall() is not None
     assert recall(device="cuda") is not None  # decides nothing about what is asked
@@ -123,7 +141,6 @@ def test_settings_and_unreadable_memos_are_doubts(whole: Path, tmp_path: Path) -
 
 
 def test_limits_leave_the_older_checkpoints_for_the_next_run(whole: Path, tmp_path: Path) -> None:
-    import os
     import time
 
     from benchcast.scoring.limits import Limits
