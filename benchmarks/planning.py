@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchcast.stages.planning import hyperparams as hyper  # noqa: E402
-from benchcast.stages.planning.allocation import between  # noqa: E402
+from benchcast.stages.planning.allocation import central_interval  # noqa: E402
 from benchcast.stages.planning.isoflop import CURVES, isoflop, sweep  # noqa: E402
 from benchcast.stages.planning.trajectory import fit_schedules  # noqa: E402
 

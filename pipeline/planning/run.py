@@ -23,6 +23,7 @@ from benchcast.reports.records.plan import (
     PlanResult,
     Spec,
 )
+from benchcast.stages.fit.estimate import FitStatus
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
@@ -149,7 +150,7 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
         gradient=law.gradient_,
         agreement=law.agreement_,
         runner_up_objective=None if law.runner_up_ is None else law.runner_up_cost_,
-        status=law.status_,
+        status=law.status_.value,
         n=law.n_points_,
         resamples_at_optimum=float(np.mean(sample.at_optimum)),
         notes=law.notes_,
@@ -164,7 +165,7 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
         largest = table["flops"].max()
         notes = [f"the largest run has {largest:.2g} FLOPs: the plan reaches {reach:.3g} times beyond"]
     notes += plan_runs.diverged(table, law.predict(X))
-    if law.status_ == "abnormal":
+    if law.status_ == FitStatus.ABNORMAL:
         notes.insert(0, "the fit did not converge: these runs do not follow the law, do not plan by it")
     return Basis(FORMS[config.law], values, draws, type(law).__name__, law.source, how, report, (*notes, *law.notes_))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account
 from benchcast.reports.records.plan import Answer, BudgetCurve, Growth, Hyper, HyperGroup, IsoFLOPReport
+from benchcast.stages.fit.errors import FitError
 from benchcast.stages.planning import allocation, isoflop_bias
 from benchcast.stages.planning import hyperparams as hyper
 from benchcast.stages.planning.allocation import ParameterDraws
@@ -44,7 +45,7 @@ def isoflop_report(
     settings, level = config.isoflop, config.level
     try:
         budgets = sweep(c, n, y, settings.tolerance)
-    except ValueError as error:
+    except FitError as error:
         account.note(f"no isoFLOP analysis: {error}")
         return None
     if len(budgets) < LEAST:
@@ -114,7 +115,7 @@ def envelope_growth(table: pd.DataFrame, config: PlanConfig, account: Account) -
     run, n, c, y = (table[name].to_numpy() for name in ("run", "params", "flops", "loss"))
     try:
         found = envelope(run, n, c, y, level=config.level, seed=config.seed)
-    except ValueError as error:
+    except FitError as error:
         account.note(f"no envelope of the training curves: {error}")
         return []
     source = "Chinchilla (arXiv 2203.15556), approach 1"
@@ -131,7 +132,7 @@ def hyperparams(
     if table is not None:
         try:
             made = hyper.surfaces(*(table[c].to_numpy() for c in ("params", "tokens", "lr", "batch_size", "loss")))
-        except ValueError as error:
+        except FitError as error:
             raise InputError(f"hyperparams: {error}") from None
         fitted = _fit_hyper(made, config)
         groups = [_group(s, table) for s in made]

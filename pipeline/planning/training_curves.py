@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account
 from benchcast.reports.records.plan import BatchReport, CurveOverlay, Reach, ScheduleReport
+from benchcast.stages.fit.errors import FitError
 from benchcast.stages.planning.critical_batch import CriticalBatchFit, fit_critical_batch
 from benchcast.stages.planning.trajectory import fit_schedules
 
@@ -36,7 +37,7 @@ def batch_report(config: PlanConfig, base: Path, account: Account) -> BatchRepor
         table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
     try:
         found = fit_critical_batch(table, seed=config.seed, level=config.level)
-    except ValueError as error:
+    except FitError as error:
         raise InputError(f"batches: {error}") from None
     level = config.level
     middle = float(found.contours["loss"].median())
@@ -104,7 +105,7 @@ def schedule_report(config: PlanConfig, base: Path, account: Account) -> Schedul
     try:
         run, step, lr, loss = (train[c].to_numpy() for c in ("run", "step", "lr", "loss"))
         found = fit_schedules(run, step, lr, loss, settings.warmup)
-    except ValueError as problem:
+    except FitError as problem:
         raise InputError(f"schedules: {problem}") from None
     overlays = []
     for name in names:

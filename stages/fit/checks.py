@@ -43,6 +43,18 @@ def limits(owner: str, name: str, value: Any, low: float = -1.0, high: float = 1
     return float(pair[0]), float(pair[1])
 
 
+def fraction(owner: str, name: str, value: Any) -> None:
+    """A fraction in [0, 1), such as the score of guessing.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if not is_number(value) or not 0 <= value < 1:
+        raise ValueError(f"{owner}: {name} must be a fraction in [0, 1); got {value!r}")
+
+
 def level(value: Any) -> None:
     """Nominal coverage of an interval, between 0 and 1.
 

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .newton import FIXED_WIDTH, OBJECTIVE_RTOL, Array, Mask, Problem, SearchResults, broadcast_params, search
 
-Status = Literal["converged", "bound hit", "abnormal"]
 SEARCHED_SEEDS = 6  # at most this many seeds are searched from; the rest are only ranked
+
+
+class FitStatus(StrEnum):
+    """How a fit ended; the values are the words of results."""
+
+    CONVERGED = "converged"
+    """The gradient vanished inside all bounds: estimates and standard errors are what they say."""
+
+    BOUND_HIT = "bound hit"
+    """A parameter ended at a bound of its search: the data do not hold it, its standard error leans on the bound."""
+
+    ABNORMAL = "abnormal"
+    """No search converged, or no covariance could be computed: there is a curve but no uncertainty."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,7 @@ class Fit:
     gradient: float
     runner_up: Array | None
     runner_up_cost: float
-    status: Status
+    status: FitStatus
 
 
 def fit(problem: Problem, seeds: Array, groups: NDArray[np.generic] | None = None) -> Fit:
@@ -81,11 +93,11 @@ def _described(problem: Problem, ends: SearchResults, groups: NDArray[np.generic
     second = int(others[np.argmin(ends.cost[others])]) if len(others) else None
     at_bound = _at_bound(theta, problem)
     covariance, std, dof = _uncertainty(problem, theta, groups)
-    status: Status = "converged"
+    status = FitStatus.CONVERGED
     if not np.isfinite(lowest) or not np.all(np.isfinite(covariance)) or not ends.converged[best]:
-        status = "abnormal"
+        status = FitStatus.ABNORMAL
     elif at_bound.any():
-        status = "bound hit"
+        status = FitStatus.BOUND_HIT
     return Fit(
         theta,
         covariance,

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..fit.estimate import FitStatus
 from ..fit.newton import Array
 from ..laws.base import Law
 from ..laws.candidate import CandidateLaw
 from .candidates import DIRECT, FIRST, SECOND
 from .chain import SCORE_STD_CAP, LossDistribution, compose, loss_distribution
-from .fit_many import Request, fit_all
+from .fit_many import Request, fit_many
 
 Name = tuple[str, str, str]  # of a fit: step, middle quantity, candidate
 ONE_STEP = "one step"
@@ -105,9 +106,11 @@ def predict_all(cases: Sequence[Question]) -> list[PathPredictions]:
     for requests, named in zip(wanted, keys, strict=True):
         for name, key in named.items():
             unique.setdefault(key, requests[name])
-    done = fit_all(list(unique.values()))
+    failures = fit_many(list(unique.values()))
     laws = {
-        key: r.law for (key, r), good in zip(unique.items(), done, strict=True) if good and r.law.status_ != "abnormal"
+        key: r.law
+        for (key, r), failure in zip(unique.items(), failures, strict=True)
+        if failure is None and r.law.status_ != FitStatus.ABNORMAL
     }
     fitted = [{name: laws[key] for name, key in named.items() if key in laws} for named in keys]
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what is not finite counts as not known
@@ -118,8 +121,12 @@ def first_laws(finals: pd.DataFrame, middle: str) -> dict[str, Law]:
     """The laws to a middle quantity that could be fitted to a ladder's final rows, by name."""
     rows = _known(finals, middle)
     wanted = {name: r for name, step in FIRST.items() if not step.extended and (r := _request(step, 0.0, rows, middle))}
-    done = fit_all(list(wanted.values()))
-    return {n: r.law for (n, r), ok in zip(wanted.items(), done, strict=True) if ok and r.law.status_ != "abnormal"}
+    failures = fit_many(list(wanted.values()))
+    return {
+        n: r.law
+        for (n, r), failure in zip(wanted.items(), failures, strict=True)
+        if failure is None and r.law.status_ != FitStatus.ABNORMAL
+    }
 
 
 def _content(request: Request) -> tuple[object, ...]:
@@ -156,7 +163,7 @@ def _predictions(case: Question, laws: Mapping[Name, Law]) -> PathPredictions:
 
 
 def _warns(step: CandidateLaw, law: Law) -> bool:
-    return law.status_ == "bound hit" and not step.structural_bounds
+    return law.status_ == FitStatus.BOUND_HIT and not step.structural_bounds
 
 
 def _known(finals: pd.DataFrame, middle: str) -> pd.DataFrame:

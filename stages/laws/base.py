@@ -7,7 +7,7 @@ Jacobian, and seeds to start the search from.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ..fit import checks
 from ..fit.bootstrap import BootstrapResults, Kind, resample
+from ..fit.errors import FitError
 from ..fit.estimate import Fit, fit
 from ..fit.newton import Array, Problem
 from ..notices import Notice
@@ -68,7 +69,8 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         Natural-scale parameters and their standard errors (delta method).
     covariance_ : ndarray (p, p)
         Covariance on the search scale (logarithms where ``Parameter.log``).
-    status_ : {"converged", "bound hit", "abnormal"}
+    status_ : FitStatus
+        How the search ended: "converged", "bound hit" or "abnormal".
     agreement_, gradient_, cost_ : float
         Share of the searches that met at the optimum, the scaled gradient left there, and the objective.
     runner_up_, runner_up_cost_ : ndarray (p,) or None, float
@@ -89,6 +91,9 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     huber: float | None = None
     linear: ClassVar[tuple[int, ...]] = ()  # parameters that the curve is linear in
     limits: ClassVar[tuple[str, ...]] = ()  # constructor arguments that set bounds and nothing else
+    # A check for every constructor argument: called with the law's name, the argument's name and its value at the fit,
+    # as scikit-learn does; it raises ValueError naming the argument.
+    constraints: ClassVar[Mapping[str, Callable[[str, str, Any], object]]] = {"huber": checks.threshold}
 
     # A formula is written once for one set of parameters, theta (p,), and for k of them at once, theta (p, k, 1).
 
@@ -118,8 +123,11 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         """Lower and upper bounds (p,) on the search scale; ``y`` for those that the data imply."""
 
     def _check_parameters(self) -> None:
-        """What the constructor was given, checked at the fit as scikit-learn does; a law with more adds to it."""
-        checks.threshold(type(self).__name__, "huber", self.huber)
+        """Check what the constructor was given; a law whose arguments depend on each other adds to it."""
+        for name, value in self.get_params(deep=False).items():
+            if name not in self.constraints:
+                raise TypeError(f"{type(self).__name__}: argument {name!r} has no entry in constraints")
+            self.constraints[name](type(self).__name__, name, value)
 
     def _more_notes(self) -> tuple[Notice, ...]:
         return ()
@@ -152,12 +160,18 @@ class Law(RegressorMixin, BaseEstimator, ABC):
 
         Raises
         ------
+        FitError
+            For data that cannot be fitted: fewer than two points, numbers that are not finite or lie outside the law's
+            domain.
         ValueError
-            For wrong constructor arguments, negative or non-finite inputs, or values outside the law's domain.
+            For wrong constructor arguments, and for arrays whose shapes do not belong together.
         """
-        problem, seeds, ids = self._prepared(X, y, sample_weight, groups)
-        with np.errstate(all="ignore"):
-            self._keep(fit(problem, seeds, ids), len(problem.observed))
+        problem, seeds, ids = self._prepare(X, y, sample_weight, groups)
+        try:
+            with np.errstate(all="ignore"):
+                self._store(fit(problem, seeds, ids), len(problem.observed))
+        except np.linalg.LinAlgError as error:
+            raise FitError(f"{type(self).__name__}: {error}") from error
         return self
 
     def predict(self, X: ArrayLike | pd.DataFrame) -> Array:
@@ -229,6 +243,26 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         """Parameters (k, p) of the search scale as the paper writes them, each (k,)."""
         return {p.name: np.exp(v) if p.log else v for p, v in zip(self.parameters, theta.T, strict=True)}
 
+    def report(self) -> str:
+        """The fit as text to print: formula, source, status, and every estimate with its standard error and unit."""
+        check_is_fitted(self)
+        scale = "log " * self.log_link + self.y_unit
+        rows = [("parameter", "estimate", "standard error", "unit")]
+        for p in self.parameters:
+            rows.append((p.name, f"{self.estimates_[p.name]:.5g}", f"{self.stderrs_[p.name]:.2g}", p.unit))
+        width = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = [
+            f"{type(self).__name__}: {self.formula}",
+            f"source: {self.source}",
+            f"fit: {self.status_}, {self.n_points_} points, {self.dof_:g} degrees of freedom",
+            f"residual standard deviation: {self.residual_std_:.3g} ({scale})",
+            f"searches that agree: {100 * self.agreement_:.0f} %",
+            "",
+            *("  ".join(cell.ljust(w) for cell, w in zip(row, width, strict=True)).rstrip() for row in rows),
+            *(f"note: {note}" for note in self.notes_),
+        ]
+        return "\n".join(lines)
+
     # ---- inside ----
 
     def _select(self, X: ArrayLike | pd.DataFrame) -> ArrayLike | pd.DataFrame:
@@ -240,25 +274,44 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         if x.shape[1] < len(self.columns):
             raise ValueError(f"{type(self).__name__} needs columns {self.columns}; got {x.shape[1]} feature(s).")
         if np.any(x < 0):
-            raise ValueError(f"Negative values in data passed to {type(self).__name__}: inputs are counts or losses.")
+            raise FitError(f"Negative values in data passed to {type(self).__name__}: inputs are counts or losses.")
         return np.asarray(x[:, : len(self.columns)])
 
-    def _prepared(
+    def _prepare(
         self, X: ArrayLike | pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
     ) -> tuple[Problem, Array, NDArray[np.generic] | None]:
-        """What is to be minimised, the seeds, and the groups; validated."""
+        """What is to be minimised, the seeds, and the groups; validated. Raises what ``fit`` does."""
         self._check_parameters()
-        x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-        x, target = self._inputs(x), target.astype(float)
+        x, target = self._checked_data(X, y)
         weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
         used = weight > 0
         if self.log_link and np.any(target[used] <= 0):
-            raise ValueError(f"{type(self).__name__} is fitted on logarithms: y must be positive.")
+            raise FitError(f"{type(self).__name__} is fitted on logarithms: y must be positive.")
+        if not np.any(used):
+            raise FitError(f"{type(self).__name__}: all weights are zero.")
         # Rows of weight zero must not matter, not even for where the search starts.
         x, target, weight = x[used], target[used], weight[used]
-        with np.errstate(all="ignore"):
-            seeds = self._seeds(x, target, weight)
+        try:
+            with np.errstate(all="ignore"):
+                seeds = self._seeds(x, target, weight)
+        except (np.linalg.LinAlgError, RuntimeError) as error:  # scipy's nnls gives up with the latter
+            raise FitError(f"{type(self).__name__}: no start for the search: {error}") from error
         return self._problem(x, target, weight), seeds, None if groups is None else np.asarray(groups)[used]
+
+    def _checked_data(self, X: ArrayLike | pd.DataFrame, y: ArrayLike) -> tuple[Array, Array]:
+        """Inputs (n, columns) and observations (n,), two or more and finite."""
+        try:
+            x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=0)
+        except ValueError as error:
+            if _not_finite(X) or _not_finite(y):
+                raise FitError(str(error)) from None
+            raise
+        target = target.astype(float)
+        if len(target) < 2:
+            raise FitError(
+                f"Found array with {len(target)} sample(s) while a minimum of 2 is required by {type(self).__name__}."
+            )
+        return self._inputs(x), target
 
     def _problem(self, x: Array, y: Array, weight: Array) -> Problem:
         lower, upper = self._bounds(y)
@@ -276,24 +329,31 @@ class Law(RegressorMixin, BaseEstimator, ABC):
             value, derive, self._curvature, x, observed, weight, lower, upper, self.huber, self.log_link, self.linear
         )
 
-    def _keep(self, found: Fit, n: int) -> None:
-        self.theta_ = found.theta
-        self.covariance_ = found.covariance
-        self.status_, self.agreement_ = found.status, found.agreement
-        self.cost_, self.gradient_ = found.cost, found.gradient
-        self.runner_up_, self.runner_up_cost_ = found.runner_up, found.runner_up_cost
-        self.residual_std_, self.dof_, self.n_points_ = found.residual_std, found.dof, n
-        natural = [np.exp(v) if p.log else v for p, v in zip(self.parameters, found.theta, strict=True)]
-        errors = np.sqrt(np.diag(found.covariance))
+    def _store(self, made: Fit, n: int) -> None:
+        """Set the attributes of a fit to ``n`` observations."""
+        self.theta_ = made.theta
+        self.covariance_ = made.covariance
+        self.status_, self.agreement_ = made.status, made.agreement
+        self.cost_, self.gradient_ = made.cost, made.gradient
+        self.runner_up_, self.runner_up_cost_ = made.runner_up, made.runner_up_cost
+        self.residual_std_, self.dof_, self.n_points_ = made.residual_std, made.dof, n
+        natural = [np.exp(v) if p.log else v for p, v in zip(self.parameters, made.theta, strict=True)]
+        errors = np.sqrt(np.diag(made.covariance))
         self.estimates_ = {p.name: float(v) for p, v in zip(self.parameters, natural, strict=True)}
         self.stderrs_ = {
             p.name: float(e * v if p.log else e) for p, v, e in zip(self.parameters, natural, errors, strict=True)
         }
-        hit = [p.name for p, h in zip(self.parameters, found.at_bound, strict=True) if h]
+        hit = [p.name for p, h in zip(self.parameters, made.at_bound, strict=True) if h]
         notes = [notices.AT_BOUND(parameters=", ".join(hit))] if hit else []
-        if found.dof <= 0:
+        if made.dof <= 0:
             notes.append(notices.NO_NOISE(points=n, parameters=len(self.parameters)))
         self.notes_ = (*notes, *self._more_notes())
+
+
+def _not_finite(values: ArrayLike | pd.DataFrame) -> bool:
+    """Whether an array of numbers holds NaN or infinity."""
+    array = np.asarray(values)
+    return array.dtype.kind == "f" and not bool(np.isfinite(array).all())
 
 
 def log_count(x: NDArray[np.float64]) -> Array:

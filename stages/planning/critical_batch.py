@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
+from ..fit.errors import NotASweepError
 from ..fit.newton import Array
 from ..laws.loss.steps import StepsLoss
 from .allocation import central_interval
@@ -92,13 +93,13 @@ def fit_critical_batch(table: pd.DataFrame, draws: int = 500, seed: int = 0, lev
 
     Raises
     ------
-    ValueError
+    NotASweepError
         When no model size has three batch sizes that reach a common loss.
     """
     contours = _contours(table)
     usable = contours[(contours["s_min"] > 0) & (contours["e_min"] > 0)]
     if len(usable) < 3:
-        raise ValueError(
+        raise NotASweepError(
             f"{len(usable)} loss contours give a critical batch; three are needed (three or more batch sizes per model "
             "size whose losses overlap)"
         )

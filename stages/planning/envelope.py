@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fit.errors import NotASweepError
 from ..fit.newton import Array
 from .allocation import central_interval
 
@@ -46,8 +47,9 @@ def envelope(
 
     Raises
     ------
-    ValueError
-        When fewer than three runs have two or more checkpoints.
+    NotASweepError
+        When fewer than three runs have two or more checkpoints, or no model between the smallest and the largest ever
+        has the lowest loss.
     """
     names, ids = np.unique(run, return_inverse=True)
     curves = []
@@ -57,7 +59,7 @@ def envelope(
         if len(rows) >= 2:
             curves.append((np.log(flops[rows]), np.log(loss[rows]), float(params[rows[0]])))
     if len(curves) < 3:
-        raise ValueError(
+        raise NotASweepError(
             f"an envelope needs three or more training curves of two or more checkpoints; got {len(curves)}"
         )
     # Only where a smaller model could still have won: from the second-shortest curve's end on, and to the last.
@@ -68,7 +70,9 @@ def envelope(
     best = table.argmin(axis=0)
     usable = _between(sizes, table)
     if usable.sum() < 3:
-        raise ValueError("the envelope passes from the smallest model straight to the largest: more sizes are needed")
+        raise NotASweepError(
+            "the envelope passes from the smallest model straight to the largest: more sizes are needed"
+        )
     fitted = _line(grid, sizes[best], usable)
     rng = np.random.default_rng(seed)
     slopes = []

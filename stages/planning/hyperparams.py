@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..fit.errors import NotASweepError
 from ..fit.newton import Array
 from .published import rounding
 
@@ -98,7 +99,7 @@ def surface(params: float, tokens: float, lr: Array, batch: Array, loss: Array, 
 
     Raises
     ------
-    ValueError
+    NotASweepError
         When the group has fewer than eight runs to fit.
     """
     best = float(loss.min())
@@ -107,7 +108,7 @@ def surface(params: float, tokens: float, lr: Array, batch: Array, loss: Array, 
         window *= 1.3
     near = gap <= window
     if near.sum() < 8:
-        raise ValueError(
+        raise NotASweepError(
             f"N = {params:.3g}, D = {tokens:.3g}: {int(near.sum())} runs near the optimum, a surface needs 8"
         )
     points = np.stack([np.log(lr), np.log(batch)], axis=1)

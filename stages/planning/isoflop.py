@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import Akima1DInterpolator, CubicSpline
 
 from ..fit import checks
+from ..fit.errors import NotASweepError
 from ..fit.newton import Array
 from .allocation import central_interval
 
@@ -101,7 +102,7 @@ def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> 
 
     Raises
     ------
-    ValueError
+    NotASweepError
         When fewer than two budgets have three sizes.
     """
     labels = group_budgets(flops, tolerance)
@@ -115,7 +116,7 @@ def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> 
             mean = np.bincount(where, np.log(loss[rows])) / np.bincount(where)
             budgets.append(SweepBudget(float(np.exp(np.mean(np.log(flops[rows])))), sizes, mean))
     if len(budgets) < 2:
-        raise ValueError(
+        raise NotASweepError(
             f"{len(budgets)} budget(s) have three or more model sizes, two are needed; budgets whose FLOPs differ by "
             f"less than {100 * tolerance:g} % are taken as one (raise the tolerance if yours scatter more)"
         )

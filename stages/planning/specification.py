@@ -6,15 +6,19 @@ interval of any one of them, and it is not sampling error: it must stand beside 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fit.errors import NotASweepError
 from ..fit.newton import Array
 from ..laws.loss.chinchilla import ChinchillaLoss
 from .allocation import chinchilla_split
 from .isoflop import CURVES, isoflop, sweep
+
+logger = logging.getLogger(__name__)
 
 DELTAS = (1e-4, 1e-3, 1e-2, None)  # None is least squares on log loss
 WINDOWS = ("all", "upper half of compute", "without the smallest models", "without the 5 worst-fitted")
@@ -53,8 +57,9 @@ def specifications(
         for curve in CURVES:
             try:
                 answer = isoflop(sweep(given, params, loss, tolerance), curve, draws=50)
-            except ValueError:
-                continue  # the runs are no isoFLOP sweep under this convention
+            except NotASweepError as error:
+                logger.debug("no isoFLOP answer with %s and FLOPs %s: %s", curve, name, error)
+                continue
             size = float(answer.size.at(target))
             # Where FLOPs are not 6ND, what a parameter and token cost is read off the runs.
             per_pair = 6.0 if name == "6ND" else float(np.median(given / params / tokens))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from ..fit.errors import FitError
 from ..fit.newton import Array
 from ..laws.loss.annealed import AnnealedLoss
 
@@ -57,7 +58,7 @@ def schedule_features(step: Array, lr: Array, response: Response, peak: float, w
 
     Raises
     ------
-    ValueError
+    FitError
         When steps do not grow or a learning rate is not positive.
 
     References
@@ -67,7 +68,7 @@ def schedule_features(step: Array, lr: Array, response: Response, peak: float, w
     smaller rate responds more slowly is Luo et al., A Multi-Power Law for Loss Curve Prediction, arXiv 2503.12811.
     """
     if np.any(np.diff(step) <= 0) or np.any(lr <= 0):
-        raise ValueError("steps must grow and learning rates be positive")
+        raise FitError("steps must grow and learning rates be positive")
     rate = lr / peak
     before = step[0] - (step[0] if warmup is None else min(warmup, step[0])) / 2
     area = rate[0] * before + np.concatenate([[0.0], np.cumsum(np.diff(step) * (rate[1:] + rate[:-1]) / 2)])

@@ -25,6 +25,7 @@ from benchcast.reports.records.forecast import (
 )
 from benchcast.reports.records.quantities import Quantity
 from benchcast.stages.compute.budget import TrainingBudget
+from benchcast.stages.fit.estimate import FitStatus
 from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.forecast.grading import documents
 from benchcast.stages.forecast.pooling import UNTESTED
@@ -156,7 +157,7 @@ def describe(
         y_unit=y_unit or law.y_unit,
         estimates={k: float(v) for k, v in law.estimates_.items()},
         stderrs={k: _plain(v) for k, v in law.stderrs_.items()},
-        status=law.status_,
+        status=law.status_.value,
         notes=law.notes_,
         n=law.n_points_,
         residual_std=_plain(law.residual_std_),
@@ -242,7 +243,7 @@ def _values(chain: Chain, X: pd.DataFrame, level: float) -> Array:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         result = chain.forecast(X.to_numpy(dtype=float), level)
     values = np.column_stack([result.mean, result.low, result.high, result.stderr, result.intermediate_loss])
-    return np.where("abnormal" in (chain.first.status_, chain.second.status_), np.nan, values)
+    return np.where(FitStatus.ABNORMAL in (chain.first.status_, chain.second.status_), np.nan, values)
 
 
 def _questions(rows: pd.DataFrame) -> float:

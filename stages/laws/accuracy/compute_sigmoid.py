@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from scipy.special import expit, logit
 
@@ -45,14 +47,10 @@ class FLOPsToAccuracy(Law):
     y_unit = "accuracy"
     linear = (0,)
     limits = ("floor",)
+    constraints: ClassVar = {"floor": checks.fraction}
 
     def __init__(self, floor: float = 0.0) -> None:
         self.floor = floor
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        if not checks.is_number(self.floor) or not 0 <= self.floor < 1:
-            raise ValueError(f"{type(self).__name__}: floor must be a fraction in [0, 1); got {self.floor!r}")
 
     def _curve(self, theta: Array, x: Array) -> Array:
         floor, a, k = theta

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit
@@ -122,6 +122,7 @@ class NLLToAccuracy(Law):
     y_unit = "accuracy"
     linear = (0, 1)
     limits = ("floor", "ceiling")
+    constraints: ClassVar = {"floor": checks.limits, "ceiling": checks.limits, "huber": checks.threshold}
 
     def __init__(self, floor: Range = (0.0, 1.0), ceiling: Range = (0.0, 1.0), huber: float | None = None) -> None:
         self.floor = floor

@@ -18,10 +18,11 @@ from benchcast.stages import (
     PurePower,
     TaskLoss,
 )
+from benchcast.stages.fit.errors import FitError
 from benchcast.stages.forecast import fit_many as together
 from benchcast.stages.forecast.backtest import backtest
 from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND
-from benchcast.stages.forecast.fit_many import BLOCK, Request, fit_all
+from benchcast.stages.forecast.fit_many import BLOCK, Request, fit_many
 from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath, Question, TaskData, predict, predict_all
 from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.candidate import CandidateLaw, Step
@@ -68,7 +69,7 @@ def requests() -> list[Request]:
 def test_fits_made_together_are_those_made_alone() -> None:
     together = requests()
     alone = [replace(r, law=type(r.law)(**r.law.get_params())) for r in together]
-    assert fit_all(together) == [True] * len(together)
+    assert fit_many(together) == [None] * len(together)
     same = []
     for one, other in zip(together, alone, strict=True):
         other.law.fit(other.X, other.y, other.sample_weight, other.groups)
@@ -88,14 +89,17 @@ def test_a_data_set_that_cannot_be_fitted_costs_the_others_nothing() -> None:
     X = np.column_stack([SIZES, TOKENS])
     sets = [losses(0), -losses(1), np.full(len(SIZES), np.nan), losses(2)]
     asked = [Request(TaskLoss(huber=None), X, y) for y in sets]
-    assert fit_all(asked) == [True, False, False, True]
+    failures = fit_many(asked)
+    assert [type(one) for one in failures] == [type(None), FitError, FitError, type(None)]
+    assert "y must be positive" in str(failures[1])
+    assert "NaN" in str(failures[2])
     assert asked[3].law.predict(X) == pytest.approx(TaskLoss(huber=None).fit(X, sets[3]).predict(X), rel=1e-6)
 
 
 def test_more_data_sets_than_one_search_takes() -> None:
     X, y = BUDGETS[:, :1], losses(0)
     many = [Request(FlooredPower(), X, y * (1 + 0.001 * i)) for i in range(BLOCK // len(y) // 6 + 3)]
-    assert all(fit_all(many))
+    assert not any(fit_many(many))
     assert many[-1].law.predict(X)[0] / many[0].law.predict(X)[0] == pytest.approx(
         1 + 0.001 * (len(many) - 1), rel=1e-4
     )
@@ -125,7 +129,9 @@ def test_where_linear_algebra_gives_up_every_fit_is_made_alone(monkeypatch: pyte
     monkeypatch.setattr(together, "fit_together", gives_up)
     bad = losses(1)
     asked = [Request(FlooredPower(), BUDGETS[:, :1], y) for y in (losses(0), bad, losses(2))]
-    assert fit_all(asked) == [True, False, True]
+    failures = fit_many(asked)
+    assert [failures[0], failures[2]] == [None, None]
+    assert str(failures[1]) == "FlooredPower: did not converge"
 
 
 def by_hand(rows: pd.DataFrame, cloud: pd.DataFrame) -> dict[ForecastPath, np.ndarray]:
