@@ -89,7 +89,7 @@ class PlanConfig(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        losses = [name for name, law in PUBLISHED_LAWS.items() if law.form != "power"]
+        losses = [name for name, law in PUBLISHED_LAWS.items() if law.has_loss]
         if twice := [c for i, c in enumerate(self.flops) if c in self.flops[:i]]:
             raise ValueError(f"flops: {twice[0]:g} is there twice; keep one of them")
         if self.published not in losses:

@@ -6,30 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from benchcast.reports.records.plan import Estimate, FitReport, Growth
+from benchcast.stages.fit.intervals import central_interval
 from benchcast.stages.fit.newton import Array
-from benchcast.stages.planning.allocation import ParameterDraws, central_interval
+from benchcast.stages.laws.surface import LossSurface, ParameterDraws
+from benchcast.stages.notices import Notice
 from scipy.stats import norm
-
-FORMS = {
-    "chinchilla": "chinchilla",
-    "kaplan": "kaplan",
-    "overtraining": "overtrained",
-    "deepseek": "chinchilla",
-}  # config's name to stages'
-
 
 @dataclass(frozen=True)
 class Basis:
     """The law that a plan stands on: its values (1,) and draws (k,), and where they come from."""
 
-    form: str
+    surface: type[LossSurface]
     values: ParameterDraws
     draws: ParameterDraws
     method: str
     source: str
     interval: str
     fit: FitReport | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Notice, ...] = ()
 
 
 def estimate(value: float, draws: Array, level: float) -> Estimate:

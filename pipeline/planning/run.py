@@ -30,8 +30,9 @@ from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
 from benchcast.stages.laws.loss.deepseek import DeepSeekLoss
 from benchcast.stages.laws.loss.kaplan import KaplanLoss
 from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
+from benchcast.stages.laws.surface import ParameterDraws
+from benchcast.stages.notices import planning as notices
 from benchcast.stages.planning import allocation, published
-from benchcast.stages.planning.allocation import ParameterDraws
 from benchcast.stages.planning.specification import specifications
 
 from ..core.config import given
@@ -78,7 +79,7 @@ def _run(config: PlanConfig, base: Path, data: Path | None) -> PlanResult:
     account = Account()
     table, label = plan_runs.read(config, base, data, account)
     basis = _published(config) if table is None else _fitted(config, table)
-    sweep = None if table is None else plan_sweeps.isoflop_report(config, table, basis.form, basis.values, account)
+    sweep = None if table is None else plan_sweeps.isoflop_report(config, table, basis.surface, basis.values, account)
     answers, near, deviations = [], [], []
     for flops in config.flops:
         answers.append(_answer(basis, flops, config.level))
@@ -120,7 +121,7 @@ def _published(config: PlanConfig) -> Basis:
         law.name,
         law.source,
         what,
-        notes=(law.note,) if law.note else (),
+        notes=(notices.PUBLISHED(caveat=law.note),) if law.note else (),
     )
 
 
@@ -162,11 +163,10 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
     reach = max(config.flops) / table["flops"].max()
     notes = []
     if reach > 1:
-        largest = table["flops"].max()
-        notes = [f"the largest run has {largest:.2g} FLOPs: the plan reaches {reach:.3g} times beyond"]
+        notes = [notices.FAR_PLAN(largest=float(table["flops"].max()), reach=float(reach))]
     notes += plan_runs.diverged(table, law.predict(X))
     if law.status_ == FitStatus.ABNORMAL:
-        notes.insert(0, "the fit did not converge: these runs do not follow the law, do not plan by it")
+        notes.insert(0, notices.NOT_CONVERGED())
     return Basis(FORMS[config.law], values, draws, type(law).__name__, law.source, how, report, (*notes, *law.notes_))
 
 
@@ -178,14 +178,14 @@ def _law(config: PlanConfig) -> Law:
 
 
 def _answer(basis: Basis, flops: float, level: float) -> Answer:
-    best, drawn = (allocation.SPLITS[basis.form](p, flops) for p in (basis.values, basis.draws))
+    best, drawn = (basis.surface.optimum_at(p, flops) for p in (basis.values, basis.draws))
     return Answer(
         method=basis.method,
         kind="published" if basis.fit is None else "fitted",
         flops=flops,
-        params=estimate(float(best.size[0]), drawn.size, level),
+        params=estimate(float(best.params[0]), drawn.params, level),
         tokens=estimate(float(best.tokens[0]), drawn.tokens, level),
-        token_multiplier=estimate(float(best.tokens[0] / best.size[0]), drawn.tokens / drawn.size, level),
+        token_multiplier=estimate(float(best.tokens[0] / best.params[0]), drawn.tokens / drawn.params, level),
         loss=estimate(float(best.loss[0]), drawn.loss, level),
         interval=basis.interval,
         source=basis.source,
@@ -199,12 +199,12 @@ def _literature(config: PlanConfig, flops: float) -> list[Answer]:
     for law in published.PUBLISHED_LAWS.values():
         if config.data is None and law.name == config.published:
             continue
-        if law.form == "power":
+        if law.surface is None:
             (size, tokens), (sizes, many) = (published.power_split(p, flops) for p in (law.values(), law.draws()))
             loss = None
         else:
-            best, drawn = (allocation.SPLITS[law.form](p, flops) for p in (law.values(), law.draws()))
-            size, tokens, sizes, many = best.size, best.tokens, drawn.size, drawn.tokens
+            best, drawn = (law.surface.optimum_at(p, flops) for p in (law.values(), law.draws()))
+            size, tokens, sizes, many = best.params, best.tokens, drawn.params, drawn.tokens
             loss = estimate(float(best.loss[0]), drawn.loss, config.level)
         found.append(
             Answer(
@@ -217,7 +217,7 @@ def _literature(config: PlanConfig, flops: float) -> list[Answer]:
                 loss=loss,
                 interval="4,000 pair resamples" if law.covariance else "what the printed digits leave open",
                 source=law.source,
-                notes=(law.note,) if law.note else (),
+                notes=(notices.PUBLISHED(caveat=law.note),) if law.note else (),
             )
         )
     return found
@@ -227,7 +227,7 @@ def _near(basis: Basis, flops: float, level: float) -> list[NearOptimal]:
     found = []
     for share in SHARES:
         (low, high), (lows, highs) = (
-            allocation.near_optimal(basis.form, p, flops, share) for p in (basis.values, basis.draws)
+            allocation.near_optimal(basis.surface, p, flops, share) for p in (basis.values, basis.draws)
         )
         ends = (estimate(float(low[0]), lows, level), estimate(float(high[0]), highs, level))
         found.append(NearOptimal(flops=flops, share=share, low=ends[0], high=ends[1]))
@@ -238,9 +238,9 @@ def _deviations(basis: Basis, flops: float, level: float) -> list[Deviation]:
     factors = np.array(FACTORS)
     some = {name: np.asarray(v)[:COSTED] for name, v in basis.draws.items()}
     (extra, waste), (extras, wastes) = (
-        allocation.deviation(basis.form, p, flops, factors) for p in (basis.values, some)
+        allocation.deviation(basis.surface, p, flops, factors) for p in (basis.values, some)
     )
-    size = float(allocation.SPLITS[basis.form](basis.values, flops).size[0])
+    size = float(basis.surface.optimum_at(basis.values, flops).params[0])
     return [
         Deviation(
             flops=flops,
@@ -258,7 +258,7 @@ def _growth(basis: Basis, level: float) -> list[Growth]:
     """Exponents of the law's own optimum, from its closed form at two budgets."""
 
     def exponent(p: ParameterDraws) -> Array:
-        low, high = (allocation.SPLITS[basis.form](p, c).size for c in (1e21, 1e22))
+        low, high = (basis.surface.optimum_at(p, c).params for c in (1e21, 1e22))
         return np.asarray(np.log10(high / low))
 
     return [growth(basis.method, float(exponent(basis.values)[0]), exponent(basis.draws), level, basis.source)]
@@ -293,11 +293,11 @@ def _contours(basis: Basis, budgets: tuple[float, ...], table: pd.DataFrame | No
     """Lines of equal loss around the frontier, from the smallest run to the largest budget."""
     low = 1e18 if table is None else float(table["flops"].min())
     flops = np.geomspace(min(low, min(budgets) / 10), max(budgets) * 3, 40)
-    frontier = [allocation.SPLITS[basis.form](basis.values, float(c)) for c in flops]
-    sizes, tokens = (np.array([getattr(s, name)[0] for s in frontier]) for name in ("size", "tokens"))
+    frontier = [basis.surface.optimum_at(basis.values, float(c)) for c in flops]
+    sizes, tokens = (np.array([getattr(s, name)[0] for s in frontier]) for name in ("params", "tokens"))
     grid = np.geomspace(sizes.min() / 30, sizes.max() * 30, 160)
     losses = [float(frontier[i].loss[0]) for i in range(2, 40, 5)]
-    lines = [allocation.contour(basis.form, basis.values, loss, grid) for loss in losses]
+    lines = [basis.surface.tokens_at(basis.values, loss, grid) for loss in losses]
     runs = [] if table is None else table[["params", "tokens", "loss"]].itertuples(index=False, name=None)
     return Contours(
         losses=tuple(losses),

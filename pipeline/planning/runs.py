@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
 from benchcast.stages.fit.newton import Array
+from benchcast.stages.notices import Notice
+from benchcast.stages.notices import planning as notices
 
 from ..core.errors import Fault, FaultsError, InputError
 from . import table as plan_table
@@ -96,7 +98,7 @@ def check_spread(table: pd.DataFrame) -> None:
             )
 
 
-def diverged(table: pd.DataFrame, fitted: Array) -> list[str]:
+def diverged(table: pd.DataFrame, fitted: Array) -> list[Notice]:
     """Runs that lie so far above the fitted losses (n,) that they probably diverged, in a note."""
     miss = np.log(table["loss"].to_numpy()) - np.log(fitted)
     scatter = 1.4826 * float(np.median(np.abs(miss - np.median(miss))))
@@ -104,4 +106,4 @@ def diverged(table: pd.DataFrame, fitted: Array) -> list[str]:
     if not 0 < len(far) <= len(miss) / 4:
         return []
     rows = listed(f"row {table.index[i]} (loss {table['loss'].iloc[i]:.4g}, the law says {fitted[i]:.4g})" for i in far)
-    return [f"{len(far)} of {len(miss)} runs lie far above the law and count little: {rows}; did they diverge?"]
+    return [notices.DIVERGED(diverged=len(far), runs=len(miss), rows=rows)]

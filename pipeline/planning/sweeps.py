@@ -10,9 +10,9 @@ import pandas as pd
 from benchcast.reports.records.account import Account
 from benchcast.reports.records.plan import Answer, BudgetCurve, Growth, Hyper, HyperGroup, IsoFLOPReport
 from benchcast.stages.fit.errors import FitError
-from benchcast.stages.planning import allocation, isoflop_bias
+from benchcast.stages.laws.surface import LossSurface, ParameterDraws
+from benchcast.stages.planning import isoflop_bias
 from benchcast.stages.planning import hyperparams as hyper
-from benchcast.stages.planning.allocation import ParameterDraws
 from benchcast.stages.planning.envelope import envelope
 from benchcast.stages.planning.isoflop import CURVES, IsoFLOP, isoflop, sweep
 
@@ -34,7 +34,7 @@ class Sweep:
 
 
 def isoflop_report(
-    config: PlanConfig, table: pd.DataFrame, form: str, values: ParameterDraws, account: Account
+    config: PlanConfig, table: pd.DataFrame, surface: type[LossSurface], values: ParameterDraws, account: Account
 ) -> Sweep | None:
     """The isoFLOP analysis where the table is a sweep of finished runs, else None; the account says why not."""
     if "run" in table and table["run"].duplicated().any():
@@ -60,8 +60,8 @@ def isoflop_report(
     bias = isoflop_bias.bias(
         budgets,
         settings.curve,
-        lambda size, tokens: allocation.LOSSES[form](values, size, tokens),
-        lambda flops: float(allocation.SPLITS[form](values, flops, per_pair).size[0]),
+        lambda params, tokens: surface.loss_at(values, params, tokens),
+        lambda flops: float(surface.optimum_at(values, flops, per_pair).params[0]),
         config.flops[0],
         per_pair,
     )
@@ -80,19 +80,19 @@ def isoflop_report(
         curve=settings.curve,
         noise=found.noise,
         budgets=rows,
-        exponent=estimate(found.size.slope, found.size.slopes, level),
-        prefactor=float(np.exp(found.size.intercept)),
+        exponent=estimate(found.optimal_params.slope, found.optimal_params.slopes, level),
+        prefactor=float(np.exp(found.optimal_params.intercept)),
         flatness={f"{s:g}": estimate(g[0], np.array(g[1:]), 1.0 - 1e-9) for s, g in found.growth.items()},
-        findings=tuple(f.says for f in isoflop_bias.diagnose(found)),
+        findings=isoflop_bias.diagnose(found),
         bias=bias if np.isfinite(bias) else None,
-        other_curves={k: estimate(o.size.slope, o.size.slopes, level) for k, o in others.items()},
+        other_curves={k: estimate(o.optimal_params.slope, o.optimal_params.slopes, level) for k, o in others.items()},
     )
     return Sweep(found, report, per_pair)
 
 
 def isoflop_answer(made: Sweep, flops: float, level: float) -> Answer:
     """N* and D* of the power law through the minima."""
-    size, sizes = float(made.found.size.at(flops)), made.found.size.draws_at(flops)
+    size, sizes = float(made.found.optimal_params.at(flops)), made.found.optimal_params.draws_at(flops)
     pairs = flops / made.per_pair
     return Answer(
         method=f"isoFLOP ({made.report.curve})",
@@ -137,12 +137,12 @@ def hyperparams(
         fitted = _fit_hyper(made, config)
         groups = [_group(s, table) for s in made]
     for flops in config.flops:
-        best, drawn = (allocation.SPLITS[basis.form](p, flops) for p in (basis.values, basis.draws))
-        n, d = best.size, best.tokens
+        best, drawn = (basis.surface.optimum_at(p, flops) for p in (basis.values, basis.draws))
+        n, d = best.params, best.tokens
         if fitted is not None:
             law, laws, lost = fitted
-            k = min(len(laws), len(drawn.size))
-            many = [other.at(drawn.size[i], drawn.tokens[i]) for i, other in enumerate(laws[:k])]
+            k = min(len(laws), len(drawn.params))
+            many = [other.at(drawn.params[i], drawn.tokens[i]) for i, other in enumerate(laws[:k])]
             lr, batch = law.at(n, d)
             found.append(
                 Hyper(
@@ -158,7 +158,7 @@ def hyperparams(
             )
         for law_ in hyper.PUBLISHED_RULES.values():
             lr, batch = law_.at(n, d, np.array(flops))
-            lrs, batches = law_.at(drawn.size, drawn.tokens, np.array(flops), len(drawn.size), config.seed)
+            lrs, batches = law_.at(drawn.params, drawn.tokens, np.array(flops), len(drawn.params), config.seed)
             found.append(
                 Hyper(
                     method=law_.name,

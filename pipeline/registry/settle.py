@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from benchcast.reports.records.forecast import Forecast
 from benchcast.reports.records.settlement import SettledForecast, Settlement
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.forecast.scoring_rules import crps_logit_normal, interval_score, log_score_logit_normal, logit
+from benchcast.stages.notices import Code, Notice
+from benchcast.stages.notices import registry as notices
 from scipy.stats import norm
 
 from ..core.errors import InputError
@@ -94,8 +96,9 @@ def settle(
     """
     truth = truths(table)
     _check(alias, records, truth)
-    found, waiting, notes, seen = [], 0, [], set()
-    peeked: dict[str, list[str]] = {}
+    found, waiting, seen = [], 0, set()
+    notes: list[Notice] = []
+    peeked: dict[tuple[Code, str], list[str]] = {}
     for record in records:
         families = {(f.target, f.family) for f in record.forecasts}
         for forecast in record.forecasts:
@@ -112,12 +115,9 @@ def settle(
                 found.append(_settled(record, forecast, actual, before.role if before else None))
                 wanted = last or _smoothed(record, forecast)
                 if (has := _checkpoints(truth, run, forecast, metric)) < wanted:
-                    notes.append(
-                        f"{run} has {has} of the last {wanted} checkpoints that a score is the mean of: it is "
-                        "the mean of those, and noisier"
-                    )
+                    notes.append(notices.FEWER_CHECKPOINTS(run=run, has=has, wanted=wanted))
                 continue
-            notes += [actual] if actual else []
+            notes += [actual] if isinstance(actual, Notice) else []
             waiting += 1
     if not found:
         runs = ", ".join(map(str, truth.runs.index[:6]))
@@ -127,24 +127,21 @@ def settle(
             if records
             else "the register is empty: benchcast register puts forecasts in"
         )
-    notes += [f"{why} ({len(tasks)}: {listed(dict.fromkeys(tasks))})" for why, tasks in peeked.items()]
+    notes += [
+        code(who=who, count=len(tasks), tasks=listed(dict.fromkeys(tasks))) for (code, who), tasks in peeked.items()
+    ]
     silent = {record.hash[:12] for record in records if record.seen is None}
     if unsaid := sum(s.record in silent and not s.known for s in found):
-        notes.append(
-            f"{unsaid} forecasts were registered by an earlier version, which did not record the table they "
-            "were fitted on: whether their scores were known then cannot be checked"
-        )
+        notes.append(notices.UNKNOWN_TABLE(forecasts=unsaid))
     if all(s.known for s in found) and not all(s.fitted for s in found):
-        notes.append("every score was in the data when it was registered: this repeats the report, it proves nothing")
+        notes.append(notices.PROVES_NOTHING())
     return Settlement(settled=tuple(found), open=waiting, notes=tuple(dict.fromkeys(notes)), **_summary(found))
 
 
-def _was_known(name: str, role: str, run: str) -> str:
-    """Why a score is no test of its forecast."""
+def _was_known(name: str, role: str, run: str) -> tuple[Code, str]:
+    """Why a score is no test of its forecast, and whose it is."""
     same = run if name == run else f"{run} has the parameters and tokens, or the scores, of {name}, which"
-    if role == "fit":
-        return f"{same} was in the table the forecast was fitted on: no forecast, not counted"
-    return f"{same} was in the data when the forecast was registered: its score was known"
+    return (notices.FITTED_SCORE if role == "fit" else notices.KNOWN_SCORE), same
 
 
 def _check(alias: Mapping[str, str], records: Sequence[Record], truth: Truth) -> None:
@@ -159,7 +156,7 @@ def _check(alias: Mapping[str, str], records: Sequence[Record], truth: Truth) ->
             raise InputError(f"--as {target}={run}: no run of the table is named {run!r}")
 
 
-def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Truth) -> str | None:
+def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Truth) -> Notice | Literal[""] | None:
     """Why a run is not what was forecast: in words, empty where it is not there at all, None where it is."""
     if run not in truth.runs.index:
         return ""
@@ -170,18 +167,18 @@ def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Trut
     for name in pairs:
         share = float(row[name]) / float(getattr(f, name))
         if abs(share - 1) > SAME_PLAN:
-            return f"{run} has {share:.2g} times the {name} of {f.target!r} as forecast: it does not settle it"
+            return notices.OTHER_PLAN(run=run, share=share, quantity=name, target=f.target)
     return None
 
 
-def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | str | None:
+def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | Notice | None:
     """The truth of a task; of an average, from its members. None: not measured; words: measured otherwise."""
     parts = f.members or {f.task: 1.0}
     wanted = (f.metric or metric) if metric == "auto" else metric
     metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
     found = [_score(truth, run, f.asked.get(task), task, metrics, last or f.last) for task in parts]
     for task, value in zip(parts, found, strict=True):
-        if isinstance(value, str):
+        if isinstance(value, Notice):
             return value
         if value is not None and (otherwise := _measured_otherwise(truth, run, f, task, metrics)):
             return otherwise
@@ -205,27 +202,21 @@ def _checkpoints(truth: Truth, run: str, f: Forecast, metric: str) -> int:
     return min(counts, default=0)
 
 
-def _measured_otherwise(truth: Truth, run: str, f: Forecast, task: str, metrics: Sequence[str]) -> str:
+def _measured_otherwise(truth: Truth, run: str, f: Forecast, task: str, metrics: Sequence[str]) -> Notice | None:
     """Why a score is not of the documents that were forecast: only some of them, or another version of the task."""
     keys = [(run, name, each) for name in (f.asked.get(task), task) for each in metrics if name is not None]
     documents, version = next((truth.asked[key] for key in keys if key in truth.asked), (float("nan"), ""))
     whole, wanted = f.documents.get(task), f.versions.get(task, "")
     if whole is not None and documents < WHOLE * whole:
-        return (
-            f"{run}: {task} was measured on {documents:g} documents, and forecast of {whole:g}: a part of them "
-            "does not settle it"
-        )
+        return notices.PART_OF_DOCUMENTS(run, task=task, documents=documents, whole=whole)
     if wanted and version and version not in wanted.split(", "):
-        return (
-            f"{run}: {task} is version {version} in the table, and was forecast as version {wanted}: another "
-            "version does not settle it"
-        )
-    return ""
+        return notices.OTHER_VERSION(run, task=task, version=version, wanted=wanted)
+    return None
 
 
 def _score(
     truth: Truth, run: str, full: str | None, task: str, metrics: Sequence[str], last: int
-) -> float | str | None:
+) -> float | Notice | None:
     """The score of the task as it was asked (``full``), or of its label where that is not known on both sides."""
     for each in metrics:
         if full is not None and (run, full, each) in truth.scores:
@@ -245,7 +236,7 @@ def _score(
         return float(np.mean(truth.scores[key][-last:]))
     if otherwise:
         has = ", ".join(dict.fromkeys(otherwise))
-        return f"{run}: {full} was forecast, the table has {has}: another question does not settle it"
+        return notices.OTHER_QUESTION(run, task=str(full), has=has)
     return None
 
 

@@ -134,7 +134,7 @@ class IsoFLOPReport(Frozen):
     exponent: Estimate
     prefactor: Number
     flatness: dict[str, Estimate] = Field(description="share: exponent of the near-optimal range's width in C")
-    findings: tuple[str, ...]
+    findings: tuple[Notice, ...]
     bias: float | None = Field(description="relative error in N* at the first budget on noise-free fitted losses")
     other_curves: dict[str, Estimate] = Field(description="the exponent by the other curves")
 

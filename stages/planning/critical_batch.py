@@ -17,6 +17,8 @@ from scipy.optimize import nnls
 from ..fit.errors import NotASweepError
 from ..fit.newton import Array
 from ..laws.loss.steps import StepsLoss
+from ..notices import Notice
+from ..notices import planning as notices
 from .allocation import central_interval
 
 CONTOURS = 6  # losses per model size at which batches are compared
@@ -37,7 +39,7 @@ class CriticalBatchFit:
     inverse_alpha_b: float
     draws: Array
     law: StepsLoss
-    notes: tuple[str, ...]
+    notes: tuple[Notice, ...]
 
     def critical_batch(self, loss: Array | float) -> Array:
         """B_crit at a loss, tokens (equation 5.3)."""
@@ -161,33 +163,27 @@ def _resampled_lines(usable: pd.DataFrame, draws: int, seed: int) -> Array:
     return np.array(found)
 
 
-def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array, level: float) -> tuple[str, ...]:
+def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array, level: float) -> tuple[Notice, ...]:
     """What the batch-size part leaves open, in sentences."""
     notes = []
     if lost := len(contours) - len(usable):
-        notes.append(
-            f"{lost} of {len(contours)} contours have no positive S_min and E_min: their B_crit is not identified"
-        )
+        notes.append(notices.NO_CONTOUR(lost=lost, contours=len(contours)))
     if (bad := int((contours["misfit"] > REFUTED).sum())) > 0:
         worst = contours["worst"].iloc[int(contours["worst"].abs().to_numpy().argmax())]
         notes.append(
-            f"the hyperbola S = S_min + E_min / B misses by more than {100 * REFUTED:.0f} % on {bad} of "
-            f"{len(contours)} "
-            f"contours (at the smallest batch by up to {100 * worst:+.0f} %): it is not the law of these runs there"
+            notices.NO_HYPERBOLA(limit=100 * REFUTED, missed=bad, contours=len(contours), worst=100 * float(worst))
         )
     low, high = central_interval(-slopes, level)
     if not low > 0:
-        notes.append(
-            f"1/alpha_B is not identified: its {100 * level:.3g} % interval {low:.1f} to {high:.1f} contains zero"
-        )
+        notes.append(notices.NO_EXPONENT(level=100 * level, low=low, high=high))
     return tuple(notes)
 
 
-def _law_notes(law: StepsLoss) -> tuple[str, ...]:
+def _law_notes(law: StepsLoss) -> tuple[Notice, ...]:
     """Which exponents of L(N, S_min) the data leave open."""
     notes = []
     for name in ("alpha_N", "alpha_S"):
         value, error = law.estimates_[name], law.stderrs_[name]
         if not np.isfinite(error) or error > 0.5 * value:
-            notes.append(f"{name} = {value:.3g} is not identified: its standard error is {error:.2g}")
-    return (*notes, *(f"L(N, S_min): {n}" for n in law.notes_))
+            notes.append(notices.NOT_IDENTIFIED(name=name, value=value, error=error))
+    return (*notes, *(note.about("L(N, S_min)") for note in law.notes_))

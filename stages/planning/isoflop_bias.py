@@ -8,12 +8,13 @@ on noise-free losses of a fitted L(N, D) at the same points.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
 
 from ..fit.newton import Array
+from ..notices import Notice
+from ..notices import planning as notices
 from .isoflop import CurveKind, IsoFLOP, SweepBudget, isoflop
 
 OFF_CENTRE = 0.35  # of the half width: beyond it a third of the sweep lies on one side only
@@ -22,16 +23,7 @@ WIDE = 8.0  # largest model over the optimum: beyond it a parabola sees the flan
 SHIFT = 0.05  # relative shift of N* between parabola and cubic that counts as asymmetry
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that the sweep does wrong: its name, how large it is, and what it means in a sentence."""
-
-    name: str
-    size: float
-    says: str
-
-
-def diagnose(found: IsoFLOP) -> tuple[Finding, ...]:
+def diagnose(found: IsoFLOP) -> tuple[Notice, ...]:
     """Everything about the sweep that biases its minima; empty for a centred sweep of a symmetric curve."""
     log_c = np.log([b.flops for b in found.budgets])
     place = np.log(found.minima)
@@ -39,43 +31,20 @@ def diagnose(found: IsoFLOP) -> tuple[Finding, ...]:
     findings = []
     outside = int(np.sum(~found.inside))
     if outside:
-        findings.append(Finding("outside", outside, f"{outside} of {len(place)} minima lie outside their sweep"))
+        findings.append(notices.OUTSIDE_SWEEP(outside=outside, budgets=len(place)))
     if abs(np.mean(off)) > OFF_CENTRE:
         side = "above" if np.mean(off) > 0 else "below"
-        findings.append(
-            Finding(
-                "off-centre",
-                float(np.mean(off)),
-                f"the minima lie {100 * abs(np.mean(off)):.0f} % of the half width {side} the middle of their sweep",
-            )
-        )
+        findings.append(notices.OFF_CENTRE(percent=100 * float(abs(np.mean(off))), side=side))
     slope, error = _slope(log_c, off)
     change = slope * float(np.ptp(log_c))
     if abs(change) > DRIFT and abs(slope) > error:
-        findings.append(
-            Finding(
-                "drift",
-                change,
-                f"from the smallest to the largest budget the minimum wanders by {100 * abs(change):.0f} % of the "
-                "half width within its sweep: the exponent is biased",
-            )
-        )
+        findings.append(notices.WANDERING(percent=100 * abs(change)))
     width = float(np.exp(np.median([b.half_width for b in found.budgets])))
     if found.curve == "parabola" and width > WIDE:
-        findings.append(
-            Finding(
-                "wide",
-                width,
-                f"the sweeps reach a factor {width:.0f} either way: a parabola fits their flanks, not the minimum",
-            )
-        )
+        findings.append(notices.WIDE_SWEEP(factor=width))
     shift = asymmetry(found.budgets)
     if abs(shift) > SHIFT:
-        findings.append(
-            Finding(
-                "asymmetry", shift, f"the curves are asymmetric: a cubic term moves the minima by {100 * shift:+.0f} %"
-            )
-        )
+        findings.append(notices.ASYMMETRIC(percent=100 * shift))
     return tuple(findings)
 
 
@@ -125,4 +94,4 @@ def bias(
         for b in budgets
     )
     found = isoflop(clean, curve, draws=20, noise=1e-6)
-    return float(found.size.at(flops) / optimum(flops) - 1)
+    return float(found.optimal_params.at(flops) / optimum(flops) - 1)

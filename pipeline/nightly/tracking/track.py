@@ -151,5 +151,5 @@ def asked_otherwise(
         if plain not in now:
             yield condition(nightly.BENCHMARK, f"{target}, {task}")
         elif not set(asked) <= set(then[plain]):
-            versions = {"then": ", ".join(then[plain]), "now": ", ".join(asked)}
-            yield condition(nightly.BENCHMARK, f"{target}, {task}", **versions)
+            versions, newest = ", ".join(then[plain]), ", ".join(asked)
+            yield condition(nightly.BENCHMARK, f"{target}, {task}", then=versions, now=newest)

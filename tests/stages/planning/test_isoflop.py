@@ -7,8 +7,11 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
+from benchcast.stages.notices import Code
+from benchcast.stages.notices import planning as notices
 from benchcast.stages.planning import allocation
-from benchcast.stages.planning.allocation import central_interval
+from benchcast.stages.fit.intervals import central_interval
 from benchcast.stages.planning.envelope import envelope
 from benchcast.stages.planning.isoflop import SweepBudget, group_budgets, isoflop, sweep
 from benchcast.stages.planning.isoflop_bias import bias, diagnose
@@ -24,9 +27,9 @@ def _sweep(p: dict[str, np.ndarray], reach: float = 4.0, off: float = 1.0, drift
     """Noise-free losses on grids ``reach`` either way, ``off`` times (growing by ``drift``) from the optimum."""
     budgets = []
     for i, c in enumerate(FLOPS):
-        centre = np.log(allocation.chinchilla_split(p, float(c)).size[0]) + np.log(off) + np.log(drift) * i / 8
+        centre = np.log(ChinchillaLoss.optimum_at(p, float(c)).params[0]) + np.log(off) + np.log(drift) * i / 8
         x = centre + np.linspace(-np.log(reach), np.log(reach), points)
-        budgets.append(SweepBudget(float(c), x, np.log(allocation.chinchilla_loss(p, np.exp(x), c / 6 / np.exp(x)))))
+        budgets.append(SweepBudget(float(c), x, np.log(ChinchillaLoss.loss_at(p, np.exp(x), c / 6 / np.exp(x)))))
     return tuple(budgets)
 
 
@@ -52,21 +55,21 @@ def test_the_published_exponents(porian: tuple[SweepBudget, ...]) -> None:
     began = time.process_time()
     akima = isoflop(porian, "akima", draws=1000)
     assert time.process_time() - began < 1.0
-    assert akima.size.slope == pytest.approx(0.496, abs=0.003)
-    low, high = central_interval(akima.size.slopes)
+    assert akima.optimal_params.slope == pytest.approx(0.496, abs=0.003)
+    low, high = central_interval(akima.optimal_params.slopes)
     assert low < 0.496 < high
     assert high - low < 0.05
-    assert isoflop(porian, "parabola", draws=1000).size.slope == pytest.approx(0.515, abs=0.003)
+    assert isoflop(porian, "parabola", draws=1000).optimal_params.slope == pytest.approx(0.515, abs=0.003)
     assert akima.inside.all()
-    np.testing.assert_allclose(akima.size.at(1e21) * akima.tokens.at(1e21) * 6, 1e21, rtol=1e-9)
+    np.testing.assert_allclose(akima.optimal_params.at(1e21) * akima.optimal_tokens.at(1e21) * 6, 1e21, rtol=1e-9)
 
 
 @pytest.mark.parametrize("curve", ["akima", "parabola", "cubic"])
 def test_a_known_symmetric_surface_is_recovered(curve: str) -> None:
     found = isoflop(_sweep(SYMMETRIC), curve, noise=1e-5)
-    truth = [allocation.chinchilla_split(SYMMETRIC, float(c)).size[0] for c in FLOPS]
+    truth = [ChinchillaLoss.optimum_at(SYMMETRIC, float(c)).params[0] for c in FLOPS]
     np.testing.assert_allclose(found.minima, truth, rtol=2e-3)
-    assert found.size.slope == pytest.approx(0.5, abs=1e-3)
+    assert found.optimal_params.slope == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("curve", ["akima", "parabola"])
@@ -77,7 +80,7 @@ def test_intervals_of_the_exponent_cover(curve: str) -> None:
     held = 0
     for i in range(100):
         noisy = tuple(SweepBudget(b.flops, b.log_n, b.log_loss + rng.normal(0, 2e-3, len(b.log_n))) for b in clean)
-        low, high = central_interval(isoflop(noisy, curve, draws=200, seed=i).size.slopes)
+        low, high = central_interval(isoflop(noisy, curve, draws=200, seed=i).optimal_params.slopes)
         held += low <= 0.5 <= high
     assert 80 <= held <= 99
 
@@ -90,42 +93,42 @@ def test_the_diagnosis_is_silent_on_a_centred_symmetric_sweep() -> None:
 @pytest.mark.parametrize(
     ("changes", "curve", "names"),
     [
-        ({"drift": 3.0}, "akima", {"drift"}),
-        ({"off": 2.5}, "parabola", {"off-centre"}),
-        ({"reach": 16.0}, "parabola", {"wide"}),
-        ({"off": 8.0}, "akima", {"outside"}),
+        ({"drift": 3.0}, "akima", {notices.WANDERING}),
+        ({"off": 2.5}, "parabola", {notices.OFF_CENTRE}),
+        ({"reach": 16.0}, "parabola", {notices.WIDE_SWEEP}),
+        ({"off": 8.0}, "akima", {notices.OUTSIDE_SWEEP}),
     ],
 )
-def test_the_diagnosis_names_what_is_wrong(changes: dict[str, float], curve: str, names: set[str]) -> None:
-    found = {f.name for f in diagnose(isoflop(_sweep(SYMMETRIC, **changes), curve, noise=1e-4))}
+def test_the_diagnosis_names_what_is_wrong(changes: dict[str, float], curve: str, names: set[Code]) -> None:
+    found = {f.definition for f in diagnose(isoflop(_sweep(SYMMETRIC, **changes), curve, noise=1e-4))}
     assert names <= found, found
 
 
 def test_asymmetric_curves_are_named() -> None:
     steep = {**SYMMETRIC, "beta": np.array([1.0]), "B": np.array([3e8])}
-    assert "asymmetry" in {f.name for f in diagnose(isoflop(_sweep(steep), "akima", noise=1e-4))}
+    assert notices.ASYMMETRIC in {f.definition for f in diagnose(isoflop(_sweep(steep), "akima", noise=1e-4))}
 
 
 def test_the_parabolas_bias_on_chinchillas_printed_surface() -> None:
     """D* at 1e24 from 1e17 to 1e21: -1.3 % on centred grids of x4, -5.1 % on x16; N* errs the other way."""
     p = PUBLISHED_LAWS["chinchilla"].values()
-    truth = allocation.chinchilla_split(p, 1e24)
+    truth = ChinchillaLoss.optimum_at(p, 1e24)
     for reach, expected in ((4.0, -0.013), (16.0, -0.051)):
         found = isoflop(_sweep(p, reach, points=9), "parabola", noise=1e-6)
-        assert found.tokens.at(1e24) / truth.tokens[0] - 1 == pytest.approx(expected, abs=0.006)
+        assert found.optimal_tokens.at(1e24) / truth.tokens[0] - 1 == pytest.approx(expected, abs=0.006)
         error = bias(
             _sweep(p, reach),
             "parabola",
-            lambda n, d: allocation.chinchilla_loss(p, n, d),
-            lambda c: float(allocation.chinchilla_split(p, c).size[0]),
+            lambda n, d: ChinchillaLoss.loss_at(p, n, d),
+            lambda c: float(ChinchillaLoss.optimum_at(p, c).params[0]),
             1e24,
         )
-        assert (1 + error) * float(found.tokens.at(1e24) / truth.tokens[0]) == pytest.approx(1, abs=1e-3)
+        assert (1 + error) * float(found.optimal_tokens.at(1e24) / truth.tokens[0]) == pytest.approx(1, abs=1e-3)
 
 
 def test_the_near_optimal_range_is_that_of_the_law() -> None:
     found = isoflop(_sweep(SYMMETRIC, 16.0, points=17), "akima", noise=1e-6)
-    low, high = allocation.near_optimal("chinchilla", SYMMETRIC, float(FLOPS[4]), 0.005)
+    low, high = allocation.near_optimal(ChinchillaLoss, SYMMETRIC, float(FLOPS[4]), 0.005)
     np.testing.assert_allclose(found.flat[0.005][4], [low[0], high[0]], rtol=0.05)
     assert found.growth[0.005][0] > 0  # curves flatten with compute
 
@@ -143,9 +146,7 @@ def test_the_envelope_finds_the_exponent_of_its_curves() -> None:
     rows = []
     for n in np.geomspace(1e7, 3e9, 14):
         for d in n * np.geomspace(1, 400, 40):
-            rows.append(
-                (f"{n:.3g}", n, 6 * n * d, float(allocation.chinchilla_loss(p, np.array([n]), np.array([d]))[0]))
-            )
+            rows.append((f"{n:.3g}", n, 6 * n * d, float(ChinchillaLoss.loss_at(p, np.array([n]), np.array([d]))[0])))
     run, params, flops, loss = (np.array(c) for c in zip(*rows, strict=True))
     found = envelope(run, params, flops.astype(float), loss.astype(float))
     assert found.exponent == pytest.approx(0.5, abs=0.06)
