@@ -18,7 +18,9 @@ import yaml
 from benchcast.data.ingest import demo
 from worlds import tiny_models
 from worlds.architectures import LLAMA_2_7B
+from worlds.commands import host
 from worlds.doc_blocks import Block, blocks
+from worlds.hosts import client
 from worlds.ladders import ROOT, make_ladder
 from worlds.lm_eval_results import write_results
 from worlds.training_logs import PANEL, state
@@ -34,10 +36,10 @@ def environment(folder: Path) -> dict[str, str]:
     place = folder.parent / "bin"
     place.mkdir(exist_ok=True)
     script = place / "benchcast"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W ignore -m benchcast "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "{client.__file__}" "{host(scoring=True)}" "$@"\n')
     script.chmod(0o755)
     path = os.pathsep.join([str(place), str(Path(sys.executable).parent), os.environ["PATH"]])
-    return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def follow(page: Path, folder: Path) -> list[Block]:
