@@ -11,6 +11,7 @@ from requests.exceptions import RequestException
 
 from ..core.errors import BenchcastError
 
+
 def registry(source: str) -> dict[str, str]:
     """Pinned hashes of a source's files, from the ``files.sha256`` beside its reader: ``{path: sha256}``."""
     lines = (files(f"benchcast.data.sources.{source}") / "files.sha256").read_text().splitlines()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from .. import sources
+from ..sources.lm_eval.accuracies import ACCURACIES
 from ..sources.lm_eval.files import shown
-from ..sources.lm_eval.reader import ACCURACIES
 from .text import comment, number, relative, scalar
 
 FEWEST_TO_TEST = 9

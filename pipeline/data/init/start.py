@@ -20,12 +20,13 @@ from ...core import reading
 from ...core.config import Config, DataSettings, ScoreConfig
 from ...core.errors import BenchcastError, Fault, FaultsError, InputError
 from .. import schema, sources
+from ..places.ladder import LADDER
+from ..places.models import ModelPlaces, read_model_places
 from ..source import ResultsSource
 from ..sources.lm_eval import files as lm_eval_files
 from ..sources.lm_eval import foreign
 from ..sources.lm_eval import models as lm_eval_models
 from ..sources.lm_eval.models import Named
-from ..places.models import LADDER, Place, places_of
 from . import config as init_config
 from . import folders as init_folders
 from . import ladder as init_ladder
@@ -211,7 +212,7 @@ def _advise(results: _Results, made: Ladder, ladder: Path) -> None:
 def _listed(results: _Results, ladder: Path) -> Held:
     """With the ``ladder.yaml`` that is there, which stays as it is: what it lacks is said."""
     faults: list[Fault] = []
-    places = places_of(results.folder, faults)
+    places = read_model_places(results.folder, faults)
     if faults and not places:
         raise FaultsError(faults)  # the file itself cannot be read
     _compare(results, places, ladder)
@@ -234,7 +235,7 @@ def _listed(results: _Results, ladder: Path) -> Held:
     return _held(results, ({} if faults else given) | missing, waiting)
 
 
-def _compare(results: _Results, places: Mapping[str, Place | None], ladder: Path) -> None:
+def _compare(results: _Results, places: ModelPlaces, ladder: Path) -> None:
     """Parameters that ``ladder.yaml`` gives, against those that the results state."""
     for one in results.named:
         place = next((places[name] for name in (*one.explicit, *one.plain) if name in places), None)

@@ -1,21 +1,19 @@
-"""``ladder.yaml``: where the models of a results folder stand on the ladder, by the names the results give them."""
+"""Where the models of a results folder stand on the ladder, by the names that the results give them."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ...core import reading
 from ...core.config import Positive, Strict
 from ...core.errors import Fault
+from .ladder import LadderPlaces, PlaceKind, in_folder, places_from
 
-LADDER = "ladder.yaml"
 
-
-class Place(Strict):
+class ModelPlace(Strict):
     """Where a model stands on the ladder; ``flops`` are 6·params·tokens unless given."""
 
     run: str | None = None
@@ -34,55 +32,21 @@ class Place(Strict):
         return about | {"tokens": self.tokens, "flops": flops, "flops_convention": convention}
 
 
-def places_of(folder: Path, faults: list[Fault]) -> dict[str, Place | None]:
+ModelPlaces = LadderPlaces[ModelPlace | None]  # None: listed with faults, or left out on purpose
+MODELS = PlaceKind(
+    place=ModelPlace,
+    content="must map model names to {run, family, step, params, tokens, flops}",
+    entry="{value} is no place",
+    example="write {run, family, step, params, tokens, flops}",
+    leaves_out=True,
+)
+
+
+def read_model_places(folder: Path, faults: list[Fault]) -> ModelPlaces:
     """The places that ``ladder.yaml`` in a folder gives, by model name; None for one that is listed with faults."""
-    path = folder / LADDER
-    if not os.path.lexists(path):
-        return {}
-    try:
-        content = reading.yaml_of(reading.text(path)) or {}
-    except reading.Unreadable as error:
-        faults.append(Fault(str(path), f"cannot be read: {error}"))
-        return {}
-    return validated(path, content, faults)
+    return in_folder(folder, MODELS, faults)
 
 
-def validated(path: Path, content: Any, faults: list[Fault]) -> dict[str, Place | None]:
-    """Places by model name; None for one that is listed with faults, or as null: then it is left out."""
-    places: dict[str, Place | None] = {}
-    if not isinstance(content, dict):
-        faults.append(Fault(str(path), "must map model names to {run, family, step, params, tokens, flops}"))
-        return places
-    for key, given in content.items():
-        name = str(key)
-        if name in places:
-            faults.append(Fault(f"{path}: {name}", "is there twice (as text and as a number)", "keep one of them"))
-        if given is None:  # listed, and left out on purpose
-            places[name] = None
-            continue
-        try:
-            places[name] = Place.model_validate(given)
-        except ValidationError as error:
-            places[name] = None
-            faults += (_fault(path, name, fault) for fault in error.errors())
-    return places
-
-
-def _fault(path: Path, name: str, fault: Any) -> Fault:
-    where = f"{path}: " + ".".join(map(str, (name, *(part for part in fault["loc"] if "(" not in str(part)))))
-    if fault["type"] == "missing":
-        return Fault(where, "is missing")
-    if fault["type"] == "extra_forbidden":
-        return Fault(where, "is no known key", f"keys are {', '.join(Place.model_fields)}")
-    if fault["type"] == "model_type":
-        return Fault(
-            where, f"{_scalar(fault['input'])} is no place", "write {run, family, step, params, tokens, flops}"
-        )
-    return Fault(where, f"{_scalar(fault['input'])}: {str(fault['msg']).removeprefix('Value error, ')}")
-
-
-def _scalar(value: Any) -> str:
-    """A value as it was written; of a list or mapping, which may be endless by its aliases, only that it is one."""
-    if isinstance(value, dict | list | tuple):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return repr(value)[:100]
+def model_places(path: Path, content: Mapping[str, Any], faults: list[Fault]) -> ModelPlaces:
+    """The places that ``content`` would give as the content of the file at ``path``."""
+    return places_from(path, list(content.values()), MODELS, faults, list(map(str, content)))

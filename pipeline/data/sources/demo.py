@@ -23,7 +23,7 @@ class DemoSource:
     rank: int = 0
     tools: tuple[str, ...] = ()
 
-    def read(self, path: Path | None, account: Account) -> Data:  # noqa: ARG002
+    def read(self, path: Path | None, account: Account) -> Data:
         """The table and what is known about it."""
         import json
         from importlib.resources import as_file, files

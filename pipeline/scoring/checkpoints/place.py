@@ -14,7 +14,6 @@ Two of them that say different numbers of one thing contradict each other (see `
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -24,16 +23,17 @@ from typing import Any
 import pandas as pd
 from benchcast.stages.compute.architecture import Architecture
 
-from ...core import reading
 from ...core.config import PlaceSettings
 from ...core.errors import Fault, FaultsError
 from ...data import schema
+from ...data.places.checkpoints import CheckpointPlace, CheckpointPlaces, read_checkpoint_places
+from ...data.places.ladder import LadderPlaces
 from . import agreement
 from .agreement import Statements
 from .files import CheckpointError, Files, read_beside
 
 ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
-EXTRA = ("tokens_per_step", "seq_len")  # may be given wherever the columns may
+EXTRA = tuple(name for name in CheckpointPlace.model_fields if name not in ABOUT)  # given wherever the columns may be
 NUMBERS = ("step", "params", "tokens", "flops", *EXTRA)
 Columns = dict[str, Any]
 
@@ -48,9 +48,9 @@ class Places:
     def __init__(self, defaults: PlaceSettings, pattern: str | None, ladder: Path | None) -> None:
         self._defaults = {k: v for k, v in defaults.model_dump().items() if v is not None}
         self._pattern = None if pattern is None else _regex(pattern)
-        self._ladder = {} if ladder is None else _read_ladder(ladder)
+        self._ladder: CheckpointPlaces = LadderPlaces() if ladder is None else read_checkpoint_places(ladder)
 
-    def of(self, source: str, files: Files) -> tuple[Columns, list[str]]:
+    def place_of(self, source: str, files: Files) -> tuple[Columns, list[str]]:
         """The ladder table's columns of a checkpoint named ``source``, and remarks on what does not quite agree.
 
         Raises
@@ -61,37 +61,36 @@ class Places:
         NotTrainedError
             When it has seen no tokens.
         """
-        told: Statements = [
+        statements: Statements = [
             ("benchcast.json", _own(files)),
             ("ladder.yaml", self._listed(source)),
             ("the folder's name", self._named(source)),
             ("trainer_state.json", _trainer(files)),
             ("score.place", self._defaults),
         ]
-        told = [(who, _numbers(given)) for who, given in told]
-        found: Columns = {}
-        for _, given in told:
-            found = {**given, **found}
-        if found.get("step") == 0 or found.get("tokens") == 0:
+        statements = [(who, _numbers(given)) for who, given in statements]
+        columns: Columns = {}
+        for _, given in statements:
+            columns = {**given, **columns}
+        if columns.get("step") == 0 or columns.get("tokens") == 0:
             raise NotTrainedError("has seen no tokens")
-        if problem := agreement.contradiction(told):
+        if problem := agreement.contradiction(statements):
             raise CheckpointError(problem)
-        _complete(found, files)
-        missing = [name for name in ABOUT if name not in found]
+        _complete(columns, files)
+        missing = [name for name in ABOUT if name not in columns]
         if missing:
             raise CheckpointError(
                 f"nothing tells its {', '.join(missing)}: write them into benchcast.json in the folder, into "
                 "ladder.yaml (score.ladder), or set score.pattern and score.place"
             )
-        problem, remarks = agreement.size(float(found["params"]), told, files)
+        problem, remarks = agreement.size(float(columns["params"]), statements, files)
         if problem:
             raise CheckpointError(problem)
-        return {name: found[name] if name in NUMBERS else str(found[name]) for name in ABOUT}, remarks
+        return {name: columns[name] if name in NUMBERS else str(columns[name]) for name in ABOUT}, remarks
 
     def _listed(self, source: str) -> Columns:
-        if source in self._ladder:
-            return self._ladder[source]
-        return next((given for name, given in self._ladder.items() if fnmatch.fnmatchcase(source, name)), {})
+        place = self._ladder.find(source)
+        return {} if place is None else place.stated()
 
     def _named(self, source: str) -> Columns:
         match = self._pattern.search(source) if self._pattern else None
@@ -110,37 +109,37 @@ def faults(abouts: Sequence[Columns]) -> list[str]:
 
 def _numbers(given: Mapping[str, Any]) -> Columns:
     """What is given, numbers as numbers."""
-    told = {k: v for k, v in given.items() if v not in (None, "")}
-    return {k: _number(v, k) if k in NUMBERS else v for k, v in told.items()}
+    stated = {k: v for k, v in given.items() if v not in (None, "")}
+    return {k: _number(v, k) if k in NUMBERS else v for k, v in stated.items()}
 
 
 def _own(files: Files) -> Columns:
-    found = read_beside(files.folder / "benchcast.json")
-    return {name: found[name] for name in (*ABOUT, *EXTRA) if name in found}
+    content = read_beside(files.folder / "benchcast.json")
+    return {name: content[name] for name in (*ABOUT, *EXTRA) if name in content}
 
 
 def _trainer(files: Files) -> Columns:
-    found = read_beside(files.folder / "trainer_state.json")
+    state = read_beside(files.folder / "trainer_state.json")
     # The trainer counts tokens only when it was asked to; otherwise it writes 0.
-    return {"step": found.get("global_step"), "tokens": found.get("num_input_tokens_seen") or None}
+    return {"step": state.get("global_step"), "tokens": state.get("num_input_tokens_seen") or None}
 
 
-def _complete(found: Columns, files: Files) -> None:
+def _complete(columns: Columns, files: Files) -> None:
     """Fill in what follows from the rest: D from the step, N and C from the architecture."""
-    if "tokens" not in found and {"step", "tokens_per_step"} <= set(found):
-        found["tokens"] = found["step"] * found["tokens_per_step"]
-    convention = found.get("flops_convention") or ("6ND" if "flops" not in found else "given")
-    found["flops_convention"] = convention
-    if "params" in found and "flops" not in found and convention == "6ND" and "tokens" in found:
-        found["flops"] = 6 * found["params"] * found["tokens"]
-    if {"params", "flops"} <= set(found) or "tokens" not in found:
+    if "tokens" not in columns and {"step", "tokens_per_step"} <= set(columns):
+        columns["tokens"] = columns["step"] * columns["tokens_per_step"]
+    convention = columns.get("flops_convention") or ("6ND" if "flops" not in columns else "given")
+    columns["flops_convention"] = convention
+    if "params" in columns and "flops" not in columns and convention == "6ND" and "tokens" in columns:
+        columns["flops"] = 6 * columns["params"] * columns["tokens"]
+    if {"params", "flops"} <= set(columns) or "tokens" not in columns:
         return
     try:
         architecture = Architecture.from_config(files.config)
-        found.setdefault("params", float(architecture.params()))
-        if "flops" not in found:
-            length = int(found["seq_len"]) if "seq_len" in found else None
-            found["flops"] = architecture.flops_per_token(convention, length) * found["tokens"]
+        columns.setdefault("params", float(architecture.params()))
+        if "flops" not in columns:
+            length = int(columns["seq_len"]) if "seq_len" in columns else None
+            columns["flops"] = architecture.flops_per_token(convention, length) * columns["tokens"]
     except ValueError as error:
         raise CheckpointError(f"config.json: {error}; give params and flops yourself") from error
 
@@ -170,25 +169,3 @@ def _number(value: Any, name: str) -> float:
         return number
     except (TypeError, ValueError, OverflowError):
         raise CheckpointError(f"{name} {str(value)[:100]!r} is not a number") from None
-
-
-def _read_ladder(path: Path) -> dict[str, Columns]:
-    try:
-        found = reading.yaml_of(reading.text(path)) or {}
-        if not isinstance(found, Mapping):
-            raise ValueError("must map folders to {run, family, step, params, tokens, …}")
-    except ValueError as error:
-        raise FaultsError([Fault(f"score.ladder: {path}", f"cannot be read: {' '.join(str(error).split())}")]) from None
-    faults = []
-    for name, given in found.items():
-        if not isinstance(given, Mapping):
-            faults.append(Fault(f"{path}: {name}", "must be a mapping such as {run: 56K, params: 56136}"))
-            continue
-        faults += [
-            Fault(f"{path}: {name}.{key}", "is no column", f"columns are {', '.join((*ABOUT, *EXTRA))}")
-            for key in given
-            if key not in (*ABOUT, *EXTRA)
-        ]
-    if faults:
-        raise FaultsError(faults)
-    return {str(name): dict(given) for name, given in found.items()}

@@ -20,8 +20,9 @@ from ....core import reading, units
 from ....core.digest import bytes_digest
 from ....core.errors import Fault, FaultsError
 from ... import csv_files, schema
-from ...places import runs as run_places
-from ...places.models import LADDER, Place, places_of
+from ...places.clocks import falling_tokens
+from ...places.ladder import LADDER, LadderPlaces
+from ...places.models import ModelPlaces, read_model_places
 from . import scores
 from .writer import ABOUT, SCHEMA, write
 
@@ -46,7 +47,7 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
     """
     account = account or Account()
     faults: list[Fault] = []
-    places = places_of(folder, faults) if folder.is_dir() else {}
+    places = read_model_places(folder, faults) if folder.is_dir() else LadderPlaces()
     rows: dict[tuple[Any, ...], Row] = {}
     for path in sorted(folder.rglob("*.json")) if folder.is_dir() else [folder]:
         shown = path.relative_to(folder).as_posix() if folder.is_dir() else path.name
@@ -111,7 +112,11 @@ def _record(
 
 
 def _placed(
-    record: Mapping[str, Any], path: Path, places: Mapping[str, Place | None], account: Account, faults: list[Fault]
+    record: Mapping[str, Any],
+    path: Path,
+    places: ModelPlaces,
+    account: Account,
+    faults: list[Fault],
 ) -> Row | None:
     """The ladder's columns of the model: ``ladder.yaml``, else what the record says; None with a fault, or left out."""
     info = record["model_info"]
@@ -220,4 +225,4 @@ def _comparable(value: Any) -> Any:
 def _clock(rows: Mapping[tuple[Any, ...], Row]) -> list[Fault]:
     """Tokens that fall while the steps of a run grow."""
     points = {(row["run"], row.get("step"), row["tokens"], row["where"]) for row in rows.values()}
-    return run_places.falling(points)
+    return falling_tokens(points)

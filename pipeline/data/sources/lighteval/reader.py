@@ -26,9 +26,8 @@ from ..lm_eval import reader as lm_eval
 from ..lm_eval.files import Records, ResultFile, Task
 from ..lm_eval.identity import Identity
 from ..lm_eval.models import Model
-from ...places.models import LADDER
 
-__all__ = ["LADDER", "models", "read"]
+__all__ = ["models", "read"]
 
 # Arguments of a model that say how it was run; what is generated does not matter for accuracies of choices.
 RUNNING = (

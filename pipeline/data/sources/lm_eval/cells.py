@@ -14,10 +14,9 @@ import pandas as pd
 from benchcast.reports.records.account import Account, listed
 
 from ....core.errors import Fault, FaultsError
-from ... import schema
+from ... import chance, schema
 from ...document_metrics import Mean
-from ... import chance
-from ...places.models import Place
+from ...places.models import ModelPlace
 from . import identity
 from .identity import Identity
 
@@ -33,7 +32,7 @@ class Score:
     model: str
     identity: Identity
     key: str  # the name in ladder.yaml
-    place: Place
+    place: ModelPlace
     task: str
     shots: float
     means: dict[str, Mean]

@@ -5,13 +5,14 @@ What makes a number wrong is a fault elsewhere; here is what a person should loo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from benchcast.reports.records.account import Account, listed
 
 from ....core import reading
 from ... import model_names
-from ...places.models import LADDER, Place
+from ...places.ladder import LADDER
+from ...places.models import ModelPlaces
 from . import identity
 from .files import Task
 from .models import Named
@@ -20,7 +21,7 @@ NEAR = 1.2  # a name's tokens are rounded
 FAR = 5.0  # N with and without embeddings may differ by less, even of small models
 
 
-def tell(placed: Sequence[tuple[Named, str]], places: Mapping[str, Place | None], account: Account) -> None:
+def tell(placed: Sequence[tuple[Named, str]], places: ModelPlaces, account: Account) -> None:
     """Lines for sizes and names that the results state in two ways; ``placed`` has every file with its key."""
     sizes: dict[str, None] = {}
     names: dict[str, None] = {}
@@ -41,7 +42,7 @@ def tell(placed: Sequence[tuple[Named, str]], places: Mapping[str, Place | None]
         account.note(f"model_name and model_args of {len(names)} results say different models: {listed(names)}")
 
 
-def _tell_places(placed: Sequence[tuple[Named, str]], places: Mapping[str, Place | None], account: Account) -> None:
+def _tell_places(placed: Sequence[tuple[Named, str]], places: ModelPlaces, account: Account) -> None:
     """Lines for names that tell another step or other tokens than their place, and for two models at one place."""
     apart: dict[str, None] = {}
     models: dict[tuple[str, float | None, float], dict[tuple[str, str], str]] = {}

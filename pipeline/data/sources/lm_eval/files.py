@@ -101,9 +101,7 @@ def result_files(folder: Path, account: Account, faults: list[Fault]) -> Records
     return records(folder, account, faults, (foreign.LM_EVAL,), _record)
 
 
-def records(
-    folder: Path, account: Account, faults: list[Fault], tools: Sequence[str], record: Record
-) -> Records:
+def records(folder: Path, account: Account, faults: list[Fault], tools: Sequence[str], record: Record) -> Records:
     """The results of some tools below a folder, oldest first, and the other tools' files by tool."""
     found: list[ResultFile] = []
     others: dict[str, list[str]] = {}

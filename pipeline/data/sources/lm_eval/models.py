@@ -11,7 +11,8 @@ from typing import Any
 from benchcast.reports.records.account import Account, listed
 
 from ....core.errors import Fault
-from ...places.models import LADDER, Place
+from ...places.ladder import LADDER
+from ...places.models import ModelPlaces
 from . import identity as identities
 from .files import ResultFile, shown
 from .identity import Identity
@@ -60,7 +61,7 @@ def named(files: Sequence[ResultFile]) -> list[Named]:
 
 
 def placed(
-    found: Sequence[Named], folder: Path, places: Mapping[str, Place | None], account: Account, faults: list[Fault]
+    found: Sequence[Named], folder: Path, places: ModelPlaces, account: Account, faults: list[Fault]
 ) -> list[tuple[Named, str]]:
     """Every file whose model has a place, with the key it is listed under.
 

@@ -28,19 +28,20 @@ from benchcast.reports.records.account import Account, listed
 from ....core import reading
 from ....core.errors import Fault, FaultsError
 from ... import document_metrics
+from ...places.ladder import LADDER
+from ...places.models import ModelPlace, model_places, read_model_places
 from .. import reader_of
-from ...places.models import LADDER, Place, places_of, validated
 from . import accuracies, cells
 from . import doubts as lm_eval_doubts
 from . import files as lm_eval_files
 from . import models as lm_eval_models
 from . import samples as lm_eval_samples
-from .accuracies import ACCURACIES, Numbers
+from .accuracies import Numbers
 from .cells import Score
 from .files import Records, ResultFile, Task
 from .models import Model, Named
 
-__all__ = ["ACCURACIES", "LADDER", "Model", "Place", "models", "places_of", "read", "without_nll"]
+__all__ = ["models", "read", "without_nll"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def read(
     faults: list[Fault] = []
     found = _found(folder, account, faults, tool)
     path = folder / LADDER
-    places = places_of(folder, faults) if placed is None else validated(path, placed, faults)
+    places = read_model_places(folder, faults) if placed is None else model_places(path, placed, faults)
     usable = [one for one, tasks in found if tasks]
     for one, tasks in found:
         if not tasks:  # it need not be placed
@@ -199,7 +200,7 @@ def _no_accuracy(folder: Path, without: Mapping[str, Sequence[str]]) -> Fault:
     return Fault(str(folder), what, fix)
 
 
-def _score(one: Named, task: Task, numbers: Numbers, key: str, place: Place) -> Score:
+def _score(one: Named, task: Task, numbers: Numbers, key: str, place: ModelPlace) -> Score:
     file = one.file
     shots = reading.number(int(task.shots) if isinstance(task.shots, str) and task.shots.isdecimal() else task.shots)
     return Score(

@@ -23,7 +23,6 @@ SOURCE = PublishedSource(
     name="overtraining",
     about="the over-training testbed (arXiv 2403.08540), downloaded where no folder is given",
     read_table=_read,
-    base="https://raw.githubusercontent.com/mlfoundations/scaling/"
-    "a003c4913793ac2ae7ef87b28ecb562955d026d5/exp_data/",
+    base="https://raw.githubusercontent.com/mlfoundations/scaling/a003c4913793ac2ae7ef87b28ecb562955d026d5/exp_data/",
     rank=70,
 )

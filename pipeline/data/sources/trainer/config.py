@@ -11,7 +11,7 @@ from benchcast.stages.compute.architecture import EXPERTS, Architecture
 
 from ....core import reading
 from ....core.errors import Fault
-from ...places.runs import LADDER
+from ...places.ladder import LADDER
 
 CONFIG = "config.json"
 ROUNDED = 0.02  # 1.3e9 for 1,279,395,840 is the same number

@@ -17,8 +17,9 @@ from benchcast.reports.records.account import Account
 
 from ....core.errors import Fault, FaultsError
 from ... import schema
-from ...places import runs as run_places
-from ...places.runs import RunPlace
+from ...places.clocks import clock_faults
+from ...places.ladder import LADDER
+from ...places.runs import RunPlace, read_run_places, run_place
 from . import state as trainer_state
 from .config import Size
 from .state import Evaluation, State
@@ -38,7 +39,7 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
         whose size or tokens nothing tells, or two sources tell differently.
     """
     account = account or Account()
-    places = run_places.read(folder)
+    places = read_run_places(folder)
     faults: list[Fault] = []
     runs = trainer_state.runs(folder, account, faults)
     if not runs and not faults:
@@ -47,12 +48,12 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
     for run, states in runs.items():
         state, evaluations = trainer_state.evaluations(run, states, account, faults)
         if evaluations:
-            rows[run] = _rows(run, state, evaluations, run_places.of(run, places), folder, account, faults)
+            rows[run] = _rows(run, state, evaluations, run_place(run, places), folder, account, faults)
         elif not faults:
             account.leave("runs whose state has no eval_loss", run)
     if not any(rows.values()) and not faults:
         faults.append(Fault(str(folder), "no state has an eval_loss", "the trainer logs one with eval_strategy"))
-    faults += run_places.checked({run: found for run, found in rows.items() if found}, places, folder, account)
+    faults += clock_faults({run: found for run, found in rows.items() if found}, places, folder, account)
     faults += _one_name(rows)
     if faults:
         raise FaultsError(list(dict.fromkeys(faults)))
@@ -79,7 +80,7 @@ def _rows(
         try:
             rows.append(place.columns(run, one.step, one.tokens, params) | about | measured)
         except ValueError as error:
-            fix = f"write {{params, tokens_per_step}} for it into {folder / run_places.LADDER}"
+            fix = f"write {{params, tokens_per_step}} for it into {folder / LADDER}"
             why = f" ({size.why})" if size.why and "params" in str(error) else ""
             faults.append(Fault(str(state.path), f"run {run!r}: {error}{why}", fix))
             return []
@@ -104,7 +105,7 @@ def _counts(run: str, state: State, evaluations: list[Evaluation], place: RunPla
     expected = step * place.tokens_per_step
     off = counted[step] / expected - 1
     said = (
-        f"the trainer counted {counted[step]:.9g} tokens by step {step:g}, tokens_per_step of {run_places.LADDER} "
+        f"the trainer counted {counted[step]:.9g} tokens by step {step:g}, tokens_per_step of {LADDER} "
         f"gives {expected:.9g}"
     )
     if abs(off) > MOST_OFF:
@@ -128,7 +129,7 @@ def _one_name(rows: dict[str, list[dict[str, Any]]]) -> list[Fault]:
         Fault(
             f"runs {one!r} and {two!r}",
             f"are both called {key[0]!r}, and both have {key[2]!r} at step {key[1]:g}",
-            f"give each its own run in {run_places.LADDER}",
+            f"give each its own run in {LADDER}",
         )
         for (one, two), key in clashes.items()
     ]

@@ -25,7 +25,9 @@ from ....core import reading
 from ....core.errors import Fault, FaultsError
 from ... import csv_files, schema
 from ...csv_files import unlike
-from ...places import runs as run_places
+from ...places.clocks import falling_tokens
+from ...places.ladder import LADDER
+from ...places.runs import RunPlaces, note_idle_names, read_run_places, run_place
 from .names import LOGGED, OWN, STEPS, TOKENS, UNFINISHED, what, why_not
 
 __all__ = ["read", "what"]
@@ -68,7 +70,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     account = account or Account()
     problems = Problems(account)
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
-    places = run_places.read(path if path.is_dir() else path.parent)
+    places = read_run_places(path if path.is_dir() else path.parent)
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     said: dict[tuple[Any, ...], str] = {}
     for file in files:
@@ -103,10 +105,8 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
             "has no column that is an accuracy or a validation loss",
             "such are named <task>/acc, <task>/acc_norm, eval/loss, val_loss",
         )
-    problems.extend(
-        run_places.falling((row["run"], row["step"], row["tokens"], said[key]) for key, row in rows.items())
-    )
-    run_places.unused(places, {row["run"] for row in rows.values()}, account)
+    problems.extend(falling_tokens((row["run"], row["step"], row["tokens"], said[key]) for key, row in rows.items()))
+    note_idle_names(places, {row["run"] for row in rows.values()}, account)
     if problems:
         raise FaultsError(list(dict.fromkeys(problems)))
     return schema.validate(pd.DataFrame(list(rows.values())), str(path), account, list(said.values()))
@@ -121,16 +121,16 @@ def _possible(cell: Cell, metric: str, problems: Problems) -> bool:
     return False
 
 
-def _placed(cell: Cell, places: run_places.Places, file: Path, problems: Problems) -> dict[str, Any] | None:
+def _placed(cell: Cell, places: RunPlaces, file: Path, problems: Problems) -> dict[str, Any] | None:
     """The ladder's columns of a cell; None where it is left out, or nothing places it."""
     if cell.step == 0 or cell.tokens == 0:
         problems.account.leave("scores before the first step, at zero tokens", cell.run)
         return None
-    place = run_places.of(cell.run, places)
+    place = run_place(cell.run, places)
     try:
         about = place.columns(cell.run, cell.step, cell.tokens, None)
     except ValueError as error:
-        fix = f"write {{params, tokens_per_step}} for it into {run_places.LADDER} beside the file"
+        fix = f"write {{params, tokens_per_step}} for it into {LADDER} beside the file"
         problems.add(str(file), f"run {cell.run!r}: {error}", fix)
         return None
     if told := place.contradiction(cell.step, cell.tokens):

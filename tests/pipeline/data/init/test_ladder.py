@@ -10,7 +10,7 @@ from benchcast.core.errors import Fault, FaultsError
 from benchcast.data.init import ladder as init_ladder
 from benchcast.data.init import text as init_text
 from benchcast.data.init.entry import Known
-from benchcast.data.places.models import validated
+from benchcast.data.places.models import model_places
 from benchcast.reports.records.account import Account
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -81,7 +81,7 @@ def test_what_is_written_is_what_is_meant(known: list[Known], multiplier: float 
     }
     assert set(content) == {model.name for model in known}
     faults: list[Fault] = []
-    validated(Path("ladder.yaml"), content, faults)
+    model_places(Path("ladder.yaml"), content, faults)
     assert all(fault.what == "is missing" for fault in faults), faults
     lacking = {entry.name for entry in ladder.lacking()}
     assert bool(lacking) == bool(faults)

@@ -78,7 +78,7 @@ def test_a_config_may_name_a_new_source(tmp_path: Path) -> None:
 
 def test_two_sources_of_one_name_are_refused(toy: Path) -> None:
     (toy / "plugin" / "again.py").write_text(TOY)
-    with pytest.raises(ValueError, match="two modules of data.sources have one name"):
+    with pytest.raises(ValueError, match=r"two modules of data\.sources have one name"):
         plugins.plugins("data.sources", "SOURCE")
     sys.modules.pop("benchcast.data.sources.again", None)
 

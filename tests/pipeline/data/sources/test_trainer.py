@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from benchcast.core.errors import FaultsError
-from benchcast.data.places import runs as run_places
+from benchcast.data.places.runs import read_run_places
 from benchcast.data.sources.trainer import reader as trainer
 from benchcast.reports.records.account import Account
 
@@ -235,7 +235,7 @@ def test_names_in_ladder_yaml_are_text_as_written(tmp_path: Path) -> None:
     (tmp_path / "ladder.yaml").write_text(
         "007: {params: 1e8}\n8: {params: 2e8}\n1.0: {params: 3e8}\nnull: {params: 4e8}\n"
     )
-    assert list(run_places.read(tmp_path)) == ["007", "8", "1.0", "null"]
+    assert list(read_run_places(tmp_path)) == ["007", "8", "1.0", "null"]
 
 
 def test_one_model_measured_twice_counts_once_with_a_line(tmp_path: Path) -> None:
