@@ -1,4 +1,4 @@
-"""``config.json`` of well-known models, as far as it tells their size."""
+"""``config.json`` of a well-known model and of a small one, as far as it tells their size."""
 
 from __future__ import annotations
 
@@ -11,4 +11,13 @@ LLAMA_2_7B = {
     "vocab_size": 32000,
     "max_position_embeddings": 4096,
     "tie_word_embeddings": False,
+}
+SMALL = {
+    "model_type": "llama",
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "vocab_size": 1000,
+    "max_position_embeddings": 128,
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from benchcast.stages.planning import allocation
+from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
 from benchcast.stages.planning.published import PUBLISHED_LAWS
 from worlds import commands
 from worlds.commands import Done
@@ -23,8 +23,8 @@ def runs(noise: float = 2e-3, seed: int = 0) -> pd.DataFrame:
     p = PUBLISHED_LAWS["chinchilla-refit"].values()
     rows = []
     for c in np.geomspace(1e18, 3e20, 6):
-        best = allocation.chinchilla_split(p, float(c)).size[0]
+        best = ChinchillaLoss.optimum_at(p, float(c)).params[0]
         for n in best * np.geomspace(0.25, 4, 7):
-            loss = allocation.chinchilla_loss(p, np.array([n]), np.array([c / 6 / n]))[0]
+            loss = ChinchillaLoss.loss_at(p, np.array([n]), np.array([c / 6 / n]))[0]
             rows.append((n, c / 6 / n, c, loss * np.exp(rng.normal(0, noise))))
     return pd.DataFrame(rows, columns=["params", "tokens", "flops", "loss"])

@@ -6,6 +6,9 @@ import math
 import random
 from typing import Any
 
+from benchcast.reports.records.forecast import Result
+from benchcast.reports.records.nightly import News
+
 RUNS = (
     [(190e6, m) for m in (20, 40, 100)]
     + [(370e6, m) for m in (20, 40, 100)]
@@ -401,3 +404,13 @@ NEWS = {
         {"tokens": 1.2e12, "measured": 0.7, "low": 0.66, "high": 0.74, "verdict": "as forecast", "task": "../../x"},
     ],
 }
+
+
+def as_record(result: dict[str, Any]) -> Result:
+    """The record that such JSON is of."""
+    return Result.model_validate(result)
+
+
+def latest() -> News:
+    """The news as a record."""
+    return News.model_validate(NEWS)

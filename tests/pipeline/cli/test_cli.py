@@ -216,3 +216,10 @@ def test_the_demo_config_forecasts_every_task_from_package_data() -> None:
         known = [f for f in result["forecasts"] if f["task"] == task and f["actual"] is not None]
         assert {f["recipe"] for f in known} == {"llama3", "overtraining", "ladder"}
         assert all(f["low"] <= f["forecast"] <= f["high"] for f in known)
+
+
+def test_the_shell_completes_commands() -> None:
+    script = Path(sys.executable).with_name("benchcast")
+    env = os.environ | {"_BENCHCAST_COMPLETE": "complete_bash", "COMP_WORDS": "benchcast in", "COMP_CWORD": "1"}
+    done = subprocess.run([script], env=env, capture_output=True, text=True, timeout=60)
+    assert set(done.stdout.split()) == {"ingest", "init"}

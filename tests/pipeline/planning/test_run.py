@@ -17,8 +17,9 @@ from benchcast.planning import run as plan
 from benchcast.planning.config import PlanConfig
 from benchcast.reports.figures import plan as plan_figures
 from benchcast.reports.records.plan import Estimate
-from benchcast.stages.planning import allocation
+from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
 from benchcast.stages.planning.published import PUBLISHED_LAWS
+from worlds.architectures import LLAMA_2_7B
 from worlds.ladders import ROOT
 from worlds.plans import benchcast, runs
 
@@ -44,8 +45,8 @@ def test_a_budget_alone_is_enough() -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     first = result["answers"][0]
-    best = allocation.chinchilla_split(PUBLISHED_LAWS["chinchilla-refit"].values(), 3.8e25)
-    assert first["params"]["value"] == pytest.approx(best.size[0])
+    best = ChinchillaLoss.optimum_at(PUBLISHED_LAWS["chinchilla-refit"].values(), 3.8e25)
+    assert first["params"]["value"] == pytest.approx(best.params[0])
     assert first["tokens"]["value"] == pytest.approx(best.tokens[0])
     assert first["loss"]["value"] == pytest.approx(best.loss[0])
     assert {h["method"] for h in result["hyperparams"]} == {"deepseek", "steplaw"}
@@ -65,13 +66,13 @@ def test_no_number_without_an_interval(config: Path) -> None:
 
 def test_the_users_runs_give_back_the_law_they_came_from(config: Path) -> None:
     result = plan.run(load(config, PlanConfig), config.parent)
-    truth = allocation.chinchilla_split(PUBLISHED_LAWS["chinchilla-refit"].values(), 1e22)
+    truth = ChinchillaLoss.optimum_at(PUBLISHED_LAWS["chinchilla-refit"].values(), 1e22)
     mine, sweep = result.answers[0], result.answers[1]
     assert sweep.method == "isoFLOP (akima)"
     assert mine.params.low is not None
     assert mine.params.high is not None
-    assert mine.params.low < truth.size[0] < mine.params.high
-    assert sweep.params.value == pytest.approx(truth.size[0], rel=0.5)  # its coverage: test_isoflop.py
+    assert mine.params.low < truth.params[0] < mine.params.high
+    assert sweep.params.value == pytest.approx(truth.params[0], rel=0.5)  # its coverage: test_isoflop.py
     assert result.fit is not None
     assert result.fit.status == "converged"
     assert result.fit.resamples_at_optimum > 0.99
@@ -86,7 +87,7 @@ def test_other_laws_answer_too(law: str, config: Path) -> None:
     settings = load(config, PlanConfig, {"law": law, "flops": [1e21]})
     result = plan.run(settings, config.parent)
     assert result.answers[0].params.value == pytest.approx(
-        allocation.chinchilla_split(PUBLISHED_LAWS["chinchilla-refit"].values(), 1e21).size[0], rel=0.6
+        ChinchillaLoss.optimum_at(PUBLISHED_LAWS["chinchilla-refit"].values(), 1e21).params[0], rel=0.6
     )
 
 
@@ -121,7 +122,7 @@ def test_training_curves_give_an_envelope_and_resamples_of_runs(config: Path, tm
     rows = []
     for n in np.geomspace(1e7, 1e9, 8):
         for d in n * np.geomspace(1, 300, 25):
-            rows.append((f"r{n:.2g}", n, d, allocation.chinchilla_loss(p, np.array([n]), np.array([d]))[0]))
+            rows.append((f"r{n:.2g}", n, d, ChinchillaLoss.loss_at(p, np.array([n]), np.array([d]))[0]))
     pd.DataFrame(rows, columns=["run", "params", "tokens", "loss"]).to_csv(tmp_path / "runs.csv", index=False)
     result = plan.run(load(config, PlanConfig), tmp_path)
     assert "whole training runs" in result.answers[0].interval
@@ -221,23 +222,14 @@ def test_the_papers_are_checked_and_every_example_config_is_valid() -> None:
 
 def test_flops_of_a_config_json(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
-    shape = {
-        "model_type": "llama",
-        "hidden_size": 4096,
-        "intermediate_size": 11008,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "vocab_size": 32000,
-        "max_position_embeddings": 4096,
-    }
-    path.write_text(json.dumps(shape))
+    path.write_text(json.dumps(LLAMA_2_7B))
     done = benchcast("flops", path, "--tokens", "2e12", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["params"]["all"] == 6_738_415_616
     assert found["flops"]["6ND"] == pytest.approx(6 * 6_738_415_616 * 2e12)
     assert "6,738,415,616" in benchcast("flops", path).stdout
-    path.write_text(json.dumps(shape | {"hidden_size": None}))
+    path.write_text(json.dumps(LLAMA_2_7B | {"hidden_size": None}))
     done = benchcast("flops", path)
     assert done.returncode == 2
     assert "hidden_size is missing" in done.stderr
