@@ -19,8 +19,8 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchcast.stages.fit.intervals import central_interval  # noqa: E402
 from benchcast.stages.planning import hyperparams as hyper  # noqa: E402
-from benchcast.stages.planning.allocation import central_interval  # noqa: E402
 from benchcast.stages.planning.isoflop import CURVES, isoflop, sweep  # noqa: E402
 from benchcast.stages.planning.trajectory import fit_schedules  # noqa: E402
 
@@ -42,9 +42,9 @@ def porian(folder: Path) -> bool:
     began, parts, slopes = time.process_time(), [], {}
     for curve in CURVES:
         found = isoflop(budgets, curve, draws=1000)
-        slopes[curve] = found.size.slope
+        slopes[curve] = found.optimal_params.slope
         parts.append(
-            f"{curve} {found.size.slope:.4f} ({', '.join(f'{v:.3f}' for v in central_interval(found.size.slopes))})"
+            f"{curve} {found.optimal_params.slope:.4f} ({', '.join(f'{v:.3f}' for v in central_interval(found.optimal_params.slopes))})"
         )
     seconds = time.process_time() - began
     missed = abs(slopes["akima"] - 0.496) > 0.003 or abs(slopes["parabola"] - 0.515) > 0.003 or seconds > 3

@@ -12,9 +12,9 @@ from benchcast.forecasting.run import run
 from benchcast.planning import run as plan
 from benchcast.reports.figures import panels as figures
 from benchcast.stages import LAWS, FLOPsToAccuracy, NLLToAccuracy
+from benchcast.stages.fit.intervals import central_interval
 from benchcast.stages.forecast.rolling_origin import RollingOrigin
 from benchcast.stages.forecast.scoring_rules import interval_score
-from benchcast.stages.planning.allocation import central_interval
 from benchcast.stages.planning.isoflop import SweepBudget, isoflop
 from scipy.stats import norm
 
@@ -65,8 +65,8 @@ def test_counts_and_kinds_are_checked() -> None:
     for wrong, says in (({"n": 0}, "n must"), ({"kind": "all"}, "kind"), ({"kind": "runs"}, "give groups")):
         with pytest.raises(ValueError, match=says):
             law.resample(X, y, **wrong)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="fewest"):
-        RollingOrigin(fewest=0).get_n_splits(X)
+    with pytest.raises(ValueError, match="min_runs"):
+        RollingOrigin(min_runs=0).get_n_splits(X)
     budgets = tuple(SweepBudget(c, np.log([1e6, 2e6, 4e6, 8e6]), np.array([1.0, 0.9, 0.9, 1.0])) for c in (1e17, 1e18))
     for given, says in (({"draws": 0}, "draws"), ({"noise": -1.0}, "noise"), ({"curve": "line"}, "curve")):
         with pytest.raises(ValueError, match=says):

@@ -12,6 +12,7 @@ from benchcast.stages.laws.surface import LossSurface, ParameterDraws
 from benchcast.stages.notices import Notice
 from scipy.stats import norm
 
+
 @dataclass(frozen=True)
 class Basis:
     """The law that a plan stands on: its values (1,) and draws (k,), and where they come from."""

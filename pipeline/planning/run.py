@@ -25,12 +25,11 @@ from benchcast.reports.records.plan import (
 )
 from benchcast.stages.fit.estimate import FitStatus
 from benchcast.stages.fit.newton import Array
-from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
 from benchcast.stages.laws.loss.deepseek import DeepSeekLoss
 from benchcast.stages.laws.loss.kaplan import KaplanLoss
 from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
-from benchcast.stages.laws.surface import ParameterDraws
+from benchcast.stages.laws.surface import LossSurface, ParameterDraws
 from benchcast.stages.notices import planning as notices
 from benchcast.stages.planning import allocation, published
 from benchcast.stages.planning.specification import specifications
@@ -43,8 +42,14 @@ from . import runs as plan_runs
 from . import sweeps as plan_sweeps
 from . import training_curves as plan_curves
 from .config import PlanConfig
-from .estimates import FORMS, Basis, estimate, growth
+from .estimates import Basis, estimate, growth
 
+LAWS: dict[str, type[LossSurface]] = {  # by the config's names
+    "chinchilla": ChinchillaLoss,
+    "kaplan": KaplanLoss,
+    "overtraining": OvertrainedLoss,
+    "deepseek": DeepSeekLoss,
+}
 FACTORS = (0.25, 0.5, 2.0, 4.0)
 SHARES = (0.001, 0.005)
 COSTED = 200  # draws for what a deviation costs: each is a root to find
@@ -115,7 +120,7 @@ def _published(config: PlanConfig) -> Basis:
     law = published.PUBLISHED_LAWS[config.published]
     what = "4,000 pair resamples" if law.covariance else "what the printed digits leave open"
     return Basis(
-        law.form,
+        law.loss_surface(),
         law.values(),
         law.draws(seed=config.seed),
         law.name,
@@ -156,9 +161,7 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
         resamples_at_optimum=float(np.mean(sample.at_optimum)),
         notes=law.notes_,
     )
-    if config.law == "deepseek":
-        # M = 6 N': the parameters that 6ND would count for the same FLOPs. So everything downstream is in C = 6 N' D.
-        values, draws = ({**p, "A": p["A"] * 6 ** -p["alpha"]} for p in (values, draws))
+    (surface, values_6nd), (_, draws_6nd) = (law.in_6nd(p) for p in (values, draws))  # all that follows is in C = 6 N D
     how = f"{config.resamples} resamples of {'runs' if groups is None else 'whole training runs'}"
     reach = max(config.flops) / table["flops"].max()
     notes = []
@@ -167,14 +170,13 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
     notes += plan_runs.diverged(table, law.predict(X))
     if law.status_ == FitStatus.ABNORMAL:
         notes.insert(0, notices.NOT_CONVERGED())
-    return Basis(FORMS[config.law], values, draws, type(law).__name__, law.source, how, report, (*notes, *law.notes_))
+    told = (*notes, *law.notes_)
+    return Basis(surface, values_6nd, draws_6nd, type(law).__name__, law.source, how, report, told)
 
 
-def _law(config: PlanConfig) -> Law:
-    if config.law == "overtraining":
-        return OvertrainedLoss()
-    kinds = {"chinchilla": ChinchillaLoss, "kaplan": KaplanLoss, "deepseek": DeepSeekLoss}
-    return kinds[config.law](config.huber)
+def _law(config: PlanConfig) -> LossSurface:
+    kind = LAWS[config.law]
+    return kind(huber=config.huber) if "huber" in kind().get_params() else kind()
 
 
 def _answer(basis: Basis, flops: float, level: float) -> Answer:
@@ -199,11 +201,11 @@ def _literature(config: PlanConfig, flops: float) -> list[Answer]:
     for law in published.PUBLISHED_LAWS.values():
         if config.data is None and law.name == config.published:
             continue
-        if law.surface is None:
+        if not law.has_loss:
             (size, tokens), (sizes, many) = (published.power_split(p, flops) for p in (law.values(), law.draws()))
             loss = None
         else:
-            best, drawn = (law.surface.optimum_at(p, flops) for p in (law.values(), law.draws()))
+            best, drawn = (law.loss_surface().optimum_at(p, flops) for p in (law.values(), law.draws()))
             size, tokens, sizes, many = best.params, best.tokens, drawn.params, drawn.tokens
             loss = estimate(float(best.loss[0]), drawn.loss, config.level)
         found.append(

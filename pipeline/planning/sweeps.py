@@ -11,8 +11,9 @@ from benchcast.reports.records.account import Account
 from benchcast.reports.records.plan import Answer, BudgetCurve, Growth, Hyper, HyperGroup, IsoFLOPReport
 from benchcast.stages.fit.errors import FitError
 from benchcast.stages.laws.surface import LossSurface, ParameterDraws
-from benchcast.stages.planning import isoflop_bias
+from benchcast.stages.notices import readers
 from benchcast.stages.planning import hyperparams as hyper
+from benchcast.stages.planning import isoflop_bias
 from benchcast.stages.planning.envelope import envelope
 from benchcast.stages.planning.isoflop import CURVES, IsoFLOP, isoflop, sweep
 
@@ -38,7 +39,7 @@ def isoflop_report(
 ) -> Sweep | None:
     """The isoFLOP analysis where the table is a sweep of finished runs, else None; the account says why not."""
     if "run" in table and table["run"].duplicated().any():
-        account.note("no isoFLOP analysis: the table has several rows of a run, not finished runs only")
+        account.note(readers.NO_ISOFLOP())
         return None
     per_pair = table.attrs.get("per_pair", 6.0)
     c, n, y = (table[name].to_numpy() for name in ("flops", "params", "loss"))
@@ -46,10 +47,10 @@ def isoflop_report(
     try:
         budgets = sweep(c, n, y, settings.tolerance)
     except FitError as error:
-        account.note(f"no isoFLOP analysis: {error}")
+        account.note(readers.NO_ISOFLOP(error=str(error)))
         return None
     if len(budgets) < LEAST:
-        account.note(f"no isoFLOP analysis: {len(budgets)} budgets have three or more model sizes, {LEAST} are needed")
+        account.note(readers.NO_ISOFLOP(budgets=len(budgets), least=LEAST))
         return None
     found = isoflop(budgets, settings.curve, settings.draws, settings.noise, seed=config.seed, level=level)
     others = {
@@ -116,7 +117,7 @@ def envelope_growth(table: pd.DataFrame, config: PlanConfig, account: Account) -
     try:
         found = envelope(run, n, c, y, level=config.level, seed=config.seed)
     except FitError as error:
-        account.note(f"no envelope of the training curves: {error}")
+        account.note(readers.NO_ENVELOPE(error=str(error)))
         return []
     source = "Chinchilla (arXiv 2203.15556), approach 1"
     return [growth("envelope", found.exponent, np.array(found.interval), 1.0 - 1e-9, source)]

@@ -15,11 +15,11 @@ import pandas as pd
 from scipy.optimize import nnls
 
 from ..fit.errors import NotASweepError
+from ..fit.intervals import central_interval
 from ..fit.newton import Array
 from ..laws.loss.steps import StepsLoss
 from ..notices import Notice
 from ..notices import planning as notices
-from .allocation import central_interval
 
 CONTOURS = 6  # losses per model size at which batches are compared
 REFUTED = 0.1  # relative misfit of the hyperbola beyond which it is not the law of these runs

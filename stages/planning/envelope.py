@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.errors import NotASweepError
+from ..fit.intervals import central_interval
 from ..fit.newton import Array
-from .allocation import central_interval
 
 POINTS = 200
 

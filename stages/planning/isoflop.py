@@ -17,8 +17,8 @@ from scipy.interpolate import Akima1DInterpolator, CubicSpline
 
 from ..fit import checks
 from ..fit.errors import NotASweepError
+from ..fit.intervals import central_interval
 from ..fit.newton import Array
-from .allocation import central_interval
 
 CurveKind = Literal["akima", "parabola", "cubic"]
 CURVES: tuple[CurveKind, ...] = ("akima", "parabola", "cubic")
@@ -46,7 +46,7 @@ class SweepBudget:
 
 
 @dataclass(frozen=True)
-class Line:
+class PowerLaw:
     """A power law y = exp(intercept) C^slope and its draws, (k,) each."""
 
     slope: float
@@ -68,9 +68,10 @@ class IsoFLOP:
     """What the sweep says.
 
     ``minima`` (b,) are N* in parameters per budget, ``losses`` (b,) the loss there, ``draws`` (b, k) noise draws of N*,
-    ``inside`` (b,) whether the minimum lies between the smallest and the largest model. ``size`` and ``tokens`` are the
-    power laws N*(C) and D*(C). ``flat`` maps a share (0.001 for 0.1 %) to the range of N within it: (b, 2), and the
-    growth of its width (a factor in N) per factor e of C. ``noise`` is the standard deviation of log loss.
+    ``inside`` (b,) whether the minimum lies between the smallest and the largest model. ``optimal_params`` and
+    ``optimal_tokens`` are the power laws N*(C) and D*(C). ``flat`` maps a share (0.001 for 0.1 %) to the range of N
+    within it: (b, 2), and ``growth`` to the growth of its width (a factor in N) per factor e of C. ``noise`` is the
+    standard deviation of log loss.
     """
 
     curve: CurveKind
@@ -79,8 +80,8 @@ class IsoFLOP:
     losses: Array
     draws: Array
     inside: NDArray[np.bool_]
-    size: Line
-    tokens: Line
+    optimal_params: PowerLaw
+    optimal_tokens: PowerLaw
     flat: dict[float, Array]
     growth: dict[float, tuple[float, float, float]]
     noise: float
@@ -231,13 +232,13 @@ def _scatter(x: Array, y: Array, variance: Array) -> float:
     return max(0.0, float(residual @ residual) / (len(x) - 2) - float(np.mean(variance)))
 
 
-def _line(log_c: Array, y: Array, drawn: Array, weight: Array) -> Line:
+def _line(log_c: Array, y: Array, drawn: Array, weight: Array) -> PowerLaw:
     """Weighted straight line through y (b,), and through every draw (b, k)."""
     design = np.stack([np.ones_like(log_c), log_c - log_c.mean()], axis=1)
     solve = np.linalg.pinv(design * np.sqrt(weight)[:, None]) * np.sqrt(weight)
     at = solve @ np.hstack([y[:, None], drawn])
     intercept = at[0] - at[1] * log_c.mean()
-    return Line(float(at[1, 0]), float(intercept[0]), at[1, 1:], intercept[1:])
+    return PowerLaw(float(at[1, 0]), float(intercept[0]), at[1, 1:], intercept[1:])
 
 
 def noise_level(budgets: tuple[SweepBudget, ...]) -> float:

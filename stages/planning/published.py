@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..fit.newton import Array
+
+if TYPE_CHECKING:
+    from ..laws.surface import LossSurface
 
 DRAWS = 2000
 # Over (log A, log B, alpha, beta, E): benchmarks/fit.py repeats the fit that it comes from.
@@ -28,17 +32,33 @@ REFIT_COVARIANCE = (
 class PublishedLaw:
     """A law's constants as printed.
 
-    ``form`` is the law's form: "chinchilla" or "kaplan" for a loss L(N, D), "power" for D* = A C^alpha (or M* and D*).
+    ``law`` names the class of the loss L(N, D); it is empty where the paper prints D* = A C^alpha (or M* and D*).
     ``constants`` are strings, so that the number of printed digits is kept. ``covariance`` is over (log A, log B,
     alpha, beta, E) where the fit could be repeated.
     """
 
     name: str
-    form: str
+    law: str
     constants: Mapping[str, str]
     source: str
     note: str = ""
     covariance: tuple[tuple[float, ...], ...] | None = None
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether it gives a loss, not only the optimum."""
+        return bool(self.law)
+
+    def loss_surface(self) -> type[LossSurface]:
+        """The law itself; ValueError where only the optimum is printed."""
+        # Imported here: a config that names a law must not wait for scikit-learn.
+        from ..laws.registry import laws
+        from ..laws.surface import LossSurface
+
+        kind = laws().get(self.law)
+        if kind is None or not issubclass(kind, LossSurface):
+            raise ValueError(f"{self.name} gives its optimum only, not a loss")
+        return kind
 
     def values(self) -> dict[str, Array]:
         """The printed values, each (1,)."""
@@ -50,8 +70,8 @@ class PublishedLaw:
         if self.covariance is None:
             return {name: float(text) + rounding(text) * rng.uniform(-1, 1, n) for name, text in self.constants.items()}
         v = self.values()
-        middle = np.array([np.log(v["A"][0]), np.log(v["B"][0]), v["alpha"][0], v["beta"][0], v["E"][0]])
-        theta = rng.multivariate_normal(middle, np.array(self.covariance), n)
+        centre = np.array([np.log(v["A"][0]), np.log(v["B"][0]), v["alpha"][0], v["beta"][0], v["E"][0]])
+        theta = rng.multivariate_normal(centre, np.array(self.covariance), n)
         return {
             "A": np.exp(theta[:, 0]),
             "B": np.exp(theta[:, 1]),
@@ -73,7 +93,7 @@ PUBLISHED_LAWS = {
     for law in (
         PublishedLaw(
             "chinchilla-refit",
-            "chinchilla",
+            "ChinchillaLoss",
             {"A": "477.83", "B": "2143.42", "alpha": "0.34731", "beta": "0.36717", "E": "1.81722"},
             "Chinchilla's points (arXiv 2203.15556, figure 4) as digitised in arXiv 2404.10102; exact optimum",
             "covariance of 4,000 pair resamples of the 240 points",
@@ -81,27 +101,27 @@ PUBLISHED_LAWS = {
         ),
         PublishedLaw(
             "chinchilla",
-            "chinchilla",
+            "ChinchillaLoss",
             {"A": "406.4", "B": "410.7", "alpha": "0.34", "beta": "0.28", "E": "1.69"},
             "Hoffmann et al. (arXiv 2203.15556), approach 3",
             "arXiv 2404.10102 shows that these digits do not fit the paper's own points",
         ),
         PublishedLaw(
             "kaplan",
-            "kaplan",
+            "KaplanLoss",
             {"N_c": "6.4e13", "D_c": "1.8e13", "alpha_N": "0.076", "alpha_D": "0.103"},
             "Kaplan et al. (arXiv 2001.08361), table 2 (N without embeddings)",
         ),
         PublishedLaw(
             "llama3",
-            "power",
+            "",
             {"A": "0.29", "alpha": "0.53"},
             "Llama 3 (arXiv 2407.21783), section 3.2.1",
             "gives D* only; their FLOPs are not 6ND: 402B x 16.55T x 6 is 4.0e25, not 3.8e25",
         ),
         PublishedLaw(
             "deepseek",
-            "power",
+            "",
             {"A": "5.8316", "alpha": "0.4757", "M_A": "0.1715", "M_alpha": "0.5243"},
             "DeepSeek LLM (arXiv 2401.02954), section 3.2",
             "M is FLOPs per token with attention; N is given as M/6",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compute.architecture import Architecture
+from ..fit.intervals import central_interval
+from ..laws.loss.chinchilla import ChinchillaLoss
 from . import hyperparams
-from .allocation import central_interval, chinchilla_split
 from .published import EXPONENTS, PUBLISHED_LAWS, power_split, rounding
 
 # Shapes of DeepSeek LLM's two models (arXiv 2401.02954, table 2), trained on 2T tokens of sequence length 4096.
@@ -80,7 +81,7 @@ def _chinchilla() -> list[Check]:
     found = []
     for name in ("chinchilla", "chinchilla-refit"):
         law = PUBLISHED_LAWS[name]
-        best, drawn = (chinchilla_split(p, 5.76e23) for p in (law.values(), law.draws()))
+        best, drawn = (ChinchillaLoss.optimum_at(p, 5.76e23) for p in (law.values(), law.draws()))
         says = (
             "the interval is the refit's" if law.covariance else "the printed constants do not give the paper's model"
         )
@@ -89,8 +90,8 @@ def _chinchilla() -> list[Check]:
                 f"Chinchilla ({name})",
                 "parameters at 5.76e23 FLOPs",
                 70e9,
-                float(best.size[0]),
-                *central_interval(drawn.size),
+                float(best.params[0]),
+                *central_interval(drawn.params),
                 says,
             ),
             Check(

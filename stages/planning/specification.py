@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ..fit.errors import NotASweepError
 from ..fit.newton import Array
 from ..laws.loss.chinchilla import ChinchillaLoss
-from .allocation import chinchilla_split
 from .isoflop import CURVES, isoflop, sweep
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ def specifications(
             except NotASweepError as error:
                 logger.debug("no isoFLOP answer with %s and FLOPs %s: %s", curve, name, error)
                 continue
-            size = float(answer.size.at(target))
+            size = float(answer.optimal_params.at(target))
             # Where FLOPs are not 6ND, what a parameter and token cost is read off the runs.
             per_pair = 6.0 if name == "6ND" else float(np.median(given / params / tokens))
             found.append(Specification("isoFLOP", {"curve": curve, "FLOPs": name}, size, target / per_pair / size))
@@ -79,8 +78,8 @@ def _parametric(
     law = ChinchillaLoss(delta).fit(np.column_stack([params, tokens]), loss)
     if not (law.estimates_["alpha"] > 1e-3 and law.estimates_["beta"] > 1e-3):
         return Specification("L(N, D)", choice, np.nan, np.nan, "an exponent is at its bound")
-    split = chinchilla_split({k: np.array([v]) for k, v in law.estimates_.items()}, target)
-    return Specification("L(N, D)", choice, float(split.size[0]), float(split.tokens[0]))
+    split = ChinchillaLoss.optimum_at({k: np.array([v]) for k, v in law.estimates_.items()}, target)
+    return Specification("L(N, D)", choice, float(split.params[0]), float(split.tokens[0]))
 
 
 def _window(name: str, params: Array, tokens: Array, loss: Array, flops: Array) -> NDArray[np.intp]:

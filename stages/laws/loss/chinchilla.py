@@ -6,14 +6,15 @@ import numpy as np
 
 from ...fit.newton import Array
 from ...fit.variable_projection import solve_linear_params
-from ..base import Law, Parameter, log_count, stack_jacobian
+from ..base import Parameter, log_count, stack_jacobian
 from ..registry import law
+from ..surface import LossSurface, ParameterDraws, Split, ignore_overflow
 
 EXPONENTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0)
 
 
 @law()
-class ChinchillaLoss(Law):
+class ChinchillaLoss(LossSurface):
     r"""Pre-training loss as a sum of two power laws and a floor.
 
     .. math:: L(N, D) = E + A / N^{\alpha} + B / D^{\beta}
@@ -47,6 +48,34 @@ class ChinchillaLoss(Law):
 
     def __init__(self, huber: float | None = 1e-3) -> None:
         self.huber = huber
+
+    @classmethod
+    @ignore_overflow
+    def loss_at(cls, draws: ParameterDraws, params: Array, tokens: Array) -> Array:
+        """L(N, D) = E + A / N^alpha + B / D^beta (equation 2)."""
+        p = draws
+        return np.asarray(p["E"] + p["A"] * params ** -p["alpha"] + p["B"] * tokens ** -p["beta"])
+
+    @classmethod
+    @ignore_overflow
+    def optimum_at(cls, draws: ParameterDraws, flops: float, flops_per_pair: float | None = None) -> Split:
+        """The least loss under C = c N D, in closed form (equation 4).
+
+        N* = G (C/c)^a, D* = (C/c)^b / G with G = (alpha A / (beta B))^(1/(alpha+beta)), a = beta/(alpha+beta),
+        b = 1 - a.
+        """
+        p, pairs = draws, flops / (cls.flops_per_pair if flops_per_pair is None else flops_per_pair)
+        total = p["alpha"] + p["beta"]
+        g = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / total)
+        params = g * pairs ** (p["beta"] / total)
+        tokens = pairs / params
+        return Split(params=params, tokens=tokens, loss=cls.loss_at(p, params, tokens))
+
+    @staticmethod
+    def optimum_exponents(draws: ParameterDraws) -> tuple[Array, Array]:
+        """Exponents of N*(C) and D*(C): a = beta / (alpha + beta) and 1 - a; each (k,)."""
+        a = np.asarray(draws["beta"] / (draws["alpha"] + draws["beta"]))
+        return a, 1 - a
 
     def _terms(self, theta: Array, x: Array) -> tuple[Array, Array]:
         log_a, log_b, alpha, beta, _ = theta

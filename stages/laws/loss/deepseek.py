@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..registry import law
+from ..surface import LossSurface, ParameterDraws
 from .chinchilla import ChinchillaLoss
 
 
@@ -29,3 +30,9 @@ class DeepSeekLoss(ChinchillaLoss):
     formula = "L(M, D) = E + A / M^alpha + B / D^beta"
     source = "DeepSeek LLM (arXiv 2401.02954), section 3.2"
     x_unit = "FLOPs per token, tokens"
+    flops_per_pair = 1.0  # C = M D
+
+    @classmethod
+    def in_6nd(cls, draws: ParameterDraws) -> tuple[type[LossSurface], ParameterDraws]:
+        """M = 6 N': the parameters that 6ND would count for the same FLOPs, so that C = 6 N' D."""
+        return ChinchillaLoss, {**draws, "A": draws["A"] * 6 ** -draws["alpha"]}

@@ -6,9 +6,10 @@ import numpy as np
 from scipy.optimize import nnls
 
 from ...fit.newton import Array
-from ..base import Law, Parameter, log_count, stack_jacobian
+from ..base import Parameter, log_count, stack_jacobian
 from ..candidate import CandidateLaw, Step
 from ..registry import law
+from ..surface import LossSurface, ParameterDraws, Split, ignore_overflow
 
 
 @law(
@@ -17,7 +18,7 @@ from ..registry import law
     # The limits of an error are those of an accuracy: to reach one is no warning.
     CandidateLaw(name="error in C and M", step=Step.BUDGET_TO_ACCURACY, rank=40, of_error=True, structural_bounds=True),
 )
-class OvertrainedLoss(Law):
+class OvertrainedLoss(LossSurface):
     r"""Validation loss as training moves away from the compute-optimal number of tokens per parameter.
 
     .. math:: L(C, M) = E + \left(a M^{\eta} + b M^{-\eta}\right) C^{-\eta}
@@ -43,6 +44,24 @@ class OvertrainedLoss(Law):
     x_unit = "FLOPs, tokens per parameter"
     y_unit = "nats/token"
     linear = (0,)
+
+    @classmethod
+    @ignore_overflow
+    def loss_at(cls, draws: ParameterDraws, params: Array, tokens: Array) -> Array:
+        """L(C, M) at C = 6 N D and M = D / N."""
+        p = draws
+        flops, ratio = 6 * params * tokens, tokens / params
+        return np.asarray(p["E"] + (p["a"] * ratio ** p["eta"] + p["b"] * ratio ** -p["eta"]) * flops ** -p["eta"])
+
+    @classmethod
+    @ignore_overflow
+    def optimum_at(cls, draws: ParameterDraws, flops: float, flops_per_pair: float | None = None) -> Split:
+        """The least loss: a M^eta + b M^-eta is least at M = (b/a)^(1/(2 eta)), whatever C is."""
+        p, per_pair = draws, cls.flops_per_pair if flops_per_pair is None else flops_per_pair
+        ratio = (p["b"] / p["a"]) ** (1 / (2 * p["eta"]))
+        params = np.sqrt(flops / (per_pair * ratio))
+        tokens = params * ratio
+        return Split(params=params, tokens=tokens, loss=cls.loss_at(p, params, tokens))
 
     def _terms(self, theta: Array, x: Array) -> tuple[Array, Array, Array, Array]:
         _, log_a, log_b, eta = theta

@@ -156,7 +156,7 @@ def test_batches_and_a_sweep_of_learning_rates(config: Path, tmp_path: Path) -> 
     from benchcast.reports.documents import plan as plan_document
 
     assert (
-        plan_document.write(result.model_dump(mode="json", by_alias=True), tmp_path / "o")["pdf"].stat().st_size > 1e4
+        plan_document.write(result, tmp_path / "o")["pdf"].stat().st_size > 1e4
     )
 
 

@@ -13,7 +13,7 @@ from benchcast.planning import run as plan
 from benchcast.reports.records.base import Frozen
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.plan import PlanResult
-from benchcast.stages.planning import allocation
+from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
 from benchcast.stages.planning.published import PUBLISHED_LAWS
 from pydantic import BaseModel
 
@@ -125,7 +125,7 @@ def test_a_plan_of_runs_that_follow_no_law_is_read_again(tmp_path: Any) -> None:
     p = PUBLISHED_LAWS["chinchilla-refit"].values()
     n = np.geomspace(1e7, 1e9, 12)
     d = np.geomspace(1e9, 1e10, 12)[::-1]
-    loss = allocation.chinchilla_loss(p, n, d) * np.random.default_rng(0).uniform(0.7, 1.3, 12)
+    loss = ChinchillaLoss.loss_at(p, n, d) * np.random.default_rng(0).uniform(0.7, 1.3, 12)
     pd.DataFrame({"params": n, "tokens": d, "loss": loss}).to_csv(tmp_path / "runs.csv", index=False)
     result = plan.run({"flops": 1e22, "resamples": 100, "data": {"path": "runs.csv"}}, tmp_path)
     text = result.model_dump_json(by_alias=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchcast.stages import AnnealedLoss, ChinchillaLoss, DeepSeekLoss, KaplanLoss, StepsLoss
+from benchcast.stages import AnnealedLoss, ChinchillaLoss, DeepSeekLoss, KaplanLoss, OvertrainedLoss, StepsLoss
+from benchcast.stages.fit.intervals import central_interval
+from benchcast.stages.laws.surface import LossSurface
 from benchcast.stages.planning import allocation, published
 from benchcast.stages.planning.specification import specifications
 from hypothesis import given, settings
@@ -49,57 +51,57 @@ def test_jacobian_equals_finite_differences(name: str, shift: float, row: int) -
     np.testing.assert_allclose(law._jacobian(point, x)[0], numeric, rtol=2e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", ["chinchilla", "kaplan", "overtrained"])
+@pytest.mark.parametrize("law", [ChinchillaLoss, KaplanLoss, OvertrainedLoss])
 @settings(max_examples=20, deadline=None)
 @given(log_flops=st.floats(40.0, 62.0))
-def test_the_closed_form_is_the_minimum(form: str, log_flops: float) -> None:
+def test_the_closed_form_is_the_minimum(law: type[LossSurface], log_flops: float) -> None:
     """Against a numerical search along C = 6ND; and the near-optimal range and the contour agree with the law."""
-    p = _parameters(form)
+    p = _parameters(law)
     flops = float(np.exp(log_flops))
-    best = allocation.SPLITS[form](p, flops)
-    size = float(best.size[0])
+    best = law.optimum_at(p, flops)
+    size = float(best.params[0])
 
     def loss(log_n: float) -> float:
         n = np.array([np.exp(log_n)])
-        return float(allocation.LOSSES[form](p, n, flops / 6 / n)[0])
+        return float(law.loss_at(p, n, flops / 6 / n)[0])
 
     found = minimize_scalar(loss, bracket=(np.log(size) - 3, np.log(size) + 2), options={"xtol": 1e-10})
     assert found.x == pytest.approx(np.log(size), abs=2e-3)
     assert best.loss[0] <= found.fun * (1 + 1e-12)
     assert 6 * size * best.tokens[0] == pytest.approx(flops, rel=1e-9)
-    low, high = allocation.near_optimal(form, p, flops, 0.005)
+    low, high = allocation.near_optimal(law, p, flops, 0.005)
     for end in (low[0], high[0]):
         assert loss(np.log(end)) == pytest.approx(1.005 * best.loss[0], rel=1e-6)
-    tokens = allocation.contour(form, p, float(best.loss[0]), np.array([size]))
+    tokens = law.tokens_at(p, float(best.loss[0]), np.array([size]))
     assert tokens[0] == pytest.approx(best.tokens[0], rel=1e-3)
 
 
-def _parameters(form: str) -> dict[str, np.ndarray]:
-    if form == "overtrained":
+def _parameters(law: type[LossSurface]) -> dict[str, np.ndarray]:
+    if law is OvertrainedLoss:
         return {k: np.array([v]) for k, v in {"E": 1.84, "a": 212.0, "b": 367.0, "eta": 0.136}.items()}
-    return published.PUBLISHED_LAWS["chinchilla-refit" if form == "chinchilla" else "kaplan"].values()
+    return published.PUBLISHED_LAWS["chinchilla-refit" if law is ChinchillaLoss else "kaplan"].values()
 
 
 def test_the_cost_of_a_deviation_is_what_the_compute_would_buy() -> None:
     p = published.PUBLISHED_LAWS["chinchilla-refit"].values()
-    extra, waste = allocation.deviation("chinchilla", p, 1e23, np.array([0.25, 1.0, 4.0]))
+    extra, waste = allocation.deviation(ChinchillaLoss, p, 1e23, np.array([0.25, 1.0, 4.0]))
     assert extra[0, 1] == pytest.approx(0, abs=1e-12)
     assert waste[0, 1] == pytest.approx(0, abs=1e-6)
     for e, w in zip(extra[0, [0, 2]], waste[0, [0, 2]], strict=True):
-        best = allocation.chinchilla_split(p, 1e23 * (1 - w)).loss[0]
-        assert best == pytest.approx(allocation.chinchilla_split(p, 1e23).loss[0] + e, rel=1e-9)
+        best = ChinchillaLoss.optimum_at(p, 1e23 * (1 - w)).loss[0]
+        assert best == pytest.approx(ChinchillaLoss.optimum_at(p, 1e23).loss[0] + e, rel=1e-9)
 
 
 def test_chinchillas_70b_on_1_4t_tokens() -> None:
     """5.76e23 FLOPs: the exact refit's 90 % interval holds the model that was trained; the printed digits do not."""
     law = published.PUBLISHED_LAWS["chinchilla-refit"]
-    drawn = allocation.chinchilla_split(law.draws(), 5.76e23)
-    low, high = drawn.interval()["size"]
+    drawn = ChinchillaLoss.optimum_at(law.draws(), 5.76e23)
+    low, high = drawn.interval()["params"]
     assert low < 70e9 < high
     low, high = drawn.interval()["tokens"]
     assert low < 1.4e12 < high
-    ratio = allocation.chinchilla_split(published.PUBLISHED_LAWS["chinchilla"].values(), 5.76e23)
-    assert ratio.tokens[0] / ratio.size[0] > 60  # arXiv 2404.10102: about 70, against the 20 that was trained
+    ratio = ChinchillaLoss.optimum_at(published.PUBLISHED_LAWS["chinchilla"].values(), 5.76e23)
+    assert ratio.tokens[0] / ratio.params[0] > 60  # arXiv 2404.10102: about 70, against the 20 that was trained
 
 
 def test_ten_times_the_compute() -> None:
@@ -108,10 +110,10 @@ def test_ten_times_the_compute() -> None:
     assert 10 ** exponents["kaplan"] == pytest.approx(5.5, rel=0.03)
     assert 10 ** (1 - exponents["kaplan"]) == pytest.approx(1.8, rel=0.04)
     assert exponents["chinchilla approach 1"] == 0.5
-    a, b = allocation.chinchilla_exponents(published.PUBLISHED_LAWS["chinchilla"].values())
+    a, b = ChinchillaLoss.optimum_exponents(published.PUBLISHED_LAWS["chinchilla"].values())
     assert a[0] == pytest.approx(0.45, abs=0.01)  # Hoffmann et al., table 2, approach 3: 0.46 with [.454, .455]
     assert a[0] + b[0] == pytest.approx(1.0)
-    params, batch, steps, data = allocation.kaplan_frontier_exponent(*map(np.array, (0.077, 0.76, 0.21)))
+    params, batch, steps, data = KaplanLoss.frontier_exponents(*map(np.array, (0.077, 0.76, 0.21)))
     assert float(params) == pytest.approx(0.73, abs=0.06)  # their equation 6.7 puts 0.73 where theory says 0.68
     assert float(params + data) == pytest.approx(1.0)
     assert float(batch + steps) == pytest.approx(float(data))
@@ -122,7 +124,7 @@ def test_llama_3s_printed_constants_do_not_give_its_own_tokens() -> None:
     size, tokens = published.power_split(law.values(), 3.8e25)
     assert tokens[0] == pytest.approx(10.5e12, rel=0.01)  # 16.55T is printed
     _, many = published.power_split(law.draws(), 3.8e25)
-    low, high = allocation.central_interval(many, 0.9)
+    low, high = central_interval(many, 0.9)
     assert low < 10.5e12 < high
     assert high < 16.55e12  # not even the rounding of the digits reaches it
     assert np.log(16.55e12 / 0.29) / np.log(3.8e25) == pytest.approx(0.538, abs=5e-4)
@@ -142,7 +144,7 @@ def test_the_specification_curve_varies_what_it_says() -> None:
     found = specifications(SIZES, TOKENS, loss, 6 * SIZES * TOKENS * 1.3, 1e23)
     assert {s.choice["FLOPs"] for s in found} == {"6ND", "as given"}
     assert {s.choice["delta"] for s in found if "delta" in s.choice} == {"0.0001", "0.001", "0.01", "least squares"}
-    truth = allocation.chinchilla_split(published.PUBLISHED_LAWS["chinchilla-refit"].values(), 1e23).size[0]
+    truth = ChinchillaLoss.optimum_at(published.PUBLISHED_LAWS["chinchilla-refit"].values(), 1e23).params[0]
     ours = [s.params for s in found if s.choice == {"delta": "0.001", "runs": "all", "FLOPs": "6ND"}]
     assert ours[0] == pytest.approx(truth, rel=0.2)
     only = specifications(SIZES, TOKENS, loss, None, 1e23)

@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from benchcast.stages.fit.intervals import central_interval
 from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
 from benchcast.stages.notices import Code
 from benchcast.stages.notices import planning as notices
 from benchcast.stages.planning import allocation
-from benchcast.stages.fit.intervals import central_interval
 from benchcast.stages.planning.envelope import envelope
 from benchcast.stages.planning.isoflop import SweepBudget, group_budgets, isoflop, sweep
 from benchcast.stages.planning.isoflop_bias import bias, diagnose
