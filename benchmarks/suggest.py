@@ -22,13 +22,15 @@ import numpy as np
 import pandas as pd
 from benchcast.core.config import AutoSettings, Config, RunsSettings, load
 from benchcast.data import ingest
-from benchcast.forecasting import run as forecast
-from benchcast.forecasting.questions import expected_shrinkage
-from benchcast.forecasting.recipes import suite as suites
-from benchcast.forecasting.recipes.base import Job
+from benchcast.forecasting.context import FamilyContext, contexts_of, target_table
+from benchcast.forecasting.job import Job
+from benchcast.forecasting.jobs import jobs_of
+from benchcast.forecasting.questions import expected_reduction
 from benchcast.stages import DirectAccuracy
-from benchcast.stages.forecast.design import expected_scores, pooled_spread
-from benchcast.stages.forecast.pathways import ForecastPath, Question, TaskData, first_laws, predict_all
+from benchcast.stages.forecast.design import expected_scores, pooled_std
+from benchcast.stages.forecast.pathways import ForecastPath, Question, first_laws, predict_all
+from benchcast.stages.forecast.pooled import PooledBacktest
+from benchcast.stages.forecast.task_data import TaskData
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TARGETS = {
@@ -42,19 +44,23 @@ SETTINGS = AutoSettings(cutoffs=3)
 SHAPES, DRAWS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0), 20
 
 
-def jobs_of(suite: str, testbeds: Path) -> dict[str, list[Job]]:
+def rising_jobs(suite: str, testbeds: Path) -> dict[str, list[Job]]:
     settings = load(CONFIGS / f"{suite}.yaml", Config)
     plain = settings.model_dump() | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]}
     config = Config.model_validate(plain).model_copy(update={"runs": RunsSettings()})
     table = ingest.read(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
-    jobs = list(forecast.build_jobs(config, table, forecast.assign_roles(config, table)))
-    by_family: dict[str, list[Job]] = {}
-    for job in jobs:
-        by_family.setdefault(job.family, []).append(job)
-    return {family: rising(part) for family, part in by_family.items()}
+    families = contexts_of(jobs_of(config, table))
+    return {family: rising(context.jobs) for family, context in families.items()}
 
 
-def rising(jobs: list[Job]) -> list[Job]:
+def fitted(jobs: Sequence[Job]) -> tuple[dict[str, TaskData], PooledBacktest, pd.DataFrame]:
+    """What the tasks were fitted on, the pooled forecasts, and the targets."""
+    context = FamilyContext(jobs=tuple(jobs))
+    targets = jobs[0].targets
+    return context.forecaster(SETTINGS).tasks_, context.pooled(SETTINGS, targets), target_table(targets)
+
+
+def rising(jobs: Sequence[Job]) -> list[Job]:
     def trend(job: Job) -> float:
         ends = job.finals(1, ["accuracy"])
         return -float(ends[["flops", "accuracy"]].corr(method="spearman").iloc[0, 1])
@@ -77,22 +83,23 @@ def bands(jobs: list[Job]) -> list[pd.DataFrame]:
 
 
 def widths(jobs: list[Job], runs: frozenset[str]) -> pd.DataFrame:
-    """Interval width and the forms' own spread of every (task, target), fitted on ``runs``."""
-    made = suites.build([replace(job, fit_runs=runs) for job in jobs], SETTINGS)
-    rows = made.trials.rows.assign(width=made.calibrated.high - made.calibrated.low, spread=made.pooled.spread)
-    rows = rows[rows["target"]].sort_values("cutoff").groupby(["task", "run"]).tail(1)
+    """Interval width and the paths' own standard deviation of every (task, target), fitted on ``runs``."""
+    _, pooled, _ = fitted([replace(job, fit_runs=runs) for job in jobs])
+    intervals = pooled.intervals(jobs[0].level)
+    rows = pooled.forecasts.rows.assign(width=intervals.high - intervals.low, spread=pooled.pooled.std)
+    rows = rows[rows["target"].astype(bool)].sort_values("cutoff").groupby(["task", "run"]).tail(1)
     return rows.set_index(["task", "run"])[["width", "spread"]].sort_index()
 
 
 def trial(jobs: list[Job], part: pd.DataFrame) -> pd.DataFrame:
     """A row per (task, target): widths by candidate in units of the median candidate's, of the first choice."""
     rest = frozenset(jobs[0].fit_runs - set(part["run"]))
-    base = suites.build([replace(job, fit_runs=rest) for job in jobs], SETTINGS)
+    tasks, pooled, targets = fitted([replace(job, fit_runs=rest) for job in jobs])
     after = {run: widths(jobs, rest | {run}) for run in part["run"]}
     rows = []
-    for task in base.jobs:
-        shrinks = expected_shrinkage(base, task, part, base.targets[task])
-        for j, (_, target) in enumerate(base.targets[task].iterrows()):
+    for task, data in tasks.items():
+        shrinks = expected_reduction(data, pooled.weights(task, list(targets["run"])), part, targets)
+        for j, (_, target) in enumerate(targets.iterrows()):
             first = str(part["run"].iloc[int(np.argmax(shrinks[:, j]))])
             row = {"task": task, "target": target["run"], "first": first}
             for kind in ("width", "spread"):
@@ -112,15 +119,16 @@ def shapes(finals: pd.DataFrame) -> pd.DataFrame:
 
 def simulated(jobs: list[Job]) -> pd.DataFrame:
     """A row per (task, target): mean spread over draws after the first choice, in units of the median candidate's."""
-    suite, rng, rows = suites.build(jobs, SETTINGS), np.random.default_rng(0), []
-    for task, ladder in suite.ladders.items():
-        targets = suite.targets[task].dropna(subset=["params", "tokens"])
-        grid = shapes(ladder.finals)
+    tasks, pooled, every = fitted(jobs)
+    rng, rows = np.random.default_rng(0), []
+    targets = every.dropna(subset=["params", "tokens"])
+    for task, data in tasks.items():
+        grid = shapes(data.finals)
         if len(grid) < FEWEST or targets.empty:
             continue
-        middles, weights = suite.middles[task], suite.weights(task, list(targets["run"]))
-        shrinks = expected_shrinkage(suite, task, grid, targets)
-        after = drawn(ladder, middles, weights, grid, targets, rng)
+        weights = pooled.weights(task, list(targets["run"]))
+        shrinks = expected_reduction(data, weights, grid, targets)
+        after = drawn(data, weights, grid, targets, rng)
         for j, run in enumerate(targets["run"]):
             first = int(np.argmax(shrinks[:, j]))
             rows.append(
@@ -135,31 +143,30 @@ def simulated(jobs: list[Job]) -> pd.DataFrame:
 
 
 def drawn(
-    ladder: TaskData,
-    middles: Sequence[str],
+    task: TaskData,
     weights: Mapping[ForecastPath, np.ndarray],
     grid: pd.DataFrame,
     targets: pd.DataFrame,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Spread of the pooled forecast after each candidate, (k, m), averaged over draws of its scores."""
-    expected = expected_scores(ladder, middles, weights, grid)
+    expected = expected_scores(task, weights, grid)
     # Of the closest law: what is left is scatter, not the law's own misfit.
     noise = {
-        m: min((law.residual_std_ for law in first_laws(ladder.finals, m).values() if law.log_link), default=0.01)
-        for m in middles
+        loss: min((law.residual_std_ for law in first_laws(task.finals, loss).values() if law.log_link), default=0.01)
+        for loss in task.loss_names
     }
-    direct = DirectAccuracy().fit(ladder.finals[["flops"]].to_numpy(), ladder.finals["accuracy"].to_numpy())
+    direct = DirectAccuracy().fit(task.finals[["flops"]].to_numpy(), task.finals["accuracy"].to_numpy())
     cases = []
     for _ in range(DRAWS):
         for i in range(len(grid)):
             row = expected.iloc[[i]].copy()
-            for middle in middles:
-                row[middle] *= np.exp(rng.normal(0, noise[middle]))
+            for loss in task.loss_names:
+                row[loss] *= np.exp(rng.normal(0, noise[loss]))
             row["accuracy"] = np.clip(row["accuracy"] + rng.normal(0, direct.residual_std_), 0, 1)
-            longer = pd.concat([ladder.finals, row], ignore_index=True)
-            cases.append(Question(replace(ladder, finals=longer), middles, targets))
-    spread = np.array([pooled_spread(said, weights)[1] for said in predict_all(cases)])
+            longer = pd.concat([task.finals, row], ignore_index=True)
+            cases.append(Question(replace(task, finals=longer), targets))
+    spread = np.array([pooled_std(said, weights)[1] for said in predict_all(cases)])
     return np.asarray(spread.reshape(DRAWS, len(grid), len(targets)).mean(axis=0))
 
 
@@ -179,7 +186,7 @@ def main() -> None:
     parser.add_argument("--simulated", action="store_true", help="equal costs, and luck averaged out")
     args = parser.parse_args()
     for suite in args.suites:
-        for family, jobs in jobs_of(suite, args.testbeds).items():
+        for family, jobs in rising_jobs(suite, args.testbeds).items():
             if args.simulated:
                 found = simulated(jobs)
                 print(f"{suite} {family}, candidates that cost as much as the dearest run")

@@ -19,11 +19,11 @@ import pandas as pd
 from benchcast.core.config import AutoSettings, Config, RunsSettings, load
 from benchcast.data import ingest
 from benchcast.forecasting import run as forecast
-from benchcast.forecasting.recipes import suite as suites
+from benchcast.forecasting.context import contexts_of
+from benchcast.forecasting.jobs import jobs_of
 from benchcast.reports.records.forecast import Result
 from benchcast.stages.forecast.backtest import BacktestForecasts
-from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND
-from benchcast.stages.forecast.pathways import CARRY, ONE_STEP
+from benchcast.stages.forecast.pathways import CARRY, DIRECT, FIRST, ONE_STEP, SECOND
 from benchcast.stages.forecast.pooling import pool
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -108,9 +108,8 @@ def ladders(suite: str, testbeds: Path, settings: AutoSettings) -> Iterator[tupl
     config = Config.model_validate(plain | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]})
     config = config.model_copy(update={"runs": RunsSettings()})
     table = ingest.read(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
-    jobs = list(forecast.build_jobs(config, table, forecast.assign_roles(config, table)))
-    for family in dict.fromkeys(job.family for job in jobs):
-        yield f"{suite} {family}", suites.build([job for job in jobs if job.family == family], settings).trials
+    for family, context in contexts_of(jobs_of(config, table)).items():
+        yield f"{suite} {family}", context.forecaster(settings).history_.own
 
 
 def scored(trials: BacktestForecasts) -> tuple[np.ndarray, np.ndarray]:

@@ -12,9 +12,8 @@ from benchcast.stages.forecast.aggregate import MEAN
 from ..core.config import Config
 from ..core.errors import InputError
 from ..data.schema import LOSSES
-from .recipes.base import matching
+from .job import TaskTable, matching
 
-Task = tuple[str, str, pd.DataFrame]
 WHERE = ["run", "tokens"]
 
 
@@ -26,7 +25,7 @@ def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]
     InputError
         When a pattern matches no task, one task has two weights, there is no task, or an average has a task's name.
     """
-    found = {}
+    by_average = {}
     for average, wanted in config.averages.items():
         if average in names:
             raise InputError(f"averages.{average}: a task of the table has that name; choose another")
@@ -47,14 +46,14 @@ def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]
                 raise InputError(f"averages.{average}: task {twice[0]!r} is matched by patterns of different weights")
             weights |= dict.fromkeys(matched, weight)
         total = sum(weights.values())
-        found[average] = {task: weight / total for task, weight in weights.items()}
-    return found
+        by_average[average] = {task: weight / total for task, weight in weights.items()}
+    return by_average
 
 
-def tasks(averages: Mapping[str, Mapping[str, float]], known: Sequence[Task]) -> Iterator[Task]:
+def tasks(averages: Mapping[str, Mapping[str, float]], known: Sequence[TaskTable]) -> Iterator[TaskTable]:
     """A task for every average: a checkpoint counts where every member was measured."""
-    rows = {label: part.set_index(WHERE) for label, _, part in known}
-    metrics = {label: metric for label, metric, _ in known}
+    rows = {table.label: table.rows.set_index(WHERE) for table in known}
+    metrics = {table.label: table.metric for table in known}
     for average, weights in averages.items():
         parts = [rows[task] for task in weights]
         share = np.array(list(weights.values()))
@@ -70,4 +69,5 @@ def tasks(averages: Mapping[str, Mapping[str, float]], known: Sequence[Task]) ->
         variance = sum(w**2 * part["stderr"].reindex(index) ** 2 for w, part in zip(share, parts, strict=True))
         columns["stderr"] = np.sqrt(variance)
         kinds = {metrics[task] for task in weights}
-        yield average, kinds.pop() if len(kinds) == 1 else "acc", pd.DataFrame(columns, index=index).reset_index()
+        metric = kinds.pop() if len(kinds) == 1 else "acc"
+        yield TaskTable(label=average, metric=metric, rows=pd.DataFrame(columns, index=index).reset_index())

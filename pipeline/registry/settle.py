@@ -18,7 +18,7 @@ from benchcast.stages.notices import registry as notices
 from scipy.stats import norm
 
 from ..core.errors import InputError
-from ..forecasting.run import asked
+from ..forecasting.jobs import setup_label
 from . import known
 from .register import Record, said
 
@@ -56,7 +56,7 @@ def truths(table: pd.DataFrame) -> Truth:
         plain = (str(run), str(task), str(metric))
         ways[plain] = ways.get(plain, 0) + 1
         values = part["value"].to_numpy(dtype=float)
-        label = asked(str(task), shots, prompt)
+        label = setup_label(str(task), shots, prompt)
         for key in (plain, (str(run), label, str(metric))):
             scores[key] = values
             about[key] = float(part["n"].iloc[-1]), str(part["task_version"].iloc[-1])

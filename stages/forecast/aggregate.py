@@ -7,6 +7,7 @@ often on the same loss. So the common correlation of the tasks' past errors is e
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,28 @@ from .pathways import CARRY, ONE_STEP, ForecastPath
 from .pooling import PooledForecasts
 
 MEAN = ForecastPath(ONE_STEP, "mean of its tasks")
-PRIOR = 0.5  # correlation of errors before anything was tested
-PRIOR_COUNT = 5.0  # (cutoff, run) pairs' worth of evidence that it counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageConstants:
+    """A guess before anything was tested, halfway between independent and equal errors; any ladder overrules it."""
+
+    prior_correlation: float = 0.5
+    """Correlation of the tasks' errors before anything was tested."""
+
+    prior_pairs: float = 5.0
+    """(cutoff, run) pairs' worth of evidence that it counts."""
+
+
+AVERAGES = AverageConstants()
 
 
 def combine(
-    trials: BacktestForecasts, pooled: PooledForecasts, members: Mapping[str, float], label: str
+    forecasts: BacktestForecasts,
+    pooled: PooledForecasts,
+    members: Mapping[str, float],
+    label: str,
+    constants: AverageConstants = AVERAGES,
 ) -> tuple[BacktestForecasts, PooledForecasts]:
     """The average of some tasks as a backtest of its own, ready for ``calibrate``.
 
@@ -35,75 +52,76 @@ def combine(
     Returns
     -------
     (BacktestForecasts, PooledForecasts)
-        A row per (cutoff, run) that every member was forecast for. Its forms are the mean of the members' pools, whose
-        ``stderr`` takes errors to be independent, and carrying forward; the pool's spread has the correlation.
+        A row per (cutoff, run) that every member was forecast for. Its paths are the mean of the members' pools, whose
+        ``stderr`` takes errors to be independent, and carrying forward; the pool's ``std`` has the correlation.
 
     Raises
     ------
     ValueError
         Where nothing was fitted.
     """
-    rows = trials.rows
-    carry = next((i for i, f in enumerate(trials.paths) if f.first == CARRY), None)
+    rows = forecasts.rows
+    carry = next((i for i, f in enumerate(forecasts.paths) if f.first == CARRY), None)
     if carry is None:
-        raise ValueError("no form was fitted to any task: there is nothing to average")
+        raise ValueError("no path was fitted to any task: there is nothing to average")
     table = pd.DataFrame(
         {
             **rows[list(COLUMNS)],
-            "said": pooled.mean,
-            "spread": pooled.spread,
-            "carried": trials.mean[:, carry],
+            "forecast": pooled.mean,
+            "std": pooled.std,
+            "carried": forecasts.mean[:, carry],
         }
     )[rows["task"].isin(members).to_numpy()]
     table = _aligned(table)
     place = ["cutoff", "run", "target"]
-    wide = {c: table.pivot(index=place, columns="task", values=c) for c in ("said", "spread", "carried", "actual")}
-    full = wide["said"].notna().all(axis=1).to_numpy() & (wide["said"].shape[1] == len(members))
-    weight = np.array([members[str(t)] for t in wide["said"].columns])
-    said, spread, carried, actual = (wide[c].to_numpy(dtype=float)[full] for c in wide)
-    merged = wide["said"].index[full].to_frame(index=False).assign(task=label, actual=actual @ weight)
+    wide = {c: table.pivot(index=place, columns="task", values=c) for c in ("forecast", "std", "carried", "actual")}
+    full = wide["forecast"].notna().all(axis=1).to_numpy() & (wide["forecast"].shape[1] == len(members))
+    weight = np.array([members[str(t)] for t in wide["forecast"].columns])
+    predicted, std, carried, actual = (wide[c].to_numpy(dtype=float)[full] for c in wide)
+    merged = wide["forecast"].index[full].to_frame(index=False).assign(task=label, actual=actual @ weight)
     flops = rows.drop_duplicates("run").set_index("run")["flops"]
     merged["flops"] = merged["run"].map(flops)
     merged = merged.sort_values(["target", "cutoff"], kind="stable")
     order = merged.index.to_numpy()
-    mean, shares = said[order] @ weight, spread[order] * weight
+    mean, shares = predicted[order] @ weight, std[order] * weight
     independent = np.sqrt(np.sum(shares**2, axis=1))
-    made = BacktestForecasts(
+    average = BacktestForecasts(
         merged[list(COLUMNS)].reset_index(drop=True),
         (MEAN, ForecastPath(ONE_STEP, CARRY)),
         np.column_stack([mean, carried[order] @ weight]),
         np.column_stack([independent, np.zeros(len(mean))]),
         np.zeros((len(mean), 2)),
     )
-    rho = _correlations(made, shares, (said - actual)[order] * weight)
+    rho = _correlations(average, shares, (predicted - actual)[order] * weight, constants)
     joint = np.sqrt((1 - rho) * independent**2 + rho * np.sum(shares, axis=1) ** 2)
-    return made, PooledForecasts(np.tile([1.0, 0.0], (len(mean), 1)), mean, joint)
+    return average, PooledForecasts(np.tile([1.0, 0.0], (len(mean), 1)), mean, joint)
 
 
 def _aligned(table: pd.DataFrame) -> pd.DataFrame:
-    """Targets as each member says last, whatever its largest run; they stand at the smallest of those runs."""
+    """Targets as each member forecasts them last, at whatever largest run; they stand at the smallest of those."""
     target = table["target"].to_numpy(dtype=bool)
     last = table[target].sort_values("cutoff", kind="stable").groupby(["task", "run"], sort=False).tail(1)
     return pd.concat([table[~target], last.assign(cutoff=last["cutoff"].min())])
 
 
-def _correlations(made: BacktestForecasts, shares: Array, errors: Array) -> Array:
+def _correlations(average: BacktestForecasts, shares: Array, errors: Array, constants: AverageConstants) -> Array:
     """Common correlation of the members' errors as known at every row's cutoff, (n,).
 
-    From Var(sum e) = sum s_i² + rho (sum_{i≠j} s_i s_j), with the spreads s scaled to the errors' own size.
+    From Var(sum e) = sum s_i² + rho (sum_{i≠j} s_i s_j), with the standard deviations s scaled to the errors' own size.
     """
-    cutoffs = made.rows["cutoff"].to_numpy(dtype=float)
-    rho = np.full(len(cutoffs), PRIOR)
+    cutoffs = average.rows["cutoff"].to_numpy(dtype=float)
+    rho = np.full(len(cutoffs), constants.prior_correlation)
     for cutoff in np.unique(cutoffs):
-        known = made.known_at(cutoff)
+        known = average.known_at(cutoff)
         known = known[np.isfinite(errors[known]).all(axis=1)]
         if not len(known) or shares.shape[1] < 2:
             continue
-        own = np.sum(errors[known] ** 2)
-        size = own / max(float(np.sum(shares[known] ** 2)), 1e-300)
-        cross = np.sum(np.sum(errors[known], axis=1) ** 2) - own
+        squares = np.sum(errors[known] ** 2)
+        size = squares / max(float(np.sum(shares[known] ** 2)), 1e-300)
+        cross = np.sum(np.sum(errors[known], axis=1) ** 2) - squares
         most = size * (np.sum(np.sum(shares[known], axis=1) ** 2) - np.sum(shares[known] ** 2))
-        found = float(np.clip(cross / max(most, 1e-300), 0.0, 1.0))
+        estimate = float(np.clip(cross / max(most, 1e-300), 0.0, 1.0))
         count = len(known)
-        rho[cutoffs == cutoff] = (count * found + PRIOR_COUNT * PRIOR) / (count + PRIOR_COUNT)
+        prior = constants.prior_pairs * constants.prior_correlation
+        rho[cutoffs == cutoff] = (count * estimate + prior) / (count + constants.prior_pairs)
     return rho

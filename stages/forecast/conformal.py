@@ -1,10 +1,10 @@
 """Intervals that held: the pool's own spread, inflated by how wrong it was at earlier cutoffs.
 
-Order-respecting conformal prediction: the score of a past forecast is its miss in units of its own spread, on the
-log-odds scale, and an interval takes the quantile of the scores known at its cutoff. The scores are weighted by how
-near they are in compute and in extrapolation ratio (Tibshirani et al., Conformal Prediction Under Covariate Shift,
-arXiv 1904.06019), and shrunk towards ``PRIOR``, since errors of one cutoff are not independent. On log-odds an
-interval is asymmetric where accuracy is bounded and never leaves [0, 1].
+Order-respecting conformal prediction: the score of a past forecast is its miss in units of its own standard deviation,
+on the log-odds scale, and an interval takes the quantile of the scores known at its cutoff. The scores are weighted by
+how near they are in compute and in extrapolation ratio (Tibshirani et al., Conformal Prediction Under Covariate Shift,
+arXiv 1904.06019), and shrunk towards a prior, since errors of one cutoff are not independent. On log-odds an interval
+is asymmetric where accuracy is bounded and never leaves [0, 1].
 """
 
 from __future__ import annotations
@@ -15,19 +15,40 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from ..fit import checks
 from ..fit.newton import Array
 from .backtest import BacktestForecasts
 from .pooling import PooledForecasts
 from .scoring_rules import EDGE, logit
 
-PRIOR = 2.0  # multiple of the spread for a 90 % interval before anything was tested (a normal's is 1.64)
-PRIOR_COUNT = 10.0  # forecasts' worth of evidence that the prior counts
-HALF_LIFE = 0.5  # decades of compute after which an old cutoff counts half
-BANDWIDTH = 0.5  # decades of extrapolation that count as near
-LEAST = 0.005  # accuracy: no spread is below this
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationConstants:
+    """Set on the backtests of three suites (two published testbeds, and our own ladder), never on a target."""
+
+    prior_multiple: float = 2.0
+    """Multiple of the standard deviation for a 90 % interval before anything was tested (a normal's is 1.64)."""
+
+    prior_forecasts: float = 10.0
+    """Forecasts' worth of evidence that the prior counts."""
+
+    half_life_decades: float = 0.5
+    """Decades of compute after which an old cutoff counts half."""
+
+    bandwidth_decades: float = 0.5
+    """Decades of extrapolation that count as near."""
+
+    least_std: float = 0.005
+    """Accuracy (fraction): no standard deviation is below this."""
+
+    least_variance: float = 0.02
+    """p (1 - p) of an accuracy is read as at least this where a standard deviation is put on log-odds."""
 
 
-@dataclass(frozen=True)
+CALIBRATION = CalibrationConstants()
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalibratedIntervals:
     """Intervals of every row of a backtest.
 
@@ -49,38 +70,54 @@ class CalibratedIntervals:
         return np.asarray((actual >= self.low) & (actual <= self.high))
 
 
-def calibrate(trials: BacktestForecasts, pooled: PooledForecasts, level: float = 0.9) -> CalibratedIntervals:
-    """Intervals of nominal coverage ``level`` at every cutoff, from what was known there."""
-    center, scale = logit(pooled.mean), scale_of(pooled.mean, pooled.spread)
-    score = np.abs(logit(trials.rows["actual"].to_numpy(dtype=float)) - center) / scale
-    decades = trials.decades
-    prior = PRIOR * norm.ppf(0.5 + level / 2) / norm.ppf(0.95)
+def calibrate(
+    forecasts: BacktestForecasts,
+    pooled: PooledForecasts,
+    level: float = 0.9,
+    constants: CalibrationConstants = CALIBRATION,
+) -> CalibratedIntervals:
+    """Intervals of nominal coverage ``level`` at every cutoff, from what was known there.
+
+    Raises
+    ------
+    ValueError
+        For a level that is not between 0 and 1.
+    """
+    checks.level(level)
+    center, scale = logit(pooled.mean), log_odds_std(pooled.mean, pooled.std, constants)
+    score = np.abs(logit(forecasts.rows["actual"].to_numpy(dtype=float)) - center) / scale
+    decades = forecasts.decades
+    prior = constants.prior_multiple * norm.ppf(0.5 + level / 2) / norm.ppf(0.95)
     inflation, tested = np.full(len(center), prior), np.full(len(center), np.nan)
-    cutoffs = trials.rows["cutoff"].to_numpy(dtype=float)
+    cutoffs = forecasts.rows["cutoff"].to_numpy(dtype=float)
     for cutoff in np.unique(cutoffs):
-        known = trials.known_at(cutoff)
+        known = forecasts.known_at(cutoff)
         known = known[np.isfinite(score[known])]
         if not len(known):
             continue
         here = np.flatnonzero(cutoffs == cutoff)
-        age = np.exp2(-np.log10(cutoff / cutoffs[known]) / HALF_LIFE)
+        age = np.exp2(-np.log10(cutoff / cutoffs[known]) / constants.half_life_decades)
         tested[here] = decades[known].max()
-        count = len(trials.rows.iloc[known][["cutoff", "run"]].drop_duplicates())
+        count = len(forecasts.rows.iloc[known][["cutoff", "run"]].drop_duplicates())
         for reach in np.unique(decades[here]):
-            distance = (decades[known] - min(reach, decades[known].max())) / BANDWIDTH
+            distance = (decades[known] - min(reach, decades[known].max())) / constants.bandwidth_decades
             quantile = _weighted_quantile(score[known], age * np.exp(-0.5 * distance**2), level)
             # Beyond what was tested the miss is taken to grow with the decades, as it did between those tested.
             quantile *= max(1.0, reach / decades[known].max())
-            inflation[here[decades[here] == reach]] = (count * quantile + PRIOR_COUNT * prior) / (count + PRIOR_COUNT)
+            total = count + constants.prior_forecasts
+            inflation[here[decades[here] == reach]] = (count * quantile + constants.prior_forecasts * prior) / total
     low, high = (1 / (1 + np.exp(-(center + sign * inflation * scale))) for sign in (-1, 1))
     # Log-odds end EDGE away from 0 and 1: an interval that reaches there reaches the end.
     low, high = np.where(low <= EDGE, 0.0, low), np.where(high >= 1 - EDGE, 1.0, high)
-    return CalibratedIntervals(center, scale, inflation, low, high, score, tested)
+    return CalibratedIntervals(
+        center=center, scale=scale, inflation=inflation, low=low, high=high, score=score, tested=tested
+    )
 
 
-def scale_of(mean: Array, spread: Array) -> Array:
+def log_odds_std(mean: Array, std: Array, constants: CalibrationConstants = CALIBRATION) -> Array:
     """Standard deviation on log-odds of an accuracy with this mean and standard deviation (delta method)."""
-    return np.asarray(np.sqrt(spread**2 + LEAST**2) / np.maximum(mean * (1 - mean), 0.02))
+    variance = np.maximum(mean * (1 - mean), constants.least_variance)
+    return np.asarray(np.sqrt(std**2 + constants.least_std**2) / variance)
 
 
 def _weighted_quantile(values: Array, weights: Array, level: float) -> float:

@@ -3,13 +3,13 @@
 Sequential optimal design for a scalar of interest (c-optimality; Chaloner and Verdinelli, Bayesian Experimental Design:
 A Review, Statist. Sci. 10 (1995)): one more observation at x lowers the variance of the curve at the target by a
 rank-one update that depends on where x is, not on what will be measured there. That ranks candidates for one law at no
-cost. What a pool of forms would gain shows when the run is put in with the scores expected of it, and all is fitted
-again (a preanalysis with plug-in data): ``spread_after``.
+cost. What a pool of paths would gain shows when the run is put in with the scores expected of it, and all is fitted
+again (a preanalysis with plug-in data): ``std_after``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -35,62 +35,54 @@ def variance_after(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> 
     covariance, noise = law.covariance_, law.residual_std_**2
     now = float(at @ covariance @ at)
     shared = new @ covariance @ at
-    own = np.einsum("ij,jk,ik->i", new, covariance, new)
-    return now, np.asarray(np.maximum(now - shared**2 / np.maximum(noise + own, 1e-300), 0.0))
+    at_new = np.einsum("ij,jk,ik->i", new, covariance, new)
+    return now, np.asarray(np.maximum(now - shared**2 / np.maximum(noise + at_new, 1e-300), 0.0))
 
 
-def shrinkage(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> Array:
+def std_reduction(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> Array:
     """Share by which the standard deviation of a new observation at the target would shrink, (k,), between 0 and 1."""
     now, after = variance_after(law, candidates, target)
     noise = law.residual_std_**2
     return np.asarray(1 - np.sqrt((after + noise) / max(now + noise, 1e-300)))
 
 
-def spread_after(
-    ladder: TaskData,
-    middles: Sequence[str],
-    weights: Mapping[ForecastPath, Array],
-    candidates: pd.DataFrame,
-    targets: pd.DataFrame,
+def std_after(
+    task: TaskData, weights: Mapping[ForecastPath, Array], candidates: pd.DataFrame, targets: pd.DataFrame
 ) -> tuple[Array, Array]:
     """Standard deviation of the pooled forecasts: now (m,), and with each candidate as it is expected, (k, m).
 
     Parameters
     ----------
-    ladder : TaskData
-        Of one task.
-    weights : form to its weights (m,) in the pools
+    weights : path to its weights (m,) in the pools
     candidates : DataFrame (k rows), targets : DataFrame (m rows)
         params, tokens, flops and token_multiplier.
     """
-    expected = expected_scores(ladder, middles, weights, candidates)
-    longer = [pd.concat([ladder.finals, expected.iloc[[i]]], ignore_index=True) for i in range(len(candidates))]
-    cases = [Question(replace(ladder, finals=finals), middles, targets) for finals in (ladder.finals, *longer)]
-    now, *after = [pooled_spread(said, weights)[1] for said in predict_all(cases)]
+    expected = expected_scores(task, weights, candidates)
+    longer = [pd.concat([task.finals, expected.iloc[[i]]], ignore_index=True) for i in range(len(candidates))]
+    questions = [Question(replace(task, finals=finals), targets) for finals in (task.finals, *longer)]
+    now, *after = [pooled_std(predictions, weights)[1] for predictions in predict_all(questions)]
     return now, np.array(after)
 
 
-def expected_scores(
-    ladder: TaskData, middles: Sequence[str], weights: Mapping[ForecastPath, Array], candidates: pd.DataFrame
-) -> pd.DataFrame:
+def expected_scores(task: TaskData, weights: Mapping[ForecastPath, Array], candidates: pd.DataFrame) -> pd.DataFrame:
     """The candidates (k rows) with the losses and the accuracy that the present fits expect of them."""
     rows = candidates[["params", "tokens", "flops", "token_multiplier"]].astype(float)
     rows = rows.assign(run=[f"candidate {i}" for i in range(len(rows))])
-    for middle in middles:
-        laws = list(first_laws(ladder.finals, middle).values())
-        said = [np.log(np.maximum(law.predict(rows[list(law.columns)].to_numpy()), 1e-6)) for law in laws]
-        rows[middle] = np.exp(np.mean(said, axis=0)) if laws else np.nan
-    typical = {form: np.full(len(rows), np.mean(weight)) for form, weight in weights.items()}
-    return rows.assign(accuracy=pooled_spread(predict(ladder, middles, rows), typical)[0])
+    for loss in task.loss_names:
+        laws = list(first_laws(task.finals, loss).values())
+        logs = [np.log(np.maximum(law.predict(rows[list(law.columns)].to_numpy()), 1e-6)) for law in laws]
+        rows[loss] = np.exp(np.mean(logs, axis=0)) if laws else np.nan
+    typical = {path: np.full(len(rows), np.mean(weight)) for path, weight in weights.items()}
+    return rows.assign(accuracy=pooled_std(predict(task, rows), typical)[0])
 
 
-def pooled_spread(said: PathPredictions, weights: Mapping[ForecastPath, Array]) -> tuple[Array, Array]:
-    """Mean and standard deviation of the pool, (m,) each; forms without a weight do not count."""
-    m = said.mean.shape[1]
-    weight = np.array([weights.get(form, np.zeros(m)) for form in said.paths]) + 1e-12
+def pooled_std(predictions: PathPredictions, weights: Mapping[ForecastPath, Array]) -> tuple[Array, Array]:
+    """Mean and standard deviation of the pool, (m,) each; paths without a weight do not count."""
+    m = predictions.mean.shape[1]
+    weight = np.array([weights.get(path, np.zeros(m)) for path in predictions.paths]) + 1e-12
     weight = weight / weight.sum(axis=0)
-    mean = np.sum(weight * said.mean, axis=0)
-    return mean, np.sqrt(np.sum(weight * (said.stderr**2 + (said.mean - mean) ** 2), axis=0))
+    mean = np.sum(weight * predictions.mean, axis=0)
+    return mean, np.sqrt(np.sum(weight * (predictions.stderr**2 + (predictions.mean - mean) ** 2), axis=0))
 
 
 def _gradient(law: Law, rows: pd.DataFrame) -> Array:

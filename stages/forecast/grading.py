@@ -20,14 +20,65 @@ from ..notices import Notice
 from ..notices import grading as codes
 
 Grade = Literal["A", "B", "C", "D"]
-A_WITHIN, B_WITHIN, C_WITHIN = 0.02, 0.04, 0.2  # expected miss, as a fraction of 1, that a grade allows
-NEAR = 0.15  # decades of extrapolation that count as tested
-BANDWIDTH = 0.5  # decades: backtests so near to the target's distance count most
-SHRINK = 5.0  # forecasts' worth of evidence that the suite's error counts against the task's own
-FEW_RUNS = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class GradingConstants:
+    """What a grade allows: chosen for what a planner may do with a number, and looked at on four ladders' backtests."""
+
+    a_within: float = 0.02
+    """Accuracy (fraction): expected miss of an A at most."""
+
+    b_within: float = 0.04
+    """Accuracy (fraction): expected miss of a B at most."""
+
+    c_within: float = 0.2
+    """Accuracy (fraction): expected miss of a C at most; more is refused."""
+
+    interval_level: float = 0.9
+    """Nominal coverage of the interval that a grade is for: asking for another makes no forecast better or worse."""
+
+    near_decades: float = 0.15
+    """Decades of compute beyond the farthest tested extrapolation that still count as tested."""
+
+    far_ratio: float = 1.5
+    """Beyond this many times the tested decades a grade is C at best."""
+
+    bandwidth_decades: float = 0.5
+    """Decades: backtests so near to the target's distance count most."""
+
+    suite_forecasts: float = 5.0
+    """Forecasts' worth of evidence that the suite's error counts against the task's own."""
+
+    few_runs: int = 10
+    """Runs: fewer are few for the number of parameters."""
+
+    few_documents: int = 100
+    """Questions of a task: with fewer no score is exact, and a grade is B at best."""
+
+    chance_stderrs: float = 2.0
+    """Standard errors above chance that the mean of the largest three runs needs."""
+
+    falling: float = -0.5
+    """Spearman correlation of score and FLOPs below which the score falls."""
+
+    rising: float = 0.3
+    """Spearman correlation of score and FLOPs below which the score shows no trend."""
+
+    late_checkpoints: int = 8
+    """Checkpoints of a run, its last ones, whose scatter is the noise of a score."""
+
+    least_noise: float = 1e-4
+    """Accuracy (fraction): no noise is below this."""
+
+    bound_weight: float = 0.5
+    """Share of the pool's weight on laws at a bound from which that is a warning."""
+
+
+GRADING = GradingConstants()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Signal:
     """What the ladder's scores of one task tell.
 
@@ -46,22 +97,22 @@ class Signal:
     @property
     def at_chance(self) -> bool:
         """Whether the largest runs score no better than guessing."""
-        return self.above_chance < 2
+        return self.above_chance < GRADING.chance_stderrs
 
     def warnings(self) -> list[Notice]:
         """Warnings that hold for every target of the task."""
-        found = []
+        warnings = []
         if self.at_chance:
-            found.append(codes.AT_CHANCE(named=True))
+            warnings.append(codes.AT_CHANCE(named=True))
         if self.u_shaped:
-            found.append(codes.U_SHAPED(named=True))
-        if self.monotonicity < -0.5:
-            found.append(codes.INVERSE_SCALING(named=True))
-        elif self.monotonicity < 0.3:
-            found.append(codes.NO_TREND(named=True))
-        if self.runs < FEW_RUNS:
-            found.append(codes.FEW_POINTS(named=True))
-        return found
+            warnings.append(codes.U_SHAPED(named=True))
+        if self.monotonicity < GRADING.falling:
+            warnings.append(codes.INVERSE_SCALING(named=True))
+        elif self.monotonicity < GRADING.rising:
+            warnings.append(codes.NO_TREND(named=True))
+        if self.runs < GRADING.few_runs:
+            warnings.append(codes.FEW_POINTS(named=True))
+        return warnings
 
 
 def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None = None) -> Signal:
@@ -78,10 +129,10 @@ def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None
     rows = finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable")
     score, stderr = rows["accuracy"].to_numpy(dtype=float), _stderr(rows)
     known = max(_scatter(late), float(np.nanmedian(stderr)) if len(stderr) else 0.0)
-    noise = max(known or _roughness(rows), 1e-4)
+    noise = max(known or _roughness(rows), GRADING.least_noise)
     varies = len(rows) > 2 and np.ptp(score) > 0 and rows["flops"].nunique() > 1
     top = rows["accuracy"].tail(3)
-    error = max(noise, 1e-4) / np.sqrt(max(len(top), 1))
+    error = noise / np.sqrt(max(len(top), 1))
     return Signal(
         signal_to_noise=float(np.ptp(score) / noise) if len(score) else 0.0,
         monotonicity=float(spearmanr(rows["flops"], score).statistic) if varies else 0.0,
@@ -100,8 +151,8 @@ def documents(score: Array, stderr: Array) -> float:
     known = np.isfinite(score) & np.isfinite(stderr) & (stderr > 0)
     p, error = score[known], stderr[known]
     inside = (p > 0) & (p < 1)
-    found = np.where(inside, p * (1 - p) / error**2, 1 / error)
-    return float(np.median(found)) if len(found) else float("nan")
+    implied = np.where(inside, p * (1 - p) / error**2, 1 / error)
+    return float(np.median(implied)) if len(implied) else float("nan")
 
 
 def _stderr(rows: pd.DataFrame) -> Array:
@@ -114,13 +165,13 @@ def _scatter(late: pd.DataFrame | None) -> float:
     """Median standard deviation of the late checkpoints of a run about their own line."""
     if late is None:
         return 0.0
-    found = []
+    scatter = []
     for _, part in late.groupby("run", sort=False):
         y = part["accuracy"].dropna().to_numpy(dtype=float)
         if len(y) >= 4:
             steps = np.arange(len(y))
-            found.append(np.std(y - np.polyval(np.polyfit(steps, y, 1), steps), ddof=2))
-    return float(np.median(found)) if found else 0.0
+            scatter.append(np.std(y - np.polyval(np.polyfit(steps, y, 1), steps), ddof=2))
+    return float(np.median(scatter)) if scatter else 0.0
 
 
 def _roughness(rows: pd.DataFrame) -> float:
@@ -148,29 +199,29 @@ def _u_shaped(log_c: Array, score: Array) -> bool:
     return bool(np.quantile(x, 0.25) < turn < np.quantile(x, 0.75))
 
 
-def typical_miss(miss: Array, decades: Array, mine: NDArray[np.bool_], reach: float) -> float:
+def typical_miss(miss: Array, decades: Array, in_task: NDArray[np.bool_], reach: float) -> float:
     """Mean absolute error near a distance: the task's own, shrunk towards that of all tasks.
 
     Parameters
     ----------
     miss, decades : (n,)
         Absolute errors of past forecasts, and log10 of their extrapolation ratios.
-    mine : (n,) of bool
+    in_task : (n,) of bool
         Which of them are of the task.
     reach : float
         log10 of the extrapolation ratio asked for; beyond the largest tested, that one counts.
     """
     if not len(miss):
         return float("nan")
-    near = np.exp(-0.5 * ((decades - min(reach, decades.max())) / BANDWIDTH) ** 2)
+    near = np.exp(-0.5 * ((decades - min(reach, decades.max())) / GRADING.bandwidth_decades) ** 2)
     everyone = float(np.average(miss, weights=near))
-    own = float(np.average(miss[mine], weights=near[mine])) if mine.any() else everyone
-    count = float(near[mine].sum())
-    return (count * own + SHRINK * everyone) / (count + SHRINK)
+    task_miss = float(np.average(miss[in_task], weights=near[in_task])) if in_task.any() else everyone
+    count = float(near[in_task].sum())
+    return (count * task_miss + GRADING.suite_forecasts * everyone) / (count + GRADING.suite_forecasts)
 
 
 def grade(
-    found: Signal, half_width: float, typical_miss: float, carry_miss: float, decades: float, tested: float
+    of_task: Signal, half_width: float, typical_miss: float, carry_miss: float, decades: float, tested: float
 ) -> tuple[Grade, tuple[Notice, ...]]:
     """Grade of one forecast, and the reasons in words.
 
@@ -188,26 +239,26 @@ def grade(
     decades, tested : float
         log10 of the target's extrapolation ratio, and of the largest that was tested (NaN: none).
     """
-    refused = [codes.AT_CHANCE()] if found.at_chance else []
+    refused = [codes.AT_CHANCE()] if of_task.at_chance else []
     if not np.isfinite(tested):
         refused.append(codes.UNTESTED())
     expected = max(half_width / 2, typical_miss if np.isfinite(typical_miss) else 0.0)
-    if half_width / 2 > C_WITHIN:
+    if half_width / 2 > GRADING.c_within:
         refused.append(codes.WIDE_INTERVAL(points=200 * half_width))
-    elif expected > C_WITHIN:
+    elif expected > GRADING.c_within:
         refused.append(codes.FAR_MISS(points=100 * typical_miss))
     if refused:
         return "D", tuple(refused)
     reasons = [codes.EXPECTED_MISS(points=100 * expected)]
-    best = 0 if expected <= A_WITHIN else 1 if expected <= B_WITHIN else 2
+    best = 0 if expected <= GRADING.a_within else 1 if expected <= GRADING.b_within else 2
     if carry_miss <= typical_miss:
         best = 2
         reasons.append(codes.OUTDONE(points=100 * typical_miss, carried=100 * carry_miss))
-    if decades > tested + NEAR:
-        best = max(best, 1 if decades <= 1.5 * tested else 2)
+    if decades > tested + GRADING.near_decades:
+        best = max(best, 1 if decades <= GRADING.far_ratio * tested else 2)
         reasons.append(codes.BEYOND_TESTED(ratio=10**decades, tested=10**tested))
-    if np.isfinite(found.documents) and found.documents < 100:
+    if np.isfinite(of_task.documents) and of_task.documents < GRADING.few_documents:
         best = max(best, 1)
-        reasons.append(codes.FEW_DOCUMENTS(documents=found.documents))
+        reasons.append(codes.FEW_DOCUMENTS(documents=of_task.documents))
     grades: tuple[Grade, ...] = ("A", "B", "C")
     return grades[best], tuple(reasons)

@@ -1,13 +1,10 @@
-"""Weights for the forms, from the ladder's own backtest: an average with shrinkage, not a winner.
+"""Weights for the paths, from the ladder's own backtest: an average with shrinkage, not a winner.
 
 Combining beats choosing when the ranking is noise (Bates and Granger, Oper. Res. Quart. 20 (1969); Timmermann,
-Handbook of Economic Forecasting (2006)): on four suites the form that won the backtest was never the best on what came
-after, and the plain mean was hard to beat where no form had failed badly. So a form's weight is one over its mean
-squared error, where errors below ``FLOOR`` count as none, the task's own record is shrunk towards that of all tasks of
-the suite, and a form that calls itself unsure loses weight.
-
-The constants were set on the backtests of three suites (two published testbeds, and our own ladder), never on a
-target.
+Handbook of Economic Forecasting (2006)): on four suites the path that won the backtest was never the best on what came
+after, and the plain mean was hard to beat where no path had failed badly. So a path's weight is one over its mean
+squared error, where small errors count as none, the task's own record is shrunk towards that of all tasks of the
+suite, and a path that calls itself unsure loses weight.
 """
 
 from __future__ import annotations
@@ -21,92 +18,120 @@ from ..fit.newton import Array
 from .backtest import SAMPLING, BacktestForecasts
 from .pathways import CARRY, ONE_STEP
 
-FLOOR = 0.03  # accuracy: differences below it are no evidence against a form
-SHRINK = 10.0  # cutoffs' worth of evidence that the suite's record counts against the task's own
-HALF_LIFE = 0.25  # decades of compute after which an old cutoff counts half
-UNSURE = 0.25  # share of a form's own variance that counts as error
-UNTESTED = 0.05  # accuracy: error assumed of every form before anything was tested
-OWN_SAMPLE = 0.5  # share of a score's sampling variance that is not common to runs asked the same questions
-CARRIED = 0.25  # weight of the forecast "no change" beside another form
+
+@dataclass(frozen=True, kw_only=True)
+class PoolingConstants:
+    """Set on the backtests of three suites (two published testbeds, and our own ladder), never on a target.
+
+    ``benchmarks/trust.py`` shows the misses that they lead to.
+    """
+
+    error_floor: float = 0.03
+    """Accuracy (fraction): differences below it are no evidence against a path."""
+
+    suite_cutoffs: float = 10.0
+    """Cutoffs' worth of evidence that the suite's record counts against the task's own."""
+
+    half_life_decades: float = 0.25
+    """Decades of compute after which an old cutoff counts half."""
+
+    stated_share: float = 0.25
+    """Share of a path's own variance that counts as error."""
+
+    untested_error: float = 0.05
+    """Accuracy (fraction): error assumed of every path before anything was tested."""
+
+    own_sampling_share: float = 0.5
+    """Share of a score's sampling variance that is not common to runs asked the same questions."""
+
+    carry_weight: float = 0.25
+    """Prior weight of the forecast "no change", where another path's is 1."""
+
+
+POOLING = PoolingConstants()
 
 
 @dataclass(frozen=True)
 class PooledForecasts:
-    """The combined forecast of every row of a backtest: weights (n, k), mean (n,) and spread (n,) of the pool.
+    """The combined forecast of every row of a backtest: weights (n, k), mean (n,) and standard deviation (n,).
 
-    ``spread`` is the standard deviation of the pool: what the forms say of their own error, how they disagree, and the
-    sampling error of the score to come.
+    ``std`` has what the paths say of their own error, how they disagree, and the sampling error of the score to come.
     """
 
     weights: Array
     mean: Array
-    spread: Array
+    std: Array
 
 
-def pool(trials: BacktestForecasts) -> PooledForecasts:
-    """Combine the forms at every cutoff with what was known there, the targets' rows with all there is."""
-    n, k = trials.mean.shape
-    error = trials.mean - trials.rows["actual"].to_numpy(dtype=float)[:, None]
-    prior = _prior(trials)
+def pool(forecasts: BacktestForecasts, constants: PoolingConstants = POOLING) -> PooledForecasts:
+    """Combine the paths at every cutoff with what was known there, the targets' rows with all there is."""
+    n, k = forecasts.mean.shape
+    prior = prior_weights(forecasts, constants)
     weights = np.zeros((n, k))
-    tasks, target = trials.rows["task"].to_numpy(), trials.rows["target"].to_numpy(dtype=bool)
-    cutoffs = trials.rows["cutoff"].to_numpy(dtype=float)
+    tasks, target = forecasts.rows["task"].to_numpy(), forecasts.rows["target"].to_numpy(dtype=bool)
+    cutoffs = forecasts.rows["cutoff"].to_numpy(dtype=float)
     groups = [(c, False) for c in np.unique(cutoffs[~target])] + [(c, True) for c in np.unique(cutoffs[target])]
     for cutoff, final in groups:
         here = np.flatnonzero((cutoffs == cutoff) & (target == final))
         names = np.unique(tasks[here])
-        record = _record(trials, error, cutoff, names)
-        rows = np.searchsorted(names, tasks[here])
-        weights[here] = prior / (record[rows] + UNSURE * trials.stderr[here] ** 2)
-    weights = np.where(np.isfinite(trials.mean) & np.isfinite(weights), weights, 0.0)
+        record = squared_errors(forecasts, cutoff, names, constants)[np.searchsorted(names, tasks[here])]
+        weights[here] = prior / (record + constants.stated_share * forecasts.stderr[here] ** 2)
+    weights = np.where(np.isfinite(forecasts.mean) & np.isfinite(weights), weights, 0.0)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
-    said = np.nan_to_num(trials.mean)
-    mean = np.sum(weights * said, axis=1)
-    variance = np.sum(weights * (np.nan_to_num(trials.stderr) ** 2 + (said - mean[:, None]) ** 2), axis=1)
-    if SAMPLING in trials.rows:
-        variance += OWN_SAMPLE * np.nan_to_num(trials.rows[SAMPLING].to_numpy(dtype=float)) ** 2
+    predicted = np.nan_to_num(forecasts.mean)
+    mean = np.sum(weights * predicted, axis=1)
+    variance = np.sum(weights * (np.nan_to_num(forecasts.stderr) ** 2 + (predicted - mean[:, None]) ** 2), axis=1)
+    if SAMPLING in forecasts.rows:
+        sampling = forecasts.rows[SAMPLING].to_numpy(dtype=float)
+        variance += constants.own_sampling_share * np.nan_to_num(sampling) ** 2
     return PooledForecasts(weights, mean, np.sqrt(variance))
 
 
-def _prior(trials: BacktestForecasts) -> Array:
-    """Each middle quantity counts the same, however many forms go through it."""
-    middle = [form.intermediate_loss for form in trials.paths]
-    weight = np.array([1 / middle.count(m) for m in middle])
-    return weight * np.where([f.intermediate_loss == ONE_STEP and f.first == CARRY for f in trials.paths], CARRIED, 1.0)
+def prior_weights(forecasts: BacktestForecasts, constants: PoolingConstants) -> Array:
+    """Each intermediate loss counts the same, however many paths go through it."""
+    losses = [path.intermediate_loss for path in forecasts.paths]
+    weight = np.array([1 / losses.count(loss) for loss in losses])
+    carries = [path.intermediate_loss == ONE_STEP and path.first == CARRY for path in forecasts.paths]
+    return weight * np.where(carries, constants.carry_weight, 1.0)
 
 
-def _record(trials: BacktestForecasts, error: Array, cutoff: float, names: NDArray[np.str_]) -> Array:
-    """Mean squared error of every form on every task, (tasks, k), as known at ``cutoff``."""
-    known = trials.known_at(cutoff)
-    nothing = np.full((len(names), len(trials.paths)), FLOOR**2 + UNTESTED**2)
+def squared_errors(
+    forecasts: BacktestForecasts, cutoff: float, tasks: NDArray[np.str_], constants: PoolingConstants = POOLING
+) -> Array:
+    """Mean squared error of every path on every one of ``tasks`` (sorted), (tasks, k), as known at ``cutoff``."""
+    known = forecasts.known_at(cutoff)
+    nothing = np.full((len(tasks), len(forecasts.paths)), constants.error_floor**2 + constants.untested_error**2)
     if not len(known):
         return nothing
-    old = np.log10(cutoff / trials.rows["cutoff"].to_numpy(dtype=float)[known])
-    weight = trials.decades[known] * np.exp2(-old / HALF_LIFE)
-    owner = trials.rows["task"].to_numpy()[known]
-    origin = trials.rows["cutoff"].to_numpy()[known]
+    error = (forecasts.mean - forecasts.rows["actual"].to_numpy(dtype=float)[:, None])[known]
+    age = np.log10(cutoff / forecasts.rows["cutoff"].to_numpy(dtype=float)[known])
+    weight = forecasts.decades[known] * np.exp2(-age / constants.half_life_decades)
+    owner = forecasts.rows["task"].to_numpy()[known]
+    origin = forecasts.rows["cutoff"].to_numpy()[known]
     log_mse = np.full(nothing.shape, np.nan)
-    count = np.zeros(len(names))
-    for i, name in enumerate(names):
-        mine = owner == name
-        count[i] = len(np.unique(origin[mine]))
-        squared = error[known][mine] ** 2
-        share = weight[mine][:, None] * np.isfinite(squared)
+    count = np.zeros(len(tasks))
+    for i, task in enumerate(tasks):
+        in_task = owner == task
+        count[i] = len(np.unique(origin[in_task]))
+        squared = error[in_task] ** 2
+        share = weight[in_task][:, None] * np.isfinite(squared)
         total = share.sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            log_mse[i] = np.log(np.sum(share * np.nan_to_num(squared), axis=0) / total + FLOOR**2)
-    return _shrunk(log_mse, count, nothing)
+            mean = np.sum(share * np.nan_to_num(squared), axis=0) / total
+            log_mse[i] = np.log(mean + constants.error_floor**2)
+    return _shrunk(log_mse, count, nothing, constants)
 
 
-def _shrunk(log_mse: Array, count: Array, nothing: Array) -> Array:
-    """A task's record relative to its median form, shrunk towards the suite's."""
+def _shrunk(log_mse: Array, count: Array, nothing: Array, constants: PoolingConstants) -> Array:
+    """A task's record relative to its median path, shrunk towards the suite's."""
     level = _nan_median(log_mse, axis=1)
     relative = log_mse - level[:, None]
     present = np.isfinite(relative)
     with np.errstate(invalid="ignore"):
         suite = np.where(present.any(axis=0), np.sum(np.nan_to_num(relative), axis=0) / present.sum(axis=0), 1.0)
-    own = np.where(present, relative, suite)
-    blended = (count[:, None] * own + SHRINK * suite) / (count[:, None] + SHRINK)
+    in_task = np.where(present, relative, suite)
+    total = count[:, None] + constants.suite_cutoffs
+    blended = (count[:, None] * in_task + constants.suite_cutoffs * suite) / total
     typical = float(np.mean(level[np.isfinite(level)])) if np.isfinite(level).any() else float(np.log(nothing[0, 0]))
     return np.asarray(np.exp(blended + np.where(np.isfinite(level), level, typical)[:, None]))
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import BaseCrossValidator
 
 from ..fit import checks
 
-SAME = 1.0001  # budgets within this factor are one budget
+BUDGET_RTOL_FACTOR = 1.0001  # budgets within this factor are one budget
 
 
 class RollingOrigin(BaseCrossValidator):
@@ -28,16 +28,16 @@ class RollingOrigin(BaseCrossValidator):
     ----------
     flops : (n,), optional
         Training FLOPs of every row; by default the first column of ``X``.
-    fewest : int
+    min_runs : int
         Runs that a training set needs.
-    most : int
+    max_cutoffs : int
         Cutoffs at most, spread evenly over log C.
     """
 
-    def __init__(self, flops: ArrayLike | None = None, fewest: int = 6, most: int = 8) -> None:
+    def __init__(self, flops: ArrayLike | None = None, min_runs: int = 6, max_cutoffs: int = 8) -> None:
         self.flops = flops
-        self.fewest = fewest
-        self.most = most
+        self.min_runs = min_runs
+        self.max_cutoffs = max_cutoffs
 
     def split(
         self, X: Any, y: Any = None, groups: ArrayLike | None = None
@@ -45,8 +45,8 @@ class RollingOrigin(BaseCrossValidator):
         """Row numbers to train on and to test on, for every cutoff, cheapest first."""
         flops, ends = self._clock(X, groups)
         for cutoff in self.cutoffs(X, groups):
-            train = np.flatnonzero(ends <= cutoff * SAME)
-            test = np.flatnonzero((ends > cutoff * SAME) & (flops > cutoff * SAME))
+            train = np.flatnonzero(ends <= cutoff * BUDGET_RTOL_FACTOR)
+            test = np.flatnonzero((ends > cutoff * BUDGET_RTOL_FACTOR) & (flops > cutoff * BUDGET_RTOL_FACTOR))
             yield train, test
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: ArrayLike | None = None) -> int:
@@ -59,22 +59,22 @@ class RollingOrigin(BaseCrossValidator):
         Raises
         ------
         ValueError
-            For a ``fewest`` or ``most`` that is no whole number above zero.
+            For a ``min_runs`` or ``max_cutoffs`` that is no whole number above zero.
         """
-        checks.count("fewest", self.fewest)
-        checks.count("most", self.most)
+        checks.count("min_runs", self.min_runs)
+        checks.count("max_cutoffs", self.max_cutoffs)
         _, ends = self._clock(X, groups)
         ids = np.arange(len(ends)) if groups is None else np.asarray(groups)
         budgets = np.sort([ends[ids == run][0] for run in np.unique(ids)])
-        found: list[float] = []
+        cutoffs: list[float] = []
         for i, budget in enumerate(budgets[:-1]):
-            last_of_its_kind = budgets[i + 1] > budget * SAME
-            if i + 1 >= self.fewest and last_of_its_kind:
-                found.append(float(budget))
-        if len(found) <= self.most:
-            return found
-        wanted = np.geomspace(found[0], found[-1], self.most)
-        return sorted({min(found, key=lambda c: abs(np.log(c / w))) for w in wanted})
+            last_of_its_kind = budgets[i + 1] > budget * BUDGET_RTOL_FACTOR
+            if i + 1 >= self.min_runs and last_of_its_kind:
+                cutoffs.append(float(budget))
+        if len(cutoffs) <= self.max_cutoffs:
+            return cutoffs
+        wanted = np.geomspace(cutoffs[0], cutoffs[-1], self.max_cutoffs)
+        return sorted({min(cutoffs, key=lambda c: abs(np.log(c / w))) for w in wanted})
 
     def _clock(self, X: Any, groups: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """FLOPs of every row, and of the end of its run."""

@@ -82,3 +82,11 @@ BENT = _Code(
     "the loss is bent in log C, where the recipe draws a line",
     ("NLL is not linear in log C on this ladder: the line will forecast the NLL {side}",),
 )
+LAW_RAISED = _Code(
+    "law-refused",
+    "a law refused the ladder's data, so no path goes through it",
+    ("could not be fitted: {error}",),
+    anchor="methods/auto.md",
+    severity=Severity.INFO,
+    about="law",
+)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from ...core.config import RecipeSettings
+from ..context import FamilyContext
+from ..job import Job, RecipeOutput
 from . import auto, ladder, llama3, overtraining
-from .base import Found, Job
 
 RECIPES = {"llama3": llama3.run, "overtraining": overtraining.run, "ladder": ladder.run, "auto": auto.run}
 
-__all__ = ["RECIPES", "Found", "Job"]
+
+def run_recipe(settings: RecipeSettings, job: Job, context: FamilyContext) -> RecipeOutput:
+    """What a recipe makes of one job."""
+    # mypy cannot pair the recipe's name with its settings; the registry does.
+    return RECIPES[settings.name](job, settings, context)  # type: ignore[operator]

@@ -1,145 +1,142 @@
-"""The ``auto`` recipe: every admissible form, weighed and calibrated by the ladder's own backtest, graded.
+"""The ``auto`` recipe: ``AutoForecaster`` on all tasks of a family, its forecasts as results.
 
-The published recipes stand beside it unchanged. What it does at the target it did at every earlier point of the
-ladder, with what was known there; that record is its interval, its grade and the backtest section of the report.
+The published recipes stand beside it unchanged.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from benchcast.reports.records.forecast import Alternative, BacktestSummary, Baselines, Forecast
+from benchcast.reports.records.forecast import Alternative, BacktestSummary, Forecast, TaskBacktest
 from benchcast.stages.forecast.aggregate import MEAN
-from benchcast.stages.forecast.backtest import sampling_error
-from benchcast.stages.forecast.grading import Signal, grade, signal, typical_miss
-from benchcast.stages.forecast.pooling import OWN_SAMPLE, UNTESTED
+from benchcast.stages.forecast.pooled import PooledBacktest, TargetForecast
 from benchcast.stages.notices import Notice, grading, recipes
-from numpy.typing import NDArray
-from scipy.stats import norm
 
 from ...core.config import AutoSettings
-from . import suite as suites
-from .base import ASSUMED, Found, Job, TargetRun, baselines
-from .suite import Suite
-from .trials import trials
+from ..context import FamilyContext
+from ..job import Job, RecipeOutput, TargetRun
+from .base import ASSUMED, baselines, baselines_at, common_fields
+from .figures import sig
 
-RATIOS = (1.0, 3.0, 10.0, math.inf)  # bins of the extrapolation ratio
-
-
-def run(job: Job, settings: AutoSettings) -> Found:
-    """Forecast one task; its suite is backtested once, when its first task comes along."""
-    key = ("auto", job.family, settings)
-    found = Found()
-    if key not in job.shared:
-        jobs = [j for j in job.shared["jobs"] if j.family == job.family]
-        job.shared[key] = suites.build(jobs, settings)
-        found.backtests += list(_tested(job.shared[key], job.family, ""))
-    suite: Suite = job.shared[key]
-    heard = _signal(job, suite)
-    _add(found, job, suite, heard, settings)
-    if job.members and set(job.members) <= set(suite.jobs):
-        # The average as the mean of its tasks, beside the average forecast directly.
-        label = f"{job.task} ({MEAN.name})"
-        _add(found, replace(job, task=label), suite.combined(job, label), heard, settings)
-    return found
+TRIAL_DIGITS = 5  # of a forecast in the backtest: a mark in a figure needs no more
+NO_NUMBER: dict[str, Any] = {"forecast": None, "low": None, "high": None, "stderr": None}
 
 
-def _add(found: Found, job: Job, suite: Suite, heard: Signal, settings: AutoSettings) -> None:
-    found.backtests += list(_tested(suite, job.family, job.task))
-    found.trials += trials(suite, job.family, job.task)
-    found.forecasts += [_forecast(job, suite, target, heard, settings) for target in job.targets]
+def run(job: Job, settings: AutoSettings, context: FamilyContext) -> RecipeOutput:
+    """Forecast one task; the family's backtest comes with its first task."""
+    output = RecipeOutput(backtests=backtest_summaries(job, settings, context))
+    average_last = context.forecaster(settings).average_last_
+    for labelled, pooled in _views(job, settings, context):
+        output.trials += _trials(pooled, labelled)
+        output.forecasts += _forecasts(labelled, pooled, settings, average_last)
+    return output
 
 
-def _signal(job: Job, suite: Suite) -> Signal:
-    late = job.rows[job.rows["run"].isin(job.fit_runs)].groupby("run", sort=False).tail(8)
-    return signal(suite.ladders[job.task].finals, job.chance, late)
+def labels(job: Job, tasks: Collection[str]) -> list[str]:
+    """The tasks that a job is forecast as: an average of ``tasks`` also as the mean of their forecasts."""
+    whole = job.members and set(job.members) <= set(tasks)
+    return [job.task, f"{job.task} ({MEAN.name})"] if whole else [job.task]
 
 
-def _forecast(job: Job, suite: Suite, target: TargetRun, heard: Signal, settings: AutoSettings) -> Forecast:
-    rows = suite.trials.rows
-    mine = rows["task"].eq(job.task) & rows["run"].eq(target.name) & rows["target"]
-    places = np.flatnonzero(mine.to_numpy())
-    direct, seen = baselines(job, suite.last)
-    common: dict[str, Any] = {
-        "recipe": "auto",
-        "family": job.family,
-        "task": job.task,
-        "target": target.name,
-        "level": job.level,
-        "metric": job.metric,
-        "last": suite.last,
-        "members": dict(job.members),
-        "params": target.budget.params,
-        "tokens": target.budget.tokens,
-        "flops": target.budget.flops,
-        "chance": job.chance,
-        "actual": _measured(suite, job.task, target.name),
-        "baselines": Baselines(
-            direct=None if direct is None else float(direct.predict([[target.budget.flops]])[0]),
-            carry_forward=float(seen["accuracy"].iloc[-1]) if len(seen) else None,
-        ),
-    }
-    empty: dict[str, Any] = {"forecast": None, "low": None, "high": None, "stderr": None}
-    said = [*_about(job, target, float(seen["flops"].max()) if len(seen) else math.nan), *heard.warnings()]
-    if not len(places):
-        codes = _by_code([*said, grading.FEW_POINTS(named=True)])
-        why = (recipes.NO_FORECAST(why="too little data"),)
-        return Forecast(**common, **empty, status="failed", notes=why, grade="D", codes=tuple(codes))
-    at = places[np.argmax(rows["cutoff"].to_numpy(dtype=float)[places])]
-    made, decades = suite.calibrated, float(suite.trials.decades[at])
-    said += _of_fits(suite, places, at, decades)
-    half = float(suite.graded.high[at] - suite.graded.low[at]) / 2
-    own, carry = _typical_misses(suite, job.task, decades)
-    said += [grading.NO_SKILL(named=True)] if carry <= own else []
-    warnings = _by_code(said)
-    mark, reasons = grade(heard, half, own, carry, decades, float(made.tested[at]))
-    refused = mark == "D" and settings.refuse
-    own_error, assumed = _own_error(suite, job.task, half)
-    mean, width = float(suite.pooled.mean[at]), _normal(job.level) * own_error
-    value = (
-        empty
-        if refused
-        else {
-            "forecast": mean,
-            "low": float(min(made.low[at], max(mean - width, 0.0))),
-            "high": float(max(made.high[at], min(mean + width, 1.0))),
-            "stderr": float(max(made.inflation[at] * suite.pooled.spread[at] / _normal(job.level), own_error)),
+def backtest_summaries(job: Job, settings: AutoSettings, context: FamilyContext) -> list[BacktestSummary]:
+    """How the forecaster did on the ladder's own runs: with the first job over all tasks, then on each label's own."""
+    summaries = []
+    if context.is_first(job):
+        summaries += _summaries(context.pooled(settings, job.targets), job, "")
+    for labelled, pooled in _views(job, settings, context):
+        summaries += _summaries(pooled, labelled, labelled.task)
+    return summaries
+
+
+def _views(job: Job, settings: AutoSettings, context: FamilyContext) -> Iterator[tuple[Job, PooledBacktest]]:
+    """The job with its forecasts, and an average also as the mean of its tasks."""
+    pooled = context.pooled(settings, job.targets)
+    yield job, pooled
+    for label in labels(job, [each.task for each in context.jobs])[1:]:
+        yield replace(job, task=label), pooled.average(job.members, label, pooled.facts[job.task])
+
+
+def _summaries(pooled: PooledBacktest, job: Job, task: str) -> list[BacktestSummary]:
+    """Error and coverage on the ladder's own runs, by extrapolation ratio; ``task`` empty for all of them."""
+    return [
+        BacktestSummary(
+            recipe="auto",
+            family=job.family,
+            task=task,
+            n=part.n,
+            ratio_low=part.ratio_low,
+            ratio_high=part.ratio_high if math.isfinite(part.ratio_high) else None,
+            error=part.error,
+            carry_error=part.carry_error,
+            coverage=part.coverage,
+            width=part.width,
+            interval_score=part.interval_score,
+            delta_score=part.delta_score,
+        )
+        for part in pooled.performance(job.level, task)
+    ]
+
+
+def _trials(pooled: PooledBacktest, job: Job) -> list[TaskBacktest]:
+    """Every forecast of the ladder's own runs from cheaper ones whose truth is known; none is no entry."""
+    own = pooled.own_forecasts(job.level, job.task)
+    if own.empty:
+        return []
+    columns = ("ratio", "forecast", "low", "high", "actual")
+    series = {name: tuple(sig(float(v), TRIAL_DIGITS) for v in own[name]) for name in columns}
+    return [TaskBacktest(recipe="auto", family=job.family, task=job.task, run=tuple(map(str, own["run"])), **series)]
+
+
+def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, average_last: int) -> Iterator[Forecast]:
+    direct, seen = baselines(job, average_last)
+    largest = float(seen["flops"].max()) if len(seen) else math.nan
+    names = [target.name for target in job.targets]
+    measured = job.finals(average_last, ["accuracy"], names).set_index("run")["accuracy"]
+    facts = pooled.facts[job.task]
+    dropped = [recipes.LAW_RAISED(fit, error=why) for fit, why in facts.failures.items()]
+    for target in job.targets:
+        actual = float(measured.get(target.name, np.nan))
+        common = common_fields("auto", job, target, average_last) | {
+            "baselines": baselines_at(direct, seen, target),
+            "actual": actual if math.isfinite(actual) else None,
         }
-    )
-    notes = (*warnings.values(), *([ASSUMED] if assumed and not refused else []))
+        forecast = pooled.forecast(job.task, target.name, job.level)
+        about = [*_about(job, target, largest), *facts.signal.warnings()]
+        yield _failed(common, about) if forecast is None else _made(common, about, forecast, settings, dropped)
+
+
+def _failed(common: dict[str, Any], about: list[Notice]) -> Forecast:
+    codes = _by_code([*about, grading.FEW_POINTS(named=True)])
+    why = (recipes.NO_FORECAST(why="too little data"),)
+    return Forecast(**common, **NO_NUMBER, status="failed", notes=why, grade="D", codes=tuple(codes))
+
+
+def _made(
+    common: dict[str, Any], about: list[Notice], forecast: TargetForecast, settings: AutoSettings, dropped: list[Notice]
+) -> Forecast:
+    warnings = _by_code([*about, *forecast.warnings])
+    refused = forecast.grade == "D" and settings.refuse
+    numbers = {"forecast": forecast.mean, "low": forecast.low, "high": forecast.high, "stderr": forecast.stderr}
+    notes = (*warnings.values(), *dropped, *([ASSUMED] if forecast.sampling_assumed and not refused else []))
     if refused:
-        notes = (grading.REFUSED(reasons="; ".join(reasons)), *notes)
-    tested = float(made.tested[at])
+        notes = (grading.REFUSED(reasons="; ".join(forecast.reasons)), *notes)
+    every = (Alternative(form=path.name, forecast=mean, weight=weight) for path, mean, weight in forecast.by_path)
     return Forecast(
         **common,
-        **value,
+        **(NO_NUMBER if refused else numbers),
         status="refused" if refused else "warning" if warnings else "ok",
         notes=notes,
-        grade=mark,
-        reasons=reasons,
+        grade=forecast.grade,
+        reasons=forecast.reasons,
         codes=tuple(warnings),
-        inflation=float(made.inflation[at]),
-        tested_ratio=10**tested if math.isfinite(tested) else None,
-        alternatives=() if refused else _alternatives(suite, at),
+        inflation=forecast.inflation,
+        tested_ratio=10**forecast.tested if math.isfinite(forecast.tested) else None,
+        alternatives=() if refused else tuple(every),
     )
-
-
-def _own_error(suite: Suite, task: str, half: float) -> tuple[float, bool]:
-    """What no interval may be narrower than, and whether it is assumed because the ladder says nothing of it.
-
-    Of a score's sampling error that is what is left between runs that were asked the same questions.
-    """
-    finals = suite.ladders[task].finals
-    if (known := sampling_error(finals)) > 0:
-        return math.sqrt(OWN_SAMPLE) * known, False
-    assumed = finals["accuracy"].nunique() <= 1 or not half > 0
-    return UNTESTED if assumed else 0.0, assumed
 
 
 def _by_code(notices: Iterable[Notice]) -> dict[str, Notice]:
@@ -147,95 +144,15 @@ def _by_code(notices: Iterable[Notice]) -> dict[str, Notice]:
     return {notice.code: notice for notice in notices}
 
 
-def _normal(level: float) -> float:
-    return float(norm.ppf(0.5 + level / 2))
-
-
-def _measured(suite: Suite, task: str, run: str) -> float | None:
-    targets = suite.targets[task]
-    value = float(targets.loc[targets["run"].eq(run), "actual"].iloc[0])
-    return value if math.isfinite(value) else None
-
-
 def _about(job: Job, target: TargetRun, largest: float) -> list[Notice]:
     """Warnings that follow from what the target is."""
-    found = []
+    warnings = []
     if target.family and target.family != job.family:
-        found.append(grading.FAMILY_CHANGE(named=True))
+        warnings.append(grading.FAMILY_CHANGE(named=True))
     if "anneal" in target.name.lower():
-        found.append(grading.ANNEALING(named=True))
+        warnings.append(grading.ANNEALING(named=True))
     if target.convention != job.convention:
-        found.append(grading.MIXED_FLOPS(named=True))
+        warnings.append(grading.MIXED_FLOPS(named=True))
     if target.budget.flops < largest:
-        found.append(grading.WITHIN_LADDER(named=True))
-    return [*found, *job.differences(target)]
-
-
-def _of_fits(suite: Suite, places: NDArray[np.int_], at: int, decades: float) -> list[Notice]:
-    """Warnings that follow from the fits and the backtest."""
-    found = []
-    made = suite.calibrated
-    if not math.isfinite(made.tested[at]):
-        found.append(grading.UNTESTED(named=True))
-    elif decades > made.tested[at] + 0.15:
-        found.append(grading.BEYOND_TESTED(named=True))
-    if np.sum(suite.pooled.weights[at] * np.nan_to_num(suite.trials.at_bound[at])) > 0.5:
-        found.append(grading.BOUND_HIT(named=True))
-    others = [p for p in places if p != at]
-    if others:
-        before = suite.pooled.mean[others[-1]]
-        if not made.low[at] <= before <= made.high[at]:
-            found.append(grading.LEVERAGE(named=True))
-    return found
-
-
-def _typical_misses(suite: Suite, task: str, decades: float) -> tuple[float, float]:
-    """What to expect at this distance, by the backtest: of this procedure, and of carrying forward."""
-    frame = suite.outcomes
-    known = (~suite.trials.rows["target"] & np.isfinite(frame["error"])).to_numpy()
-    mine = suite.trials.rows["task"].eq(task).to_numpy()[known]
-    reach = suite.trials.decades[known]
-    own, carry = (typical_miss(frame[c].to_numpy()[known], reach, mine, decades) for c in ("error", "carry"))
-    return own, carry
-
-
-def _alternatives(suite: Suite, at: int) -> tuple[Alternative, ...]:
-    """The specification curve: every form with what it says, heaviest first."""
-    weights, said = suite.pooled.weights[at], suite.trials.mean[at]
-    order = [int(i) for i in np.argsort(-weights, kind="stable") if np.isfinite(said[i])]
-    forms = suite.trials.paths
-    return tuple(Alternative(form=forms[i].name, forecast=float(said[i]), weight=float(weights[i])) for i in order)
-
-
-def _tested(suite: Suite, family: str, task: str) -> list[BacktestSummary]:
-    """Error and coverage on the ladder's own runs, by extrapolation ratio; ``task`` empty for all of them."""
-    rows = suite.trials.rows
-    frame = suite.outcomes
-    keep = ~rows["target"].to_numpy(dtype=bool) & np.isfinite(frame["error"].to_numpy())
-    if task:
-        keep &= rows["task"].eq(task).to_numpy()
-    frame = frame[keep]
-    found = []
-    for low, high in [*pairwise(RATIOS), (RATIOS[0], RATIOS[-1])]:
-        part = frame[(frame["ratio"] >= low) & (frame["ratio"] < high)]
-        if len(part):
-            found.append(_summary(part, family, task, low, high))
-    return found
-
-
-def _summary(part: pd.DataFrame, family: str, task: str, low: float, high: float) -> BacktestSummary:
-    mean = part.mean()
-    return BacktestSummary(
-        recipe="auto",
-        family=family,
-        task=task,
-        n=len(part),
-        ratio_low=low,
-        ratio_high=high if math.isfinite(high) else None,
-        error=mean["error"],
-        carry_error=mean["carry"],
-        coverage=mean["hit"],
-        width=float(part["width"].median()),
-        interval_score=mean["score"],
-        delta_score=mean["delta"],
-    )
+        warnings.append(grading.WITHIN_LADDER(named=True))
+    return [*warnings, *job.differences(target)]

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from benchcast.reports.records.forecast import Diagnostic
+from benchcast.stages.fit.newton import Array
 from benchcast.stages.laws.base import Law
-from numpy.typing import NDArray
 
-from .base import sig
+from .figures import sig
 
-Array = NDArray[np.float64]
 DIGITS = 4
 
 

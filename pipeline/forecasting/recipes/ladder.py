@@ -14,28 +14,32 @@ from benchcast.stages.laws.loss.task_loss import TaskLoss
 from benchcast.stages.notices import recipes
 
 from ...core.config import LadderSettings
-from .base import GRID, TOKENS, Axis, Found, Job, chain_curves, describe, forecasts, law_curve, panel, points, short
+from ..context import FamilyContext
+from ..job import Job, RecipeOutput
+from .base import ChainInputs, describe, forecasts
 from .diagnostics import diagnose
+from .figures import GRID, TOKENS, Axis, chain_curves, law_curve, panel, points, short
 
 LOSS = "bits_per_byte"
-MOST_SIZES = 6
+MAX_SIZES = 6
 
 
-def run(job: Job, settings: LadderSettings) -> Found:
+def run(job: Job, settings: LadderSettings, context: FamilyContext) -> RecipeOutput:
     """Fit the loss on one point per run and the sigmoid on all smoothed checkpoints, chain, forecast."""
-    X = pd.DataFrame([{"params": t.budget.params, "tokens": t.budget.tokens} for t in job.targets], dtype=float)
+    targets = pd.DataFrame([{"params": t.budget.params, "tokens": t.budget.tokens} for t in job.targets], dtype=float)
+    inputs = ChainInputs(targets=targets, loss_name=LOSS, average_last=settings.last)
     if LOSS not in job.rows:
         lacking = recipes.NO_COLUMN(loss=f"{LOSS} or nll")
-        return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [lacking]))
+        return RecipeOutput(forecasts=forecasts("ladder", job, None, inputs, [lacking]))
     measured = job.finals(settings.last, [LOSS, "accuracy"])
     # The law is fitted on logarithms; a mean loss of exactly zero is no measurement of it.
     finals = measured[measured[LOSS] > 0]
     warnings = [recipes.NO_LOSS(str(run)) for run in measured["run"][measured[LOSS] <= 0]]
     if len(finals) <= len(TaskLoss.parameters):
         lacking = recipes.FEW_RUNS(runs=len(finals), parameters=len(TaskLoss.parameters))
-        return Found(forecasts=forecasts("ladder", job, None, X, LOSS, settings.last, [*warnings, lacking]))
+        return RecipeOutput(forecasts=forecasts("ladder", job, None, inputs, [*warnings, lacking]))
     first = TaskLoss(settings.huber).fit(finals[["params", "tokens"]].to_numpy(), finals[LOSS])
-    cloud = checkpoints(job.rows[job.rows["run"].isin(job.fit_runs)], settings)
+    cloud = checkpoints(job.fitted_rows, settings)
     second = NLLToAccuracy(settings.floor, settings.ceiling).fit(
         cloud[[LOSS]].to_numpy(), cloud["accuracy"], groups=cloud["run"]
     )
@@ -45,8 +49,8 @@ def run(job: Job, settings: LadderSettings) -> Found:
         diagnose(first, sizes, finals[LOSS].to_numpy(dtype=float), list(finals["run"])),
         diagnose(second, cloud[[LOSS]].to_numpy(dtype=float), cloud["accuracy"].to_numpy(float), list(cloud["run"])),
     )
-    return Found(
-        forecasts=forecasts("ladder", job, chain, X, LOSS, settings.last, warnings),
+    return RecipeOutput(
+        forecasts=forecasts("ladder", job, chain, inputs, warnings),
         laws=[describe("ladder", job, first, steps[0]), describe("ladder", job, second, steps[1])],
         figures=[_figure(job, chain, finals, cloud, settings)] if job.draw else [],
     )
@@ -70,8 +74,8 @@ def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, s
     held = {c: job.finals(settings.last, [c], names) for c in (LOSS, "accuracy")}
     both = job.finals(settings.last, [LOSS, "accuracy"], names)
     sizes = sorted({float(n) for n in finals["params"]} | {t.budget.params for t in job.targets if t.budget.params})
-    if len(sizes) > MOST_SIZES:
-        sizes = [sizes[i] for i in np.linspace(0, len(sizes) - 1, MOST_SIZES).round().astype(int)]
+    if len(sizes) > MAX_SIZES:
+        sizes = [sizes[i] for i in np.linspace(0, len(sizes) - 1, MAX_SIZES).round().astype(int)]
     most = max([finals["tokens"].max(), *(t.budget.tokens or 0 for t in job.targets)])
     tokens = np.geomspace(finals["tokens"].min(), most, GRID)
     grids = {n: np.column_stack([np.full(GRID, n), tokens]) for n in sizes}

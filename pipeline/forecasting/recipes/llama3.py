@@ -13,79 +13,81 @@ from benchcast.stages.notices import Notice, recipes
 from scipy.stats import t as student
 
 from ...core.config import Llama3Settings
-from .base import FLOPS, GRID, Axis, Found, Job, chain_curves, describe, forecasts, law_curve, panel, points
+from ..context import FamilyContext
+from ..job import Job, RecipeOutput
+from .base import ChainInputs, describe, forecasts
 from .diagnostics import diagnose
+from .figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points
 
-FEWEST = 4  # compute-optimal runs below which a line through them is no evidence
+MIN_RUNS = 4  # compute-optimal runs below which a line through them is no evidence
 
 
-def run(job: Job, settings: Llama3Settings) -> Found:
+def run(job: Job, settings: Llama3Settings, context: FamilyContext) -> RecipeOutput:
     """Fit on the compute-optimal runs and on all runs, chain, forecast."""
-    middle = settings.middle if settings.middle in job.rows else ""
-    finals = job.finals(settings.last, [middle, "accuracy"]) if middle else job.rows.iloc[:0]
-    warnings: list[Notice] = []
-    X = pd.DataFrame({"flops": [t.budget.flops for t in job.targets]}, dtype=float)
-    if len(finals) < FEWEST:
-        lacking = recipes.FEW_RUNS(fewest=4) if middle else recipes.NO_COLUMN(loss=settings.middle)
-        return Found(forecasts=forecasts("llama3", job, None, X, middle, settings.last, [lacking]))
-    optimal = compute_optimal(finals, middle, settings, warnings)
-    warnings += curvature(optimal, middle)
+    loss = settings.middle if settings.middle in job.rows else ""
+    finals = job.finals(settings.last, [loss, "accuracy"]) if loss else job.rows.iloc[:0]
+    targets = pd.DataFrame({"flops": [t.budget.flops for t in job.targets]}, dtype=float)
+    inputs = ChainInputs(targets=targets, loss_name=loss, average_last=settings.last)
+    if len(finals) < MIN_RUNS:
+        lacking = recipes.FEW_RUNS(fewest=MIN_RUNS) if loss else recipes.NO_COLUMN(loss=settings.middle)
+        return RecipeOutput(forecasts=forecasts("llama3", job, None, inputs, [lacking]))
+    optimal, notes = compute_optimal(finals, loss, settings)
+    warnings = [*notes, *curvature(optimal, loss)]
     if settings.floor == "chance" and job.chance is None:
         warnings.append(recipes.NO_CHANCE())
     floor = (job.chance or 0.0) if settings.floor == "chance" else settings.floor
-    flops, losses = optimal[["flops"]].to_numpy(dtype=float), finals[[middle]].to_numpy(dtype=float)
-    first = FLOPsToNLL().fit(flops, optimal[middle])
+    flops, losses = optimal[["flops"]].to_numpy(dtype=float), finals[[loss]].to_numpy(dtype=float)
+    first = FLOPsToNLL().fit(flops, optimal[loss])
     second = NLLToAccuracy(floor, settings.ceiling).fit(losses, finals["accuracy"])
     chain = Chain(first, second)
     steps = (
-        diagnose(first, flops, optimal[middle].to_numpy(dtype=float), list(optimal["run"])),
+        diagnose(first, flops, optimal[loss].to_numpy(dtype=float), list(optimal["run"])),
         diagnose(second, losses, finals["accuracy"].to_numpy(dtype=float), list(finals["run"])),
     )
-    return Found(
-        forecasts=forecasts("llama3", job, chain, X, middle, settings.last, warnings),
+    return RecipeOutput(
+        forecasts=forecasts("llama3", job, chain, inputs, warnings),
         laws=[
-            describe("llama3", job, first, steps[0], y_unit=_unit(middle)),
+            describe("llama3", job, first, steps[0], y_unit=_unit(loss)),
             describe("llama3", job, second, steps[1]),
         ],
-        figures=[_figure(job, chain, finals, optimal, middle, settings)] if job.draw else [],
+        figures=[_figure(job, chain, finals, optimal, loss, settings)] if job.draw else [],
     )
 
 
-def _unit(middle: str) -> str:
-    """Unit of the middle quantity; what is no score of a benchmark is a validation loss."""
-    return {"nll": "nats/byte", "bits_per_byte": "bits/byte", "nll_choice": "nats"}.get(middle, "nats/token")
+def _unit(loss: str) -> str:
+    """Unit of the intermediate loss; what is no score of a benchmark is a validation loss."""
+    return {"nll": "nats/byte", "bits_per_byte": "bits/byte", "nll_choice": "nats"}.get(loss, "nats/token")
 
 
-def compute_optimal(
-    finals: pd.DataFrame, middle: str, settings: Llama3Settings, warnings: list[Notice]
-) -> pd.DataFrame:
-    """The runs the linear law may see.
+def compute_optimal(finals: pd.DataFrame, loss: str, settings: Llama3Settings) -> tuple[pd.DataFrame, list[Notice]]:
+    """The runs the linear law may see, and a warning where they are not those asked for.
 
     By default the frontier: runs that no run of the same or less compute beats. A run far from compute-optimal
     lies above the line that optimal ones make, and would bend it.
     """
-    by_compute = finals.sort_values(["flops", middle])
+    warnings: list[Notice] = []
+    by_compute = finals.sort_values(["flops", loss])
     if settings.token_multiplier is not None:
         chosen = by_compute[by_compute["token_multiplier"].between(*settings.token_multiplier)]
     elif settings.optimal == "frontier":
-        chosen = by_compute[by_compute[middle] <= by_compute[middle].cummin()]
+        chosen = by_compute[by_compute[loss] <= by_compute[loss].cummin()]
     else:
         chosen = by_compute
-    if len(chosen) < FEWEST:
+    if len(chosen) < MIN_RUNS:
         warnings.append(recipes.FEW_OPTIMAL(optimal=len(chosen), runs=len(finals)))
         chosen = by_compute
-    return chosen.tail(settings.largest) if settings.largest else chosen
+    return chosen.tail(settings.largest) if settings.largest else chosen, warnings
 
 
-def curvature(optimal: pd.DataFrame, middle: str) -> list[Notice]:
+def curvature(optimal: pd.DataFrame, loss: str) -> list[Notice]:
     """Warn when a quadratic in log C is significantly better than the line (two-sided t test at 5 %)."""
     n = len(optimal)
-    if n < FEWEST + 1 or optimal["flops"].nunique() < 3:
+    if n < MIN_RUNS + 1 or optimal["flops"].nunique() < 3:
         return [recipes.CURVATURE_UNTESTED()]
     x = np.log10(optimal["flops"].to_numpy())
     design = np.column_stack([np.ones(n), x - x.mean(), (x - x.mean()) ** 2])
-    coefficients, *_ = np.linalg.lstsq(design, optimal[middle].to_numpy(), rcond=None)
-    residual = optimal[middle].to_numpy() - design @ coefficients
+    coefficients, *_ = np.linalg.lstsq(design, optimal[loss].to_numpy(), rcond=None)
+    residual = optimal[loss].to_numpy() - design @ coefficients
     variance = residual @ residual / (n - 3) * np.linalg.inv(design.T @ design)[2, 2]
     t = abs(coefficients[2]) / np.sqrt(max(variance, 1e-300))
     if t <= student.ppf(0.975, n - 3):
@@ -95,16 +97,16 @@ def curvature(optimal: pd.DataFrame, middle: str) -> list[Notice]:
 
 
 def _figure(
-    job: Job, chain: Chain, finals: pd.DataFrame, optimal: pd.DataFrame, middle: str, settings: Llama3Settings
+    job: Job, chain: Chain, finals: pd.DataFrame, optimal: pd.DataFrame, loss: str, settings: Llama3Settings
 ) -> Figure:
-    held = job.finals(settings.last, [middle], [t.name for t in job.targets])
+    held = job.finals(settings.last, [loss], [t.name for t in job.targets])
     scored = job.finals(settings.last, ["accuracy"], [t.name for t in job.targets])
-    both = job.finals(settings.last, [middle, "accuracy"], [t.name for t in job.targets])
+    both = job.finals(settings.last, [loss, "accuracy"], [t.name for t in job.targets])
     other = finals[~finals["run"].isin(optimal["run"])]
     flops = np.geomspace(finals["flops"].min(), max(t.budget.flops for t in job.targets), GRID)[:, None]
-    reached = np.append(finals[middle], chain.first.predict(flops))
+    reached = np.append(finals[loss], chain.first.predict(flops))
     losses = np.linspace(max(reached.min(), 0.0), reached.max(), GRID)[:, None]
-    loss = Axis(Quantity.PROXY_LOSS, f"{'NLL of the gold answer' if middle == 'nll' else middle} ({_unit(middle)})")
+    loss_axis = Axis(Quantity.PROXY_LOSS, f"{'NLL of the gold answer' if loss == 'nll' else loss} ({_unit(loss)})")
     accuracy = Axis(Quantity.ACCURACY, f"accuracy ({job.metric})")
     return Figure(
         recipe="llama3",
@@ -113,17 +115,17 @@ def _figure(
         panels=(
             panel(
                 FLOPS,
-                loss,
-                points(optimal, "flops", middle, "fit", "params")
-                + points(other, "flops", middle, "unused", "params")
-                + points(held, "flops", middle, "held out", "params"),
+                loss_axis,
+                points(optimal, "flops", loss, "fit", "params")
+                + points(other, "flops", loss, "unused", "params")
+                + points(held, "flops", loss, "held out", "params"),
                 [law_curve(chain.first, flops, flops[:, 0], job.level, "linear in log C")],
             ),
             panel(
-                loss,
+                loss_axis,
                 accuracy,
-                points(finals, middle, "accuracy", "fit", "params")
-                + points(both, middle, "accuracy", "held out", "params"),
+                points(finals, loss, "accuracy", "fit", "params")
+                + points(both, loss, "accuracy", "held out", "params"),
                 [law_curve(chain.second, losses, losses[:, 0], job.level, "sigmoid")],
             ),
             panel(

@@ -2,70 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
 from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.laws.accuracy.exponential_error import LossToError
+from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
 from benchcast.stages.notices import recipes
 
 from ...core.config import OvertrainingSettings
-from .base import (
-    FLOPS,
-    GRID,
-    Axis,
-    Found,
-    Job,
-    chain_curves,
-    describe,
-    forecasts,
-    law_curve,
-    matching,
-    panel,
-    points,
-    sig,
-)
+from ..context import FamilyContext
+from ..job import Job, RecipeOutput, matching
+from .base import ChainInputs, describe, forecasts
 from .diagnostics import diagnose
+from .figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points, sig
 
-MOST_MULTIPLIERS = 5
+MAX_MULTIPLIERS = 5
 ERROR = "1 - accuracy"  # a column beside the losses, of which one may be called error
 
 
-def run(job: Job, settings: OvertrainingSettings) -> Found:
+def run(job: Job, settings: OvertrainingSettings, context: FamilyContext) -> RecipeOutput:
     """Fit the loss law once per family, the error law per task, chain, forecast accuracy as 1 - error."""
     columns = [{"flops": t.budget.flops, "token_multiplier": t.budget.token_multiplier} for t in job.targets]
-    X = pd.DataFrame(columns, dtype=float)
     loss, last = settings.loss, settings.last
+    inputs = ChainInputs(targets=pd.DataFrame(columns, dtype=float), loss_name=loss, average_last=last)
     if loss not in job.rows:
-        return Found(forecasts=forecasts("overtraining", job, None, X, loss, last, [recipes.NO_COLUMN(column=loss)]))
+        lacking = recipes.NO_COLUMN(column=loss)
+        return RecipeOutput(forecasts=forecasts("overtraining", job, None, inputs, [lacking]))
     loss_runs = job.finals(last, [loss], matching(sorted(job.fit_runs), settings.loss_runs))
     error_runs = job.finals(last, [loss, "accuracy"], matching(sorted(job.fit_runs), settings.error_runs))
-    found = Found()
     for rows, law in ((loss_runs, OvertrainedLoss), (error_runs, LossToError)):
         if len(rows) <= len(law.parameters):
             lacking = recipes.FEW_RUNS(runs=len(rows), law=law.__name__, parameters=len(law.parameters))
-            return Found(forecasts=forecasts("overtraining", job, None, X, loss, last, [lacking]))
-    # The same runs give the same law: fit it once for all tasks.
-    ordered = loss_runs.sort_values("run")
-    key = ("overtraining", job.family, loss, *zip(ordered["run"], ordered["tokens"], ordered[loss], strict=True))
-    if (first := job.shared.get(key)) is None:
-        first = OvertrainedLoss().fit(loss_runs[["flops", "token_multiplier"]].to_numpy(), loss_runs[loss])
-        job.shared[key] = first
+            return RecipeOutput(forecasts=forecasts("overtraining", job, None, inputs, [lacking]))
+    output = RecipeOutput()
+    first, new = _loss_law(loss_runs, loss, context)
+    if new:
         sizes = loss_runs[["flops", "token_multiplier"]].to_numpy(dtype=float)
         step = diagnose(first, sizes, loss_runs[loss].to_numpy(dtype=float), list(loss_runs["run"]))
-        found.laws.append(describe("overtraining", job, first, step, task=loss))
+        output.laws.append(describe("overtraining", job, first, step, task=loss))
     second = LossToError().fit(error_runs[[loss]].to_numpy(), 1 - error_runs["accuracy"])
     chain = Chain(first, second, complement=True)
     seen = list(error_runs["run"])
-    found.forecasts = forecasts("overtraining", job, chain, X, loss, last, [], seen)
+    output.forecasts = forecasts("overtraining", job, chain, replace(inputs, runs=seen), [])
     losses, error = error_runs[[loss]].to_numpy(dtype=float), 1 - error_runs["accuracy"].to_numpy(dtype=float)
     step = diagnose(second, losses, error, seen)
-    found.laws.append(describe("overtraining", job, second, step))
+    output.laws.append(describe("overtraining", job, second, step))
     if job.draw:
-        found.figures.append(_figure(job, chain, loss_runs, error_runs, settings))
-    return found
+        output.figures.append(_figure(job, chain, loss_runs, error_runs, settings))
+    return output
+
+
+def _loss_law(loss_runs: pd.DataFrame, loss: str, context: FamilyContext) -> tuple[Law, bool]:
+    """The law of the loss, and whether it is new: the same runs give the same law, fitted once for all tasks."""
+    ordered = loss_runs.sort_values("run")
+    key = ("overtraining", loss, *zip(ordered["run"], ordered["tokens"], ordered[loss], strict=True))
+    inputs = loss_runs[["flops", "token_multiplier"]].to_numpy()
+    return context.law(key, lambda: OvertrainedLoss().fit(inputs, loss_runs[loss]))
 
 
 def _figure(
@@ -78,15 +75,15 @@ def _figure(
     unused = job.finals(last, [loss, "accuracy"], others)
     seen = [t.budget.token_multiplier for t in job.targets if t.budget.token_multiplier]
     multipliers = sorted({sig(float(m), 3) for m in [*seen, *loss_runs["token_multiplier"]]})
-    if len(multipliers) > MOST_MULTIPLIERS:
-        multipliers = [multipliers[i] for i in np.linspace(0, len(multipliers) - 1, MOST_MULTIPLIERS).astype(int)]
+    if len(multipliers) > MAX_MULTIPLIERS:
+        multipliers = [multipliers[i] for i in np.linspace(0, len(multipliers) - 1, MAX_MULTIPLIERS).astype(int)]
     flops = np.geomspace(loss_runs["flops"].min(), max(t.budget.flops for t in job.targets), GRID)
     grids = {m: np.column_stack([flops, np.full(GRID, m)]) for m in multipliers}
     low = min(chain.first.predict(x).min() for x in grids.values())
     losses = np.linspace(low, error_runs[loss].max(), GRID)[:, None]
     for rows in (error_runs, both, unused):
         rows[ERROR] = 1 - rows["accuracy"]
-    middle = Axis(Quantity.PROXY_LOSS, f"{loss} loss (nats/token)")
+    loss_axis = Axis(Quantity.PROXY_LOSS, f"{loss} loss (nats/token)")
     error = Axis(Quantity.ERROR, f"top-1 error ({job.metric})")
     return Figure(
         recipe="overtraining",
@@ -95,14 +92,14 @@ def _figure(
         panels=(
             panel(
                 FLOPS,
-                middle,
+                loss_axis,
                 points(loss_runs, "flops", loss, "fit", "params")
                 + points(unused, "flops", loss, "unused", "params")
                 + points(held, "flops", loss, "held out", "params"),
                 [law_curve(chain.first, x, flops, job.level, f"M = {m:g}") for m, x in grids.items()],
             ),
             panel(
-                middle,
+                loss_axis,
                 error,
                 points(error_runs, loss, ERROR, "fit", "params")
                 + points(unused, loss, ERROR, "unused", "params")

@@ -11,7 +11,8 @@ import pytest
 from benchcast.core.config import AutoSettings, Config
 from benchcast.data import schema
 from benchcast.forecasting import run as forecast
-from benchcast.forecasting.recipes import suite as suites
+from benchcast.forecasting.context import contexts_of
+from benchcast.forecasting.jobs import jobs_of
 from benchcast.reports.records.forecast import Forecast
 
 SIZES, MULTIPLIERS = (1e7, 3e7, 1e8, 3e8, 1e9), (5.0, 20.0, 80.0)
@@ -144,16 +145,16 @@ def test_the_largest_runs_choose_nothing_for_earlier_cutoffs() -> None:
     losses = [table[table["metric"].eq("acc")].assign(metric="val_loss", task=f"v{i}", chance=np.nan) for i in range(6)]
     table = pd.concat([table, *(part.assign(value=3 + rng.normal(0, 0.1, len(part))) for part in losses)])
     dear = table["flops"].ge(table["flops"].drop_duplicates().nlargest(4).min()) & table["metric"].eq("acc")
-    found = []
+    made = []
     for each in (table, table.assign(value=table["value"].mask(dear, 0.3 + 0.4 * rng.random(len(table))))):
         config = Config.model_validate({"data": {"source": "table"}, "targets": [BIG], "recipes": ["auto"]})
-        jobs = list(forecast.build_jobs(config, schema.validate(each, "t"), forecast.assign_roles(config, each)))
-        suite = suites.build(jobs, AutoSettings())
-        early = (suite.trials.rows["cutoff"] < table["flops"][dear].min() * 0.99).to_numpy()
-        early = early & ~suite.trials.rows["target"].to_numpy(dtype=bool)
-        found.append((suite.pooled.mean[early], suite.pooled.weights[early], suite.calibrated.high[early]))
-    assert len(found[0][0])
-    for one, other in zip(*found, strict=True):
+        family, *_ = contexts_of(jobs_of(config, schema.validate(each, "t"))).values()
+        pooled = family.pooled(AutoSettings(), family.jobs[0].targets)
+        rows = pooled.forecasts.rows
+        early = ((rows["cutoff"] < table["flops"][dear].min() * 0.99) & ~rows["target"].astype(bool)).to_numpy()
+        made.append((pooled.pooled.mean[early], pooled.pooled.weights[early], pooled.intervals(0.9).high[early]))
+    assert len(made[0][0])
+    for one, other in zip(*made, strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -49,7 +49,7 @@ def test_the_spread_of_a_mean_is_between_independent_and_equal_errors(correlatio
     spreads = []
     for seed in range(8):
         _, joint = combine(*made_up(correlation, seed), weights, "mean")
-        spreads.append(joint.spread[-1])
+        spreads.append(joint.std[-1])
     # The last cutoff has seen dozens of pairs; what is left of the prior widens the independent case a little.
     assert np.mean(spreads) == pytest.approx(expected, rel=0.25 if correlation else 0.7)
 
@@ -83,7 +83,7 @@ def test_no_peeking_and_every_member_is_needed() -> None:
     )
     _, other = combine(changed, pooled, weights, "pair")
     early = (made.rows["cutoff"] < 1e6).to_numpy()
-    np.testing.assert_array_equal(joint.spread[early], other.spread[early])
+    np.testing.assert_array_equal(joint.std[early], other.std[early])
     fewer = trials.rows["task"].ne("t1") | trials.rows["cutoff"].lt(1e3)
     kept = np.flatnonzero(fewer.to_numpy())
     part = BacktestForecasts(
@@ -93,9 +93,7 @@ def test_no_peeking_and_every_member_is_needed() -> None:
         trials.stderr[kept],
         trials.at_bound[kept],
     )
-    some, _ = combine(
-        part, PooledForecasts(pooled.weights[kept], pooled.mean[kept], pooled.spread[kept]), weights, "pair"
-    )
+    some, _ = combine(part, PooledForecasts(pooled.weights[kept], pooled.mean[kept], pooled.std[kept]), weights, "pair")
     assert some.rows["cutoff"].max() < 1e3
 
 

@@ -9,10 +9,11 @@ from benchcast.stages import DirectAccuracy
 from benchcast.stages.forecast.backtest import BacktestForecasts, backtest
 from benchcast.stages.forecast.conformal import calibrate
 from benchcast.stages.forecast.grading import Signal, grade, signal
-from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath, TaskData
+from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath
 from benchcast.stages.forecast.pooling import pool
 from benchcast.stages.forecast.rolling_origin import RollingOrigin
 from benchcast.stages.forecast.scoring_rules import crps_logit_normal, interval_score, log_score_logit_normal, logit
+from benchcast.stages.forecast.task_data import TaskData
 from scipy.stats import norm
 from sklearn.model_selection import cross_val_score
 from worlds.known_ladder import ladder
@@ -22,13 +23,17 @@ def codes_of(measured: Signal) -> set[str]:
     return {warning.code for warning in measured.warnings()}
 
 
+def of(finals: pd.DataFrame, chance: float = 0.25) -> TaskData:
+    return TaskData(finals=finals, loss_names=("bits_per_byte",), chance=chance)
+
+
 def trials_of(seeds: range, held: int = 2) -> BacktestForecasts:
     ladders, targets = {}, {}
     for seed in seeds:
         rows = ladder(seed)
-        ladders[f"t{seed}"] = TaskData(rows[:-held], 0.25)
+        ladders[f"t{seed}"] = of(rows[:-held])
         targets[f"t{seed}"] = rows[-held:].assign(actual=rows["accuracy"])
-    return backtest(ladders, dict.fromkeys(ladders, ("bits_per_byte",)), targets)
+    return backtest(ladders, targets)
 
 
 def last_of(made: BacktestForecasts) -> np.ndarray:
@@ -45,7 +50,7 @@ def trials() -> BacktestForecasts:
 def test_splits_are_ordered_by_compute_and_keep_trajectories_whole() -> None:
     flops = np.array([1, 2, 4, 1, 2, 8, 3, 6, 12, 20.0])
     runs = np.array(["a", "a", "a", "b", "b", "b", "c", "c", "c", "d"])
-    splits = list(RollingOrigin(fewest=1).split(flops[:, None], groups=runs))
+    splits = list(RollingOrigin(min_runs=1).split(flops[:, None], groups=runs))
     assert len(splits) == 3
     for train, test in splits:
         assert not set(runs[train]) & set(runs[test])
@@ -55,7 +60,7 @@ def test_splits_are_ordered_by_compute_and_keep_trajectories_whole() -> None:
 
 def test_the_splitter_is_a_scikit_learn_cross_validator() -> None:
     rows = ladder(0)
-    cv = RollingOrigin(most=4)
+    cv = RollingOrigin(max_cutoffs=4)
     scores = cross_val_score(
         DirectAccuracy(), rows[["flops"]].to_numpy(), rows["accuracy"], cv=cv, scoring="neg_mean_absolute_error"
     )
@@ -69,7 +74,7 @@ def test_a_forecast_never_sees_what_lay_beyond_its_cutoff() -> None:
     changed.loc[len(rows) - 3 :, ["accuracy", "bits_per_byte"]] = [0.05, 3.0]
     found = []
     for table in (rows, changed):
-        made = backtest({"t": TaskData(table, 0.25)}, {"t": ("bits_per_byte",)}, {"t": rows[-1:].assign(actual=np.nan)})
+        made = backtest({"t": of(table)}, {"t": rows[-1:].assign(actual=np.nan)})
         pooled = pool(made)
         intervals = calibrate(made, pooled)
         early = (made.rows["cutoff"] < rows["flops"].iloc[-4]).to_numpy()
@@ -83,8 +88,7 @@ def test_workers_change_nothing(trials: BacktestForecasts) -> None:
     seeds = range(4)
     rows = {f"t{s}": ladder(s) for s in seeds}
     again = backtest(
-        {t: TaskData(r[:-2], 0.25) for t, r in rows.items()},
-        dict.fromkeys(rows, ("bits_per_byte",)),
+        {t: of(r[:-2]) for t, r in rows.items()},
         {t: r[-2:].assign(actual=r["accuracy"]) for t, r in rows.items()},
         workers=2,
     )
@@ -148,7 +152,7 @@ def test_intervals_are_asymmetric_and_stay_inside(trials: BacktestForecasts) -> 
 
 def test_a_perfect_score_is_inside_its_interval() -> None:
     rows = ladder(0).assign(accuracy=1.0)
-    made = backtest({"t": TaskData(rows)}, {"t": ("bits_per_byte",)}, {"t": rows[:0].assign(actual=1.0)})
+    made = backtest({"t": of(rows, chance=0.0)}, {"t": rows[:0].assign(actual=1.0)})
     assert calibrate(made, pool(made)).holds(made.rows["actual"].to_numpy(dtype=float)).all()
 
 
@@ -158,8 +162,7 @@ def test_a_task_of_few_runs_stands_at_its_own_largest() -> None:
     target = rows[-1:].assign(actual=rows["accuracy"])
     tables = {"all": rows[:-1], "few": rows[:9]}
     made = backtest(
-        {t: TaskData(r, 0.25) for t, r in tables.items()},
-        dict.fromkeys(tables, ("bits_per_byte",)),
+        {t: of(r) for t, r in tables.items()},
         dict.fromkeys(tables, target),
     )
     few = (made.rows["task"].eq("few") & made.rows["target"]).to_numpy()
@@ -221,9 +224,9 @@ def test_the_sampling_error_of_the_score_to_come_is_in_the_spread() -> None:
     made = {}
     for name, stderr in (("none", np.nan), ("few", 0.05), ("later", np.where(rows.index < 8, 0.0, 0.05))):
         finals = rows.assign(stderr=stderr)[:-2]
-        made[name] = backtest({"t": TaskData(finals, 0.25)}, {"t": ("bits_per_byte",)}, targets)
+        made[name] = backtest({"t": of(finals)}, targets)
     plain, few, later = (pool(t) for t in made.values())
     np.testing.assert_allclose(few.mean, plain.mean)
-    np.testing.assert_allclose(few.spread**2 - plain.spread**2, 0.05**2 / 2)
+    np.testing.assert_allclose(few.std**2 - plain.std**2, 0.05**2 / 2)
     early = made["later"].rows["cutoff"].to_numpy() <= rows["flops"][7]
-    np.testing.assert_allclose(later.spread[early], plain.spread[early])
+    np.testing.assert_allclose(later.std[early], plain.std[early])

@@ -21,9 +21,19 @@ from benchcast.stages import (
 from benchcast.stages.fit.errors import FitError
 from benchcast.stages.forecast import fit_many as together
 from benchcast.stages.forecast.backtest import backtest
-from benchcast.stages.forecast.candidates import DIRECT, FIRST, SECOND
 from benchcast.stages.forecast.fit_many import BLOCK, Request, fit_many
-from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath, Question, TaskData, predict, predict_all
+from benchcast.stages.forecast.pathways import (
+    CARRY,
+    DIRECT,
+    FIRST,
+    ONE_STEP,
+    SECOND,
+    ForecastPath,
+    Question,
+    predict,
+    predict_all,
+)
+from benchcast.stages.forecast.task_data import TaskData
 from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.candidate import CandidateLaw, Step
 from sklearn.base import clone
@@ -32,6 +42,8 @@ from worlds.known_ladder import ladder
 SIZES = np.repeat([1e7, 4e7, 1.6e8, 6.4e8], 4)
 TOKENS = SIZES * np.tile([5.0, 20.0, 80.0, 320.0], 4)
 BUDGETS = np.column_stack([6 * SIZES * TOKENS, TOKENS / SIZES])
+
+BPB = "bits_per_byte"
 
 
 def losses(i: int) -> np.ndarray:
@@ -106,13 +118,13 @@ def test_more_data_sets_than_one_search_takes() -> None:
 
 
 def of(seed: int, **more: object) -> TaskData:
-    return replace(TaskData(ladder(seed)[:-2], 0.25), **more)
+    return replace(TaskData(finals=ladder(seed)[:-2], loss_names=(BPB,), chance=0.25), **more)
 
 
 def test_questions_together_get_the_answers_that_they_get_alone() -> None:
-    cases = [Question(of(seed), ("bits_per_byte",), ladder(seed)[-2:]) for seed in range(3)]
+    cases = [Question(of(seed), ladder(seed)[-2:]) for seed in range(3)]
     for case, said in zip(cases, predict_all(cases), strict=True):
-        alone = predict(case.ladder, case.middles, case.X)
+        alone = predict(case.task, case.X)
         assert said.paths == alone.paths
         np.testing.assert_allclose(said.mean, alone.mean, rtol=1e-6)
         np.testing.assert_allclose(said.stderr, alone.stderr, rtol=1e-3)
@@ -181,7 +193,7 @@ def test_windows_weights_and_checkpoints_reach_the_fits() -> None:
             for f in (1.2, 1.1, 1.0)
         ]
     )
-    said = predict(TaskData(rows[:-2], 0.25, cloud, extended=True), ("bits_per_byte",), rows[-2:])
+    said = predict(of(0, finals=rows[:-2], checkpoints=cloud, extended=True), rows[-2:])
     expected = by_hand(rows, cloud)
     for form, value in expected.items():
         np.testing.assert_allclose(said.mean[said.paths.index(form)], value, rtol=1e-6, err_msg=form.name)
@@ -190,7 +202,7 @@ def test_windows_weights_and_checkpoints_reach_the_fits() -> None:
 
 def test_a_window_that_holds_the_whole_ladder_is_no_candidate() -> None:
     rows = ladder(0)[:7]
-    said = predict(TaskData(rows, 0.25, extended=True), ("bits_per_byte",), ladder(0)[-2:])
+    said = predict(of(0, finals=rows, extended=True), ladder(0)[-2:])
     assert not [f.name for f in said.paths if "larger runs" in f.name]
     assert ForecastPath(ONE_STEP, "direct law") in said.paths
 
@@ -199,7 +211,7 @@ def test_a_bound_warns_where_it_is_no_part_of_the_form() -> None:
     """A straight rise to the top: the free ceiling ends at 1 and warns; one that is fixed there does not."""
     rows = ladder(0)
     rows["accuracy"] = np.linspace(0.3, 0.98, len(rows))
-    said = predict(TaskData(rows[:-2], 0.25), ("bits_per_byte",), rows[-2:])
+    said = predict(of(0, finals=rows[:-2]), rows[-2:])
     bound = dict(zip(said.paths, said.at_bound, strict=True))
     assert bound[ForecastPath("bits_per_byte", "N and D, no floor", "free sigmoid")]
     assert not bound[ForecastPath("bits_per_byte", "N and D, no floor", "sigmoid to 1")]
@@ -212,7 +224,7 @@ def test_what_is_asked_of_every_cutoff() -> None:
     unknown = rows.assign(accuracy=rows["accuracy"].mask(rows.index == 2))  # one run without a score
     for finals, known in ((rows[:-2], 13), (unknown[:-2], 12)):
         targets = rows[-2:].assign(actual=np.nan)
-        made = backtest({"t": TaskData(finals, 0.25)}, {"t": ("bits_per_byte",)}, {"t": targets}, fewest=6, most=99)
+        made = backtest({"t": of(0, finals=finals)}, {"t": targets}, min_runs=6, max_cutoffs=99)
         scored = finals.dropna(subset=["accuracy"])["flops"].to_numpy()
         cutoffs = [c for c in np.unique(scored) if 6 <= (scored <= c).sum() < known]
         expected = [
@@ -229,9 +241,7 @@ def test_what_is_asked_of_every_cutoff() -> None:
 def test_every_candidate_is_tried_and_the_wide_ones_only_when_asked_for() -> None:
     rows = ladder(0)
     cloud = pd.concat([rows.assign(bits_per_byte=rows["bits_per_byte"] * f) for f in (1.3, 1.1, 1.0)])
-    plain, wide = (
-        set(predict(of(0, extended=w, checkpoints=cloud), ("bits_per_byte",), rows[-2:]).paths) for w in (False, True)
-    )
+    plain, wide = (set(predict(of(0, extended=w, checkpoints=cloud), rows[-2:]).paths) for w in (False, True))
     assert plain < wide
     assert {f.first for f in plain if f.intermediate_loss != ONE_STEP} == {
         name for name, step in FIRST.items() if not step.extended
@@ -267,7 +277,7 @@ def test_windows_keep_the_runs_with_the_most_compute_and_weights_grow_with_it() 
 
 def test_a_one_step_form_of_the_error_says_one_minus_it() -> None:
     rows = ladder(0)
-    said = predict(of(0), (), rows[-2:])
+    said = predict(of(0, loss_names=()), rows[-2:])
     at = said.paths.index(ForecastPath(ONE_STEP, "error in C"))
     law = FlooredPower().fit(rows[:-2][["flops"]].to_numpy(), 1 - rows[:-2]["accuracy"].to_numpy())
     assert said.mean[at] == pytest.approx(1 - law.predict(rows[-2:][["flops"]].to_numpy()), rel=1e-6)
@@ -275,9 +285,9 @@ def test_a_one_step_form_of_the_error_says_one_minus_it() -> None:
 
 def test_tasks_with_the_same_scores_and_another_chance_are_two_tasks() -> None:
     rows = ladder(0)
-    cases = [Question(of(0, chance=c), ("bits_per_byte",), rows[-2:]) for c in (0.0, 0.25)]
+    cases = [Question(of(0, chance=c), rows[-2:]) for c in (0.0, 0.25)]
     for case, said in zip(cases, predict_all(cases), strict=True):
-        np.testing.assert_allclose(said.mean, predict(case.ladder, case.middles, case.X).mean, rtol=1e-6)
+        np.testing.assert_allclose(said.mean, predict(case.task, case.X).mean, rtol=1e-6)
     first, second = predict_all(cases)
     at = first.paths.index(ForecastPath("bits_per_byte", "N and D", "sigmoid, chance to 1"))
     assert np.all(np.abs(first.mean[at] - second.mean[at]) > 1e-4)

@@ -1,0 +1,122 @@
+"""What the recipes of one family share: all of its jobs, and the fits that serve more than one of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from benchcast.stages.forecast.auto import AutoForecaster
+from benchcast.stages.forecast.pooled import PooledBacktest
+from benchcast.stages.laws.base import Law
+
+from ..core.config import AutoSettings
+from .job import Job, TargetRun
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fitted:
+    """A fitted forecaster, and what it was fitted on."""
+
+    settings: AutoSettings
+    tables: dict[str, pd.DataFrame]
+    chance: dict[str, float | None]
+    forecaster: AutoForecaster
+
+    def serves(self, settings: AutoSettings, tables: dict[str, pd.DataFrame], chance: dict[str, float | None]) -> bool:
+        """Whether it was fitted on the same, to the last digit."""
+        same = self.settings == settings and self.chance == chance and list(self.tables) == list(tables)
+        return same and all(table.equals(tables[task]) for task, table in self.tables.items())
+
+
+class FittedLadders:
+    """Fitted forecasters, found again when the same ladder is asked about other targets.
+
+    Fitting takes nearly all of the time of ``auto``; a sweep along compute, the register and the report of one night
+    ask the same ladder.
+    """
+
+    def __init__(self) -> None:
+        self._fitted: list[_Fitted] = []
+
+    def forecaster(self, jobs: Sequence[Job], settings: AutoSettings) -> AutoForecaster:
+        """The forecaster of one family's jobs, fitted once."""
+        fit_settings = settings.model_copy(update={"refuse": True})  # which says nothing of the fits
+        tables = {job.task: job.fitted_rows for job in jobs}
+        chance = {job.task: job.chance for job in jobs}
+        for fitted in self._fitted:
+            if fitted.serves(fit_settings, tables, chance):
+                logger.debug("%s: the fits of before serve again", jobs[0].family)
+                return fitted.forecaster
+        forecaster = AutoForecaster(
+            average_last=settings.last,
+            n_validation_losses=settings.losses,
+            min_runs=settings.fewest,
+            max_cutoffs=settings.cutoffs,
+            extended=settings.wide,
+        ).fit(tables, chance=chance)
+        self._fitted.append(_Fitted(settings=fit_settings, tables=tables, chance=chance, forecaster=forecaster))
+        return forecaster
+
+
+@dataclass(kw_only=True)
+class FamilyContext:
+    """All jobs of one family, in their order, and what was fitted for several of them.
+
+    A recipe that judges a task by the others, or fits a law that no task owns, finds here what the first job left.
+    """
+
+    jobs: tuple[Job, ...]
+    ladders: FittedLadders = field(default_factory=FittedLadders)
+    _laws: dict[Hashable, Law] = field(default_factory=dict, repr=False)
+    _pooled: dict[tuple[AutoSettings, tuple[TargetRun, ...]], PooledBacktest] = field(default_factory=dict, repr=False)
+
+    def is_first(self, job: Job) -> bool:
+        """Whether a job is the first of its family: what holds for all of them is said with it."""
+        return job.task == self.jobs[0].task
+
+    def forecaster(self, settings: AutoSettings) -> AutoForecaster:
+        """The forecaster of all tasks of the family."""
+        return self.ladders.forecaster(self.jobs, settings)
+
+    def pooled(self, settings: AutoSettings, targets: tuple[TargetRun, ...]) -> PooledBacktest:
+        """The pooled forecasts of all tasks at some targets."""
+        key = (settings, targets)
+        if key not in self._pooled:
+            self._pooled[key] = self.forecaster(settings).pool(target_table(targets))
+        return self._pooled[key]
+
+    def law(self, key: Hashable, fit: Callable[[], Law]) -> tuple[Law, bool]:
+        """A law that several tasks share, and whether it was fitted just now."""
+        new = key not in self._laws
+        if new:
+            self._laws[key] = fit()
+        return self._laws[key], new
+
+
+def contexts_of(jobs: Iterable[Job], ladders: FittedLadders | None = None) -> dict[str, FamilyContext]:
+    """A context for every family of some jobs."""
+    by_family: dict[str, list[Job]] = {}
+    for job in jobs:
+        by_family.setdefault(job.family, []).append(job)
+    ladders = ladders or FittedLadders()
+    return {family: FamilyContext(jobs=tuple(own), ladders=ladders) for family, own in by_family.items()}
+
+
+def target_table(targets: Iterable[TargetRun]) -> pd.DataFrame:
+    """Targets with all that first laws need: run, flops, params, tokens, token_multiplier; NaN where unknown."""
+    unknown = float("nan")
+    rows = [
+        {
+            "run": target.name,
+            "flops": target.budget.flops,
+            "params": target.budget.params or unknown,
+            "tokens": target.budget.tokens or unknown,
+            "token_multiplier": target.budget.token_multiplier or unknown,
+        }
+        for target in targets
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,195 @@
+"""A config and a table to jobs: one for every family with runs to fit and every task with an accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from benchcast.reports.records.account import listed
+from benchcast.stages.compute.budget import TrainingBudget
+
+from ..core.config import Config, Target
+from ..core.errors import InputError
+from ..data import asked as comparisons
+from ..data.schema import LOSSES
+from . import averages
+from .job import Job, TargetRun, TaskTable, matching
+
+ACCURACIES = ("acc_norm", "acc")
+TASK_SETUP = ["task", "num_fewshot", "prompt"]
+FLOPS_TOLERANCE = 0.02  # share by which FLOPs may differ from 6ND and still be counted so
+
+
+def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
+    """``fit``, ``held out`` or ``unused`` for every run of the table, indexed by run.
+
+    Without ``runs.fit`` the laws see every run that is no target; with it, exactly the runs it matches, and those
+    are never targets.
+    """
+    runs = list(dict.fromkeys(table["run"]))
+    planned = [name for name, _ in planned_runs(config)]
+    for name in planned:
+        if name in runs or planned.count(name) > 1:
+            raise InputError(f"targets: the name {name!r} is taken; name a planned run unlike any other, or use run:")
+    held = matching(runs, [t.run for t in config.targets if t.run is not None])
+    fit = [r for r in runs if r not in held] if config.runs.fit is None else matching(runs, config.runs.fit)
+    excluded = set(matching(runs, config.runs.exclude))
+    for where, patterns in (("runs.fit", config.runs.fit or ()), ("targets", [t.run for t in config.targets if t.run])):
+        for pattern in patterns:
+            if not matching(runs, [pattern]):
+                raise InputError(f"{where}: {pattern!r} matches no run (the table has {listed(runs, 6)})")
+    role = dict.fromkeys(runs, "unused") | dict.fromkeys(held, "held out") | dict.fromkeys(fit, "fit")
+    role |= dict.fromkeys(excluded, "unused")
+    if "fit" not in role.values():
+        raise InputError("runs.fit: no run is left to fit on")
+    return pd.Series(role)
+
+
+def jobs_of(config: Config, table: pd.DataFrame, roles: pd.Series | None = None) -> list[Job]:
+    """The jobs of a config; ``roles`` as ``assign_roles`` gives them.
+
+    Raises
+    ------
+    InputError
+        Where nothing is left to forecast, and as ``assign_roles`` does.
+    """
+    jobs = list(build_jobs(config, table, assign_roles(config, table) if roles is None else roles))
+    if not jobs:
+        raise InputError(
+            "targets: none is left to forecast (each is fitted, excluded, or without a task of the ladder)"
+        )
+    return jobs
+
+
+def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterator[Job]:
+    """One job per (family with runs to fit, task with an accuracy)."""
+    table = counted(table)
+    about = table[["run", "family", "flops_convention"]].drop_duplicates("run").set_index("run")
+    fitted = about[roles[about.index].eq("fit").to_numpy()]
+    conventions = {str(f): str(rows["flops_convention"].iloc[0]) for f, rows in fitted.groupby("family", sort=False)}
+    tasks = list(_tasks(config, table, set(fitted.index)))
+    if not tasks:
+        raise InputError("tasks: no task of the table with an accuracy matches")
+    members = averages.members(config, [each.label for each in tasks])
+    setups = {each.label: each.setup for each in tasks}
+    tasks += averages.tasks(members, tasks)
+    for family, convention in conventions.items():
+        fit_runs = frozenset(fitted.index[fitted["family"].eq(family)])
+        targets = tuple(_targets(config, table, roles, family, conventions))
+        names = [t.name for t in targets]
+        mixed = {task: comparisons.compared(setup, fit_runs, names) for task, setup in setups.items()}
+        mixed |= {task: comparisons.joined([mixed[m] for m in parts], names) for task, parts in members.items()}
+        for each in tasks:
+            rows = each.rows
+            if rows["run"].isin(fit_runs).any() and targets:
+                kept = rows[rows["run"].isin(fit_runs | {t.name for t in targets})].reset_index(drop=True)
+                chance = kept["chance"].dropna()
+                yield Job(
+                    family=family,
+                    task=each.label,
+                    metric=each.metric,
+                    rows=kept,
+                    fit_runs=fit_runs,
+                    targets=targets,
+                    chance=float(chance.iloc[0]) if len(chance) else None,
+                    level=config.level,
+                    convention=convention,
+                    members=members.get(each.label, {}),
+                    mixed=mixed[each.label],
+                )
+
+
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """A family that does not name its FLOP convention, but has 6ND throughout, counts as 6ND."""
+    off = (table["flops"] / (6 * table["params"] * table["tokens"]) - 1).abs() > FLOPS_TOLERANCE
+    plain = ~off.groupby(table["family"]).transform("any")
+    unnamed = table["flops_convention"].eq("")
+    return table.assign(flops_convention=table["flops_convention"].mask(unnamed & plain, "6ND"))
+
+
+def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[TaskTable]:
+    where = ["run", "tokens"]
+    validation = {
+        t: part.set_index(where)["value"] for t, part in table[table["metric"].eq("val_loss")].groupby("task")
+    }
+    accuracies = accuracies_of(config, table)
+    losses = {str(task): part for task, part in table[table["metric"].isin(LOSSES)].groupby("task")}
+    several = asked_in_several_ways(accuracies)
+    for (task, shots, prompt), part in accuracies.groupby(TASK_SETUP, sort=False, dropna=False):
+        label = setup_label(str(task), shots, prompt) if several[task] else str(task)
+        if not matching([label, str(task)], config.tasks):
+            continue
+        metric = _metric(part, fit_runs)
+        setup = part.loc[part["metric"].eq(metric), ["run", *comparisons.COLUMNS]].drop_duplicates()
+        rows = part[part["metric"].eq(metric)].set_index(where).rename(columns={"value": "accuracy"})
+        # A score of 0 or 1 has a sampling error too: that of one question answered otherwise.
+        rate = rows["accuracy"].clip(1 / rows["n"], 1 - 1 / rows["n"])
+        rows["stderr"] = rows["stderr"].where(rows["stderr"] > 0).fillna(np.sqrt(rate * (1 - rate) / rows["n"]))
+        rows = rows[["step", "params", "flops", "accuracy", "stderr", "chance"]]
+        columns = _losses(losses.get(str(task)), shots, prompt) | validation
+        rows = rows.assign(**{m: values.reindex(rows.index) for m, values in columns.items()})
+        for have, want, factor in (("bits_per_byte", "nll", np.log(2)), ("nll", "bits_per_byte", 1 / np.log(2))):
+            if have in columns:
+                other = columns[have].reindex(rows.index) * factor
+                rows[want] = rows[want].fillna(other) if want in rows else other
+        rows = rows.reset_index().sort_values(where, kind="stable")
+        rows = rows.assign(token_multiplier=rows["tokens"] / rows["params"])
+        yield TaskTable(label=label, metric=metric, rows=rows, setup=setup)
+
+
+def accuracies_of(config: Config, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with an accuracy of the kind that the config asks for."""
+    return table[table["metric"].isin([m for m in ACCURACIES if config.metric in ("auto", m)])]
+
+
+def asked_in_several_ways(accuracies: pd.DataFrame) -> pd.Series:
+    """Task to whether it was asked in more ways than one."""
+    return accuracies[TASK_SETUP].drop_duplicates().groupby("task").size() > 1
+
+
+def setup_label(task: str, shots: float, prompt: str) -> str:
+    """A task's label where it was asked in several ways."""
+    return f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})"
+
+
+def _metric(part: pd.DataFrame, fit_runs: set[str]) -> str:
+    """The accuracy most of the fitted runs have; ``acc_norm`` where they tie."""
+    have = {m: len(fit_runs & set(part.loc[part["metric"].eq(m), "run"])) for m in ACCURACIES}
+    present = [m for m in ACCURACIES if part["metric"].eq(m).any()]
+    return max(present, key=lambda m: have[m])
+
+
+def _losses(part: pd.DataFrame | None, shots: float, prompt: str) -> dict[str, pd.Series]:
+    """The losses measured the way the accuracy was, or without saying how."""
+    if part is None:
+        return {}
+    same = (part["num_fewshot"].isna() | part["num_fewshot"].eq(shots)) & part["prompt"].isin(["", prompt])
+    return {str(m): rows.set_index(["run", "tokens"])["value"] for m, rows in part[same].groupby("metric")}
+
+
+def _targets(
+    config: Config, table: pd.DataFrame, roles: pd.Series, family: str, conventions: dict[str, str]
+) -> Iterator[TargetRun]:
+    """The targets of one family: its own held-out runs, those of families without a ladder, and planned runs."""
+    ends = table.sort_values("tokens").groupby("run").tail(1).set_index("run")
+    ends = ends.loc[[r for r in roles.index if roles[r] == "held out"]].sort_values("flops", kind="stable")
+    for run_name, row in ends.iterrows():
+        if row["family"] == family or row["family"] not in conventions:
+            known = TrainingBudget(row["flops"], row["params"], row["tokens"])
+            yield TargetRun(name=str(run_name), budget=known, family=row["family"], convention=row["flops_convention"])
+    for name, target in planned_runs(config):
+        # FLOPs that are given are taken to be counted as the ladder's are; computed ones are 6ND.
+        convention = "6ND" if target.flops is None else conventions[family]
+        yield TargetRun(name=name, budget=target.budget(), convention=convention)
+
+
+def planned_runs(config: Config) -> list[tuple[str, Target]]:
+    """Runs that do not exist yet, with a name each."""
+    return [(t.name or describe_target(t, i), t) for i, t in enumerate(t for t in config.targets if t.run is None)]
+
+
+def describe_target(target: Target, i: int) -> str:
+    """The i-th planned run by its numbers, where it has no name."""
+    given = target.model_dump(exclude_none=True)
+    return ", ".join(f"{k} {v:.4g}" for k, v in given.items()) or f"target {i + 1}"
