@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core.errors import plain
+from ..core.errors import UnreadableError, plain
 from .options import DataPath, HtmlFlag, JsonPath, config_argument, print_account, write_json
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def report(
         text = reading.text(result, reading.MOST_TABLE)
         reading.json_of(text)  # a key given twice is an error here, as everywhere
         stored = Result.model_validate_json(text)
-    except reading.Unreadable as what:
+    except UnreadableError as what:
         raise FaultsError([Fault(str(result), f"cannot be read: {what}", "give the result.json of a run")]) from None
     except ValidationError as error:
         first = error.errors()[0]

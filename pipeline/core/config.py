@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from . import config_faults, reading, units
-from .errors import Fault, FaultsError
+from .errors import Fault, FaultsError, UnreadableError
 from .plugins import plugins
 
 T = TypeVar("T", bound=BaseModel)
@@ -374,7 +374,7 @@ def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
     """
     try:
         raw = reading.yaml_of(reading.text(path))
-    except reading.Unreadable as what:
+    except UnreadableError as what:
         raise FaultsError([Fault(str(path), f"cannot be read: {what}", "give a YAML config; see configs/")]) from None
     if not isinstance(raw, dict):
         raise FaultsError([Fault(str(path), "is not a mapping", "start from one of configs/*.yaml")])

@@ -17,13 +17,11 @@ from typing import Any
 
 import yaml
 
+from .errors import UnreadableError
+
 MOST_CONFIG = 8 << 20  # bytes of a config, ladder.yaml, or a trainer's or model's JSON beside it
 MOST_RESULT = 64 << 20  # of one result file
 MOST_TABLE = 4 << 30  # of a table or samples, unpacked
-
-
-class Unreadable(ValueError):
-    """A file that cannot be read; the message says why, in one line without the file's name."""
 
 
 def check(path: Path, most: int = MOST_TABLE) -> None:
@@ -31,18 +29,19 @@ def check(path: Path, most: int = MOST_TABLE) -> None:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         Saying what it is instead.
     """
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
-        raise Unreadable(getattr(error, "strerror", None) or str(error)) from None
+        raise UnreadableError(getattr(error, "strerror", None) or str(error)) from None
     if not stat.S_ISREG(found.st_mode):
         kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
-        raise Unreadable("is " + next((name for test, name in kinds if test(found.st_mode)), "a device") + ", no file")
+        kind = next((name for test, name in kinds if test(found.st_mode)), "a device")
+        raise UnreadableError(f"is {kind}, no file")
     if found.st_size > most:
-        raise Unreadable(
+        raise UnreadableError(
             f"has {found.st_size / 2**20:.0f} MiB, more than the {most / 2**20:.0f} MiB such a file may have"
         )
 
@@ -52,7 +51,7 @@ def data(path: Path, most: int = MOST_RESULT) -> bytes:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         For anything else, or a file over ``most`` bytes.
     """
     check(path, most)
@@ -61,9 +60,9 @@ def data(path: Path, most: int = MOST_RESULT) -> bytes:
             # Not read(most + 1), which would set that much memory aside; a file that grows meanwhile is cut off.
             found = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
-        raise Unreadable(error.strerror or str(error)) from None
+        raise UnreadableError(error.strerror or str(error)) from None
     if len(found) > most:
-        raise Unreadable(f"has more than {most / 2**20:.0f} MiB")
+        raise UnreadableError(f"has more than {most / 2**20:.0f} MiB")
     return found
 
 
@@ -72,7 +71,7 @@ def unpacked(path: Path, most: int = MOST_TABLE) -> bytes:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         As ``data`` does, and for a broken or too large archive.
     """
     if path.suffix != ".gz":
@@ -84,10 +83,10 @@ def unpacked(path: Path, most: int = MOST_TABLE) -> bytes:
             while part := file.read(1 << 20):
                 size += len(part)
                 if size > most:
-                    raise Unreadable(f"unpacks to more than {most / 2**20:.0f} MiB")
+                    raise UnreadableError(f"unpacks to more than {most / 2**20:.0f} MiB")
                 parts.append(part)
     except (OSError, EOFError) as error:
-        raise Unreadable(f"is no whole gzip file ({error})") from None
+        raise UnreadableError(f"is no whole gzip file ({error})") from None
     return b"".join(parts)
 
 
@@ -96,16 +95,16 @@ def decoded(found: bytes) -> str:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         Naming the encoding it looks like.
     """
     if found[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Unreadable("is UTF-16; save it as UTF-8")
+        raise UnreadableError("is UTF-16; save it as UTF-8")
     try:
         return found.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = found.count(b"\n", 0, error.start) + 1
-        raise Unreadable(f"line {line} is not UTF-8 (byte 0x{found[error.start]:02x}); save it as UTF-8") from None
+        raise UnreadableError(f"line {line} is not UTF-8 (byte 0x{found[error.start]:02x}); save it as UTF-8") from None
 
 
 def text(path: Path, most: int = MOST_CONFIG) -> str:
@@ -118,17 +117,17 @@ def json_of(found: bytes | str) -> Any:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         Saying where it is no JSON, or which key is there twice.
     """
     try:
         return json.loads(decoded(found) if isinstance(found, bytes) else found, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
-        raise Unreadable(f"is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise UnreadableError(f"is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
-        raise Unreadable("is no JSON that can be read: it is nested too deep") from None
+        raise UnreadableError("is no JSON that can be read: it is nested too deep") from None
     except ValueError as error:
-        raise error if isinstance(error, Unreadable) else Unreadable(f"is no JSON: {error}") from None
+        raise error if isinstance(error, UnreadableError) else UnreadableError(f"is no JSON: {error}") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,7 +135,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise Unreadable(f"has the key {twice!r} twice in one object")
+        raise UnreadableError(f"has the key {twice!r} twice in one object")
     return found
 
 
@@ -147,7 +146,7 @@ class _Loader(yaml.SafeLoader):
         """A scalar without half characters: YAML's ``\\ud800`` makes one, and no result could be written with it."""
         found = super().construct_scalar(node)
         if isinstance(found, str) and any("\ud800" <= letter <= "\udfff" for letter in found):
-            raise Unreadable(f"line {node.start_mark.line + 1}: {ascii(found)[:80]} holds half of a character")
+            raise UnreadableError(f"line {node.start_mark.line + 1}: {ascii(found)[:80]} holds half of a character")
         return found
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -158,9 +157,9 @@ class _Loader(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
-                raise Unreadable(f"line {key_node.start_mark.line + 1}: a key must be text or a number")
+                raise UnreadableError(f"line {key_node.start_mark.line + 1}: a key must be text or a number")
             if key in seen:
-                raise Unreadable(f"line {key_node.start_mark.line + 1}: the key {key!r} is there twice")
+                raise UnreadableError(f"line {key_node.start_mark.line + 1}: the key {key!r} is there twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -170,17 +169,17 @@ def yaml_of(found: str) -> Any:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         With the line.
     """
     try:
         return yaml.load(found, Loader=_Loader)  # a SafeLoader
     except yaml.YAMLError as error:
-        raise Unreadable(" ".join(str(error).split())[:300]) from None
+        raise UnreadableError(" ".join(str(error).split())[:300]) from None
     except RecursionError:
-        raise Unreadable("is nested too deep") from None
+        raise UnreadableError("is nested too deep") from None
     except ValueError as error:  # such as a date that does not exist
-        raise error if isinstance(error, Unreadable) else Unreadable(str(error)) from None
+        raise error if isinstance(error, UnreadableError) else UnreadableError(str(error)) from None
 
 
 def number(value: Any) -> float:

@@ -6,6 +6,7 @@ The rules are wide on purpose: they find a factor of a thousand or more, never a
 from __future__ import annotations
 
 import pandas as pd
+from benchcast.stages.notices import Notice, readers
 
 FEWEST_PARAMS = 1e3  # the smallest language models of published ladders have some ten thousand
 MOST_PARAMS = 1e14
@@ -64,15 +65,12 @@ def both_in_millions(params: float, tokens: float) -> str | None:
     )
 
 
-def unusual(ratio: pd.Series) -> str | None:
-    """A line on the tokens per parameter of all runs, where none has a usual number of them; None else."""
+def unusual(ratio: pd.Series) -> Notice | None:
+    """A notice of the tokens per parameter of all runs, where none has a usual number of them; None else."""
     least, most = float(ratio.min()), float(ratio.max())
     if USUAL_RATIO[0] / 2 <= most and least <= USUAL_RATIO[1]:
         return None
-    return (
-        f"all runs have {least:.3g} to {most:.3g} tokens per parameter, usual are {USUAL_RATIO[0]:g} to "
-        f"{USUAL_RATIO[1]:g}: are both plain counts?"
-    )
+    return readers.ODD_RATIO(least=least, most=most, low=USUAL_RATIO[0], high=USUAL_RATIO[1])
 
 
 def impossible_multiplier(ratio: float) -> str | None:

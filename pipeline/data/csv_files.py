@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from benchcast.reports.records.account import Account
+from benchcast.stages.notices import readers
 from numpy.typing import NDArray
 from pyarrow import csv as arrow
 
 from ..core import reading
+from ..core.errors import UnreadableError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 LINE = "line"  # name of the index: the line of the file, as an editor shows it
@@ -42,33 +44,33 @@ def read(path: Path, account: Account | None = None, repeated: bool = False, cat
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         For what is no table: another encoding, no header, rows of other lengths, a column that is there twice.
     """
     found = reading.unpacked(path).removeprefix(b"\xef\xbb\xbf")
     reading.decoded(found)
     if b"\0" in found:
         line = found.count(b"\n", 0, found.index(0)) + 1
-        raise reading.Unreadable(f"line {line} has a NUL byte: is it a CSV file?")
+        raise UnreadableError(f"line {line} has a NUL byte: is it a CSV file?")
     if b"\n" not in found:
         found = found.replace(b"\r", b"\n")
     if b'"' not in found and found.count(b"\r") != found.count(b"\r\n"):
-        raise reading.Unreadable("has carriage returns inside its lines; save it with one kind of line end")
+        raise UnreadableError("has carriage returns inside its lines; save it with one kind of line end")
     head, start = _header(found)
     separator = _separator(head)
     if separator != "," and account is not None:
-        account.note(f"{path.name} is separated by {SEPARATORS[separator]}, not by commas")
+        account.note(readers.SEPARATED(file=path.name, separator=SEPARATORS[separator]))
     csv.field_size_limit(HUGE)
     try:
         names = [name.strip() for name in next(csv.reader([head], delimiter=separator))]
     except csv.Error as error:
-        raise reading.Unreadable(f"line {start} is no header of a CSV file: {error}") from None
+        raise UnreadableError(f"line {start} is no header of a CSV file: {error}") from None
     if not repeated and (twice := [name for name, count in Counter(names).items() if count > 1]):
-        raise reading.Unreadable(f"has the column {twice[0]!r:.100} twice; keep one of them")
+        raise UnreadableError(f"has the column {twice[0]!r:.100} twice; keep one of them")
     lines = _lines(found, separator, len(names), start)
     frame = _parsed(found, separator, len(names), start, categories)
     if len(frame) != len(lines):
-        raise reading.Unreadable("is no CSV: a quote is out of place")
+        raise UnreadableError("is no CSV: a quote is out of place")
     return frame.set_axis(names, axis=1).set_axis(pd.Index(lines, name=LINE))
 
 
@@ -90,7 +92,7 @@ def _parsed(found: bytes, separator: str, width: int, start: int, categories: bo
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return pd.DataFrame(columns=names, dtype=object)
-        raise reading.Unreadable(f"is no CSV: {str(error)[:200]}") from None
+        raise UnreadableError(f"is no CSV: {str(error)[:200]}") from None
     return table.to_pandas()
 
 
@@ -101,9 +103,9 @@ def _header(found: bytes) -> tuple[str, int]:
         if line.strip():
             text = line.decode("utf-8").strip("\r\n")
             if text.count('"') % 2:
-                raise reading.Unreadable(f"line {count}: a quote is not closed in the header")
+                raise UnreadableError(f"line {count}: a quote is not closed in the header")
             return text, count
-    raise reading.Unreadable("is empty")
+    raise UnreadableError("is empty")
 
 
 def _separator(head: str) -> str:
@@ -146,13 +148,13 @@ def _quoted_lines(found: bytes, separator: str, width: int, start: int) -> Lines
                 _ragged(line, len(cells), width, 1)
             rows.append(line)
     except csv.Error as error:
-        raise reading.Unreadable(f"line {reader.line_num} is no CSV: {error}") from None
+        raise UnreadableError(f"line {reader.line_num} is no CSV: {error}") from None
     return np.array(rows, dtype=np.int64)
 
 
 def _ragged(line: int, cells: int, width: int, count: int) -> None:
     more = f" (and {count - 1} more such lines)" if count > 1 else ""
-    raise reading.Unreadable(f"line {line} has {cells} cells, the header has {width}{more}")
+    raise UnreadableError(f"line {line} has {cells} cells, the header has {width}{more}")
 
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

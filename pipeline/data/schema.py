@@ -37,10 +37,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import Notice, readers
 from numpy.typing import NDArray
 
-from ..core import reading, units
-from ..core.errors import Fault, FaultsError
+from ..core import units
+from ..core.errors import Fault, FaultsError, UnreadableError
 from . import csv_files, table_files
 from .csv_files import LINE
 
@@ -137,7 +138,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     """
     try:
         frame = table_files.read(path, account)
-    except reading.Unreadable as what:
+    except UnreadableError as what:
         fault = Fault(str(path), f"cannot be read: {what}", "give a CSV, Parquet or JSON file")
         raise FaultsError([fault]) from None
     return validate(frame, str(path), account)
@@ -389,22 +390,20 @@ def _once(
                 what += f" ({other:g}, there {table.at[first, 'value']:g})"
                 faults.append(Fault(lines(second), what, "keep one of them"))
     if account is not None and equal:
-        account.note(f"{equal} rows of {Path(file).name} repeat others, and count once")
+        account.note(readers.REPEATED(rows=equal, file=Path(file).name))
     if account is not None and partial:
-        account.note(
-            f"{partial} rows of {Path(file).name} are of fewer documents (n) than another of their cell, which counts"
-        )
+        account.note(readers.FEWER_DOCUMENTS(rows=partial, file=Path(file).name))
     return kept
 
 
-def unusual(table: pd.DataFrame) -> str | None:
-    """A line where no run ends at a usual number of tokens per parameter; None else."""
+def unusual(table: pd.DataFrame) -> Notice | None:
+    """A notice where no run ends at a usual number of tokens per parameter; None else."""
     ends = table.groupby("run")[["params", "tokens"]].max()
     return units.unusual(ends["tokens"] / ends["params"])
 
 
-def unpaired(table: pd.DataFrame) -> str:
-    """A line that says which runs' scores and losses lie at different tokens and so are no pairs; empty where none."""
+def unpaired(table: pd.DataFrame) -> Notice | None:
+    """A notice of runs whose scores and losses lie at different tokens and are not pairs; None where none do."""
     accuracy = table["metric"].isin([name for name, m in METRICS.items() if m.unit == "fraction"])
     scored, lossy = (
         {run: set(t) for run, t in table[rows].groupby("run", sort=False)["tokens"]}
@@ -413,13 +412,10 @@ def unpaired(table: pd.DataFrame) -> str:
     both = [run for run in scored if run in lossy]
     apart = [run for run in both if not scored[run] & lossy[run]]
     if not apart:
-        return ""
+        return None
     pairs = [(run, one, min(lossy[run], key=lambda t: abs(t - one))) for run in apart for one in (max(scored[run]),)]
     run, one, near = max(pairs, key=lambda pair: abs(pair[1] / pair[2] - 1))
-    return (
-        f"scores and losses of {len(apart)} of {len(both)} runs lie at different tokens and are not paired "
-        f"(run {run!r}: {one:.9g} and {near:.9g}); a law from loss to accuracy cannot use them"
-    )
+    return readers.UNPAIRED(apart=len(apart), both=len(both), run=str(run), score=float(one), loss=float(near))
 
 
 MOST_ROWS = 50

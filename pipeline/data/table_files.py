@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from benchcast.reports.records.account import Account
 
 from ..core import reading
+from ..core.errors import UnreadableError
 from . import csv_files
 
 MOST_ROWS = 200_000_000
@@ -20,7 +21,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
 
     Raises
     ------
-    Unreadable
+    UnreadableError
         For what is no such file.
     """
     if path.suffix == ".parquet":
@@ -36,19 +37,19 @@ def _parquet(path: Path) -> pd.DataFrame:
         with pq.ParquetFile(path) as file:
             size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
             if size > reading.MOST_TABLE or file.metadata.num_rows > MOST_ROWS:
-                raise reading.Unreadable(
+                raise UnreadableError(
                     f"unpacks to {size / 2**20:.0f} MiB in {file.metadata.num_rows} rows: too many"
                 )
             return file.read().to_pandas()
     except (OSError, pa.ArrowException) as error:
-        raise reading.Unreadable(f"is no Parquet file: {' '.join(str(error).split())[:200]}") from None
+        raise UnreadableError(f"is no Parquet file: {' '.join(str(error).split())[:200]}") from None
 
 
 def _json(path: Path) -> pd.DataFrame:
     rows = reading.json_of(reading.data(path, reading.MOST_TABLE))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise reading.Unreadable("is no list of rows ({column: value, …})")
+        raise UnreadableError("is no list of rows ({column: value, …})")
     for number, row in enumerate(rows):
         if nested := [key for key, value in row.items() if isinstance(value, list | dict)]:
-            raise reading.Unreadable(f"row {number + 1} (from 1): {nested[0]!r} holds a list or object, not a value")
+            raise UnreadableError(f"row {number + 1} (from 1): {nested[0]!r} holds a list or object, not a value")
     return pd.DataFrame(rows)

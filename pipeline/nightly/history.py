@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchcast.reports.records.nightly import Ends, ForecastSeries, MeasuredAt
+
 from ..core.config import Config, ReevaluateSettings
 from ..core.errors import InputError
 from ..registry import register
@@ -19,8 +21,8 @@ Entry = Mapping[str, Any]
 
 def series(
     config: Config, settings: ReevaluateSettings, state: State, target: str = "*", task: str = "*"
-) -> list[dict[str, Any]]:
-    """One series per (target, task, recipe, family), as ``benchcast.reports.documents.tracking.history`` draws them.
+) -> list[ForecastSeries]:
+    """One series per (target, task, recipe, family).
 
     Raises
     ------
@@ -51,8 +53,8 @@ def series(
             ),
             None,
         )
-        own["registered"] = said and {k: getattr(said, k) for k in ("forecast", "low", "high")}
-    return list(found.values())
+        own["registered"] = said and Ends(forecast=said.forecast, low=said.low, high=said.high)
+    return [ForecastSeries(**own) for own in found.values()]
 
 
 def _empty(key: Sequence[str]) -> dict[str, Any]:
@@ -65,18 +67,17 @@ def _empty(key: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _measured(history: Sequence[Entry], run: str | None, task: str) -> list[tuple[datetime, float, float]]:
-    """When it was measured, accuracy, at how many tokens."""
+def _measured(history: Sequence[Entry], run: str | None, task: str) -> list[MeasuredAt]:
     names = (task, task.rsplit(" (", 1)[0])
     return [
-        (datetime.fromisoformat(e["time"]), p["value"], p["tokens"])
+        MeasuredAt(datetime.fromisoformat(e["time"]), p["value"], p["tokens"])
         for e in history
         for p in e.get("points", ())
         if p["run"] == run and p["task"] in names
     ]
 
 
-def plot(found: Sequence[Mapping[str, Any]], path: Path) -> None:
+def plot(series: Sequence[ForecastSeries], path: Path) -> None:
     """Write them as a PDF.
 
     Raises
@@ -88,5 +89,4 @@ def plot(found: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     from ..core import files as store
 
-    pairs = [{**s, "measured": [(time, value) for time, value, _ in s["measured"]]} for s in found]
-    store.write_bytes(tracking.history(pairs), path)
+    store.write_bytes(tracking.history(series), path)

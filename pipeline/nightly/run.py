@@ -18,13 +18,13 @@ from benchcast.stages.notices import Notice, nightly
 
 from ..core.config import Config, ReevaluateSettings, load
 from ..core.digest import object_digest
-from ..core.errors import BenchcastError, InputError
+from ..core.errors import LATER, BenchcastError, InputError, LaterError
 from ..core.redact import MOST_TEXT, bounded, redacted, shown
 from .alerts import channels as alerts
 from .alerts import conditions
 from .alerts.conditions import condition
 from .quiet import Voice, voice
-from .state import LATER, LaterError, State, stamp, time_of
+from .state import State, stamp, time_of
 
 if TYPE_CHECKING:
     from ..data.ingest import Data
@@ -212,6 +212,7 @@ class _Pass:
             return None
         from benchcast.reports.documents import forecast as document
         from benchcast.reports.documents import tracking
+        from benchcast.reports.documents.typesetting import ReportError
 
         from ..registry import register
         from .alerts.news import news
@@ -222,8 +223,8 @@ class _Pass:
         named = {str(e.get("report")) for e in self._history}
         with self._state.new_report() as part:
             try:
-                document.write(result.model_dump(mode="json", by_alias=True), part, html=True, latest=latest)
-            except document.ReportError as error:
+                document.write(result, part, html=True, latest=latest)
+            except ReportError as error:
                 raise BenchcastError(f"the report could not be typeset: {error}") from error
             tracking.write(found.tracks, part)
             return self._state.keep_report(part, f"{self._began.astimezone():%Y-%m-%d}", named)

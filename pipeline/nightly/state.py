@@ -34,15 +34,7 @@ from filelock import FileLock, Timeout
 
 from ..core import files as store
 from ..core import reading
-from ..core.errors import BenchcastError, Fault, FaultsError, InputError
-
-LATER = 75  # EX_TEMPFAIL of sysexits.h
-
-
-class LaterError(BenchcastError):
-    """Nothing is wrong, but nothing can be done now: another pass is at work, or there is nothing to forecast from."""
-
-    exit_code = LATER
+from ..core.errors import BenchcastError, Fault, FaultsError, InputError, LaterError, UnreadableError
 
 
 class State:
@@ -123,7 +115,7 @@ class State:
             return []
         try:
             content = reading.data(self._history, reading.MOST_TABLE)
-        except reading.Unreadable as what:
+        except UnreadableError as what:
             raise FaultsError([Fault(str(self._history), f"cannot be read: {what}")]) from None
         lines = content.removesuffix(b"\n").split(b"\n") if content else []
         return [(number, line, _entry(line)) for number, line in enumerate(lines, start=1)]
@@ -205,7 +197,7 @@ def _holder(path: Path) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = reading.json_of(reading.data(path))
-    except reading.Unreadable:
+    except UnreadableError:
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 from numpy.typing import NDArray
 
 from ..core import reading, units
-from ..core.errors import Fault, FaultsError
+from ..core.errors import Fault, FaultsError, UnreadableError
 from ..data import csv_files
 
 TEXTS = ("run", "flops_convention")
@@ -51,7 +52,7 @@ def read(
     _check_columns(path, table, needed, names, columns, where)
     account.read("rows", len(table))
     if len(kept := _kept(table, where)) < len(table):
-        account.note(f"{path.name}: where keeps {len(kept)} of {len(table)} rows")
+        account.note(readers.WHERE(path.name, kept=len(kept), rows=len(table)))
     if kept.empty:
         raise FaultsError([Fault(str(path), "no row is left", "loosen where, or give another table")])
     out = pd.DataFrame(index=kept.index)
@@ -67,7 +68,7 @@ def read(
     out = _once(out, path, account)
     check_units(out, path)
     if {"params", "tokens"} <= {*out} and (odd := units.unusual(out["tokens"] / out["params"])):
-        account.note(f"{path.name}: {odd}")
+        account.note(odd.about(path.name))
     account.taken("rows", len(out))
     return out
 
@@ -77,12 +78,13 @@ def _load(path: Path, account: Account) -> pd.DataFrame:
         if path.suffix != ".parquet":
             own = Account()
             table = csv_files.read(path, own)
-            table.attrs["separated"] = "; ".join(n.removeprefix(f"{path.name} is ") for n in own.record().notes)
+            separators = [n.values["separator"] for n in own.record().notes if n.code == readers.SEPARATED.name]
+            table.attrs["separated"] = "; ".join(readers.SEPARATED(separator=each) for each in separators)
             account.add(own.record())
             return table
         reading.check(path)
         table = pd.read_parquet(path)
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         if not path.exists():
             raise FaultsError([Fault(str(path), "does not exist", "data.path of the config, or --data")]) from None
         raise FaultsError([Fault(str(path), f"cannot be read: it {error}", "give a CSV or Parquet table")]) from None
@@ -166,7 +168,7 @@ def _once(table: pd.DataFrame, path: Path, account: Account) -> pd.DataFrame:
     again = table.duplicated()
     if again.any():
         rows = listed(table.index[again])
-        account.note(f"{path.name}: {int(again.sum())} of {len(table)} rows repeat others and count once (rows {rows})")
+        account.note(readers.REPEATED(path.name, repeated=int(again.sum()), rows=len(table), names=rows))
         table = table[~again]
     clock = "step" if "step" in table else "tokens"
     if {"run", clock, "loss"} <= set(table.columns):

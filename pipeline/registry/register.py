@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from ..core import files as store
 from ..core import reading
 from ..core.digest import code_digest, object_digest
-from ..core.errors import BenchcastError, Fault, FaultsError
+from ..core.errors import BenchcastError, Fault, FaultsError, UnreadableError
 
 START = "0" * 64
 WAIT = 30  # seconds for another registration to end
@@ -146,7 +146,7 @@ def read(path: Path) -> tuple[Record, ...]:
     """
     try:
         text = reading.text(path, reading.MOST_TABLE)
-    except reading.Unreadable as what:
+    except UnreadableError as what:
         raise FaultsError([Fault(str(path), f"cannot be read: {what}")]) from None
     # Titles may hold what splitlines takes for an end of line; JSON has no newline of its own.
     lines = text.removesuffix("\n").split("\n") if text else []

@@ -20,17 +20,16 @@ from dataclasses import dataclass, field, replace
 
 from ..core.config import ScoreSettings
 from ..core.digest import file_digest
-from ..core.errors import first_line
+from ..core.errors import ChangedError, CheckpointError, WorkerLostError, first_line
 from ..core.redact import redacted
 from .checkpoints import files as checkpoints
 from .checkpoints.discover import Checkpoint, DiscoveredCheckpoints
-from .checkpoints.files import CheckpointError
-from .inference.executors import WorkerLostError, WorkerSlot, worker_slots
+from .inference.executors import WorkerSlot, worker_slots
 from .inference.worker import JobResult, WorkerJob
 from .limits import Limits, chosen
 from .progress import Progress
 from .record import Recorder
-from .requests.book import CHANGED, ChangedError, PreparedRequest, RequestBook, RequestGroup
+from .requests.book import CHANGED, PreparedRequest, RequestBook, RequestGroup
 
 TRIES = 3  # of a job whose worker died
 

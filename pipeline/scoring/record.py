@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.errors import Fault, FaultsError, first_line
+from ..core.errors import BrokenError, Fault, FaultsError, first_line
 from ..core.redact import redacted
 from ..data import schema
 from . import measure
@@ -19,7 +19,6 @@ from .requests.encode import ValidationText, Windows
 from .requests.encoded import Encoded
 from .requests.tasks import Task
 from .store import CellRecord, Store
-from .store.cell import BrokenError
 from .store.index import SCORED, Index, IndexEntry
 from .store.keys import Cell, Setup
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from benchcast.reports.records.account import Account
 from benchcast.stages.compute.architecture import Architecture
+from benchcast.stages.notices import readers
 
 from ...core import reading
+from ...core.errors import UnreadableError
 from .. import model_names
 from ..model_names import Numbers
 from . import text as init_text
@@ -127,7 +129,7 @@ def _beside(pretrained: str, file: str) -> Any:
         return None
     try:
         return reading.json_of(reading.data(path, reading.MOST_CONFIG))
-    except reading.Unreadable:
+    except UnreadableError:
         return None
 
 
@@ -164,7 +166,7 @@ def fill_params(run: Sequence[Entry], account: Account) -> None:
         if read is not None and apart(found[0], read.value) > NEAR:
             told = f"{init_text.number(found[0])} {found[1]}, but {read.text!r} in the name"
             entry.origin["params"] = told
-            account.note(f"{entry.name}: params: {told}; the first counts: check whether embeddings are in it")
+            account.note(readers.PARAMS_DIFFER(entry.name, told=told))
 
 
 def _of_config(entry: Entry) -> tuple[float, str] | None:

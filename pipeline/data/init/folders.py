@@ -15,6 +15,7 @@ from benchcast.reports.records.account import Account
 from benchcast.stages.compute.architecture import Architecture
 
 from ...core import reading
+from ...core.errors import UnreadableError
 from .. import model_names
 from ..schema import COLUMNS, REQUIRED
 from ..sources.lm_eval.files import shown
@@ -138,7 +139,7 @@ def _columns(path: Path) -> list[str]:
         with path.open("rb") as file:
             text = file.read(HEADER).decode("utf-8-sig", "replace")
         return next(csv.reader(io.StringIO(text)), [])
-    except (reading.Unreadable, OSError, csv.Error):
+    except (UnreadableError, OSError, csv.Error):
         return []
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchcast.reports.records.account import Account
+from benchcast.stages.notices import readers
 
 from . import text as init_text
 from . import tokens as init_tokens
@@ -73,7 +74,7 @@ def build(
     entries = [e for e in entries if e.name not in set(untrained)]
     for entry in entries:
         if "but trainer_state.json says" in entry.origin.get("step", ""):
-            account.note(f"{entry.name}: step: {entry.origin['step']}; the former counts")
+            account.note(readers.STEP_DIFFERS(entry.name, told=entry.origin["step"]))
     _separate(entries)
     for run in runs(entries).values():
         fill_params(run, account)
@@ -103,7 +104,7 @@ def _say_how_counted(entries: Iterable[Entry], account: Account) -> None:
             ways[way] = ways.get(way, 0) + 1
     if len(ways) > 1:
         told = ", ".join(f"{count} {way}" for way, count in ways.items())
-        account.note(f"parameters come from several statements ({told}): see that all count embeddings, or none does")
+        account.note(readers.COUNTED_DIFFERENTLY(told=told))
 
 
 def _way(entry: Entry) -> str:

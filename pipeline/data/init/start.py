@@ -15,10 +15,11 @@ from typing import Any
 
 import yaml
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 
 from ...core import reading
 from ...core.config import Config, DataSettings, ScoreConfig
-from ...core.errors import BenchcastError, Fault, FaultsError, InputError
+from ...core.errors import BenchcastError, Fault, FaultsError, InputError, UnreadableError
 from .. import schema, sources
 from ..places.ladder import LADDER
 from ..places.models import ModelPlaces, read_model_places
@@ -61,7 +62,7 @@ class Options:
         values = {"--token-multiplier": self.token_multiplier, "--tokens-per-step": steps}
         given = [name for name, value in values.items() if value]
         if given:
-            account.note(f"{' and '.join(given)}: not used, since {why}")
+            account.note(readers.UNUSED_OPTION(options=" and ".join(given), why=why))
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _nameable(found: Path, out: Path) -> None:
 def _from_file(found: Path, out: Path, options: Options, account: Account) -> Draft:
     try:
         reading.check(found)
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         raise FaultsError([Fault(str(found), str(error), "give a ladder table, or a folder")]) from None
     if init_folders.is_export(found):
         fix = f"benchcast ingest wandb --from {found.parent}"
@@ -163,7 +164,7 @@ def _from_file(found: Path, out: Path, options: Options, account: Account) -> Dr
 def _tool(path: Path) -> str:
     try:
         return foreign.tool(reading.json_of(reading.data(path)))
-    except reading.Unreadable:
+    except UnreadableError:
         return ""
 
 
@@ -217,7 +218,7 @@ def _listed(results: _Results, ladder: Path) -> Held:
         raise FaultsError(faults)  # the file itself cannot be read
     _compare(results, places, ladder)
     unlisted = [one for one in results.named if not any(name in places for name in (*one.explicit, *one.plain))]
-    results.account.note(f"{ladder}: is there already, and is used as it is")
+    results.account.note(readers.LADDER_KEPT(str(ladder)))
     results.to_do.extend(str(fault) for fault in faults)
     missing: dict[str, Any] = {}
     if unlisted and not faults:
@@ -241,9 +242,7 @@ def _compare(results: _Results, places: ModelPlaces, ladder: Path) -> None:
         place = next((places[name] for name in (*one.explicit, *one.plain) if name in places), None)
         stated = one.file.identity.params
         if place is not None and stated and apart(place.params, stated) > NEAR:
-            results.account.note(
-                f"{one.model}: params {place.params:g} in {ladder}, but its results state {stated:g}: the former counts"
-            )
+            results.account.note(readers.PARAMS_DIFFER(one.model, params=place.params, file=str(ladder), stated=stated))
 
 
 def _held(results: _Results, places: Mapping[str, Any], lacking: set[str], said: Sequence[str] = ()) -> Held:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 
 from ...core import units
 from ...core.errors import Fault, FaultsError
@@ -27,10 +28,7 @@ def compare_multipliers(entries: Sequence[Entry], given: float | None, account: 
     named = [(e, e.told.token_multiplier) for e in entries if e.told.token_multiplier]
     if given is None:
         if bare := {read.text: None for e, read in named if read and e.told.bare and e.told.tokens is None}:
-            account.note(
-                f"{listed(bare)} in the names was read as tokens per parameter (of Chinchilla's {CHINCHILLA:g} tokens "
-                f"per parameter it would be {CHINCHILLA:g} times as many: then correct tokens in ladder.yaml)"
-            )
+            account.note(readers.BARE_MULTIPLIER(names=listed(bare), chinchilla=CHINCHILLA, times=CHINCHILLA))
         return
     faults = [
         Fault(
@@ -84,14 +82,9 @@ class Tokens:
             self._possible(run)
         self._report(account)
         if self.unfinished:
-            account.note(
-                f"the last step of {listed(self.unfinished)} saw fewer tokens than --token-multiplier says, and was "
-                "taken for an earlier checkpoint of a longer run"
-            )
+            account.note(readers.UNFINISHED(runs=listed(self.unfinished)))
         if any("of its last step" in e.origin.get("tokens", "") for e in self.entries):
-            account.note(
-                "tokens per parameter are those of a run's end: its last step in these results was taken for it"
-            )
+            account.note(readers.LAST_STEP())
 
     def _ordered(self, run: Sequence[Entry]) -> None:
         """Tokens that do not grow with the steps of a run are none of its tokens."""
@@ -228,9 +221,7 @@ class Tokens:
             else:
                 told = "; ".join(f"{name}: {text}" for name, text in found[:5])
                 more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-                account.note(
-                    f"{option} {given:.10g} does not fit {len(found)} of the models, whose own counts: {told}{more}"
-                )
+                account.note(readers.OPTION_DIFFERS(option=option, given=given, models=len(found), told=told + more))
         if faults:
             raise FaultsError(faults)
 

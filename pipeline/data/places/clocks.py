@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchcast.reports.records.account import Account
+from benchcast.stages.notices import readers
 
 from ...core import units
 from ...core.errors import Fault
@@ -46,9 +47,7 @@ def clock_faults(rows: Mapping[str, Rows], places: RunPlaces, where: Path, accou
         faults += [Fault(f"{where}: run {run!r}", what, fix) for what, fix in _wrong(of_run, place)]
         last = max((row["tokens"] for row in of_run if row["step"] is not None), default=None)
         if place.tokens is not None and last is not None and last < place.tokens * (1 - NEAR):
-            account.note(
-                f"run {run!r} ends at {last:.9g} tokens here; {LADDER} says {place.tokens:.9g} for the whole run"
-            )
+            account.note(readers.SHORT_RUN(run=run, last=last, file=LADDER, tokens=place.tokens))
     return faults
 
 

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ...core import reading
-from ...core.errors import Fault
+from ...core.errors import Fault, UnreadableError
 from .. import csv_files
 
 LADDER = "ladder.yaml"
@@ -83,7 +83,7 @@ def read_ladder(path: Path, kind: PlaceKind[P], faults: list[Fault], asked_as: s
     try:
         text = reading.text(path)
         content = reading.yaml_of(text)
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         faults.append(Fault(f"{asked_as}{path}", f"cannot be read: {error}"))
         return LadderPlaces()
     if content is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 from pydantic import Field
 
 from ...core import units
@@ -141,7 +142,7 @@ def note_patterns(runs: Iterable[str], places: RunPlaces, account: Account) -> N
         counting.add(fitting[0])
         if others := [p for p in fitting[1:] if p != OTHERS and places[p] != places[fitting[0]]]:
             account.note(
-                f"{LADDER} places run {run!r} by {fitting[0]!r}, the first that fits (also {listed(map(repr, others))})"
+                readers.SEVERAL_PLACES(file=LADDER, run=run, pattern=fitting[0], others=listed(map(repr, others)))
             )
     if counting and (idle := [pattern for pattern in places if pattern not in counting and pattern != OTHERS]):
-        account.note(f"{LADDER}: no run is placed by {listed(map(repr, idle))}")
+        account.note(readers.IDLE_PLACES(LADDER, patterns=listed(map(repr, idle))))

@@ -12,17 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ...core.config import NotifySettings
-from ...core.errors import first_line
+from ...core.errors import NotToldError, first_line
 from ...core.redact import shown
 from ..quiet import Voice
 from ..state import State
 
 LONG = 12  # letters of a word that may be a password; a shorter one is found in innocent text
 TERMINAL, APPRISE, COMMAND = "terminal", "apprise", "command"
-
-
-class NotToldError(Exception):
-    """A channel did not take a message; it is tried again in the next pass."""
 
 
 Channel = Callable[[list[str]], None]

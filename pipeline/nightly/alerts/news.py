@@ -6,16 +6,17 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchcast.reports.records.nightly import News, Track, TrackedPoint, TrackedScore
+
 Entry = Mapping[str, Any]
 MOVED = 0.005  # of accuracy: smaller moves of a forecast are no news
 MOST_MOVES = 8
 
 
-def news(entry: Entry, history: Sequence[Entry], tracks: Sequence[Entry]) -> dict[str, Any]:
-    """What ``benchcast.reports.documents.forecast.write`` takes as ``latest``.
+def news(entry: Entry, history: Sequence[Entry], tracks: Sequence[Track]) -> News:
+    """What comes first in the report.
 
-    ``entry`` is this pass's line of the history, ``history`` the lines before it, ``tracks`` the tracked runs as
-    ``benchcast.reports.documents.tracking`` takes them.
+    ``entry`` is this pass's line of the history, ``history`` the lines before it, ``tracks`` the tracked runs.
     """
     last: Entry = history[-1] if history else {}
     # Not what this very process scored: a pass that was killed leaves some of that to the next, and the same report.
@@ -26,11 +27,11 @@ def news(entry: Entry, history: Sequence[Entry], tracks: Sequence[Entry]) -> dic
     before = next((e["forecasts"] for e in reversed(history) if e.get("forecasts")), None)
     moves = list(_moves(before, entry.get("forecasts", ()))) if before is not None else ["This is the first forecast."]
     more = [f"{len(moves) - MOST_MOVES} more forecasts moved"] if len(moves) > MOST_MOVES else []
-    return {
-        "since": str(last.get("time", ""))[:16].replace("T", " "),
-        "changes": [*changes, *moves[:MOST_MOVES], *more],
-        "tracking": [row for track in tracks for row in _rows(track)],
-    }
+    return News(
+        since=str(last.get("time", ""))[:16].replace("T", " "),
+        changes=(*changes, *moves[:MOST_MOVES], *more),
+        tracking=tuple(row for track in tracks for row in _rows(track)),
+    )
 
 
 def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
@@ -51,28 +52,26 @@ def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
     yield from (text for _, text in sorted(found, key=lambda item: -item[0]))
 
 
-def _rows(track: Entry) -> Iterator[dict[str, Any]]:
+def _rows(track: Track) -> Iterator[TrackedScore]:
     """The newest score of every task of a tracked run, beside the band at its tokens."""
-    for task in track["tasks"]:
-        if not task["points"]:
-            continue
-        point = task["points"][-1]
-        yield {
-            "run": track["run"],
-            "task": task["task"],
-            "tokens": point["tokens"],
-            "measured": point["value"],
-            "low": point["low"],
-            "high": point["high"],
-            "verdict": _verdict(point),
-        }
+    for task in track.tasks:
+        if task.points:
+            point = task.points[-1]
+            yield TrackedScore(
+                run=track.run,
+                task=task.task,
+                tokens=point.tokens,
+                measured=point.value,
+                low=point.low,
+                high=point.high,
+                verdict=_verdict(point),
+            )
 
 
-def _verdict(point: Mapping[str, Any]) -> str:
+def _verdict(point: TrackedPoint) -> str:
     """What the rules say; one score outside is none of their alarms, as often as chance allows it."""
-    if point["alarm"]:
+    if point.alarm:
         return "an alarm stands"
-    low, high = point["low"], point["high"]
-    if low is None or high is None:
+    if point.low is None or point.high is None:
         return "no band"
-    return "inside" if low <= point["value"] <= high else "outside, as chance allows: no alarm"
+    return "inside" if point.low <= point.value <= point.high else "outside, as chance allows: no alarm"

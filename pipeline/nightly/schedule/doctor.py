@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...core.config import Config, NotifySettings, ReevaluateSettings
-from ...core.errors import BenchcastError
+from ...core.errors import BenchcastError, NotToldError
 from ..alerts import channels as alerts
 from ..run import SLACK, settings_of
 from ..state import State, stamp
@@ -178,7 +178,7 @@ def _notifiers(settings: NotifySettings, base: Path) -> Iterator[Check]:
             good = [apprise.Apprise.instantiate(url) is not None for url in alerts.expanded(settings.urls)]
             bad = [str(n) for n, ok in enumerate(good, start=1) if not ok]
             yield Check("notify.urls", not bad, f"number {', '.join(bad)} is unknown to apprise" if bad else "known")
-        except alerts.NotToldError as error:
+        except NotToldError as error:
             yield Check("notify.urls", False, str(error))
     if not (settings.urls or settings.command):
         yield Check("notify", True, "nobody but cron's MAILTO is told")

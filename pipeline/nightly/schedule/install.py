@@ -19,7 +19,7 @@ from ...core import files as store
 from ...core import reading
 from ...core.config import Config
 from ...core.digest import object_digest
-from ...core.errors import BenchcastError, InputError
+from ...core.errors import BenchcastError, InputError, UnreadableError
 from ...core.redact import secrets_of
 from ..run import settings_of
 from ..state import State
@@ -125,7 +125,7 @@ def _delete(path: Path) -> list[str]:
         if not ours or path.is_symlink():
             return [f"{path}: is not as cron install wrote it, and is left"]
         path.unlink()
-    except reading.Unreadable:
+    except UnreadableError:
         return []
     except OSError as error:
         return [f"{path}: could not be deleted ({error.strerror}); delete it, it may hold passwords"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 from benchcast.reports.records.forecast import Forecast, Result
+from benchcast.reports.records.nightly import BandColumns, Ends, Track, TrackedPoint, TrackedTask
 from benchcast.stages.monitor.sequential import MEAN
 from benchcast.stages.notices import Notice, Severity, nightly
 
@@ -36,7 +37,7 @@ class Compared:
 
     result: Result | None = None
     entry: dict[str, Any] = field(default_factory=dict)
-    tracks: list[dict[str, Any]] = field(default_factory=list)
+    tracks: list[Track] = field(default_factory=list)
     conditions: list[Notice] = field(default_factory=list)
 
 
@@ -207,7 +208,8 @@ def _track_one(
     found.conditions += track.plan_changed(target, every, bands)
     found.conditions += _sources(context, name, bands, points, then)
     found.conditions += track.conditions(followed, fresh)
-    found.tracks.append(_figure(context, followed, record, target, found.result) | {"late": name in then["late"]})
+    late = name in then["late"]
+    found.tracks.append(_figure(context, followed, record, target, found.result, late=late))
 
 
 def _sources(
@@ -251,43 +253,55 @@ def _short(f: Forecast) -> dict[str, Any]:
 
 
 def _figure(
-    context: _Context, followed: track.Tracked, record: Record, target: Target, result: Result | None
-) -> dict[str, Any]:
+    context: _Context,
+    followed: track.Tracked,
+    record: Record,
+    target: Target,
+    result: Result | None,
+    *,
+    late: bool,
+) -> Track:
     """What the report shows of a tracked run: bands, points, and the registered beside the refreshed forecast."""
-    tasks = []
-    for task in (*followed.bands, *([MEAN] if MEAN in followed.series else [])):
-        band, series, verdict = followed.bands.get(task), followed.series.get(task), followed.verdicts.get(task)
-        tasks.append(
-            {
-                "task": task,
-                "band": None if band is None else band.plain(),
-                "points": []
-                if series is None
-                else [
-                    {"tokens": t, "value": v, "stderr": e, "low": lo, "forecast": mid, "high": hi, "alarm": bool(alarm)}
-                    for t, v, e, lo, mid, hi, alarm in zip(
-                        *(
-                            getattr(series, k).tolist()
-                            for k in ("tokens", "value", "stderr", "low", "forecast", "high")
-                        ),
-                        verdict.any.tolist() if verdict else [False] * len(series.tokens),
-                        strict=True,
-                    )
-                ],
-                "registered": _of(record.forecasts, context.recipe, task, followed.target),
-                "refreshed": _of(result.forecasts if result else (), context.recipe, task, followed.target),
-            }
+    tasks = [
+        TrackedTask(
+            task=task,
+            band=_band(followed, task),
+            points=_points(followed, task),
+            registered=_ends(record.forecasts, context.recipe, task, followed.target),
+            refreshed=_ends(result.forecasts if result else (), context.recipe, task, followed.target),
         )
-    return {
-        "target": followed.target,
-        "run": followed.run,
-        "registered": record.time,
-        "hash": record.hash,
-        "planned_tokens": target.budget().tokens,
-        "tasks": tasks,
-    }
+        for task in (*followed.bands, *([MEAN] if MEAN in followed.series else []))
+    ]
+    return Track(
+        target=followed.target,
+        run=followed.run,
+        registered=record.time,
+        hash=record.hash,
+        planned_tokens=target.budget().tokens,
+        tasks=tuple(tasks),
+        late=late,
+    )
 
 
-def _of(forecasts: Sequence[Forecast], recipe: str, task: str, target: str) -> dict[str, float | None] | None:
+def _band(followed: track.Tracked, task: str) -> BandColumns | None:
+    band = followed.bands.get(task)
+    return None if band is None else BandColumns.model_validate(band.plain())
+
+
+def _points(followed: track.Tracked, task: str) -> tuple[TrackedPoint, ...]:
+    """A point per checkpoint of the run, with what the rules say of it."""
+    series, verdict = followed.series.get(task), followed.verdicts.get(task)
+    if series is None:
+        return ()
+    alarms = verdict.any.tolist() if verdict else [False] * len(series.tokens)
+    columns = (series.tokens, series.value, series.stderr, series.low, series.forecast, series.high)
+    rows = zip(*(column.tolist() for column in columns), alarms, strict=True)
+    return tuple(
+        TrackedPoint(tokens=t, value=v, stderr=e, low=low, forecast=middle, high=high, alarm=bool(alarm))
+        for t, v, e, low, middle, high, alarm in rows
+    )
+
+
+def _ends(forecasts: Sequence[Forecast], recipe: str, task: str, target: str) -> Ends | None:
     own = next((f for f in forecasts if (f.recipe, f.task, f.target) == (recipe, task, target)), None)
-    return None if own is None else {"forecast": own.forecast, "low": own.low, "high": own.high}
+    return None if own is None else Ends(forecast=own.forecast, low=own.low, high=own.high)

@@ -11,8 +11,10 @@ from itertools import pairwise
 from typing import Any
 
 from benchcast.stages.compute.architecture import Architecture
+from benchcast.stages.notices import Notice, readers
 
-from .files import CheckpointError, Files
+from ...core.errors import CheckpointError
+from .files import Files
 
 ROUNDED = 0.01  # what two statements of one number may differ by
 FACTOR = 2.0  # a stated size further from that of config.json is another model's
@@ -50,7 +52,7 @@ def _tokens(statements: Statements) -> str:
     )
 
 
-def size(params: float, statements: Statements, files: Files) -> tuple[str, list[str]]:
+def size(params: float, statements: Statements, files: Files) -> tuple[str, list[Notice]]:
     """What is wrong with a stated N against ``config.json``, and remarks where it is only rounded; both may be empty.
 
     Parameters
@@ -65,14 +67,14 @@ def size(params: float, statements: Statements, files: Files) -> tuple[str, list
         model = Architecture.from_config(files.config)
         ways = [float(model.params(embeddings=e, head=h)) for e, h in ((True, True), (False, True), (False, False))]
     except (ValueError, TypeError, OverflowError, AttributeError, CheckpointError):
-        return "", [f"its params are {params:.9g} by {who}; config.json is of no architecture that could confirm it"]
+        return "", [readers.PARAMS_UNCONFIRMED(params=params, who=who)]
     near = min(ways, key=lambda own: abs(own / params - 1))
     if not _apart(near, params, ROUNDED):
         return "", []
     said = f"its params are {params:.9g} by {who}, {ways[0]:.9g} by config.json"
     if not 1 / FACTOR <= near / params <= FACTOR:
         return f"{said}: correct one of them", []
-    return "", [f"{said} (with embeddings); the first is taken"]
+    return "", [readers.PARAMS_DIFFER(params=params, who=who, own=ways[0])]
 
 
 def falling(places: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 
 from ...core.config import ScoreSettings
-from ...core.errors import Fault, FaultsError, first_line, plain
+from ...core.errors import CheckpointError, Fault, FaultsError, NotTrainedError, first_line, plain
 from ...core.redact import redacted
 from . import agreement, place
 from . import files as checkpoints
-from .files import CheckpointError, Files, Hash, Signature
-from .place import NotTrainedError, Places
+from .files import Files, Hash, Signature
+from .place import Places
 
 UNTRAINED = "checkpoints before the first step (zero tokens)"
 TWINS = "folders with the same files, run and step as another, which is scored"
@@ -131,7 +132,7 @@ def _look(
         discovered.waiting.append(source)
         return
     for remark in remarks:
-        discovered.account.note(f"{source}: {remark}")
+        discovered.account.note(remark.about(source))
     discovered.checkpoints.append(
         Checkpoint(
             files=files,
@@ -160,7 +161,7 @@ def _same_place(discovered: DiscoveredCheckpoints) -> dict[str, str]:
     for names in spellings.values():
         if len(names) > 1:
             told = " and ".join(f"{run!r} ({source})" for run, source in names.items())
-            discovered.account.note(f"runs {told} are one number, written in two ways; they count as two runs")
+            discovered.account.note(readers.SPELLED_TWICE(names=told))
     reasons, twins = {}, set()
     for (_, step), claim in places.items():
         first = claim[0]

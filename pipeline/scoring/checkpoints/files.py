@@ -18,7 +18,7 @@ from typing import Any
 
 from ...core import reading
 from ...core.digest import file_digest, object_digest
-from ...core.errors import BenchcastError
+from ...core.errors import CheckpointError, UnreadableError
 
 TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model")
 SUMS = "SHA256SUMS"  # as `sha256sum *.safetensors > SHA256SUMS` writes it
@@ -31,10 +31,6 @@ BESIDE = ("config.json", "model.safetensors.index.json", "benchcast.json", "trai
 MOST_TOKENIZER = 256 << 20  # bytes of a tokenizer.json; the largest known has some 40 MB
 Hash = Callable[[Path], str]
 Signature = tuple[tuple[object, ...], ...]
-
-
-class CheckpointError(BenchcastError):
-    """One checkpoint, or one task on it, that cannot be scored; the others go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +96,7 @@ def read_json(path: Path) -> dict[str, Any]:
     most = {"tokenizer.json": MOST_TOKENIZER, "config.json": reading.MOST_CONFIG}.get(path.name, reading.MOST_RESULT)
     try:
         content = reading.json_of(reading.data(path, most))
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         raise CheckpointError(f"{path.name} {error}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path.name} is not a JSON object")
@@ -221,7 +217,7 @@ def _no_file(files: Files) -> str:
         if os.path.lexists(path) and not os.path.isfile(path) and not os.path.isdir(path):
             try:
                 reading.check(path)
-            except reading.Unreadable as error:
+            except UnreadableError as error:
                 return f"{path.name} {error}" if str(error).startswith("is ") else f"{path.name}: {error}"
     return ""
 
@@ -249,7 +245,7 @@ def check_recorded(files: Files, file_hash: Hash) -> None:
         return
     try:
         lines = reading.data(path, reading.MOST_CONFIG).decode("utf-8", "surrogateescape").split("\n")
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         raise CheckpointError(f"{SUMS} {error}") from error
     for line in lines:
         recorded, _, name = line.strip().partition(" ")

@@ -22,24 +22,21 @@ from typing import Any
 
 import pandas as pd
 from benchcast.stages.compute.architecture import Architecture
+from benchcast.stages.notices import Notice
 
 from ...core.config import PlaceSettings
-from ...core.errors import Fault, FaultsError
+from ...core.errors import CheckpointError, Fault, FaultsError, NotTrainedError
 from ...data import schema
 from ...data.places.checkpoints import CheckpointPlace, CheckpointPlaces, read_checkpoint_places
 from ...data.places.ladder import LadderPlaces
 from . import agreement
 from .agreement import Statements
-from .files import CheckpointError, Files, read_beside
+from .files import Files, read_beside
 
 ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
 EXTRA = tuple(name for name in CheckpointPlace.model_fields if name not in ABOUT)  # given wherever the columns may be
 NUMBERS = ("step", "params", "tokens", "flops", *EXTRA)
 Columns = dict[str, Any]
-
-
-class NotTrainedError(CheckpointError):
-    """A checkpoint before the first step, which has no place on a ladder; it is left out."""
 
 
 class Places:
@@ -50,7 +47,7 @@ class Places:
         self._pattern = None if pattern is None else _regex(pattern)
         self._ladder: CheckpointPlaces = LadderPlaces() if ladder is None else read_checkpoint_places(ladder)
 
-    def place_of(self, source: str, files: Files) -> tuple[Columns, list[str]]:
+    def place_of(self, source: str, files: Files) -> tuple[Columns, list[Notice]]:
         """The ladder table's columns of a checkpoint named ``source``, and remarks on what does not quite agree.
 
         Raises

@@ -18,13 +18,9 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ...core.config import ScoreSettings
-from ...core.errors import InputError, first_line
+from ...core.errors import InputError, WorkerLostError, first_line
 from ...core.redact import redacted
 from .worker import JobResult, Worker, WorkerJob, WorkerSettings, answer_here
-
-
-class WorkerLostError(Exception):
-    """A worker died before it answered: killed, out of memory, or its machine went away."""
 
 
 class WorkerSlot(Protocol):

@@ -15,8 +15,9 @@ import torch
 import transformers
 from safetensors import safe_open
 
+from ...core.errors import CheckpointError
 from ..checkpoints import files as checkpoints
-from ..checkpoints.files import ABOUT_ITSELF, CheckpointError, Files
+from ..checkpoints.files import ABOUT_ITSELF, Files
 
 
 class LiveModel:

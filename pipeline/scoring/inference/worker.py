@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...core.digest import object_digest
+from ...core.errors import CheckpointError
 from ..checkpoints import files as checkpoints
-from ..checkpoints.files import CheckpointError, Files, Signature
+from ..checkpoints.files import Files, Signature
 from ..requests.encoded import Encoded
 
 KEPT_LAYOUTS = 8  # plans of batches that are kept for the next checkpoint

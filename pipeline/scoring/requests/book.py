@@ -9,22 +9,18 @@ from typing import Any
 
 from ...core.config import ScoreSettings
 from ...core.digest import object_digest
-from ...core.errors import first_line
+from ...core.errors import ChangedError, TaskError, first_line
 from ..checkpoints import files as checkpoints
 from ..checkpoints.discover import Checkpoint
-from ..checkpoints.files import ABOUT_ITSELF, CheckpointError
+from ..checkpoints.files import ABOUT_ITSELF
 from . import encode
 from .encode import ValidationText, Windows
 from .encoded import Encoded, join
-from .tasks import Task, TaskError
+from .tasks import Task
 
 GROUP_TOKENS = 2_000_000  # a group is stored when it is answered: minutes on a GPU, at most
 KEPT_GROUPS = 8
 CHANGED = "changed while it was scored: tried again next time"
-
-
-class ChangedError(CheckpointError):
-    """The checkpoint is no longer the one that was hashed."""
 
 
 @dataclass(frozen=True, kw_only=True)

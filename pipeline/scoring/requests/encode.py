@@ -12,10 +12,10 @@ import numpy as np
 
 from ...core import reading
 from ...core.config import ScoreSettings
-from ...core.errors import Fault, FaultsError, first_line
-from ..checkpoints.files import CheckpointError, Files
+from ...core.errors import CheckpointError, Fault, FaultsError, TaskError, first_line
+from ..checkpoints.files import Files
 from .encoded import Encoded, Ints, pack
-from .tasks import Task, TaskError
+from .tasks import Task
 
 MOST_TEXT = 1 << 30  # bytes of a validation text, all of which is held in memory
 

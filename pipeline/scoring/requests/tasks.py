@@ -27,12 +27,8 @@ import numpy as np
 
 from ...core import reading
 from ...core.config import ScoreSettings
-from ...core.errors import BenchcastError, Fault, FaultsError, first_line
+from ...core.errors import Fault, FaultsError, TaskError, UnreadableError, first_line
 from ...data.document_metrics import answer_bytes
-
-
-class TaskError(BenchcastError):
-    """A task that cannot be asked, or not of this checkpoint; the others go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +181,7 @@ def _unreadable(folder: Path) -> Iterator[Fault]:
             if path.suffix in (".yaml", ".yml", ".py"):
                 try:
                     reading.check(path, reading.MOST_CONFIG)
-                except reading.Unreadable as error:
+                except UnreadableError as error:
                     yield Fault(f"score.include_path: {path}", f"cannot be read: {error}", "remove it")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core import reading
 from ...core.digest import file_digest, object_digest
-from ...core.errors import BenchcastError, plain
+from ...core.errors import BrokenError, plain
 from ...data import schema
 
 if TYPE_CHECKING:
@@ -38,10 +38,6 @@ CONTENT = "content_sha256"
 DERIVED = "derived"
 OUR_LOSSES = ("nll", "bits_per_byte", "nll_choice", "val_loss", "val_bpb")  # by our own formulas, whatever the task
 SAME = 1e-9
-
-
-class BrokenError(BenchcastError):
-    """A cell, or a record of a failure, that is not what was written; the message names its file."""
 
 
 def read(folder: Path) -> dict[str, Any]:

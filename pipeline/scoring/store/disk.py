@@ -33,9 +33,9 @@ from filelock import FileLock, Timeout
 
 from ...core import files, reading
 from ...core.digest import file_digest
-from ...core.errors import BenchcastError, InputError
+from ...core.errors import BenchcastError, BrokenError, InputError
 from . import cell as cells_of
-from .cell import CONTENT, DERIVED, DOCUMENTS, RESULTS, BrokenError
+from .cell import CONTENT, DERIVED, DOCUMENTS, RESULTS
 
 if TYPE_CHECKING:  # the index and the status do without it
     import pandas as pd

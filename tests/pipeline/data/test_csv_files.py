@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from benchcast.core import reading
 from benchcast.core.config import DataSettings
-from benchcast.core.errors import FaultsError
+from benchcast.core.errors import FaultsError, UnreadableError
 from benchcast.data import csv_files, ingest, schema
 from benchcast.reports.records.account import Account
 from hypothesis import given
@@ -162,7 +162,7 @@ def test_a_fifo_a_folder_and_a_bomb_are_refused_before_they_are_read(
             schema.read(tmp_path / name)
     monkeypatch.setattr(reading, "MOST_TABLE", 1 << 20)
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"0" * (8 << 20)))
-    with pytest.raises(reading.Unreadable, match="unpacks to more than 1 MiB"):
+    with pytest.raises(UnreadableError, match="unpacks to more than 1 MiB"):
         reading.unpacked(tmp_path / "bomb.csv.gz", 1 << 20)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from benchcast.core.config import NotifySettings
+from benchcast.core.errors import NotToldError
 from benchcast.core.redact import MOST_LETTERS, bounded, redacted, secrets_of, shown
 from benchcast.nightly.alerts import channels as alerts
 from benchcast.nightly.alerts.conditions import condition
@@ -73,7 +74,7 @@ def test_a_notifier_that_takes_too_long_ends_with_what_it_started(tmp_path: Path
     late = tmp_path / "late"
     settings = NotifySettings(command=("sh", "-c", f"(sleep 1; touch {late}) & sleep 20"), timeout=0.2)
     channel = alerts.channels(settings, "t", tmp_path, State(tmp_path / "n"))[alerts.COMMAND]
-    with pytest.raises(alerts.NotToldError, match=r"^sh did not end within 0\.2 s, and was ended$"):
+    with pytest.raises(NotToldError, match=r"^sh did not end within 0\.2 s, and was ended$"):
         channel(["a line"])
     time.sleep(1.2)
     assert not late.exists()

@@ -15,10 +15,11 @@ from typing import Any
 
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 
 from ....core import reading, units
 from ....core.digest import bytes_digest
-from ....core.errors import Fault, FaultsError
+from ....core.errors import Fault, FaultsError, UnreadableError
 from ... import csv_files, schema
 from ...places.clocks import falling_tokens
 from ...places.ladder import LADDER, LadderPlaces
@@ -80,7 +81,7 @@ def _record(
     """A record and its digest; None for another file, which is left out, or a fault where one of many is no other."""
     try:
         data = reading.data(path)
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         if many:
             account.leave("files that cannot be read as a record", f"{shown} ({error})")
         else:
@@ -88,7 +89,7 @@ def _record(
         return None
     try:
         record = reading.json_of(data)
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         if many and b'"evaluation_results"' not in data:
             account.leave("JSON files that are no Every Eval Ever record", shown)
         else:
@@ -107,7 +108,7 @@ def _record(
         return None
     version = str(record.get("schema_version", "unknown"))
     if version.split(".")[:2] != SCHEMA.split(".")[:2]:
-        account.note(f"records of schema {version[:20]} are read as schema {SCHEMA}")
+        account.note(readers.OTHER_SCHEMA(version=version[:20], known=SCHEMA))
     return record, bytes_digest(data)
 
 
@@ -188,7 +189,7 @@ def _disagreements(name: str, columns: Mapping[str, Any], found: Row, account: A
     for key in ("params", "tokens", "step"):
         own, said = columns.get(key), found.get(key)
         if own and said and abs(said / own - 1) > ROUNDED:
-            account.note(f"{name}: {LADDER} says {key} {own:g}, its record {said:g}; {LADDER} is taken")
+            account.note(readers.RECORD_DIFFERS(name, file=LADDER, quantity=key, own=own, said=said))
 
 
 def _enter(rows: dict[tuple[Any, ...], Row], row: Row, account: Account, faults: list[Fault]) -> None:

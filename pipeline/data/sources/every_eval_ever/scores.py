@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchcast.reports.records.account import Account
+from benchcast.stages.notices import readers
 
 from ....core import reading
 from ....core.errors import Fault
@@ -58,7 +59,7 @@ def rows(
             row := _row(result, config, score, metric, f"{place}, metric {name!r}", over, account, faults)
         ) is not None:
             if str(name).lower() == "exact_match":
-                account.note("exact_match of Every Eval Ever records is read as acc")
+                account.note(readers.EXACT_MATCH())
             found.append({"task": task.removesuffix("/none"), "metric": metric, "lm_eval": version} | row)
     return found
 
@@ -157,7 +158,7 @@ def _scale(
     if scale == 100 and 0 < value <= 1 and not over:
         return scale, (f"the score {value:g} in percent is below one percent", "is it a fraction? correct the record")
     if said is None and scale != 1:
-        account.note(f"scores whose max_score is {scale:g} are divided by it")
+        account.note(readers.SCALED(scale=scale))
     return scale, None
 
 

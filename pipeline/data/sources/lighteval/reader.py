@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 from benchcast.reports.records.account import Account
+from benchcast.stages.notices import readers
 
 from ....core import reading
 from ....core.errors import Fault
@@ -81,7 +82,7 @@ def result_files(folder: Path, account: Account, faults: list[Fault]) -> Records
             suites.setdefault(task.name, set()).add(task.prompt)
     several = {task for task, found in suites.items() if len(found) > 1}
     for name in sorted(several):
-        account.note(f"task {name} is asked by several suites, which count apart: {', '.join(sorted(suites[name]))}")
+        account.note(readers.SEVERAL_SUITES(task=name, suites=", ".join(sorted(suites[name]))))
     return [
         replace(file, tasks=tuple(t if t.name in several else replace(t, prompt="") for t in file.tasks))
         for file in files

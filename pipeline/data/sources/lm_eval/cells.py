@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 
 from ....core.errors import Fault, FaultsError
 from ... import chance, schema
@@ -117,7 +118,7 @@ def resolved(scores: Iterable[Score], account: Account, faults: list[Fault], fol
     _tell_partial(kept, account)
     if beyond := [s for s in kept if s.documents > s.of]:
         names = listed(f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.source})" for s in beyond)
-        account.note(f"{len(beyond)} results say that they are of more documents than their task has: {names}")
+        account.note(readers.TOO_MANY_DOCUMENTS(results=len(beyond), names=names))
     return kept
 
 
@@ -190,10 +191,7 @@ def _tell_partial(scores: Sequence[Score], account: Account) -> None:
     if not partial:
         return
     told = [f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.model})" for s in partial]
-    account.note(
-        f"{len(partial)} of {len(scores)} results are of a part of the documents only, so their sampling error is "
-        f"large: {listed(told)}"
-    )
+    account.note(readers.PART_OF_TASK(partial=len(partial), results=len(scores), names=listed(told)))
 
 
 def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
@@ -219,9 +217,9 @@ def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
                     looked_up[f"{s.task} {level:.3g}"] = None
         found.append(s)
     if looked_up:
-        account.note(f"scores of guessing that the results do not state, from a table: {listed(looked_up, 10)}")
+        account.note(readers.CHANCE_LOOKED_UP(names=listed(looked_up, 10)))
     if unknown:
-        account.note(f"no score of guessing is known for {listed(unknown, 10)}")
+        account.note(readers.CHANCE_UNKNOWN(names=listed(unknown, 10)))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 
 from ....core import reading
 from ... import model_names
@@ -33,13 +34,10 @@ def tell(placed: Sequence[tuple[Named, str]], places: ModelPlaces, account: Acco
         if asked and one.file.identity.name not in asked:
             names[f"{one.file.identity.name} and {listed(asked)} ({one.file.shown})"] = None
     if sizes:
-        account.note(
-            f"params in {LADDER} and in the results differ for {len(sizes)} models, by more than embeddings can; the "
-            f"former count: {listed(sizes)}"
-        )
+        account.note(readers.PARAMS_DIFFER(file=LADDER, models=len(sizes), names=listed(sizes)))
     _tell_places(placed, places, account)
     if names:
-        account.note(f"model_name and model_args of {len(names)} results say different models: {listed(names)}")
+        account.note(readers.MODELS_DIFFER(results=len(names), names=listed(names)))
 
 
 def _tell_places(placed: Sequence[tuple[Named, str]], places: ModelPlaces, account: Account) -> None:
@@ -58,12 +56,9 @@ def _tell_places(placed: Sequence[tuple[Named, str]], places: ModelPlaces, accou
         at = place.run or key, place.step, place.tokens
         models.setdefault(at, {}).setdefault((own.name, own.revision), one.model)
     if apart:
-        account.note(
-            f"names tell another step or other tokens than {LADDER}, which counts, for {len(apart)} models: "
-            f"{listed(apart)}"
-        )
+        account.note(readers.NAMES_DIFFER(file=LADDER, models=len(apart), names=listed(apart)))
     if several := [f"{at[0]}: {' and '.join(own.values())}" for at, own in models.items() if len(own) > 1]:
-        account.note(f"{LADDER} takes several models for one checkpoint of one run: {listed(several)}")
+        account.note(readers.SEVERAL_MODELS(file=LADDER, models=listed(several)))
 
 
 def tell_shots(tasks: Iterable[tuple[Named, Task]], account: Account) -> None:
@@ -74,6 +69,4 @@ def tell_shots(tasks: Iterable[tuple[Named, Task]], account: Account) -> None:
         if counted == counted and configured == configured and counted != configured:
             told[f"{task.name} {counted:g} and {configured:g} ({one.file.shown})"] = None
     if told:
-        account.note(
-            f"n-shot and the task's own num_fewshot differ for {len(told)} results; the former count: {listed(told)}"
-        )
+        account.note(readers.SHOTS_DIFFER(results=len(told), names=listed(told)))

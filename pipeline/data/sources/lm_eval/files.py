@@ -16,7 +16,7 @@ from typing import Any
 from benchcast.reports.records.account import Account
 
 from ....core import reading
-from ....core.errors import Fault
+from ....core.errors import Fault, UnreadableError
 from .. import reader_of
 from . import foreign
 from .identity import Identity, identity_of
@@ -128,13 +128,13 @@ def _content(path: Path, name: str, account: Account, faults: list[Fault]) -> tu
     named = path.stem == "results" or path.stem.startswith("results_")
     try:
         reading.check(path, reading.MOST_RESULT)
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         account.leave(f"JSON files that cannot be results: one {error}", name)
         return None
     try:
         data = reading.data(path)
         return data, _parsed(data, named)
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         if named:
             what = f"is not a result file that can be read: {error}"
             faults.append(Fault(str(path), what, "it may have been cut short: copy it again or delete it"))

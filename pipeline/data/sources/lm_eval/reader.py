@@ -24,9 +24,10 @@ from typing import Any
 
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import Notice, readers
 
 from ....core import reading
-from ....core.errors import Fault, FaultsError
+from ....core.errors import ContradictionError, Fault, FaultsError
 from ... import document_metrics
 from ...places.ladder import LADDER
 from ...places.models import ModelPlace, model_places, read_model_places
@@ -93,7 +94,7 @@ def read(
     if faults:
         raise FaultsError(list(dict.fromkeys(faults)))
     if any("val_loss" in s.means for s in chosen):
-        account.note("LAMBADA's perplexity counts as a loss: its logarithm, nats per target word (metric val_loss)")
+        account.note(readers.LAMBADA())
     table = cells.table(cells.with_chance(chosen, account), folder)
     if told := without_nll(table):
         account.note(told)
@@ -119,17 +120,17 @@ def models(folder: Path, account: Account | None = None, tool: Tool = HARNESS) -
     return lm_eval_models.models((one for one, _ in found), scored, sampled)
 
 
-def without_nll(table: pd.DataFrame) -> str:
-    """How many cells have accuracies only, because their samples were not logged; empty when none."""
+def without_nll(table: pd.DataFrame) -> Notice | None:
+    """How many cells have accuracies only, because their samples were not logged; None when none have."""
     cell = ["run", "step", "task", "num_fewshot"]
     told = table[table["metric"].ne("val_loss")].fillna({"step": -1, "num_fewshot": -1})
     metrics = told["metric"].eq("nll").groupby([told[column] for column in cell]).any()
     lacking = metrics[~metrics]
     if lacking.empty:
-        return ""
+        return None
     tasks = sorted(set(lacking.index.get_level_values("task")))
     names = ", ".join(tasks[:5]) + (" …" if len(tasks) > 5 else "")
-    return f"{len(lacking)} of {len(metrics)} cells have no NLL, since no samples were logged ({names})"
+    return readers.NO_SAMPLES(lacking=len(lacking), cells=len(metrics), tasks=names)
 
 
 def _found(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> Found:
@@ -234,7 +235,7 @@ def _with_losses(score: Score, file: ResultFile, task: Task, account: Account, f
     where = f"{lm_eval_files.shown(path)}: model {score.model}, task {task.name}"
     try:
         documents, count, why = lm_eval_samples.read(file, task, score.means)
-    except lm_eval_samples.Contradiction as error:
+    except ContradictionError as error:
         what = f"these samples are not those of {file.path.name}: {error}"
         faults.append(Fault(where, what, "copy both files again from the same run, or delete the samples"))
         return score

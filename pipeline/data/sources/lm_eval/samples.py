@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ....core import reading
+from ....core.errors import ContradictionError
 from ... import document_metrics
 from ...document_metrics import Document, Mean
 from .accuracies import ACCURACIES
@@ -25,10 +26,6 @@ from .files import ResultFile, Task
 
 MOST_ARRAY = 1 << 30  # bytes of samples in one JSON array
 MOSTLY = 0.8  # of the documents: so many agree with a reading of the gold answers that the others contradict it
-
-
-class Contradiction(ValueError):
-    """Samples and results, or two parts of a sample, that cannot both be right; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def read(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tuple[list[
 
     Raises
     ------
-    Contradiction
+    ContradictionError
         When the samples are not those of the results.
     ValueError, KeyError, TypeError, IndexError, AttributeError
         When a sample cannot be read.
@@ -82,10 +79,10 @@ def read(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tuple[list[
         if raw.get("filter", "none") == "none":
             samples.append(_sample(raw, task.delimiter))
     if not samples:
-        raise Contradiction("there are none")
+        raise ContradictionError("there are none")
     _check_count(samples, task)
     if hashed and re.fullmatch("[0-9a-f]{64}", task.digest) and digest.hexdigest() != task.digest:
-        raise Contradiction(
+        raise ContradictionError(
             "its documents and prompts are not those of the results (task_hashes): another run's samples"
         )
     for metric, mean in means.items():
@@ -150,15 +147,15 @@ def _check_count(samples: Sequence[Sample], task: Task) -> None:
     for sample in samples:
         number = json.dumps(sample.number, default=str)
         if sample.number is not None and number in seen:
-            raise Contradiction(f"document {number} is there twice")
+            raise ContradictionError(f"document {number} is there twice")
         seen.add(number)
     effective = reading.number(task.effective)
     if math.isfinite(effective) and effective != len(samples):
-        raise Contradiction(f"they are of {len(samples)} documents, the results of {effective:g}")
+        raise ContradictionError(f"they are of {len(samples)} documents, the results of {effective:g}")
     whole = [s.number for s in samples if isinstance(s.number, int)]
     if not math.isfinite(effective) and len(whole) == len(samples) and max(whole) + 1 - min(whole) != len(samples):
         missing = next(i for i in range(min(whole), max(whole)) if i not in set(whole))
-        raise Contradiction(f"document {missing} is missing")
+        raise ContradictionError(f"document {missing} is missing")
 
 
 def _check_mean(samples: Sequence[Sample], metric: str, stated: float) -> None:
@@ -170,7 +167,7 @@ def _check_mean(samples: Sequence[Sample], metric: str, stated: float) -> None:
     decimals = len(f"{stated:.16g}".partition(".")[2])
     exact = abs(stated * len(values) - round(stated * len(values))) < 1e-6
     if abs(mean - stated) > (1e-6 if exact or decimals > 6 else 0.5001 * 10.0**-decimals):
-        raise Contradiction(
+        raise ContradictionError(
             f"the mean {metric} of their {len(values)} documents is {mean:.6g}, the results say {stated:.6g}"
         )
 
@@ -202,7 +199,7 @@ def _documents(samples: Sequence[Sample], task: Task) -> tuple[list[Document], s
     binary = all(s.scores.get("acc", math.nan) in (0.0, 1.0) for s in samples)
     if most >= MOSTLY and binary:
         number = samples[wrong].number
-        raise Contradiction(f"document {number}: its acc contradicts its log-likelihoods and gold answer")
+        raise ContradictionError(f"document {number}: its acc contradicts its log-likelihoods and gold answer")
     return [], "the samples do not tell the gold answers"
 
 

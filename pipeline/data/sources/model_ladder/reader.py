@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account
+from benchcast.stages.notices import readers
 from numpy.typing import NDArray
 
 from ....core import reading, units
 from ....core.digest import bytes_digest
-from ....core.errors import Fault, FaultsError
+from ....core.errors import Fault, FaultsError, UnreadableError
 from ... import csv_files, schema
 
 Array = NDArray[np.float64]
@@ -90,7 +91,7 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
         family = "olmo2-ladder" if LADDER.fullmatch(path.stem) else "olmo2-annealed"
         try:
             parts.append(_run(path, size, family, account, faults))
-        except reading.Unreadable as error:
+        except UnreadableError as error:
             faults.append(Fault(str(path), f"cannot be read: {error}", "download it again"))
     if faults:
         raise FaultsError(faults)
@@ -157,9 +158,9 @@ def _numbers(path: Path, account: Account, faults: list[Fault]) -> pd.DataFrame:
             faults.append(Fault(f"{path}: line {cells.index[at]}", what, fix))
         taken[name] = values
     if cells.empty:
-        raise reading.Unreadable("has no row")
+        raise UnreadableError("has no row")
     if not any(_column(name) for name in taken):
-        raise reading.Unreadable("has no column eval/…/…_rc_5shot_… and no eval/…/CrossEntropyLoss")
+        raise UnreadableError("has no column eval/…/…_rc_5shot_… and no eval/…/CrossEntropyLoss")
     return pd.DataFrame(taken, index=cells.index)
 
 
@@ -177,7 +178,7 @@ def _tokens(path: Path, data: pd.DataFrame, params: int, account: Account, fault
     """Tokens seen by every checkpoint, after they were compared with the steps."""
     by_steps = (data[STEP] * data[BATCH]).to_numpy() if {STEP, BATCH} <= {*data} else None
     if TOKENS not in data and by_steps is None:
-        raise reading.Unreadable(f"has no column {TOKENS!r}, and not both {STEP!r} and {BATCH!r}")
+        raise UnreadableError(f"has no column {TOKENS!r}, and not both {STEP!r} and {BATCH!r}")
     tokens = data[TOKENS].to_numpy() if TOKENS in data else by_steps
     assert tokens is not None
     lines = data.index.to_numpy()
@@ -198,8 +199,15 @@ def _tokens(path: Path, data: pd.DataFrame, params: int, account: Account, fault
         if np.nanmax(off, initial=0.0) > TOLERANCE:
             at = int(np.nanargmax(off))
             account.note(
-                f"{path.name}: {TOKENS} is {tokens[at]:.9g} in line {lines[at]}, {STEP} times {BATCH} is "
-                f"{by_steps[at]:.9g}; {TOKENS} is taken"
+                readers.TOKENS_DIFFER(
+                    path.name,
+                    column=TOKENS,
+                    tokens=float(tokens[at]),
+                    line=str(lines[at]),
+                    step=STEP,
+                    batch=BATCH,
+                    product=float(by_steps[at]),
+                )
             )
     missing = np.flatnonzero(~(tokens > 0))
     if len(missing):

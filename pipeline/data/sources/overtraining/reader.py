@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 
 from ....core import reading, units
 from ....core.digest import bytes_digest
-from ....core.errors import Fault, FaultsError
+from ....core.errors import Fault, FaultsError, UnreadableError
 from ... import csv_files, schema
 
 # eval_metadata.csv gives ARC-Challenge the size of ARC-Easy; its test split has 1,172 questions.
@@ -80,13 +81,13 @@ def _metadata(root: Path, faults: list[Fault]) -> pd.DataFrame:
     try:
         cells = csv_files.read(path)
         if lacking := {"Eval Task", *columns} - {*cells}:
-            raise reading.Unreadable(f"has no column {listed(map(repr, sorted(lacking)))}")
+            raise UnreadableError(f"has no column {listed(map(repr, sorted(lacking)))}")
         if len(twice := cells.loc[cells["Eval Task"].duplicated(), "Eval Task"]):
-            raise reading.Unreadable(f"line {twice.index[0]} names the task {twice.iloc[0]!r} again")
+            raise UnreadableError(f"line {twice.index[0]} names the task {twice.iloc[0]!r} again")
         told = cells.set_index("Eval Task")[columns].apply(pd.to_numeric, errors="coerce")
         if len(wrong := np.flatnonzero(told.isna().any(axis=1) & cells[columns].notna().all(axis=1).to_numpy())):
-            raise reading.Unreadable(f"line {cells.index[wrong[0]]} has a cell that is no number")
-    except reading.Unreadable as error:
+            raise UnreadableError(f"line {cells.index[wrong[0]]} has a cell that is no number")
+    except UnreadableError as error:
         faults.append(Fault(str(path), f"cannot be read ({error})", "download the file again"))
         return pd.DataFrame(columns=columns)
     return told
@@ -96,11 +97,11 @@ def _loaded(path: Path) -> tuple[dict[str, Any], str]:
     data = reading.data(path)
     found = reading.json_of(data)
     if not isinstance(found, dict):
-        raise reading.Unreadable("is no mapping")
+        raise UnreadableError("is no mapping")
     try:
         json.dumps(found, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise reading.Unreadable("holds half of a character (a lone surrogate)") from None
+        raise UnreadableError("holds half of a character (a lone surrogate)") from None
     return found, bytes_digest(data)
 
 
@@ -138,7 +139,7 @@ def _model(path: Path, root: Path, metadata: pd.DataFrame, account: Account) -> 
     scored = root / "evals" / f"evaluation_{path.stem}_heavy.json"
     try:
         content, digest = _loaded(scored)
-    except reading.Unreadable as error:
+    except UnreadableError as error:
         raise ValueError(f"its evaluation {scored.name}: {error}") from None
     scores = content["eval_metrics"]["icl"]
     if not isinstance(scores, dict):
@@ -150,9 +151,7 @@ def _model(path: Path, root: Path, metadata: pd.DataFrame, account: Account) -> 
             raise ValueError(f"the accuracy {given!r:.60} of {task} in {scored.name} is no fraction in [0, 1]")
         row = metadata.loc[task] if task in metadata.index else None
         if row is None:
-            account.note(
-                f"task {task} is not in eval_metadata.csv: its chance level and number of documents are unknown"
-            )
+            account.note(readers.CHANCE_UNKNOWN(task=task))
         n = float(DOCUMENTS.get(task, row["#datapoints"])) if row is not None else np.nan
         yield common | {
             "task": task,

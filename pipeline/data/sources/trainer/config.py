@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchcast.reports.records.account import Account
 from benchcast.stages.compute.architecture import EXPERTS, Architecture
+from benchcast.stages.notices import readers
 
 from ....core import reading
 from ....core.errors import Fault
@@ -49,7 +50,7 @@ class Size:
         if params is None:
             return self.params[0] if self.params else None
         if self.why:
-            account.note(f"run {run!r}: params {params:g} of {LADDER} is taken ({self.why})")
+            account.note(readers.PARAMS_DIFFER(f"run {run!r}", params=params, file=LADDER, why=self.why))
             return params
         if not self.params:
             return params
@@ -59,7 +60,6 @@ class Size:
             faults.append(Fault(where, what, "correct one of them"))
         elif abs(near / params - 1) > ROUNDED:
             account.note(
-                f"run {run!r}: {LADDER} says {params:g} parameters, {CONFIG} has {self.params[0]:.9g} with embeddings; "
-                f"{LADDER} is taken"
+                readers.PARAMS_DIFFER(f"run {run!r}", file=LADDER, params=params, config=CONFIG, own=self.params[0])
             )
         return params

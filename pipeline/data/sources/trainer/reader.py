@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 from benchcast.reports.records.account import Account
+from benchcast.stages.notices import readers
 
 from ....core.errors import Fault, FaultsError
 from ... import schema
@@ -96,10 +97,7 @@ def _counts(run: str, state: State, evaluations: list[Evaluation], place: RunPla
     if place.tokens_per_step is None:
         first, last = (counted[step] / step for step in (steps[0], steps[-1]))
         if abs(last / first - 1) > NOTED_OFF:
-            account.note(
-                f"run {run!r} has {first:.6g} tokens a step up to step {steps[0]:g} and {last:.6g} up to "
-                f"step {steps[-1]:g}: the batch size changed, or the trainer began to count later"
-            )
+            account.note(readers.BATCH_CHANGED(run=run, first=first, early=steps[0], last=last, late=steps[-1]))
         return []
     step = max(steps, key=lambda s: abs(counted[s] / (s * place.tokens_per_step) - 1) if place.tokens_per_step else 0)
     expected = step * place.tokens_per_step
@@ -112,7 +110,9 @@ def _counts(run: str, state: State, evaluations: list[Evaluation], place: RunPla
         fix = "correct tokens_per_step; if counting began at a resume, take num_input_tokens_seen out of the state"
         return [Fault(str(state.path), f"run {run!r}: {said}", fix)]
     if abs(off) > NOTED_OFF:
-        account.note(f"run {run!r}: {said}; the trainer's count is taken")
+        account.note(
+            readers.TOKENS_DIFFER(f"run {run!r}", counted=counted[step], step=step, file=LADDER, expected=expected)
+        )
     return []
 
 

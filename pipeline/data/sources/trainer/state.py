@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import readers
 
 from ....core import reading
-from ....core.errors import Fault
+from ....core.errors import Fault, UnreadableError
 from ... import schema
 
 STATE = "trainer_state.json"
@@ -59,7 +60,7 @@ def runs(folder: Path, account: Account, faults: list[Fault]) -> dict[str, list[
             continue
         try:
             state = _state(path)
-        except (reading.Unreadable, KeyError, TypeError) as error:
+        except (UnreadableError, KeyError, TypeError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else str(error)
             faults.append(Fault(str(path), f"is no state of the trainer: {what}"))
             continue
@@ -99,10 +100,7 @@ def evaluations(run: str, states: list[State], account: Account, faults: list[Fa
             faults += _compared(run, newest, found, state, account)
     batches = {str(state.batch): state for state in states if state.batch is not None}
     if len(batches) > 1:
-        account.note(
-            f"run {run!r} was trained with batch sizes {listed(batches)} per device (train_batch_size of its states): "
-            "its steps may be of different numbers of tokens"
-        )
+        account.note(readers.BATCH_CHANGED(run=run, sizes=listed(batches)))
     return newest, list(found.values())
 
 
@@ -203,17 +201,13 @@ def _entered(
         return
     if there.key == one.key and math.isclose(one.value, there.value, rel_tol=SAME_MODEL):
         account.note(
-            f"run {run!r}: {one.key} at step {one.step:g} was measured twice, {there.value:.9g} and "
-            f"{one.value:.9g}; the first is taken"
+            readers.MEASURED_TWICE(f"run {run!r}", key=one.key, step=one.step, first=there.value, second=one.value)
         )
         return
     best, checkpoint = state.best
     elsewhere = checkpoint and not checkpoint.rstrip(os.sep).endswith(f"checkpoint-{one.step:g}")
     if there.key == one.key and elsewhere and math.isclose(one.value, best, rel_tol=1e-3):
-        account.note(
-            f"run {run!r}: the second {one.key} at step {one.step:g} is that of the best checkpoint, loaded at the "
-            "end; the first is taken"
-        )
+        account.note(readers.MEASURED_TWICE(f"run {run!r}", key=one.key, step=one.step))
         return
     what = f"run {run!r}, step {one.step:g}: {there.key} is {there.value:.6g}, then {one.key} is {one.value:.6g}"
     faults.append(Fault(str(state.path), what, "keep one of them in log_history"))

@@ -20,9 +20,10 @@ from typing import Any
 
 import pandas as pd
 from benchcast.reports.records.account import Account
+from benchcast.stages.notices import readers
 
 from ....core import reading
-from ....core.errors import Fault, FaultsError
+from ....core.errors import Fault, FaultsError, UnreadableError
 from ... import csv_files, schema
 from ...csv_files import unlike
 from ...places.clocks import falling_tokens
@@ -76,7 +77,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     for file in files:
         try:
             data, frame = reading.data(file, reading.MOST_TABLE), csv_files.read(file, account, repeated=True)
-        except reading.Unreadable as error:
+        except UnreadableError as error:
             problems.add(str(file), f"cannot be read: {error}")
             continue
         account.read("exports")
@@ -170,11 +171,11 @@ def _clock(file: Path, frame: pd.DataFrame, problems: Problems) -> tuple[int | N
                     "export the one that counts the trainer's",
                 )
     if steps and steps[0] in LOGGED and not tokens:
-        problems.account.note(f"{file.name}: steps are {steps[0]!r}, which W&B may count by logged lines: check them")
+        problems.account.note(readers.WANDB_STEPS(file.name, steps=steps[0]))
     elif len(steps) > 1:
-        problems.account.note(f"{file.name}: steps are {steps[0]!r}, not {', '.join(map(repr, steps[1:]))}")
+        problems.account.note(readers.WANDB_STEPS(file.name, steps=steps[0], others=", ".join(map(repr, steps[1:]))))
     if tokens:
-        problems.account.note(f"{file.name}: tokens are {tokens[0]!r}, as logged")
+        problems.account.note(readers.WANDB_TOKENS(file.name, tokens=tokens[0]))
     return (names.index(steps[0]) if steps else None), (names.index(tokens[0]) if tokens else None)
 
 
@@ -247,7 +248,7 @@ def _twice(
         what = f"is called {run!r} as line {frame.index[first]} is, with other values of {', '.join(differ[:3])}"
         problems.add(_line(file, frame, at), what, "two runs need two names: rename one, or leave it out of the export")
     else:
-        problems.account.note(f"{file.name}: run {run!r} stands twice with the same values, and counts once")
+        problems.account.note(readers.RUN_TWICE(file.name, run=run))
 
 
 def _number(file: Path, frame: pd.DataFrame, at: int, position: int, problems: Problems, run: str) -> float | None:
