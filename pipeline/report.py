@@ -21,23 +21,24 @@ if TYPE_CHECKING:
 
 def as_text(record: Result | PlanResult) -> str:
     """The headline table, or a plan's answers, as plain text."""
-    from benchcast.reports.text import tables
+    from benchcast.reports.text import forecast_table, plan_table
 
-    return tables.as_text(record) if isinstance(record, Result) else tables.plan_text(record)
+    return forecast_table.as_text(record) if isinstance(record, Result) else plan_table.as_text(record)
 
 
 def as_html(record: Result | PlanResult) -> str:
     """The same for a notebook; every name is escaped."""
-    from benchcast.reports.text import tables
+    from benchcast.reports.text import forecast_table, plan_table, table
 
-    return tables.as_html(record) if isinstance(record, Result) else tables.plan_html(record)
+    made = forecast_table.headline(record) if isinstance(record, Result) else plan_table.answers(record)
+    return table.as_html(made)
 
 
 def as_frame(record: Result | PlanResult) -> pd.DataFrame:
     """The forecasts, or a plan's answers, one a row."""
-    from benchcast.reports.text import tables
+    from benchcast.reports.text import forecast_table, plan_table
 
-    return tables.frame(record) if isinstance(record, Result) else tables.plan_frame(record)
+    return forecast_table.frame(record) if isinstance(record, Result) else plan_table.frame(record)
 
 
 def write_report(record: Result | PlanResult | Settlement, out: Path, html: bool = False) -> dict[str, Path]:
@@ -49,14 +50,15 @@ def write_report(record: Result | PlanResult | Settlement, out: Path, html: bool
         When it cannot be typeset, or the place not be written; what was there is untouched.
     """
     from benchcast.reports.documents import forecast, plan, settlement
+    from benchcast.reports.documents.typesetting import ReportError
 
     try:
         if isinstance(record, Result):
-            return forecast.write(record.model_dump(mode="json", by_alias=True), out, html=html)
+            return forecast.write(record, out, html=html)
         if isinstance(record, PlanResult):
-            return plan.write(record.model_dump(mode="json", by_alias=True), out)
-        return settlement.write(record.model_dump(mode="json"), out)
+            return plan.write(record, out)
+        return settlement.write(record, out)
     except OSError as error:
         raise BenchcastError(f"{out}: cannot be written ({error.strerror or error})") from error
-    except forecast.ReportError as error:
+    except ReportError as error:
         raise BenchcastError(f"the report could not be typeset: {error}") from error

@@ -78,7 +78,7 @@ def history(
     if plot is not None:
         past.plot(found, plot)
     if json:
-        print_json(json_module.dumps(without_nan({"series": found, "passes": state.history()}), default=str))
+        print_json(json_module.dumps(without_nan({"series": [s.model_dump() for s in found], "passes": state.history()}), default=str))
     else:
         from .tables.nightly import show
 

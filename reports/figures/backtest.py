@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .panels import BLUE, GREY, VERMILLION, WIDTH, Grid, Record, axis_ticks, number, render, styled
+from ..records.forecast import Forecast, TaskBacktest
+from .panels import BLUE, GREY, VERMILLION, WIDTH, Grid, axis_ticks, number, render, styled
 
 NEAR = (
     (3.0, BLUE, "o", "less than 3× beyond"),
@@ -22,11 +24,22 @@ NEAR = (
 MOST_MARKS = 1500
 ACROSS = 4
 ROW, MARGIN = 1.25, 0.3  # inches
-Named = tuple[str, Record]
+Named = tuple[str, Forecast]
 
 
-def backtest_figure(trials: Sequence[Record], bins: Sequence[Record], level: float) -> bytes:
-    """Predicted against actual, miss and coverage by distance; ``bins`` have name, n, error, carry_error, coverage."""
+@dataclass(frozen=True, kw_only=True)
+class Bin:
+    """How the forecasts of one range of distances did; misses and coverage as fractions."""
+
+    name: str
+    n: int
+    error: float
+    carry_error: float
+    coverage: float
+
+
+def backtest_figure(trials: Sequence[TaskBacktest], bins: Sequence[Bin], level: float) -> bytes:
+    """Predicted against actual, miss and coverage by distance."""
     with styled():
         canvas = Figure(figsize=(WIDTH, 2.5))
         boxes = ((0.062, 0.16, 0.3, 0.76), (0.44, 0.16, 0.235, 0.76), (0.75, 0.16, 0.235, 0.76))
@@ -39,18 +52,20 @@ def backtest_figure(trials: Sequence[Record], bins: Sequence[Record], level: flo
         return render(canvas)
 
 
-def _against(ax: Axes, trials: Sequence[Record]) -> None:
+def _against(ax: Axes, trials: Sequence[TaskBacktest]) -> None:
     """A mark per forecast, by how far beyond the fitted runs it reached."""
-    ratio, said, actual = (np.concatenate([t[key] for t in trials]) for key in ("ratio", "forecast", "actual"))
+    ratio, forecast, actual = (
+        np.concatenate(series) for series in zip(*((t.ratio, t.forecast, t.actual) for t in trials), strict=True)
+    )
     step = max(1, math.ceil(len(ratio) / MOST_MARKS))
     below = 0.0
     for limit, colour, marker, label in NEAR:
-        mine = np.flatnonzero((ratio >= below) & (ratio < limit))[::step]
+        at = np.flatnonzero((ratio >= below) & (ratio < limit))[::step]
         below = limit
-        if len(mine):
+        if len(at):
             look: dict[str, Any] = {"color": colour, "marker": marker, "ms": 2.8, "mew": 0, "alpha": 0.75}
-            ax.plot(100 * said[mine], 100 * actual[mine], ls="none", label=label, **look)
-    values = 100 * np.concatenate([said, actual])
+            ax.plot(100 * forecast[at], 100 * actual[at], ls="none", label=label, **look)
+    values = 100 * np.concatenate([forecast, actual])
     pad = 0.04 * float(np.ptp(values)) or 1.0
     low, high = max(float(values.min()) - pad, -1.0), min(float(values.max()) + pad, 101.0)
     ax.plot([low, high], [low, high], color="black", lw=0.7, zorder=1)
@@ -61,17 +76,17 @@ def _against(ax: Axes, trials: Sequence[Record]) -> None:
     ax.legend(loc="upper left", fontsize=5.8, handletextpad=0.2, borderpad=0.2)
 
 
-def _places(ax: Axes, bins: Sequence[Record]) -> list[int]:
+def _places(ax: Axes, bins: Sequence[Bin]) -> list[int]:
     """One place per bin on the x axis, named."""
     ax.set_xlim(-0.5, max(len(bins), 1) - 0.5)
-    ax.set_xticks(range(len(bins)), [f"{t['name']}\n(n = {t['n']})" for t in bins], fontsize=6)
+    ax.set_xticks(range(len(bins)), [f"{t.name}\n(n = {t.n})" for t in bins], fontsize=6)
     ax.tick_params(axis="x", length=0)
     return list(range(len(bins)))
 
 
-def _misses(ax: Axes, bins: Sequence[Record]) -> None:
+def _misses(ax: Axes, bins: Sequence[Bin]) -> None:
     places = _places(ax, bins)
-    own, carried = ([100 * number(t[key]) for t in bins] for key in ("error", "carry_error"))
+    own, carried = [100 * t.error for t in bins], [100 * t.carry_error for t in bins]
     ax.plot(places, carried, "--", marker="x", color=GREY, ms=4, label="carry-forward")
     ax.plot(places, own, "-", marker="D", color=BLUE, ms=3.5, label="forecast")
     axis_ticks(ax, 0.0, 1.25 * max([*own, *carried, 0.1]), "y", 5)
@@ -79,14 +94,14 @@ def _misses(ax: Axes, bins: Sequence[Record]) -> None:
     ax.legend(loc="upper left", fontsize=5.8)
 
 
-def _coverage(ax: Axes, bins: Sequence[Record], level: float) -> None:
+def _coverage(ax: Axes, bins: Sequence[Bin], level: float) -> None:
     places = _places(ax, bins)
-    half = [164.5 * math.sqrt(level * (1 - level) / max(t["n"], 1)) for t in bins]
+    half = [164.5 * math.sqrt(level * (1 - level) / max(t.n, 1)) for t in bins]
     for place, spread in zip(places, half, strict=True):
         ends = max(100 * level - spread, 0.0), min(100 * level + spread, 100.0)
         ax.fill_between([place - 0.3, place + 0.3], ends[0], ends[1], color=GREY, alpha=0.3, lw=0)
     ax.axhline(100 * level, color="black", ls="--", lw=0.8)
-    inside = [100 * number(t["coverage"]) for t in bins]
+    inside = [100 * t.coverage for t in bins]
     ax.plot(places, inside, ls="none", marker="D", color=BLUE, ms=3.5)
     axis_ticks(ax, min([50.0, *(v - 8 for v in inside)]), 102.0, "y", 5)
     ax.set_ylabel("inside the interval (%)", labelpad=2)
@@ -104,14 +119,15 @@ def specification_figure(tasks: Sequence[Named], level: str) -> bytes:
         return render(canvas)
 
 
-def _curve(ax: Axes, forecast: Record) -> None:
-    ordered = sorted(forecast["alternatives"], key=lambda a: (a["forecast"], a["form"]))
-    values = np.array([100 * a["forecast"] for a in ordered])
-    weights = np.array([a["weight"] for a in ordered])
+def _curve(ax: Axes, forecast: Forecast) -> None:
+    ordered = sorted(forecast.alternatives, key=lambda a: (a.forecast, a.form))
+    values = np.array([100 * a.forecast for a in ordered])
+    weights = np.array([a.weight for a in ordered])
     sizes = 2 + 40 * weights / max(float(weights.max()), 1e-12)
-    low, middle, high, actual = (100 * number(forecast[key]) for key in ("low", "forecast", "high", "actual"))
+    numbers = (forecast.low, forecast.forecast, forecast.high, forecast.actual)
+    low, center, high, actual = (100 * number(value) for value in numbers)
     ax.axhspan(low, high, color=BLUE, alpha=0.15, lw=0)
-    ax.axhline(middle, color=BLUE, lw=1.0)
+    ax.axhline(center, color=BLUE, lw=1.0)
     if math.isfinite(actual):
         ax.axhline(actual, color="black", lw=0.9, ls="--")
     ax.scatter(range(len(values)), values, s=sizes, color=VERMILLION, alpha=0.8, linewidths=0, zorder=3)

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from ..records.forecast import LawFit
 from ..text.wording import clean
-from .panels import BLUE, GREY, Grid, Record, axis_ticks, render, styled
+from .panels import BLUE, GREY, Grid, axis_ticks, render, styled
 
 ACROSS, MOST, NAMED = 3, 6, 3
 FAR, HEAVY = 3.0, 0.5  # residual standard deviations, and leverage, beyond which a run is named
 ROW, MARGIN = 1.75, 0.12  # inches
-Panel = tuple[str, Sequence[Record]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """A run of one task on the law it was fitted on; see ``records.forecast.Diagnostic``."""
+
+    run: str
+    task: str
+    residual: float
+    leverage: float
+
+
+Panel = tuple[str, Sequence[Residual]]
 
 
 def panels(
-    laws: Sequence[Record], pairs: Sequence[tuple[str, str]], most: int, names: Mapping[str, str]
+    laws: Sequence[LawFit], pairs: Sequence[tuple[str, str]], most: int, names: Mapping[str, str]
 ) -> Sequence[Panel]:
-    """A panel per recipe and law: the first ``most`` (family, task) pairs, and laws that belong to none of the pairs.
-
-    Points have run, task, residual and leverage.
-    """
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    """A panel per recipe and law: of the first ``most`` (family, task) pairs, and of laws that belong to no pair."""
+    by_law: dict[tuple[str, str], list[Residual]] = {}
     for law in laws:
-        pair = (law["family"], law["task"])
+        pair = (law.family, law.task)
         if pair in pairs[:most] or pair not in pairs:
-            points = [d | {"task": law["task"]} for d in law.get("diagnostics", ())]
-            found.setdefault((law["recipe"], law["law"]), []).extend(points)
-    return [(f"{names.get(recipe, recipe)}: {law}", points) for (recipe, law), points in found.items() if points][:MOST]
+            by_law.setdefault((law.recipe, law.law), []).extend(
+                Residual(run=d.run, task=law.task, residual=d.residual, leverage=d.leverage) for d in law.diagnostics
+            )
+    named = [(f"{names.get(recipe, recipe)}: {law}", points) for (recipe, law), points in by_law.items()]
+    return [(title, points) for title, points in named if points][:MOST]
 
 
 def diagnostics_figure(shown: Sequence[Panel]) -> bytes:
@@ -42,28 +54,28 @@ def diagnostics_figure(shown: Sequence[Panel]) -> bytes:
         return render(canvas)
 
 
-def _draw(ax: Axes, points: Sequence[Record]) -> None:
-    ends = max(FAR + 0.5, *(abs(p["residual"]) * 1.1 for p in points))
-    widest = max(HEAVY + 0.1, *(p["leverage"] * 1.08 for p in points))
+def _draw(ax: Axes, points: Sequence[Residual]) -> None:
+    ends = max(FAR + 0.5, *(abs(p.residual) * 1.1 for p in points))
+    widest = max(HEAVY + 0.1, *(p.leverage * 1.08 for p in points))
     for level in (-FAR, 0.0, FAR):
         ax.axhline(level, color=GREY, lw=0.7, ls="-" if level == 0 else (0, (4, 2)), zorder=1)
     ax.axvline(HEAVY, color=GREY, lw=0.7, ls=(0, (4, 2)), zorder=1)
-    ax.plot([p["leverage"] for p in points], [p["residual"] for p in points], "o", color=BLUE, ms=2.6, mew=0, alpha=0.6)
-    odd = [p for p in points if abs(p["residual"]) > FAR or p["leverage"] > HEAVY]
-    odd.sort(key=lambda p: (-max(abs(p["residual"]) / FAR, p["leverage"] / HEAVY), p["run"], p["task"]))
+    ax.plot([p.leverage for p in points], [p.residual for p in points], "o", color=BLUE, ms=2.6, mew=0, alpha=0.6)
+    odd = [p for p in points if abs(p.residual) > FAR or p.leverage > HEAVY]
+    odd.sort(key=lambda p: (-max(abs(p.residual) / FAR, p.leverage / HEAVY), p.run, p.task))
     named: list[tuple[float, float]] = []
-    worst: dict[str, Record] = {}
+    worst: dict[str, Residual] = {}
     for p in odd:
-        worst.setdefault(p["run"], p)
+        worst.setdefault(p.run, p)
     for p in worst.values():
-        place = p["leverage"] / widest, p["residual"] / ends
+        place = p.leverage / widest, p.residual / ends
         if len(named) == NAMED or any(abs(place[0] - x) < 0.25 and abs(place[1] - y) < 0.12 for x, y in named):
             continue
         named.append(place)
-        right = p["leverage"] > 0.6 * widest
+        right = p.leverage > 0.6 * widest
         ax.annotate(
-            f" {clean(p['run'], 16)} ",
-            (p["leverage"], p["residual"]),
+            f" {clean(p.run, 16)} ",
+            (p.leverage, p.residual),
             fontsize=5.2,
             va="center",
             ha="right" if right else "left",

@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..records.forecast import Forecast
 from ..text.wording import display_width
-from .panels import BLUE, GREEN, GREY, VERMILLION, WIDTH, Record, axis_ticks, number, render, styled
+from .panels import BLUE, GREEN, GREY, VERMILLION, WIDTH, axis_ticks, number, render, styled
 
 LOOKS = {"llama3": (BLUE, "o"), "overtraining": (VERMILLION, "s"), "ladder": (GREEN, "^")}
 ONE_COLUMN = 14  # groups; more are drawn in two columns
 TALLEST = 3.5  # inches: with the tables above it the figure still fits on page one
-Group = tuple[str, Sequence[Record]]
+Group = tuple[str, Sequence[Forecast]]
 
 
 def look(recipe: str) -> tuple[str, str]:
@@ -28,7 +29,7 @@ def forest_figure(
     groups: Sequence[Group], names: dict[str, str], level: str = "90 %", tallest: float = TALLEST
 ) -> bytes:
     """One row per (task, target), one interval per recipe in it; ``names`` are the recipes' display names."""
-    recipes = list(dict.fromkeys(f["recipe"] for _, rows in groups for f in rows))
+    recipes = list(dict.fromkeys(f.recipe for _, rows in groups for f in rows))
     sides = 1 if len(groups) <= ONE_COLUMN else 2
     height_each = math.ceil(len(groups) / sides)
     step = min(0.075 + 0.088 * max(len(recipes), 1), tallest / height_each)
@@ -68,15 +69,15 @@ def _draw(ax: Axes, groups: Sequence[Group], recipes: Sequence[str], slots: int,
     for index, (_, rows) in enumerate(groups):
         if index % 2 == 0:
             ax.axhspan(index - 0.5, index + 0.5, color="#f4f4f4", lw=0, zorder=0)
-        places = [index + _offset(forecast["recipe"], recipes) for forecast in rows]
-        bases = [forecast["baselines"] for forecast in rows]
-        carried = [(base["carry_forward"], y) for base, y in zip(bases, places, strict=True)]
-        direct = [(base["direct"], y) for base, y in zip(bases, places, strict=True)]
+        places = [index + _offset(forecast.recipe, recipes) for forecast in rows]
+        bases = [forecast.baselines for forecast in rows]
+        carried = [(base.carry_forward, y) for base, y in zip(bases, places, strict=True)]
+        direct = [(base.direct, y) for base, y in zip(bases, places, strict=True)]
         _draw_baseline(ax, carried, index, marker="x", ms=4 * size, mew=1.1)
         _draw_baseline(ax, direct, index, marker="D", ms=3.2 * size, mew=0.8, mfc="white")
         for forecast, y in zip(rows, places, strict=True):
             _draw_forecast(ax, forecast, y, size)
-        for actual in sorted({100 * number(f["actual"]) for f in rows if f["actual"] is not None}):
+        for actual in sorted({100 * number(f.actual) for f in rows if f.actual is not None}):
             ax.plot(
                 [actual, actual], [index - 0.42, index + 0.42], color="black", lw=1.6, zorder=3, solid_capstyle="butt"
             )
@@ -84,7 +85,7 @@ def _draw(ax: Axes, groups: Sequence[Group], recipes: Sequence[str], slots: int,
     ax.set_yticks(range(len(groups)), [label for label, _ in groups])
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
-    ax.spines["left"].set_visible(False)
+    ax.spines.left.set_visible(False)
     ax.set_xlabel("accuracy (%)", labelpad=1)
 
 
@@ -93,15 +94,15 @@ def _offset(recipe: str, recipes: Sequence[str]) -> float:
     return (recipes.index(recipe) - (len(recipes) - 1) / 2) * 0.74 / max(len(recipes), 1)
 
 
-def _draw_forecast(ax: Axes, forecast: Record, y: float, size: float) -> None:
+def _draw_forecast(ax: Axes, forecast: Forecast, y: float, size: float) -> None:
     """Interval and marker; what is null is left out."""
-    colour, marker = look(forecast["recipe"])
-    low, high = 100 * number(forecast["low"]), 100 * number(forecast["high"])
+    colour, marker = look(forecast.recipe)
+    low, high = 100 * number(forecast.low), 100 * number(forecast.high)
     ax.plot([low, high], [y, y], color=colour, lw=1.3, zorder=4, solid_capstyle="butt")
-    ax.plot(100 * number(forecast["forecast"]), y, marker, color=colour, ms=4.6 * size, mec="white", mew=0.3, zorder=5)
+    ax.plot(100 * number(forecast.forecast), y, marker, color=colour, ms=4.6 * size, mec="white", mew=0.3, zorder=5)
 
 
-def _draw_baseline(ax: Axes, values: Sequence[tuple[Any, float]], middle: float, **look: Any) -> None:
+def _draw_baseline(ax: Axes, values: Sequence[tuple[float | None, float]], middle: float, **look: Any) -> None:
     """One mark in the middle of the row where the recipes share a baseline, else one on each recipe's line."""
     known = [(100 * number(value), y) for value, y in values if value is not None]
     shared = len({round(value, 6) for value, _ in known}) == 1
@@ -111,10 +112,9 @@ def _draw_baseline(ax: Axes, values: Sequence[tuple[Any, float]], middle: float,
 
 def _view(ax: Axes, groups: Sequence[Group]) -> None:
     """The same scale in both columns: everything drawn, inside 0 to 100 %."""
-    values = [100 * number(f[key]) for _, rows in groups for f in rows for key in ("forecast", "low", "high", "actual")]
-    values += [
-        100 * number(f["baselines"][key]) for _, rows in groups for f in rows for key in ("direct", "carry_forward")
-    ]
+    rows = [f for _, part in groups for f in part]
+    values = [100 * number(value) for f in rows for value in (f.forecast, f.low, f.high, f.actual)]
+    values += [100 * number(value) for f in rows for value in (f.baselines.direct, f.baselines.carry_forward)]
     finite = [value for value in values if math.isfinite(value)]
     if finite:
         low, high = max(min(finite), 0.0), min(max(finite), 100.0)

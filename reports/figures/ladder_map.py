@@ -13,8 +13,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.spatial import ConvexHull, QhullError
 
-from ..text.wording import clean, count, finite
-from .panels import BLUE, GREY, VERMILLION, WIDTH, Record, log_label, render, styled
+from ..records.forecast import Forecast, LadderRun
+from ..text.numbers import count, finite
+from ..text.wording import clean
+from .panels import BLUE, GREY, VERMILLION, WIDTH, log_label, render, styled
 
 LOOKS: dict[str, dict[str, Any]] = {
     "fit": {"marker": "o", "color": BLUE, "mec": "white", "mew": 0.4, "ms": 5, "label": "fitted"},
@@ -26,11 +28,11 @@ MOST_NAMES = 8
 Place = tuple[float, float]
 
 
-def coverage_figure(ladder: Sequence[Record], forecasts: Sequence[Record]) -> bytes | None:
+def coverage_figure(ladder: Sequence[LadderRun], forecasts: Sequence[Forecast]) -> bytes | None:
     """Runs and planned targets on axes of parameters and tokens, as SVG; None where no run has both."""
     runs = [run for run in ladder if _place(run)]
-    planned = _planned(forecasts, {run["run"] for run in ladder})
-    if not any(run["role"] == "fit" for run in runs):
+    planned = _planned(forecasts, {run.run for run in ladder})
+    if not any(run.role == "fit" for run in runs):
         return None
     with styled():
         canvas = Figure(figsize=(WIDTH, 2.9))
@@ -39,9 +41,9 @@ def coverage_figure(ladder: Sequence[Record], forecasts: Sequence[Record]) -> by
         ax.set_yscale("log")
         _limits(ax, [*map(_known, runs), *planned.values()])
         _lines(ax)
-        _hull(ax, [_known(run) for run in runs if run["role"] == "fit"])
+        _hull(ax, [_known(run) for run in runs if run.role == "fit"])
         for role, look in LOOKS.items():
-            places = [_known(run) for run in runs if run["role"] == role]
+            places = [_known(run) for run in runs if run.role == role]
             if places:
                 ax.plot(*zip(*places, strict=True), ls="none", zorder=4, **look)
         if planned:
@@ -56,25 +58,25 @@ def coverage_figure(ladder: Sequence[Record], forecasts: Sequence[Record]) -> by
                 zorder=5,
                 label="planned",
             )
-        _names(ax, planned | {run["run"]: _known(run) for run in runs if run["role"] == "held out"})
+        _names(ax, planned | {run.run: _known(run) for run in runs if run.role == "held out"})
         canvas.legend(*ax.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0.72, 0.97), labelspacing=0.6)
         return render(canvas)
 
 
-def _place(record: Record) -> Place | None:
-    params, tokens = finite(record["params"]), finite(record["tokens"])
+def _place(record: LadderRun | Forecast) -> Place | None:
+    params, tokens = finite(record.params), finite(record.tokens)
     return (params, tokens) if params and tokens and params > 0 and tokens > 0 else None
 
 
-def _known(record: Record) -> Place:
+def _known(record: LadderRun) -> Place:
     place = _place(record)
     assert place is not None
     return place
 
 
-def _planned(forecasts: Iterable[Record], runs: set[str]) -> dict[str, Place]:
+def _planned(forecasts: Iterable[Forecast], runs: set[str]) -> dict[str, Place]:
     """Targets that are no runs of the ladder, with N and D where both are known."""
-    places = {f["target"]: _place(f) for f in forecasts if f["target"] not in runs}
+    places = {f.target: _place(f) for f in forecasts if f.target not in runs}
     return {name: place for name, place in places.items() if place}
 
 

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from ..records.forecast import Forecast
 from .forest import look
-from .panels import GREY, Grid, Record, axis_ticks, log_label, number, render, styled
+from .panels import GREY, Grid, axis_ticks, log_label, number, render, styled
 
 ACROSS, MOST = 4, 24
 ROW, MARGIN = 1.32, 0.3  # inches
@@ -20,8 +21,9 @@ SHADES: dict[str, dict[str, Any]] = {
     "held out": {"marker": "o", "ms": 3.2, "mfc": "white", "mec": "black", "mew": 0.8},
     "unused": {"marker": "x", "ms": 2.4, "color": GREY, "mew": 0.6},
 }
+Runs = Sequence[tuple[float, float, str]]
 # A panel: its title, (FLOPs, accuracy, role) of the measured runs, its forecasts.
-Small = tuple[str, Sequence[tuple[float, float, str]], Sequence[Record]]
+Small = tuple[str, Runs, Sequence[Forecast]]
 
 
 def multiples_figure(tasks: Sequence[Small], names: dict[str, str], level: str) -> bytes:
@@ -34,24 +36,24 @@ def multiples_figure(tasks: Sequence[Small], names: dict[str, str], level: str) 
         return render(canvas)
 
 
-def _draw(ax: Axes, title: str, runs: Sequence[tuple[float, float, str]], rows: Sequence[Record]) -> None:
+def _draw(ax: Axes, title: str, runs: Runs, rows: Sequence[Forecast]) -> None:
     """The measured runs, and each forecast with its interval a little beside its FLOPs."""
     for role, style in SHADES.items():
         ax.plot([x for x, _, r in runs if r == role], [100 * y for _, y, r in runs if r == role], ls="none", **style)
-    recipes = list(dict.fromkeys(f["recipe"] for f in rows))
-    xs = [x for x, _, _ in runs] + [f["flops"] for f in rows] or [1.0]
+    recipes = list(dict.fromkeys(f.recipe for f in rows))
+    xs = [x for x, _, _ in runs] + [f.flops for f in rows] or [1.0]
     low, high = min(xs), max(xs)
     step = (high / low) ** 0.02
     for f in rows:
-        colour, marker = look(f["recipe"])
-        x = f["flops"] * step ** (recipes.index(f["recipe"]) - (len(recipes) - 1) / 2)
-        ax.plot([x, x], [100 * number(f["low"]), 100 * number(f["high"])], color=colour, lw=1.0, zorder=3)
-        ax.plot(x, 100 * number(f["forecast"]), marker, color=colour, ms=3, mec="white", mew=0.3, zorder=4)
+        colour, marker = look(f.recipe)
+        x = f.flops * step ** (recipes.index(f.recipe) - (len(recipes) - 1) / 2)
+        ax.plot([x, x], [100 * number(f.low), 100 * number(f.high)], color=colour, lw=1.0, zorder=3)
+        ax.plot(x, 100 * number(f.forecast), marker, color=colour, ms=3, mec="white", mew=0.3, zorder=4)
     _axes(ax, low, high, runs, rows)
     ax.set_title(title, loc="left", fontsize=6.2, pad=2)
 
 
-def _axes(ax: Axes, low: float, high: float, runs: Sequence[tuple[float, float, str]], rows: Sequence[Record]) -> None:
+def _axes(ax: Axes, low: float, high: float, runs: Runs, rows: Sequence[Forecast]) -> None:
     ax.set_xscale("log")
     pad = max((high / low) ** 0.06, 1.05)
     ax.set_xlim(low / pad, high * pad)
@@ -59,7 +61,7 @@ def _axes(ax: Axes, low: float, high: float, runs: Sequence[tuple[float, float, 
     ax.xaxis.set_major_locator(FixedLocator([t for t in ticks if low / pad <= t <= high * pad]))
     ax.xaxis.set_major_formatter(FuncFormatter(log_label))
     ax.xaxis.set_minor_locator(NullLocator())
-    values = [100 * y for _, y, _ in runs] + [100 * number(f[k]) for f in rows for k in ("low", "high", "forecast")]
+    values = [100 * y for _, y, _ in runs] + [100 * number(v) for f in rows for v in (f.low, f.high, f.forecast)]
     shown = [v for v in values if math.isfinite(v)]
     if shown:
         room = max(max(shown) - min(shown), 2.0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,10 +25,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from ..records.forecast import Curve, Forecast, Panel, Point
+from ..records.forecast import Figure as FigureRecord
+from ..records.quantities import Quantity
 from ..text import fonts
-from ..text.wording import SUPERSCRIPTS, display_width
+from ..text.numbers import SUPERSCRIPTS
+from ..text.wording import display_width
 
-Record = Mapping[str, Any]
 STYLE = Path(__file__).with_name("style.mplstyle")
 WIDTH = 174 / 25.4  # inches: the text width of the page
 BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe–Ito, and a grey
@@ -56,12 +58,12 @@ class Legend:
         return [handle for _, (_, handle) in rows], [label for label, _ in rows]
 
 
-def number(value: Any) -> float:
+def number(value: float | None) -> float:
     """A float, with null as NaN."""
     return math.nan if value is None else float(value)
 
 
-def numbers(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def numbers(values: Iterable[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """An array, with nulls as NaN."""
     return np.array([number(value) for value in values], dtype=np.float64)
 
@@ -125,21 +127,26 @@ def axis_ticks(ax: Axes, low: float, high: float, which: str, most: int = 6) -> 
     getattr(ax, f"set_{which}lim")(low, high)
 
 
-def panel_figure(figure: Record, forecasts: Sequence[Record], level: str = "90 %") -> bytes:
-    """The one to three panels of a (recipe, family, task) side by side under one legend, as SVG."""
+def panel_figure(
+    figure: FigureRecord, forecasts: Sequence[Forecast], sizes: Mapping[str, float], level: str = "90 %"
+) -> bytes:
+    """The one to three panels of a (recipe, family, task) side by side under one legend, as SVG.
+
+    ``sizes`` are the parameters of the ladder's runs, by name: groups of runs are drawn smallest first.
+    """
     with styled():
-        panels = figure["panels"][:3]
+        panels = figure.panels[:3]
         legend = Legend()
         canvas = Figure(figsize=(WIDTH, 2.4))
         axes = [canvas.add_subplot(1, max(len(panels), 1), index + 1) for index in range(len(panels))]
         heldout = held_out_runs(panels)
-        groups = size_groups(panels)
+        groups = size_groups(panels, sizes)
         for letter, ax, panel in zip("abc", axes, panels, strict=False):
             ax.set_autoscale_on(False)  # limits are set below; computing them at every artist is half the time
             _draw_panel(ax, panel, groups, heldout, legend, level)
             _draw_forecasts(ax, panel, forecasts, legend)
             _limits(ax, panel, forecasts)
-            single = panel["curves"][0]["label"] if len(panel["curves"]) == 1 else ""
+            single = panel.curves[0].label if len(panel.curves) == 1 else ""
             ax.set_title(f"{letter}  {single}".rstrip(), loc="left")
         _place(canvas, len(panels), legend)
         return render(canvas)
@@ -170,65 +177,60 @@ def legend_columns(labels: Sequence[str]) -> int:
     return 1
 
 
-def size_groups(panels: Sequence[Record]) -> dict[str, tuple[Any, str]]:
-    """Colour and marker of every group of runs, smallest first."""
-    names = dict.fromkeys(p["group"] for panel in panels for p in panel["points"] if p["role"] != "held out")
-    ordered = sorted(names, key=_size)
+def size_groups(panels: Sequence[Panel], sizes: Mapping[str, float]) -> dict[str, tuple[Any, str]]:
+    """Colour and marker of every group of runs, smallest first; groups of unknown size come last, by name."""
+    params: dict[str, float] = {}
+    for point in (p for panel in panels for p in panel.points if p.role != "held out"):
+        params.setdefault(point.group, sizes.get(point.run, math.inf) if point.group else math.inf)
+    ordered = sorted(params, key=lambda name: (params[name], name))
     shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, max(len(ordered), 2)))
     return {name: (tuple(shade), mark) for name, shade, mark in zip(ordered, shades, cycle(MARKERS), strict=False)}
 
 
-def _size(name: str) -> tuple[float, str]:
-    """``1.3B`` as a number, to sort by; names that are no size come last, by name."""
-    match = re.fullmatch(r"\s*([\d.]+)\s*([kKMBGT]?)\s*", name)
-    if not match or match[1].count(".") > 1 or match[1] == ".":
-        return math.inf, name
-    return float(match[1]) * {"k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}.get(match[2].replace("K", "k"), 1), ""
-
-
-def held_out_runs(panels: Sequence[Record]) -> dict[str, tuple[str, float]]:
+def held_out_runs(panels: Sequence[Panel]) -> dict[str, tuple[str, float]]:
     """An open marker and its size for every held-out run."""
-    runs = dict.fromkeys(p["run"] for panel in panels for p in panel["points"] if p["role"] == "held out")
+    runs = dict.fromkeys(p.run for panel in panels for p in panel.points if p.role == "held out")
     return dict(zip(runs, cycle(OPEN_MARKERS), strict=False))
 
 
 def _draw_panel(
-    ax: Axes, panel: Record, groups: dict[str, Any], heldout: dict[str, Any], legend: Legend, level: str
+    ax: Axes, panel: Panel, groups: dict[str, Any], heldout: dict[str, Any], legend: Legend, level: str
 ) -> None:
     """Bands below, then checkpoints, curves, fitted runs, and the held-out runs on top."""
-    scale = 100.0 if panel["y_is_accuracy"] else 1.0
-    several = len(panel["curves"]) > 1
-    for index, (curve, (colour, style)) in enumerate(zip(panel["curves"], cycle(CURVES), strict=False)):
-        label = curve["label"] if several and curve["label"] else "fitted law"
+    scale = 100.0 if panel.y_is_accuracy else 1.0
+    several = len(panel.curves) > 1
+    for index, (curve, (colour, style)) in enumerate(zip(panel.curves, cycle(CURVES), strict=False)):
+        label = curve.label if several and curve.label else "fitted law"
         _draw_curve(ax, curve, (colour, style, scale), label, legend, level if index < 3 else "")
     for name, (colour, marker) in groups.items():
-        _draw_group(ax, [p for p in panel["points"] if p["group"] == name], name, colour, marker, scale, legend)
+        _draw_group(ax, [p for p in panel.points if p.group == name], name, colour, marker, scale, legend)
     for run, (marker, size) in heldout.items():
-        chosen = [p for p in panel["points"] if p["role"] == "held out" and p["run"] == run]
+        chosen = [p for p in panel.points if p.role == "held out" and p.run == run]
         label = f"held out: {run}" if len(heldout) <= len(OPEN_MARKERS) else "held out"
         _draw_points(ax, chosen, scale, legend, (5, label), marker=marker, ms=size, mfc="white", mec="black", zorder=6)
     _axes(ax, panel)
 
 
-def _draw_curve(ax: Axes, curve: Record, look: tuple[str, Any, float], label: str, legend: Legend, level: str) -> None:
+def _draw_curve(ax: Axes, curve: Curve, look: tuple[str, Any, float], label: str, legend: Legend, level: str) -> None:
     """One law; beyond the third curve the bands are left out, or they would hide each other."""
     colour, style, scale = look
-    x, y = numbers(curve["x"]), scale * numbers(curve["y"])
+    x, y = numbers(curve.x), scale * numbers(curve.y)
     (line,) = ax.plot(x, y, color=colour, linestyle=style, zorder=4)
     legend.add(6, label, line)
     if level:
-        for low, high, alpha, zorder in (("low", "high", 0.15, 1), ("curve_low", "curve_high", 0.4, 2)):
-            bounds = scale * numbers(curve[low]), scale * numbers(curve[high])
+        bands = ((curve.low, curve.high, 0.15, 1), (curve.curve_low, curve.curve_high, 0.4, 2))
+        for low, high, alpha, zorder in bands:
+            bounds = scale * numbers(low), scale * numbers(high)
             ax.fill_between(x, *bounds, color=colour, alpha=alpha, linewidth=0, zorder=zorder)
         legend.add(7, f"{level} band of the curve", Patch(facecolor="black", alpha=0.45, linewidth=0))
         legend.add(8, f"{level} prediction interval", Patch(facecolor="black", alpha=0.15, linewidth=0))
 
 
 def _draw_group(
-    ax: Axes, points: list[Record], name: str, colour: Any, marker: str, scale: float, legend: Legend
+    ax: Axes, points: list[Point], name: str, colour: Any, marker: str, scale: float, legend: Legend
 ) -> None:
     """The runs of one size: large where fitted, small and pale where only a checkpoint, a cross where unused."""
-    role = {key: [p for p in points if p["role"] == key] for key in ("fit", "intermediate", "unused")}
+    role = {key: [p for p in points if p.role == key] for key in ("fit", "intermediate", "unused")}
     pale = role["intermediate"]
     pale = pale[:: max(1, math.ceil(len(pale) / (MOST_INTERMEDIATE // 8)))]
     _draw_points(ax, pale, scale, None, color=colour, alpha=0.4, marker=marker, ms=2.0, mew=0, zorder=3)
@@ -253,7 +255,7 @@ def _draw_group(
 
 def _draw_points(
     ax: Axes,
-    points: Sequence[Record],
+    points: Sequence[Point],
     scale: float,
     legend: Legend | None,
     entry: tuple[float, str] = (0, ""),
@@ -262,52 +264,41 @@ def _draw_points(
     """Markers without a line, entered in the legend once."""
     if not points:
         return
-    (line,) = ax.plot(numbers(p["x"] for p in points), scale * numbers(p["y"] for p in points), ls="none", **look)
+    (line,) = ax.plot(numbers(p.x for p in points), scale * numbers(p.y for p in points), ls="none", **look)
     if legend is not None:
         legend.add(*entry, line)
 
 
-def quantities(panel: Record) -> tuple[str, str]:
-    """What the axes show; results before 0.2 say it by their labels only."""
-    x, y = panel.get("x_quantity"), panel.get("y_quantity")
-    if not x or not y:
-        label = panel["y_label"].lower()
-        x = quantity(panel["x_label"])
-        y = "error" if label.startswith("top-1 error") else "accuracy" if panel["y_is_accuracy"] else "middle"
-    return x, y
+def of_forecast(forecast: Forecast, quantity: Quantity) -> tuple[float, float, float]:
+    """A quantity of a forecast with the ends of its interval; NaN where it has none."""
+    value, low, high = map(number, (forecast.forecast, forecast.low, forecast.high))
+    if quantity is Quantity.ACCURACY:
+        return value, low, high
+    if quantity is Quantity.ERROR:
+        return 1 - value, 1 - high, 1 - low
+    plain = {
+        Quantity.FLOPS: forecast.flops,
+        Quantity.TOKENS: forecast.tokens,
+        Quantity.PARAMS: forecast.params,
+        Quantity.PROXY_LOSS: forecast.middle,
+    }
+    return number(plain.get(quantity)), math.nan, math.nan
 
 
-def quantity(label: str) -> str:
-    """Which number of a forecast an axis shows: the label is read up to its unit, which may be nats per *token*."""
-    name = label.lower().split("(")[0].strip()
-    if re.fullmatch(r"(training )?(flops|compute)", name):
-        return "flops"
-    if re.fullmatch(r"(training )?tokens|(parameters|params)", name):
-        return "tokens" if name.endswith("tokens") else "params"
-    return "middle" if re.search(r"loss|nll|log-?likelihood|bpb|bits|nats|perplexity", name) else ""
-
-
-def target_position(panel: Record, forecast: Record) -> tuple[float, float, float, float] | None:
-    """Where a forecast lies on these axes: x, y, low, high, read off what the axes say they are."""
-    x_key, y_key = quantities(panel)
-    if not x_key:
+def target_position(panel: Panel, forecast: Forecast) -> tuple[float, float, float, float] | None:
+    """Where a forecast lies on these axes: x, y, low, high."""
+    if panel.x_quantity is Quantity.UNSTATED or panel.y_quantity is Quantity.UNSTATED:
         return None
-    x = number(forecast[x_key])
-    values = [number(forecast[key]) for key in ("forecast", "low", "high")]
-    if y_key == "error":
-        y, high, low = (1 - value for value in values)
-    elif y_key == "accuracy":
-        y, low, high = values
-    elif x_key == "middle":  # predicted against measured: a forecast has no place there
+    if panel.x_quantity is panel.y_quantity:  # predicted against measured: a forecast has no place there
         return None
-    else:
-        y, low, high = number(forecast["middle"]), math.nan, math.nan
-    scale = 100.0 if panel["y_is_accuracy"] else 1.0
-    usable = math.isfinite(x) and math.isfinite(y) and (x > 0 or not panel["x_log"])
+    x = of_forecast(forecast, panel.x_quantity)[0]
+    y, low, high = of_forecast(forecast, panel.y_quantity)
+    scale = 100.0 if panel.y_is_accuracy else 1.0
+    usable = math.isfinite(x) and math.isfinite(y) and (x > 0 or not panel.x_log)
     return (x, scale * y, scale * low, scale * high) if usable else None
 
 
-def _draw_forecasts(ax: Axes, panel: Record, forecasts: Sequence[Record], legend: Legend) -> None:
+def _draw_forecasts(ax: Axes, panel: Panel, forecasts: Sequence[Forecast], legend: Legend) -> None:
     """Each target's forecast with its interval, and the score of guessing."""
     bar = Line2D([], [], color="black", marker="o", ms=3.2, lw=1.1)
     for forecast in forecasts:
@@ -318,21 +309,20 @@ def _draw_forecasts(ax: Axes, panel: Record, forecasts: Sequence[Record], legend
         ax.plot([x, x], [low, high], color="black", lw=1.1, marker="_", ms=5, mew=1.1, zorder=7)
         ax.plot(x, y, color="black", marker="o", ms=3.2, zorder=7)
         legend.add(9, "forecast with interval", bar)
-    y_key = quantities(panel)[1]
-    error = y_key == "error"
-    chances = {number(f.get("chance")) for f in forecasts} if y_key in ("accuracy", "error") else set()
-    scale = 100.0 if panel["y_is_accuracy"] else 1.0
+    error = panel.y_quantity is Quantity.ERROR
+    chances = {number(f.chance) for f in forecasts} if panel.y_quantity.is_share else set()
+    scale = 100.0 if panel.y_is_accuracy else 1.0
     for chance in sorted(value for value in chances if math.isfinite(value)):
         line = ax.axhline(scale * (1 - chance if error else chance), color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=1)
         legend.add(10, "guessing", line)
 
 
-def _axes(ax: Axes, panel: Record) -> None:
+def _axes(ax: Axes, panel: Panel) -> None:
     """Labels with units, and tick labels without mathematics."""
-    percent = " (%)" if panel["y_is_accuracy"] and "%" not in panel["y_label"] else ""
-    ax.set_xlabel(panel["x_label"], labelpad=2)
-    ax.set_ylabel(panel["y_label"] + percent, labelpad=2)
-    if panel["x_log"]:
+    percent = " (%)" if panel.y_is_accuracy and "%" not in panel.y_label else ""
+    ax.set_xlabel(panel.x_label, labelpad=2)
+    ax.set_ylabel(panel.y_label + percent, labelpad=2)
+    if panel.x_log:
         ax.set_xscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
 
@@ -347,18 +337,16 @@ def log_label(value: float, _: int = 0) -> str:
     return power if mantissa == 1 else f"{mantissa:g}×{power}"
 
 
-def _limits(ax: Axes, panel: Record, forecasts: Sequence[Record]) -> None:
+def _limits(ax: Axes, panel: Panel, forecasts: Sequence[Forecast]) -> None:
     """Show every point and curve; let an exploding interval be cut rather than flatten all else."""
-    scale = 100.0 if panel["y_is_accuracy"] else 1.0
+    scale = 100.0 if panel.y_is_accuracy else 1.0
     spots = [place for f in forecasts if (place := target_position(panel, f))]
-    xs = numbers(
-        [p["x"] for p in panel["points"]] + [v for c in panel["curves"] for v in c["x"]] + [s[0] for s in spots]
-    )
-    core = numbers([scale * number(p["y"]) for p in panel["points"]] + [v for s in spots for v in s[1:]])
+    xs = numbers([p.x for p in panel.points] + [v for c in panel.curves for v in c.x] + [s[0] for s in spots])
+    core = numbers([scale * number(p.y) for p in panel.points] + [v for s in spots for v in s[1:]])
     curve = numbers(
-        scale * number(v) for c in panel["curves"] for key in ("y", "curve_low", "curve_high") for v in c[key]
+        scale * number(v) for c in panel.curves for series in (c.y, c.curve_low, c.curve_high) for v in series
     )
-    x_limits(ax, xs[np.isfinite(xs)], bool(panel["x_log"]))
+    x_limits(ax, xs[np.isfinite(xs)], bool(panel.x_log))
     core, curve = core[np.isfinite(core)], curve[np.isfinite(curve)]
     if not core.size and not curve.size:
         return
@@ -368,7 +356,7 @@ def _limits(ax: Axes, panel: Record, forecasts: Sequence[Record]) -> None:
     if curve.size:  # a curve may widen the view by half of what the data span, no more
         low, high = max(low - room / 2, min(low, curve.min())), min(high + room / 2, max(high, curve.max()))
     low, high = low - 0.06 * room, high + 0.06 * room
-    axis_ticks(ax, *((max(low, -2.0), min(high, 102.0)) if panel["y_is_accuracy"] else (low, high)), "y")
+    axis_ticks(ax, *((max(low, -2.0), min(high, 102.0)) if panel.y_is_accuracy else (low, high)), "y")
 
 
 def x_limits(ax: Axes, xs: np.ndarray[Any, np.dtype[np.float64]], log: bool) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ..text.wording import count
+from ..records.plan import Answer, CurveOverlay, Estimate, HyperGroup, IsoFLOPReport, PlanResult, Spec
+from ..text.numbers import count
 from .panels import (
     BLUE,
     CURVES,
@@ -22,12 +22,12 @@ from .panels import (
     WIDTH,
     axis_ticks,
     log_label,
+    number,
     numbers,
     render,
     styled,
 )
 
-Record = Mapping[str, Any]
 SHOWN = 6  # isoFLOP budgets or surfaces drawn; more only repeats
 LEVELS = (0.001, 0.0025, 0.005, 0.01, 0.02)
 
@@ -57,15 +57,25 @@ def _tick(value: float) -> str:
     return count(value) if 1e3 <= value < 1e15 else log_label(value)
 
 
-def contours(result: Record) -> bytes:
+def _ends(e: Estimate) -> tuple[float, float, float]:
+    """Low end, value and high end; NaN where one is not known."""
+    return number(e.low), number(e.value), number(e.high)
+
+
+def _bars(low: float, value: float, high: float) -> list[list[float]]:
+    """The lengths of an error bar."""
+    return [[value - low], [high - value]]
+
+
+def contours(result: PlanResult) -> bytes:
     """Lines of equal loss over parameters and tokens, the efficient frontier, the runs and the plan."""
-    c = result["contours"]
+    c = result.contours
     with styled():
         canvas = Figure(figsize=(WIDTH, 3.1))
         ax = canvas.add_axes((0.075, 0.14, 0.6, 0.82))
-        sizes = numbers(c["params"])
-        front_n, front_d = numbers(c["frontier_params"]), numbers(c["frontier_tokens"])
-        for loss, line in zip(c["losses"], c["tokens"], strict=True):
+        sizes = numbers(c.params)
+        front_n, front_d = numbers(c.frontier_params), numbers(c.frontier_tokens)
+        for loss, line in zip(c.losses, c.tokens, strict=True):
             tokens = numbers(line)
             ax.plot(sizes, tokens, color=GREY, lw=0.8)
             at = (
@@ -75,21 +85,17 @@ def contours(result: Record) -> bytes:
             )
             ax.annotate(f"{loss:.2f}", (sizes[at], tokens[at]), fontsize=6, color=GREY, ha="left", va="center")
         ax.plot(front_n, front_d, color=BLUE, lw=1.8, label="efficient frontier")
-        if c["runs"]:
-            runs = np.array(c["runs"])
+        if c.runs:
+            runs = np.array(c.runs)
             ax.plot(runs[:, 0], runs[:, 1], "o", ms=2.2, color=VERMILLION, mec="none", alpha=0.6, label="runs fitted")
-        plan = [a for a in result["answers"] if a["method"] == result["answers"][0]["method"]]
+        plan = [a for a in result.answers if a.method == result.answers[0].method]
         for i, a in enumerate(plan):
-            n, d = a["params"], a["tokens"]
-            spread = (
-                [[n["value"] - n["low"]], [n["high"] - n["value"]]],
-                [[d["value"] - d["low"]], [d["high"] - d["value"]]],
-            )
+            n, d = _ends(a.params), _ends(a.tokens)
             ax.errorbar(
-                n["value"],
-                d["value"],
-                xerr=spread[0],
-                yerr=spread[1],
+                n[1],
+                d[1],
+                xerr=_bars(*n),
+                yerr=_bars(*d),
                 fmt="D",
                 ms=4.5,
                 color="black",
@@ -104,18 +110,24 @@ def contours(result: Record) -> bytes:
         return render(canvas)
 
 
-def growth(result: Record) -> bytes:
+PARAMS_AND_TOKENS: tuple[tuple[Callable[[Answer], Estimate], str], ...] = (
+    (lambda a: a.params, "parameters N*"),
+    (lambda a: a.tokens, "tokens D*"),
+)
+
+
+def growth(result: PlanResult) -> bytes:
     """N*(C) and D*(C) of every method that answers, with intervals."""
-    answers = result["answers"]
+    answers = result.answers
     with styled():
         canvas = Figure(figsize=(WIDTH, 2.3))
-        methods = list(dict.fromkeys(a["method"] for a in answers))
-        for place, (key, label) in enumerate((("params", "parameters N*"), ("tokens", "tokens D*"))):
+        methods = list(dict.fromkeys(a.method for a in answers))
+        for place, (get, label) in enumerate(PARAMS_AND_TOKENS):
             ax = canvas.add_axes((0.08 + 0.42 * place, 0.17, 0.3, 0.78))
             for i, method in enumerate(methods):
-                rows = [a for a in answers if a["method"] == method]
-                x = np.array([a["flops"] for a in rows]) * 1.06 ** (i - len(methods) / 2)
-                y = np.array([[a[key]["low"], a[key]["value"], a[key]["high"]] for a in rows], dtype=float)
+                rows = [a for a in answers if a.method == method]
+                x = np.array([a.flops for a in rows]) * 1.06 ** (i - len(methods) / 2)
+                y = np.array([_ends(get(a)) for a in rows], dtype=float)
                 ax.errorbar(
                     x,
                     y[:, 1],
@@ -126,8 +138,8 @@ def growth(result: Record) -> bytes:
                     lw=0.9,
                     label=method if place else None,
                 )
-            flops = [a["flops"] for a in answers]
-            every = numbers(v for a in answers for v in (a[key]["low"], a[key]["high"]))
+            flops = [a.flops for a in answers]
+            every = numbers(v for a in answers for v in (get(a).low, get(a).high))
             _log_axis(ax, "x", min(flops) / 1.7, max(flops) * 1.7, most=math.inf)
             _log_axis(ax, "y", np.nanmin(every) / 1.5, np.nanmax(every) * 1.5)
             ax.set_xlabel("training compute C, FLOPs")
@@ -136,49 +148,48 @@ def growth(result: Record) -> bytes:
         return render(canvas)
 
 
-def isoflop(report: Record) -> bytes:
+def isoflop(report: IsoFLOPReport) -> bytes:
     """The sweep: measured losses per budget with the minima, and the power law through them."""
     with styled():
         canvas = Figure(figsize=(WIDTH, 2.7))
         left, right = canvas.add_axes((0.075, 0.16, 0.4, 0.76)), canvas.add_axes((0.575, 0.16, 0.4, 0.76))
-        budgets = report["budgets"]
+        budgets = report.budgets
         kept = [budgets[i] for i in np.unique(np.linspace(0, len(budgets) - 1, SHOWN).round().astype(int))]
         for i, b in enumerate(kept):
             colour = CURVES[i % len(CURVES)][0]
-            loss = np.array(b["loss"])
-            near = loss < b["minimum_loss"] * 1.15
+            loss = np.array(b.loss)
+            near = loss < b.minimum_loss * 1.15
             left.plot(
-                np.array(b["params"])[near],
+                np.array(b.params)[near],
                 loss[near],
                 MARKERS[i] + "-",
                 ms=3,
                 lw=0.8,
                 color=colour,
-                label=f"{b['flops']:.2g}",
+                label=f"{b.flops:.2g}",
             )
-            m = b["minimum"]
-            left.plot(m["value"], b["minimum_loss"], "*", ms=7, mfc="white", mec=colour)
-        span = [v for b in kept for v in b["params"]]
+            left.plot(number(b.minimum.value), b.minimum_loss, "*", ms=7, mfc="white", mec=colour)
+        span = [v for b in kept for v in b.params]
         _log_axis(left, "x", min(span) / 1.2, max(span) * 1.2)
         left.set_xlabel("parameters N")
         left.set_ylabel("loss, nats/token")
         left.set_title("a  Loss at equal compute (stars: minima)", loc="left")
         left.legend(title="FLOPs", title_fontsize=6, loc="upper right")
-        flops = np.array([b["flops"] for b in budgets])
-        m = np.array([[b["minimum"][k] for k in ("low", "value", "high")] for b in budgets], dtype=float)
+        flops = np.array([b.flops for b in budgets])
+        lowest, exponent, highest = _ends(report.exponent)
+        m = np.array([_ends(b.minimum) for b in budgets], dtype=float)
         right.errorbar(flops, m[:, 1], yerr=[m[:, 1] - m[:, 0], m[:, 2] - m[:, 1]], fmt="o", ms=3.5, color=BLUE, lw=0.9)
-        line = report["prefactor"] * flops ** report["exponent"]["value"]
+        line = report.prefactor * flops**exponent
         right.plot(flops, line, color=VERMILLION, lw=1.2)
         _log_axis(right, "x", flops.min() / 1.5, flops.max() * 1.5)
         _log_axis(right, "y", m[:, 0].min() / 1.3, m[:, 2].max() * 1.3)
-        e = report["exponent"]
-        right.set_title(f"b  N* ~ C^{e['value']:.3f} ({e['low']:.3f}–{e['high']:.3f})", loc="left")
+        right.set_title(f"b  N* ~ C^{exponent:.3f} ({lowest:.3f}–{highest:.3f})", loc="left")
         right.set_xlabel("training compute C, FLOPs")
         right.set_ylabel("parameters N*")
         return render(canvas)
 
 
-def surfaces(groups: list[Record]) -> bytes:
+def surfaces(groups: Sequence[HyperGroup]) -> bytes:
     """Loss over learning rate and batch size: contours of the fitted surface, the runs, and the optimum."""
     kept = [groups[i] for i in np.unique(np.linspace(0, len(groups) - 1, SHOWN).round().astype(int))]
     with styled():
@@ -186,19 +197,19 @@ def surfaces(groups: list[Record]) -> bytes:
         canvas = Figure(figsize=(WIDTH, 2.0 * rows + 0.2))
         for i, g in enumerate(kept):
             ax = canvas.add_subplot(rows, 3, i + 1)
-            lr, batch, loss = numbers(g["grid_lr"]), numbers(g["grid_batch"]), np.array(g["grid_loss"])
+            lr, batch, loss = numbers(g.grid_lr), numbers(g.grid_batch), np.array(g.grid_loss)
             over = loss / loss.min() - 1
             lines = ax.contour(lr, batch, over, levels=LEVELS, colors=GREY, linewidths=0.7)
             ax.clabel(lines, fmt={level: f"{100 * level:g}%" for level in LEVELS}, fontsize=5)
-            points = np.array(g["points"])
+            points = np.array(g.points)
             near = points[:, 2] < points[:, 2].min() * 1.02
             ax.plot(points[near, 0], points[near, 1], "o", ms=2, color=BLUE, mec="none")
             ax.plot(points[~near, 0], points[~near, 1], "o", ms=1.2, color="#cccccc", mec="none")
-            ax.plot(g["lr"], g["batch_size"], "*", ms=8, color=VERMILLION)
+            ax.plot(g.lr, g.batch_size, "*", ms=8, color=VERMILLION)
             _log_axis(ax, "x", lr.min(), lr.max())
             _log_axis(ax, "y", batch.min(), batch.max())
             ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-            ax.set_title(f"N {count(g['params'])}, D {count(g['tokens'])}", loc="left")
+            ax.set_title(f"N {count(g.params)}, D {count(g.tokens)}", loc="left")
             if i % 3 == 0:
                 ax.set_ylabel("batch, tokens")
             if i >= len(kept) - 3:
@@ -207,10 +218,12 @@ def surfaces(groups: list[Record]) -> bytes:
         return render(canvas)
 
 
-def specifications(result: Record) -> bytes:
+def specifications(result: PlanResult) -> bytes:
     """Every analysis' answer, sorted, over what was chosen in it; the plan's interval as a band."""
-    specs = sorted((s for s in result["specifications"] if s["params"]), key=lambda s: s["params"])
-    choices = list(dict.fromkeys(f"{k}: {v}" for s in specs for k, v in s["choice"].items()))
+    by_size: list[tuple[float, Spec]] = [(s.params, s) for s in result.specifications if s.params]
+    by_size.sort(key=lambda pair: pair[0])
+    values, specs = [params for params, _ in by_size], [s for _, s in by_size]
+    choices = list(dict.fromkeys(f"{k}: {v}" for s in specs for k, v in s.choice.items()))
     choices.sort()
     with styled():
         height = 1.5 + 0.115 * len(choices)
@@ -218,18 +231,17 @@ def specifications(result: Record) -> bytes:
         top = canvas.add_axes((0.26, (0.3 + 0.115 * len(choices)) / height, 0.72, 1.1 / height))
         low = canvas.add_axes((0.26, 0.12 / height, 0.72, 0.115 * len(choices) / height))
         x = np.arange(len(specs))
-        plan = result["answers"][0]["params"]
-        top.axhspan(plan["low"], plan["high"], color=BLUE, alpha=0.15, lw=0)
-        top.axhline(plan["value"], color=BLUE, lw=1)
-        colours = [GREEN if s["method"] == "isoFLOP" else "black" for s in specs]
-        top.scatter(x, [s["params"] for s in specs], s=8, c=colours)
-        values = [s["params"] for s in specs]
-        _log_axis(top, "y", min(*values, plan["low"]) / 1.3, max(*values, plan["high"]) * 1.3)
+        least, plan, most = _ends(result.answers[0].params)
+        top.axhspan(least, most, color=BLUE, alpha=0.15, lw=0)
+        top.axhline(plan, color=BLUE, lw=1)
+        colours = [GREEN if s.method == "isoFLOP" else "black" for s in specs]
+        top.scatter(x, values, s=8, c=colours)
+        _log_axis(top, "y", min(*values, least) / 1.3, max(*values, most) * 1.3)
         top.set_xlim(-1, len(specs))
         top.set_xticks([])
         top.set_ylabel("parameters N*")
         for i, s in enumerate(specs):
-            on = [choices.index(f"{k}: {v}") for k, v in s["choice"].items()]
+            on = [choices.index(f"{k}: {v}") for k, v in s.choice.items()]
             low.plot([i] * len(on), on, "s", ms=2.2, color="black", mec="none")
         low.set_yticks(range(len(choices)), choices, fontsize=6)
         low.set_xticks([])
@@ -238,19 +250,19 @@ def specifications(result: Record) -> bytes:
         return render(canvas)
 
 
-def overlays(curves: list[Record]) -> bytes:
+def overlays(curves: Sequence[CurveOverlay]) -> bytes:
     """Measured training curves and the law through them, a panel per group."""
-    groups = list(dict.fromkeys(c["group"] for c in curves))[:3]
+    groups = list(dict.fromkeys(c.group for c in curves))[:3]
     with styled():
         canvas = Figure(figsize=(WIDTH, 2.5))
         for i, group in enumerate(groups):
             ax = canvas.add_subplot(1, len(groups), i + 1)
-            part = [c for c in curves if c["group"] == group][: len(MARKERS)]
+            part = [c for c in curves if c.group == group][: len(MARKERS)]
             for j, c in enumerate(part):
                 colour, style = CURVES[j % len(CURVES)]
-                ax.plot(c["step"], c["loss"], ".", ms=2, color=colour, alpha=0.5)
-                ax.plot(c["step"], c["law"], linestyle=style, lw=1, color=colour, label=c["name"])
-            steps, losses = (numbers(v for c in part for v in c[key]) for key in ("step", "loss"))
+                ax.plot(c.step, c.loss, ".", ms=2, color=colour, alpha=0.5)
+                ax.plot(c.step, c.law, linestyle=style, lw=1, color=colour, label=c.name)
+            steps, losses = numbers(v for c in part for v in c.step), numbers(v for c in part for v in c.loss)
             _log_axis(ax, "x", steps.min() / 1.1, steps.max() * 1.1)
             top = np.quantile(losses, 0.97)
             axis_ticks(ax, losses.min() - 0.04 * (top - losses.min()), top, "y")

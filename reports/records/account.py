@@ -48,9 +48,13 @@ class Record(BaseModel):
         sums = [f"{verb} {_counted(what)}" for verb, what in (("read", self.read), ("took", self.taken)) if what]
         return (*told, *(["; ".join(sums)] if sums else []))
 
+    def decisions(self) -> tuple[str, ...]:
+        """All that was left out and decided, a line each."""
+        return (*map(str, self.left_out), *self.notes)
+
     def told(self) -> tuple[str, ...]:
         """Only what was left out and decided, the first lines and a count; the record itself has them all."""
-        told = (*map(str, self.left_out), *self.notes)
+        told = self.decisions()
         more = len(told) - MOST_LINES
         return told if more <= 0 else (*told[:MOST_LINES], f"and {more} more such lines (all are in --json)")
 
@@ -63,7 +67,7 @@ class Account:
         self._taken: dict[str, int] = {}
         self._left: dict[str, dict[str, None]] = {}
         self._more: dict[str, int] = {}  # left out by other readers, by reason, without their names
-        self._notes: dict[str, None] = {}
+        self._notes: dict[Notice, None] = {}
 
     def read(self, kind: str, count: int = 1) -> None:
         """So many more things of a kind, such as ``result files``, were read."""
@@ -77,9 +81,9 @@ class Account:
         """These were left out for this reason; the same name and reason count once."""
         self._left.setdefault(reason, {}).update(dict.fromkeys(names))
 
-    def note(self, text: str) -> None:
+    def note(self, notice: Notice) -> None:
         """A rule decided something, or two statements of one fact do not agree."""
-        self._notes[text] = None
+        self._notes[notice] = None
 
     def add(self, other: Record) -> None:
         """What another reader's account says, after this one's."""

@@ -19,6 +19,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
+from pydantic import BaseModel
 
 from . import wording
 
@@ -46,9 +47,9 @@ def current() -> FontSet:
 
 
 @contextmanager
-def fonts_for(result: Mapping[str, Any]) -> Iterator[FontSet]:
-    """Choose fallback fonts for every character of a result; figures and pages made inside use them."""
-    chosen = choose(frozenset("".join(_strings(result))))
+def fonts_for(*records: Any) -> Iterator[FontSet]:
+    """Choose fallback fonts for every character of some records; figures and pages made inside use them."""
+    chosen = choose(frozenset("".join(_strings(records))))
     token = _current.set(chosen)
     try:
         yield chosen
@@ -60,6 +61,9 @@ def _strings(value: Any) -> Iterator[str]:
     """Every string of a structure, as the report prints it."""
     if isinstance(value, str):
         yield wording.clean(value)
+    elif isinstance(value, BaseModel):
+        for _, item in value:
+            yield from _strings(item)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield wording.clean(key)

@@ -5,35 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from benchcast.reports.records.forecast import Result
-from benchcast.reports.text import tables as show
+from benchcast.reports.records.forecast import LawFit, Result
+from benchcast.reports.text import forecast_table
+from benchcast.reports.text.numbers import estimate
+from benchcast.reports.text.table import Table, as_rich, shown
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-
-from ...core.errors import plain
 
 MOST_ROWS = 40
 FILE_WIDTH = 140  # columns when the output is no terminal: a table in a log is not cut to 80
 
 
-def shown(text: object) -> str:
-    """Somebody else's text for a table or a line: control characters and markup are shown, never obeyed."""
-    return escape(plain(str(text)))
-
-
-def _console() -> Console:
+def console(width: int = FILE_WIDTH) -> Console:
+    """Where tables go; ``width`` holds where the output is no terminal."""
     # A task may be called ``:fire:``, which rich would replace by a picture.
-    console = Console(emoji=False)
-    return console if console.is_terminal else Console(width=FILE_WIDTH, emoji=False)
+    here = Console(emoji=False)
+    return here if here.is_terminal else Console(width=width, emoji=False)
+
+
+def say(text: str) -> None:
+    """A line below a table, shown as it is."""
+    console().print(shown(text), highlight=False)
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar on stderr while it is a terminal; nothing otherwise (cron, pipes)."""
-    console = Console(stderr=True, emoji=False)
-    if not console.is_terminal:
+    errors = Console(stderr=True, emoji=False)
+    if not errors.is_terminal:
         yield None
         return
     columns = (
@@ -43,7 +42,7 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("", total=None)
 
         def step(what: str, done: int, total: int) -> None:
@@ -54,29 +53,21 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
 
 def headline(result: Result) -> None:
     """A row per task and target, a column per recipe with its interval, the baselines, the actual; in percent."""
-    head, rows = show.headline(result)
-    table = Table(title=shown(result.title), title_justify="left")
-    for i, name in enumerate(head):
-        table.add_column(shown(name), justify="left" if i < 2 else "right")
-    for row in rows[:MOST_ROWS]:
-        table.add_row(*map(shown, row))
-    console = _console()
-    console.print(table)
-    if (more := len(rows) - MOST_ROWS) > 0:
-        console.print(f"… and {more} more rows in the report and in forecasts.csv")
-    for line in show.footnotes(result):
-        console.print(shown(line), highlight=False)
+    table = forecast_table.headline(result)
+    console().print(as_rich(table.limited(MOST_ROWS)))
+    if (more := len(table.rows) - MOST_ROWS) > 0:
+        console().print(f"… and {more} more rows in the report and in forecasts.csv")
+    for line in table.notes:
+        say(line)
 
 
 def laws(result: Result) -> None:
     """Every fitted law with its estimates and standard errors."""
-    table = Table(title="Fitted laws", title_justify="left")
-    for name in ("family", "task", "recipe", "law", "estimates (± standard error)", "n", "status"):
-        table.add_column(name)
-    for law in result.laws:
-        numbers = ", ".join(
-            f"{name} {value:.4g}" + (f" ± {error:.2g}" if (error := law.stderrs[name]) is not None else "")
-            for name, value in law.estimates.items()
-        )
-        table.add_row(shown(law.family), shown(law.task), law.recipe, law.law, numbers, str(law.n), law.status)
-    _console().print(table)
+    head = ("family", "task", "recipe", "law", "estimates (± standard error)", "n", "status")
+    rows = tuple(_law(law) for law in result.laws)
+    console().print(as_rich(Table(head=head, rows=rows, align="lllllll", title="Fitted laws")))
+
+
+def _law(law: LawFit) -> list[str]:
+    estimates = ", ".join(f"{name} {estimate(value, law.stderrs[name])}" for name, value in law.estimates.items())
+    return [law.family, law.task, law.recipe, law.law, estimates, str(law.n), law.status]

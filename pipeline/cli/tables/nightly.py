@@ -5,46 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from benchcast.reports.records.nightly import ForecastSeries
+from benchcast.reports.text.numbers import count, percent, within
+from benchcast.reports.text.table import Table, as_rich, shown
 
 from ...nightly.schedule.doctor import Check
-from .forecast import shown
+from .forecast import console
+
+WIDTH = 160  # columns when the output is no terminal
 
 
-def show(series: Sequence[Mapping[str, Any]], passes: Sequence[Mapping[str, Any]]) -> None:
+def show(series: Sequence[ForecastSeries], passes: Sequence[Mapping[str, Any]]) -> None:
     """A table of forecasts and what was measured per series, then the messages of all passes."""
-    console = _console()
+    here = console(WIDTH)
     for each in series:
-        title = f"{each['target']}: {each['task']} ({each['recipe']}, {each['family']})"
-        table = Table(title=shown(title), title_justify="left")
-        for column in ("pass", "forecast of the end", "measured"):
-            table.add_column(column)
-        if each["registered"]:
-            table.add_row("registered", _interval(*(each["registered"][k] for k in ("forecast", "low", "high"))), "")
-        for time, *said in zip(*(each[k] for k in ("times", "forecast", "low", "high")), strict=True):
-            measured = ", ".join(f"{v:.1%} at {d:.3g} tokens" for when, v, d in each["measured"] if when == time)
-            table.add_row(f"{time:%Y-%m-%d %H:%M}", _interval(*said), measured)
-        console.print(table)
+        here.print(as_rich(history(each)))
     for entry in passes:
         for message in entry.get("messages", ()):
-            console.print(shown(f"{entry['time'][:16].replace('T', ' ')} {message}"), highlight=False)
+            here.print(shown(f"{entry['time'][:16].replace('T', ' ')} {message}"), highlight=False)
 
 
-def _interval(middle: float | None, low: float | None, high: float | None) -> str:
-    if middle is None:
-        return "—"
-    return f"{middle:.1%}" if low is None or high is None else f"{middle:.1%} ({low:.1%} to {high:.1%})"
+def history(series: ForecastSeries) -> Table:
+    """A row per pass: what was forecast, and what was measured of the run under way."""
+    rows = []
+    if series.registered is not None:
+        ends = series.registered
+        rows.append(["registered", within(ends.forecast, ends.low, ends.high, percent), ""])
+    for time, forecast, low, high in zip(series.times, series.forecast, series.low, series.high, strict=True):
+        measured = [f"{percent(m.value)} at {count(m.tokens)} tokens" for m in series.measured if m.time == time]
+        rows.append([f"{time:%Y-%m-%d %H:%M}", within(forecast, low, high, percent), ", ".join(measured)])
+    title = f"{series.target}: {series.task} ({series.recipe}, {series.family}), in percent"
+    return Table(head=("pass", "forecast of the end", "measured"), rows=tuple(rows), align="lll", title=title)
 
 
-def checked(found: Sequence[Check]) -> None:
+def checked(checks: Sequence[Check]) -> None:
     """A line per check."""
-    console = _console()
-    for each in found:
+    here = console(WIDTH)
+    for each in checks:
         mark = "[green]ok[/green]  " if each.ok else "[red]FAIL[/red]"
-        console.print(f"{mark} {shown(each.what)}: {shown(each.says)}", highlight=False)
-
-
-def _console() -> Console:
-    console = Console(emoji=False)
-    return console if console.is_terminal else Console(width=160, emoji=False)
+        here.print(f"{mark} {shown(each.what)}: {shown(each.says)}", highlight=False)

@@ -11,7 +11,7 @@ import pytest
 from benchcast.core.config import Config
 from benchcast.data import asked
 from benchcast.forecasting.run import run
-from benchcast.reports.text import tables as show
+from benchcast.reports.text import forecast_table
 from benchcast.stages.notices import CODES
 
 RECIPES = ["llama3", {"name": "auto", "refuse": False}]
@@ -55,7 +55,7 @@ def test_a_mix_is_named_by_every_recipe(column: str, code: str, run_: str) -> No
         note = next((n for n in f.notes if n.endswith(f"({code})")), "")
         assert ("other" in note and CODES[code].meaning in note) == (f.task == "q")
         assert f.task != "q" or (" of the target" in note) == (run_ == "r9")
-    lines = [line for line in show.footnotes(result) if line.startswith("warning: ")]
+    lines = [line for line in forecast_table.footnotes(result) if line.startswith("warning: ")]
     assert len(lines) == 1
     assert lines[0].endswith(f"({code}): q")
 

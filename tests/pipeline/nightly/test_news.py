@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchcast.nightly.alerts.news import news
+from benchcast.reports.records.nightly import Track, TrackedPoint, TrackedScore, TrackedTask
 
 
 def forecast(task: str, value: float | None) -> dict[str, Any]:
@@ -23,8 +24,8 @@ NOW = {
 
 def test_messages_come_first_then_moves_by_size() -> None:
     found = news(NOW, [THEN], [])
-    assert found["since"] == "2026-11-24 03:00"
-    assert found["changes"] == [
+    assert found.since == "2026-11-24 03:00"
+    assert list(found.changes) == [
         "alert: a, big: fell",
         "6 new scores of tracked runs",
         "the config was edited",
@@ -35,38 +36,43 @@ def test_messages_come_first_then_moves_by_size() -> None:
 
 
 def test_the_first_night_has_nothing_to_compare_with() -> None:
-    assert news({"forecasts": NOW["forecasts"]}, [], [])["changes"] == ["This is the first forecast."]
+    assert news({"forecasts": NOW["forecasts"]}, [], []).changes == ("This is the first forecast.",)
 
 
 def test_many_moves_are_counted() -> None:
     then = {"time": "t", "forecasts": [forecast(str(i), 0.5) for i in range(20)]}
     now = {"forecasts": [forecast(str(i), 0.6 + i / 100) for i in range(20)]}
-    changes = news(now, [then, {"time": "t2"}], [])["changes"]  # the pass between had no forecast
+    changes = news(now, [then, {"time": "t2"}], []).changes  # the pass between had no forecast
     assert len(changes) == 9
     assert changes[0].startswith("19 of big")
     assert changes[-1] == "12 more forecasts moved"
 
 
+def point(value: float, alarm: bool, tokens: float = 1e9) -> TrackedPoint:
+    return TrackedPoint(tokens=tokens, value=value, stderr=0.01, low=0.3, forecast=0.4, high=0.5, alarm=alarm)
+
+
+def track(points: dict[str, list[TrackedPoint]]) -> Track:
+    """A tracked run with these points of each task."""
+    tasks = tuple(
+        TrackedTask(task=task, band=None, points=tuple(own), registered=None, refreshed=None)
+        for task, own in points.items()
+    )
+    return Track(target="big", run="1B", registered="t", hash="h", planned_tokens=1e12, tasks=tasks, late=False)
+
+
 def test_a_tracked_run_shows_its_newest_score() -> None:
-    points = [{"tokens": t, "value": 0.4, "low": 0.3, "high": 0.5, "alarm": t > 1e9} for t in (1e9, 2e9)]
-    tasks = [{"task": "a", "points": points}, {"task": "b", "points": []}]
-    (row,) = news({}, [], [{"run": "1B", "tasks": tasks}])["tracking"]
-    assert row == {
-        "run": "1B",
-        "task": "a",
-        "tokens": 2e9,
-        "measured": 0.4,
-        "low": 0.3,
-        "high": 0.5,
-        "verdict": "an alarm stands",
-    }
+    points = [point(0.4, tokens > 1e9, tokens) for tokens in (1e9, 2e9)]
+    (row,) = news({}, [], [track({"a": points, "b": []})]).tracking
+    assert row == TrackedScore(
+        run="1B", task="a", tokens=2e9, measured=0.4, low=0.3, high=0.5, verdict="an alarm stands"
+    )
 
 
 def test_one_score_outside_is_not_yet_an_alarm() -> None:
     def verdict(value: float, alarm: bool) -> str:
-        point = {"tokens": 1e9, "value": value, "low": 0.3, "high": 0.5, "alarm": alarm}
-        (row,) = news({}, [], [{"run": "1B", "tasks": [{"task": "a", "points": [point]}]}])["tracking"]
-        return str(row["verdict"])
+        (row,) = news({}, [], [track({"a": [point(value, alarm)]})]).tracking
+        return row.verdict
 
     assert verdict(0.4, False) == "inside"
     assert "no alarm" in verdict(0.2, False)

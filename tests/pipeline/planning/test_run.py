@@ -247,12 +247,12 @@ def test_plan_loads_nothing_heavy(module: str) -> None:
 
 def test_the_figure_of_the_optimum_shows_every_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Llama 3's budget is beyond 1e24 FLOPs: its marks lie on the axes, not right of them."""
-    result = plan.run({"flops": [1e23, 3.8e25]}).model_dump(mode="json", by_alias=True)
+    result = plan.run({"flops": [1e23, 3.8e25]})
     drawn: list[Any] = []
     monkeypatch.setattr(plan_figures, "render", lambda canvas: drawn.append(canvas) or b"")
     plan_figures.growth(result)
-    for ax, key in zip(drawn[0].axes, ("params", "tokens"), strict=True):
+    for ax, (get, _) in zip(drawn[0].axes, plan_figures.PARAMS_AND_TOKENS, strict=True):
         (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
         assert left < 1e23 / 1.06**3
         assert right > 3.8e25 * 1.06**3
-        assert all(low < a[key]["value"] < high for a in result["answers"])
+        assert all(low < (get(a).value or 0) < high for a in result.answers)

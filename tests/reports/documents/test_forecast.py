@@ -16,15 +16,18 @@ from typing import Any
 import pypdf
 import pytest
 import typst
-from benchcast.reports import ReportError, write
 from benchcast.reports.documents import forecast as document
-from benchcast.reports.documents import writing
+from benchcast.reports.documents import typesetting, writing
+from benchcast.reports.documents.forecast import write
+from benchcast.reports.documents.typesetting import ReportError
 from benchcast.reports.figures import diagnostics, multiples
 from benchcast.reports.figures import ladder_map as coverage
 from benchcast.reports.figures import panels as figures
-from benchcast.reports.sections import content
-from benchcast.reports.text import fonts, wording
-from worlds.reports import make_result
+from benchcast.reports.records.forecast import LadderRun
+from benchcast.reports.sections import content, pictures
+from benchcast.reports.text import fonts
+from benchcast.reports.text.numbers import percent
+from worlds.reports import as_record, make_result
 
 NASTY = (
     "#set page(width: 1cm)",
@@ -49,7 +52,7 @@ def result() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def written(result: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return write(result, tmp_path_factory.mktemp("report") / "new" / "folder")
+    return write(as_record(result), tmp_path_factory.mktemp("report") / "new" / "folder")
 
 
 def test_the_fixture_is_a_result(result: dict[str, Any]) -> None:
@@ -65,9 +68,9 @@ def test_page_one_has_the_decision(written: dict[str, Path], result: dict[str, A
     for forecast in result["forecasts"]:
         assert forecast["task"] in first
         assert forecast["target"] in first
-        assert wording.percent(forecast["forecast"]) in first
-        assert wording.percent(forecast["baselines"]["direct"]) in first
-        assert wording.percent(forecast["baselines"]["carry_forward"]) in first
+        assert percent(forecast["forecast"]) in first
+        assert percent(forecast["baselines"]["direct"]) in first
+        assert percent(forecast["baselines"]["carry_forward"]) in first
         for note in forecast["notes"]:
             assert note in first
 
@@ -119,7 +122,7 @@ def test_pdf_is_tagged_titled_and_outlined(written: dict[str, Path], result: dic
 def test_same_bytes_again(written: dict[str, Path], result: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
-    again = write(json.loads(json.dumps(result)), Path("elsewhere"))
+    again = write(as_record(json.loads(json.dumps(result))), Path("elsewhere"))
     for kind, path in written.items():
         assert path.read_bytes() == again[kind].read_bytes(), kind
 
@@ -127,10 +130,10 @@ def test_same_bytes_again(written: dict[str, Path], result: dict[str, Any], tmp_
 def test_a_users_matplotlibrc_changes_nothing(result: dict[str, Any]) -> None:
     import matplotlib as mpl
 
-    figure = result["figures"][0]
-    plain = figures.panel_figure(figure, [])
+    figure = as_record(result).figures[0]
+    plain = figures.panel_figure(figure, [], {})
     with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "text.parse_math": True}):
-        assert figures.panel_figure(figure, []) == plain
+        assert figures.panel_figure(figure, [], {}) == plain
 
 
 def test_json_and_csv_say_what_the_result_says(written: dict[str, Path], result: dict[str, Any]) -> None:
@@ -146,14 +149,14 @@ def test_json_and_csv_say_what_the_result_says(written: dict[str, Path], result:
 
 def test_only_three_files_and_nothing_outside(tmp_path: Path) -> None:
     small = make_result(tasks=("#read('/etc/passwd')", "../../up", "a/b"), targets=("7B-4T",), title="../title")
-    write(small, tmp_path / "out", stem="monday")
+    write(as_record(small), tmp_path / "out", stem="monday")
     assert {p.name for p in tmp_path.rglob("*")} == {"out", "monday.pdf", "result.json", "forecasts.csv"}
 
 
 @pytest.mark.parametrize("stem", ["", "..", "a/b", "/abs"])
 def test_stem_is_a_plain_name(stem: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="stem"):
-        write(make_result(tasks=("t",)), tmp_path, stem)
+        write(as_record(make_result(tasks=("t",))), tmp_path, stem)
     assert not list(tmp_path.iterdir())
 
 
@@ -164,7 +167,7 @@ def test_nasty_names_show_literally(tmp_path: Path) -> None:
     for point in nasty["figures"][0]["panels"][0]["points"]:
         point["group"], point["run"] = "_$g$", "_$run"
     nasty["figures"] = nasty["figures"][: len(NASTY)]
-    text = pages(write(nasty, tmp_path)["pdf"])
+    text = pages(write(as_record(nasty), tmp_path)["pdf"])
     for name in (nasty["title"], *NASTY, '#eval("1 + 1") note $n$ // end'):
         assert name in text[0]
     assert '#read("data.json")' in " ".join(text)
@@ -185,7 +188,7 @@ def test_every_script_is_shown_with_embedded_fonts(tmp_path: Path) -> None:
     """PDF/UA allows no missing glyph: that it was reached says that every character has one."""
     pytest.importorskip("noto_cjk_sans_otc")
     tasks = ("常识推理", "فهم المقروء", "שאלות", "한국어", "かな 😀")
-    pdf = write(make_result(tasks=tasks, targets=("7B-4T",), title="标题 تقرير \u202e"), tmp_path)["pdf"]
+    pdf = write(as_record(make_result(tasks=tasks, targets=("7B-4T",), title="标题 تقرير \u202e")), tmp_path)["pdf"]
     assert "pdfuaid" in str(pypdf.PdfReader(pdf).trailer["/Root"]["/Metadata"].get_object().get_data())
     fonts_in = embedded_fonts(pdf)
     assert all(fonts_in.values())
@@ -200,7 +203,7 @@ def test_characters_no_font_has_are_named(tmp_path: Path, monkeypatch: Any) -> N
     monkeypatch.setattr(fonts, "_candidates", lambda: iter(()))
     fonts.choose.cache_clear()
     strange = make_result(tasks=("任务 שלום",), targets=("7B-4T",), title="标题 \u202e")
-    files = write(strange, tmp_path)
+    files = write(as_record(strange), tmp_path)
     fonts.choose.cache_clear()
     assert "No font here has U+4EFB, U+52A1, U+6807, U+9898: pip install 'benchcast[cjk]'" in pages(files["pdf"])[0]
     assert json.loads(files["json"].read_text("utf-8"))["forecasts"][0]["task"] == "任务 שלום"
@@ -210,7 +213,7 @@ def test_characters_no_font_has_are_named(tmp_path: Path, monkeypatch: Any) -> N
 def test_latin_names_look_at_no_other_font(result: dict[str, Any], monkeypatch: Any) -> None:
     monkeypatch.setattr(fonts, "_candidates", lambda: pytest.fail("looked for fonts"))
     fonts.choose.cache_clear()
-    with fonts.fonts_for(result) as chosen:
+    with fonts.fonts_for(as_record(result)) as chosen:
         assert chosen == fonts.FontSet()
 
 
@@ -225,7 +228,7 @@ def test_nulls_are_dashes(tmp_path: Path) -> None:
     for f in bare["forecasts"]:
         empty = dict.fromkeys(("forecast", "low", "high", "stderr", "actual", "chance", "middle", "params", "tokens"))
         f |= empty | {"status": "failed", "baselines": {"direct": None, "carry_forward": None}}
-    first = pages(write(bare, tmp_path)["pdf"])[0]
+    first = pages(write(as_record(bare), tmp_path)["pdf"])[0]
     assert "Llama 3 – – – – – – failed" in first
     assert "No measured score is known yet" in first
     assert "3 of 3 forecasts could not be made" in first
@@ -236,23 +239,23 @@ def test_nan_is_null_in_json_and_left_out_of_figures(tmp_path: Path) -> None:
     odd["forecasts"][0]["stderr"] = math.inf
     curve = odd["figures"][0]["panels"][0]["curves"][0]
     curve["high"] = [math.nan] * len(curve["high"])
-    curve["low"] = [None] * len(curve["low"])
-    saved = json.loads(write(odd, tmp_path)["json"].read_text())
+    curve["low"] = [math.inf] * len(curve["low"])
+    saved = json.loads(write(as_record(odd), tmp_path)["json"].read_text())
     assert saved["forecasts"][0]["stderr"] is None
     assert saved["figures"][0]["panels"][0]["curves"][0]["high"][0] is None
 
 
 @pytest.mark.parametrize("drop", ["forecasts", "laws", "figures", "ladder"])
 def test_a_result_may_lack_a_part(drop: str, tmp_path: Path) -> None:
-    assert len(pages(write(make_result(tasks=("mmlu",)) | {drop: []}, tmp_path)["pdf"])) >= 2
+    assert len(pages(write(as_record(make_result(tasks=("mmlu",)) | {drop: []}), tmp_path)["pdf"])) >= 2
 
 
 def test_many_tasks_move_the_table_to_an_appendix(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(
-        document, "panel_figure", lambda *_: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="3"/>'
+        pictures, "panel_figure", lambda *_: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="3"/>'
     )
     tasks = tuple(f"task_{i:02d}" for i in range(46))
-    text = pages(write(make_result(tasks=tasks), tmp_path)["pdf"])
+    text = pages(write(as_record(make_result(tasks=tasks)), tmp_path)["pdf"])
     appendix = " ".join(text[text.index(next(t for t in text if "All forecasts" in t)) :])
     assert all(task in appendix for task in tasks)
     assert appendix.count("Carry-fwd.") >= 3  # the header again on each page
@@ -264,7 +267,7 @@ def test_forty_tasks_have_an_index_that_is_right_and_take_seconds(tmp_path: Path
     tasks = tuple(f"task_{i:02d}" for i in range(40))
     many = make_result(tasks=tasks)
     started = time.process_time()
-    pdf = write(many, tmp_path)["pdf"]
+    pdf = write(as_record(many), tmp_path)["pdf"]
     assert time.process_time() - started < float(os.environ.get("BENCHCAST_REPORT_SECONDS", "30"))
     assert "pdfuaid" in str(pypdf.PdfReader(pdf).trailer["/Root"]["/Metadata"].get_object().get_data())
     text = pages(pdf)
@@ -278,7 +281,7 @@ def test_forty_tasks_have_an_index_that_is_right_and_take_seconds(tmp_path: Path
 
 
 def test_small_panels_show_runs_and_intervals(result: dict[str, Any]) -> None:
-    one = content.Content(result).small(("dolma", "mmlu"))
+    one = content.Content(as_record(result)).small(("dolma", "mmlu"))
     assert len(one[1]) == len(result["ladder"])
     assert len(one[2]) == 6
     drawn = multiples.multiples_figure([one], {"llama3": "Llama 3"}, "90 %")
@@ -289,33 +292,37 @@ def test_small_panels_show_runs_and_intervals(result: dict[str, Any]) -> None:
 
 def test_residuals_and_leverage_of_every_law(result: dict[str, Any]) -> None:
     pairs = [("dolma", "mmlu"), ("dolma", "hellaswag"), ("dolma", "arc_challenge")]
-    shown = diagnostics.panels(result["laws"], pairs, 1, {"llama3": "Llama 3"})
+    shown = diagnostics.panels(as_record(result).laws, pairs, 1, {"llama3": "Llama 3"})
     assert [title for title, _ in shown][:2] == ["Llama 3: nll_linear", "Llama 3: sigmoid"]
     assert all(len(points) == 8 for _, points in shown)
     svg = diagnostics.diagnostics_figure(shown).decode()
     marks = svg.count("<use ") - len(re.findall(r'id="[xy]tick_', svg))
     assert marks >= 8 * len(shown)
-    everything = " ".join(pages(document.pdf_bytes(result)))
+    everything = " ".join(pages(document.pdf_bytes(as_record(result))))
     assert "Residuals against leverage" in everything
 
 
 def test_the_map_of_the_ladder(result: dict[str, Any]) -> None:
-    ladder, forecasts = result["ladder"], result["forecasts"]
+    ladder, forecasts = as_record(result).ladder, as_record(result).forecasts
     whole = coverage.coverage_figure(ladder, forecasts)
     assert whole is not None
-    assert coverage.coverage_figure([r for r in ladder if r["role"] != "fit"], forecasts) is None
+    assert coverage.coverage_figure([r for r in ladder if r.role != "fit"], forecasts) is None
     assert coverage.coverage_figure(ladder[:1], []) is not None  # nothing to enclose
-    assert coverage.coverage_figure([ladder[0] | {"params": 0.0}, ladder[1]], []) is not None
+    assert coverage.coverage_figure([_without_params(ladder[0]), ladder[1]], []) is not None
     planned = coverage.coverage_figure(ladder[:12], forecasts)  # the targets are no runs now
     assert planned is not None
     assert planned != whole
+
+
+def _without_params(run: LadderRun) -> LadderRun:
+    return run.model_copy(update={"params": 0.0})
 
 
 def test_rarer_notes_move_to_an_appendix(tmp_path: Path) -> None:
     noted = make_result(tasks=("mmlu",), targets=("7B-4T",)) | {"figures": []}
     noted["forecasts"][0]["notes"] = ["seen by all", *(f"rare {i}" for i in range(9))]
     noted["forecasts"][1]["notes"] = ["seen by all"]
-    text = pages(write(noted, tmp_path)["pdf"])
+    text = pages(write(as_record(noted), tmp_path)["pdf"])
     assert "1. seen by all (2 of 3 forecasts)" in text[0]
     assert "rare 8" not in text[0]
     assert "4 rarer notes are in" in text[0]
@@ -325,7 +332,7 @@ def test_rarer_notes_move_to_an_appendix(tmp_path: Path) -> None:
 def test_two_families_are_told_apart(tmp_path: Path) -> None:
     one, two = (make_result(tasks=("mmlu",), targets=("7B-4T",), family=name) for name in ("c4-mix", "rpj-mix"))
     both = one | {key: one[key] + two[key] for key in ("forecasts", "laws", "figures", "ladder")}
-    text = pages(write(both, tmp_path)["pdf"])
+    text = pages(write(as_record(both), tmp_path)["pdf"])
     assert "Family" in text[0]
     assert "mmlu (rpj-mix)" in " ".join(text)
 
@@ -335,11 +342,11 @@ def test_failed_typesetting_leaves_old_files(result: dict[str, Any], tmp_path: P
     for name, data in old.items():
         (tmp_path / name).write_bytes(data)
     broken = tmp_path / "package"
-    shutil.copytree(document.HERE, broken, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(typesetting.HERE, broken, ignore=shutil.ignore_patterns("__pycache__"))
     (broken / "template.typ").write_text("#panic()")
-    monkeypatch.setattr(document, "HERE", broken)
+    monkeypatch.setattr(typesetting, "HERE", broken)
     with pytest.raises(ReportError, match="typeset"):
-        write(make_result(tasks=("mmlu",)), tmp_path)
+        write(as_record(make_result(tasks=("mmlu",))), tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == old
 
 
@@ -351,7 +358,7 @@ def test_failed_writing_leaves_old_files(tmp_path: Path, monkeypatch: Any) -> No
 
     monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write(make_result(tasks=("mmlu",)), tmp_path)
+        write(as_record(make_result(tasks=("mmlu",))), tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"report.pdf": b"old"}
 
 
@@ -367,12 +374,12 @@ def test_failed_writing_leaves_old_files(tmp_path: Path, monkeypatch: Any) -> No
     ],
 )
 def test_formulas_are_tried_before_they_are_set(formula: str, good: bool) -> None:
-    assert document.is_mathematics(formula) is good
+    assert typesetting.is_mathematics(formula) is good
 
 
 def test_text_is_read_as_text_by_the_template() -> None:
-    source = document.HERE.joinpath("template.typ").read_text("utf-8")
+    source = typesetting.HERE.joinpath("template.typ").read_text("utf-8")
     assert source.count("eval(") == 1, "only formulas may be evaluated"
     assert len(source.splitlines()) < 150
     with pytest.raises(typst.TypstError):
-        typst.compile({"main.typ": b'#read("/etc/passwd")'}, root=str(document.HERE))
+        typst.compile({"main.typ": b'#read("/etc/passwd")'}, root=str(typesetting.HERE))

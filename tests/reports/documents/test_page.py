@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchcast.reports import write
 from benchcast.reports.documents import page
+from benchcast.reports.documents.forecast import write
 from worlds.commands import CONFIG, benchcast
-from worlds.reports import make_graded, make_result
+from worlds.reports import NEWS, as_record, latest, make_graded, make_result
 
 NASTY = (
     "</script><script>document.title='broken'</script>",
@@ -122,10 +122,8 @@ def test_a_run_tells_its_name_and_score(browser: Any, study: Path) -> None:
 
 
 def test_a_graded_nightly_page_shows_grades_dangers_and_news(browser: Any, tmp_path: Path) -> None:
-    from worlds.reports import NEWS
-
     graded = make_graded()
-    path = write(graded, tmp_path, html=True, latest=NEWS)["html"]
+    path = write(as_record(graded), tmp_path, html=True, latest=latest())["html"]
     look_at(browser, path, 400)
     rows = {row.split()[0]: row for row in text(browser, "#rows tr")}
     for f in graded["forecasts"]:
@@ -133,9 +131,9 @@ def test_a_graded_nightly_page_shows_grades_dangers_and_news(browser: Any, tmp_p
     assert "–" in rows["piqa"]  # refused: no number
     wrong = text(browser, "#wrong")[0]
     assert "beyond-tested" in wrong
-    latest = text(browser, "#news")[0]
-    assert latest.splitlines()[:2] == ["What changed since 2026-11-24", NEWS["changes"][0]]
-    assert "below the band" in latest
+    shown = text(browser, "#news")[0]
+    assert shown.splitlines()[:2] == ["What changed since 2026-11-24", NEWS["changes"][0]]
+    assert "below the band" in shown
     assert "Cost: the 12 runs" in text(browser, "#question")[0]
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
 
@@ -156,7 +154,7 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Any, study: Path) -> None:
 def test_names_are_shown_as_they_are(browser: Any, tmp_path: Path) -> None:
     nasty = make_result(tasks=NASTY, targets=("7B-4T",), title="</title><script>alert('t')</script> {{DATA}}")
     nasty["forecasts"][0]["notes"] = ["<b>note</b>"]
-    write(nasty, tmp_path / "out", html=True)
+    write(as_record(nasty), tmp_path / "out", html=True)
     look_at(browser, tmp_path / "out" / "report.html")
     assert "<script>alert('t')</script>" in browser.title
     wanted = [" ".join(name.split()) for name in NASTY]
@@ -178,7 +176,7 @@ def test_injected_script_would_not_run(browser: Any, study: Path, tmp_path: Path
 
 
 def test_a_result_without_forecasts_still_opens(browser: Any, tmp_path: Path) -> None:
-    write(make_result(tasks=("mmlu",)) | {"forecasts": []}, tmp_path, html=True)
+    write(as_record(make_result(tasks=("mmlu",)) | {"forecasts": []}), tmp_path, html=True)
     look_at(browser, tmp_path / "report.html")
 
 

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pypdf
@@ -14,12 +13,13 @@ import pytest
 from benchcast.core.errors import BenchcastError
 from benchcast.registry.register import Record
 from benchcast.registry.settle import settle
-from benchcast.reports import write
 from benchcast.reports.documents import settlement
+from benchcast.reports.documents.forecast import write
 from benchcast.reports.records.forecast import Forecast, Result
+from benchcast.reports.records.nightly import News
 from benchcast.reports.records.settlement import SettledForecast, Settlement
 from benchcast.reports.sections import news
-from worlds.reports import NEWS, make_graded
+from worlds.reports import NEWS, as_record, latest, make_graded
 
 
 def pages(pdf: Path | bytes) -> list[str]:
@@ -28,7 +28,7 @@ def pages(pdf: Path | bytes) -> list[str]:
 
 
 def test_a_nightly_report_begins_with_what_changed(tmp_path: Path) -> None:
-    paths = write(make_graded(), tmp_path / "night", html=True, latest=NEWS)
+    paths = write(as_record(make_graded()), tmp_path / "night", html=True, latest=latest())
     first = pages(paths["pdf"])[0]
     places = [first.index(text) for text in ("since 2026-11-24", *NEWS["changes"], "below the band", "What will 7B-4T")]  # type: ignore[misc]
     assert places == sorted(places)
@@ -46,21 +46,21 @@ def test_a_nightly_report_begins_with_what_changed(tmp_path: Path) -> None:
 
 
 def test_a_quiet_night_says_so_and_a_long_one_is_cut() -> None:
-    assert news.section({})["changes"] == [news.NONE]
-    many = news.section({"changes": [f"change {i}" for i in range(50)]})["changes"]
+    assert news.section(News()).changes == (news.NONE,)
+    many = news.section(News(changes=tuple(f"change {i}" for i in range(50)))).changes
     assert len(many) == news.MOST_CHANGES + 1
     assert many[-1] == "38 more changes."
 
 
 def test_without_news_nothing_of_it_shows(tmp_path: Path) -> None:
-    assert "What changed" not in pages(write(make_graded(), tmp_path)["pdf"])[0]
+    assert "What changed" not in pages(write(as_record(make_graded()), tmp_path)["pdf"])[0]
 
 
 @pytest.fixture(scope="module")
 def settled() -> Settlement:
     """Graded forecasts registered one day, and their measured scores, three of four inside."""
     forecasts = Result.model_validate(make_graded()).forecasts
-    record = Record(
+    registered = Record(
         time="2026-11-01T00:00:00+00:00",
         title="t",
         benchcast="0",
@@ -72,7 +72,7 @@ def settled() -> Settlement:
         hash="ab" * 32,
     )
     truth = measured((f, "acc", 0.77 if f.task == "piqa" else _truth(f)) for f in forecasts)
-    return settle([record], truth, {})
+    return settle([registered], truth, {})
 
 
 def measured(scores: Iterable[tuple[Forecast, str, float]]) -> pd.DataFrame:
@@ -120,7 +120,7 @@ def test_a_settlement_says_how_forecasts_fared(settled: Settlement, tmp_path: Pa
 
 def test_a_forecast_is_held_against_the_metric_it_is_of(settled: Settlement) -> None:
     forecasts = Result.model_validate(make_graded()).forecasts
-    record = Record(
+    registered = Record(
         time="2026-11-01T00:00:00+00:00",
         title="t",
         benchcast="0",
@@ -132,8 +132,8 @@ def test_a_forecast_is_held_against_the_metric_it_is_of(settled: Settlement) -> 
         hash="ab" * 32,
     )
     truth = measured((f, metric, at) for f in forecasts for metric, at in (("acc", 0.6), ("acc_norm", 0.1)))
-    assert {s.actual for s in settle([record], truth, {}).settled} == {0.6}
-    assert {s.actual for s in settle([record], truth, {}, "acc_norm").settled} == {0.1}
+    assert {s.actual for s in settle([registered], truth, {}).settled} == {0.6}
+    assert {s.actual for s in settle([registered], truth, {}, "acc_norm").settled} == {0.1}
 
 
 def test_a_settlement_twice_is_the_same_bytes(settled: Settlement, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_names_of_settled_forecasts_are_shown_as_they_are(settled: Settlement, t
     renamed: tuple[SettledForecast, ...] = tuple(
         s.model_copy(update={"task": name}) for s, name in zip(settled.settled, names, strict=True)
     )
-    made: dict[str, Any] = settled.model_copy(update={"settled": renamed}).model_dump(mode="json")
+    made = settled.model_copy(update={"settled": renamed})
     everything = " ".join(pages(settlement.write(made, tmp_path / "out")["pdf"]))
     for name in names:
         assert name in everything

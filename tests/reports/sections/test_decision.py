@@ -13,16 +13,16 @@ from typing import Any
 
 import pypdf
 import pytest
-from benchcast.reports import write
 from benchcast.reports.documents import forecast as document
+from benchcast.reports.documents.forecast import write
 from benchcast.reports.figures import backtest as trust_figures
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.sections import decision, trust
 from benchcast.reports.sections.content import Content
-from benchcast.reports.text import wording
+from benchcast.reports.text.numbers import scientific
 from benchcast.stages.forecast import grading as quality
 from worlds.ladders import ROOT
-from worlds.reports import FORMS, REFUSED, make_graded
+from worlds.reports import FORMS, REFUSED, as_record, make_graded
 
 DATE, HASH = "2026-11-25T01:02:03+00:00", "3fa9" * 16
 
@@ -38,7 +38,7 @@ def graded() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def text(graded: dict[str, Any]) -> list[str]:
-    return pages(document.pdf_bytes(graded))
+    return pages(document.pdf_bytes(as_record(graded)))
 
 
 def test_the_fixture_is_a_result(graded: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def test_what_lowered_a_grade_is_a_danger(graded: dict[str, Any]) -> None:
     rows[0]["reasons"] = ["expected to miss by 1.0 points", "missed by 3.1 points in the backtest, copying by 2.0"]
     rows[1]["reasons"] = ["expected to miss by 1.0 points", "81x beyond the ladder, tested up to 18x"]
     rows[2]["reasons"] = rows[1]["reasons"]  # its code says so already
-    lines = decision.dangers(Content(graded | {"forecasts": rows}))
+    lines = decision.dangers(Content(as_record(graded | {"forecasts": rows})))
     assert "Missed by some points in the backtest, copying by some: hellaswag." in lines
     assert "Farther beyond the ladder, tested less far: arc_challenge." in lines
 
@@ -80,7 +80,7 @@ def test_what_lowered_a_grade_is_a_danger(graded: dict[str, Any]) -> None:
 def test_cost_is_the_ladders_sum(graded: dict[str, Any], text: list[str]) -> None:
     spent = sum(run["flops"] for run in graded["ladder"] if run["role"] == "fit")
     target = max(f["flops"] for f in graded["forecasts"])
-    assert f"took {wording.scientific(spent)} FLOPs together" in text[0]
+    assert f"took {scientific(spent)} FLOPs together" in text[0]
     assert f"{target / spent:.0f} times that" in text[0]
 
 
@@ -94,7 +94,7 @@ def test_cost_is_the_ladders_sum(graded: dict[str, Any], text: list[str]) -> Non
     ],
 )
 def test_registered_or_not(graded: dict[str, Any], record: Any, says: str) -> None:
-    assert any(line.startswith(says) for line in decision.facts(Content(graded | {"registered": record})))
+    assert any(line.startswith(says) for line in decision.facts(Content(as_record(graded | {"registered": record}))))
 
 
 def test_grades_mean_what_the_science_says() -> None:
@@ -104,11 +104,11 @@ def test_grades_mean_what_the_science_says() -> None:
 
 def test_many_answers_stand_in_two_columns_and_the_rest_in_the_appendix() -> None:
     many = make_graded(tuple(f"task_{i:02}" for i in range(50)))
-    asked = decision.answers(Content(many))
-    assert asked is not None
-    assert [len(t["rows"]) for t in asked["tables"]] == [22, 22]
-    assert asked["more"] == 6
-    shown = pages(document.pdf_bytes(many))
+    answers = decision.answers(Content(as_record(many)))
+    assert answers is not None
+    assert [len(t.rows) for t in answers.tables] == [22, 22]
+    assert answers.more == 6
+    shown = pages(document.pdf_bytes(as_record(many)))
     assert "6 more are in the full table" in shown[0]
     assert "What could make this wrong" in shown[0]
     assert "task_49" not in shown[0]
@@ -127,7 +127,8 @@ def test_the_backtest_has_its_numbers(graded: dict[str, Any], text: list[str]) -
 
 
 def test_the_backtest_figure_has_a_mark_per_forecast(graded: dict[str, Any]) -> None:
-    svg = trust_figures.backtest_figure(graded["trials"], trust._merged(trust.bins(Content(graded))), 0.9).decode()
+    c = Content(as_record(graded))
+    svg = trust_figures.backtest_figure(c.result.trials, trust.merged(trust.bins(c)), 0.9).decode()
     first = svg.split('id="axes_2"')[0]
     assert first.count("<use ") - _ticks(first) >= sum(len(t["run"]) for t in graded["trials"])
 
@@ -137,10 +138,10 @@ def _ticks(svg: str) -> int:
 
 
 def test_the_specification_curve_shows_every_form(graded: dict[str, Any], text: list[str]) -> None:
-    c = Content(graded)
+    c = Content(as_record(graded))
     curves = trust.specifications(c)
-    assert [f["task"] for f in curves] == ["hellaswag", "arc_challenge", "mmlu"]  # the refused task has none
-    svg = trust_figures.specification_figure([(f["task"], f) for f in curves], "90 %").decode()
+    assert [f.task for f in curves] == ["hellaswag", "arc_challenge", "mmlu"]  # the refused task has none
+    svg = trust_figures.specification_figure([(f.task, f) for f in curves], "90 %").decode()
     assert svg.count('id="PathCollection_') == len(curves)
     everything = " ".join(text)
     for form in FORMS:
@@ -150,13 +151,13 @@ def test_the_specification_curve_shows_every_form(graded: dict[str, Any], text: 
 
 def test_recipes_without_grades_keep_their_page(graded: dict[str, Any]) -> None:
     plain = graded | {"forecasts": [f | {"grade": None, "recipe": "ladder"} for f in graded["forecasts"]]}
-    assert decision.answers(Content(plain)) is None
-    assert "What could make this wrong" not in pages(document.pdf_bytes(plain))[0]
+    assert decision.answers(Content(as_record(plain))) is None
+    assert "What could make this wrong" not in pages(document.pdf_bytes(as_record(plain)))[0]
 
 
 def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     names = ("<script>alert(1)</script>", "#set page(width: 1cm)", "../../x", "阅读理解", "قراءة", "$x$ *b*")
-    paths = write(make_graded(names, ("7B-4T", "13B-5T")), tmp_path / "out", html=True)
+    paths = write(as_record(make_graded(names, ("7B-4T", "13B-5T"))), tmp_path / "out", html=True)
     first = pages(paths["pdf"].read_bytes())[0]
     for name in (*names[:4], names[5]):
         assert name in first
@@ -167,9 +168,9 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
 
 def test_the_same_bytes_whatever_the_hash_seed() -> None:
     code = (
-        "import hashlib; from worlds.reports import make_graded\n"
+        "import hashlib; from worlds.reports import as_record, make_graded\n"
         "from benchcast.reports.documents import forecast as document, page\n"
-        "r = make_graded(('b', 'a', 'd', 'c', 'e'), ('7B-4T', '13B-5T'))\n"
+        "r = as_record(make_graded(('b', 'a', 'd', 'c', 'e'), ('7B-4T', '13B-5T')))\n"
         "print([hashlib.sha256(f(r)).hexdigest() for f in (document.pdf_bytes, page.page_bytes)])"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
