@@ -34,20 +34,3 @@ def table_digest(table: pd.DataFrame) -> str:
 def object_digest(value: Any) -> str:
     """SHA-256 of a JSON-like object with sorted keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def code_digest() -> str:
-    """SHA-256 of the source of the packages that make a forecast, by module name."""
-    import benchcast
-    from benchcast import stages
-
-    found = hashlib.sha256()
-    for package in (benchcast, stages):
-        root = Path(str(package.__file__)).parent
-        for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
-            name = path.relative_to(root).as_posix()
-            if package is benchcast and name.startswith(("stages/", "reports/")):
-                continue  # where a wheel puts them; in a checkout they lie beside the package
-            found.update(f"{package.__name__}/{name}\0".encode())
-            found.update(path.read_bytes())
-    return found.hexdigest()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from ..core.config import Config, Target, given
 from ..core.digest import object_digest, table_digest
 from ..core.errors import InputError
+from ..core.versions import installed_version, package_versions
 from ..data import asked as comparisons
 from ..data import ingest
 from ..data.ingest import Data
@@ -39,7 +39,6 @@ from .jobs import (
 )
 from .recipes import run_recipe
 
-PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "typst")
 Progress = Callable[[str, int, int], None]
 
 
@@ -207,11 +206,10 @@ def account_of(config: Config, data: Data, roles: pd.Series) -> Record:
 def _provenance(config: Config, data: Data, account: Record) -> Provenance:
     plain = config.model_dump(mode="json", exclude={"out", "score", "reevaluate"}, exclude_none=True)
     plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
-    packages = {name: _version(name) for name in PACKAGES}
     return Provenance(
-        benchcast=_version("benchcast"),
+        benchcast=installed_version("benchcast"),
         python=platform.python_version(),
-        packages=packages,
+        packages=package_versions(),
         config=plain,
         config_digest=object_digest(plain),
         data=data.label,
@@ -220,10 +218,3 @@ def _provenance(config: Config, data: Data, account: Record) -> Provenance:
         about=data.about,
         account=account,
     )
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

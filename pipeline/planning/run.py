@@ -37,7 +37,7 @@ from benchcast.stages.planning.specification import specifications
 from ..core.config import given
 from ..core.digest import file_digest, object_digest, table_digest
 from ..core.errors import InputError
-from ..forecasting.run import PACKAGES, _version
+from ..core.versions import installed_version, package_versions
 from . import runs as plan_runs
 from . import sweeps as plan_sweeps
 from . import training_curves as plan_curves
@@ -332,9 +332,9 @@ def _provenance(config: PlanConfig, table: pd.DataFrame | None, label: str, acco
         if path := (plain.get(section) or {}).get("path"):
             plain[section]["path"] = Path(path).name
     return Provenance(
-        benchcast=_version("benchcast"),
+        benchcast=installed_version("benchcast"),
         python=platform.python_version(),
-        packages={name: _version(name) for name in PACKAGES},
+        packages=package_versions(),
         config=plain,
         config_digest=object_digest(plain),
         data=label,

@@ -21,8 +21,9 @@ from pydantic import Field, ValidationError
 
 from ..core import files as store
 from ..core import reading
-from ..core.digest import code_digest, object_digest
+from ..core.digest import object_digest
 from ..core.errors import BenchcastError, Fault, FaultsError, UnreadableError
+from .code_digest import code_digest
 
 START = "0" * 64
 WAIT = 30  # seconds for another registration to end
@@ -41,7 +42,7 @@ class Record(Frozen):
     time: str = Field(description="UTC, ISO 8601")
     title: str
     benchcast: str
-    code_digest: str = Field(description="SHA-256 of the source of stages and pipeline")
+    code_digest: str = Field(description="SHA-256 of the package's source")
     config_digest: str
     data_digest: str
     forecasts: tuple[Forecast, ...]

@@ -9,7 +9,6 @@ same while they lie in the cache: a run that scores anything builds all tasks, a
 from __future__ import annotations
 
 import glob
-import importlib.metadata
 import json
 import os
 import platform
@@ -27,6 +26,7 @@ from ...core import files as disk
 from ...core.config import ScoreSettings
 from ...core.digest import file_digest, object_digest
 from ...core.errors import BenchcastError
+from ...core.versions import installed_version
 from ...data import document_metrics
 from .book import PreparedRequest, RequestSpec
 from .tasks import Task
@@ -101,7 +101,7 @@ class RequestCache:
 
     def _key(self) -> str:
         code = [file_digest(path) for path in code_files()]
-        versions = [_version(name) for name in ("lm-eval", "datasets", "jinja2", "pyyaml")]
+        versions = [installed_version(name, "") for name in ("lm-eval", "datasets", "jinja2", "pyyaml")]
         asked = {k: v for k, v in self._settings.model_dump(mode="json").items() if k in DECIDING_SETTINGS}
         # Task files may name their data relative to where the command was started.
         return object_digest([FORMAT, platform.python_version(), versions, code, asked, str(self._base), os.getcwd()])
@@ -208,10 +208,3 @@ def _names(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _names(part)
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""

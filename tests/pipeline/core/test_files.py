@@ -108,12 +108,11 @@ def test_standard_output_by_name_comes_in_order(tmp_path: Path, to: str) -> None
     )
     paths = ["/dev/stdout", "/proc/self/fd/1", "/proc/thread-self/fd/1", "/dev/fd/1", str(tmp_path / "link")]
     command = [sys.executable, "-c", code, *paths]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
     if to == "pipe":
-        said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     else:
         with (tmp_path / "out").open("w") as file:
-            subprocess.run(command, env=env, stdout=file, check=True)
+            subprocess.run(command, stdout=file, check=True)
         said = (tmp_path / "out").read_text()
     assert said == "".join(f"before {n}\n{n}\n" for n in range(len(paths))) + "end\n"
     assert (tmp_path / "link").is_symlink()
@@ -207,7 +206,6 @@ def test_a_disk_that_fills_up_leaves_the_old_file(tmp_path: Path) -> None:
     path.write_text("old")
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(path)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
@@ -266,7 +264,6 @@ def test_the_store_loads_no_typesetter() -> None:
     code = "import sys, benchcast.core.files; print({'typst', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
