@@ -15,6 +15,7 @@ from pydantic import Field, WithJsonSchema
 from . import display
 from .base import Frozen, Number, Provenance
 from .quantities import Quantity
+from .target import Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +75,11 @@ class Forecast(Frozen):
     inflation: float | None = Field(default=None, description="interval in multiples of the forms' own spread")
     tested_ratio: float | None = Field(default=None, description="largest extrapolation ratio in the backtest")
     alternatives: tuple[Alternative, ...] = Field(default=(), description="what every form says: specification curve")
+
+    @property
+    def target_run(self) -> Target:
+        """The target as an object."""
+        return Target.of(self.target, params=self.params, tokens=self.tokens, flops=self.flops)
 
 
 class BacktestSummary(Frozen):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from benchcast.reports.records.forecast import Forecast
+from benchcast.reports.records.target import Target as TargetRecord
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
@@ -23,7 +24,6 @@ from ...registry import register
 from ...registry.register import Record
 
 Array = NDArray[np.float64]
-AT = " @ "  # between a target's name and a length
 
 
 def grid(target: Target, settings: ReevaluateSettings) -> list[Target]:
@@ -32,7 +32,11 @@ def grid(target: Target, settings: ReevaluateSettings) -> list[Target]:
     assert planned.params is not None  # checked with the config
     assert planned.tokens is not None
     lengths = np.geomspace(settings.earliest * planned.tokens, planned.tokens, settings.points)
-    return [Target(name=f"{target.name}{AT}{d:.6g} tokens", params=planned.params, tokens=float(d)) for d in lengths]
+    ends = [
+        TargetRecord(name=str(target.name), params=planned.params, tokens=float(d), flops=None, is_length=True)
+        for d in lengths
+    ]
+    return [Target(name=end.label, params=end.params, tokens=end.tokens) for end in ends]
 
 
 def tracked(config: Config) -> dict[str, Target]:
@@ -113,4 +117,5 @@ def bands(record: Record, target: str, recipe: str, family: str | None) -> dict[
 
 
 def _lengths(record: Record, target: str, recipe: str) -> list[Forecast]:
-    return [f for f in record.forecasts if f.recipe == recipe and f.target.startswith(target + AT)]
+    lengths = [f for f in record.forecasts if f.recipe == recipe and f.target_run.is_length]
+    return [f for f in lengths if f.target_run.name == target]

@@ -163,7 +163,7 @@ def _register(
     names = list(targets) if register_anew else registrations.open_ones(context.history, begun)
     record = None
     if any(begun.values()) and not register_anew:
-        record = registrations.orphan(context.history, register.read(path) if path.exists() else (), registered.AT)
+        record = registrations.orphan(context.history, register.read(path) if path.exists() else ())
     if record is not None:  # it was made when at most what is remembered had begun
         begun = {name: runs[name] in known for name in begun}
     elif names:

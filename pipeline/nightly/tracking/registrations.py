@@ -40,13 +40,13 @@ def open_ones(history: Sequence[Entry], targets: Mapping[str, bool]) -> list[str
     return found
 
 
-def orphan(history: Sequence[Entry], records: Sequence[Record], known_by: str) -> Record | None:
+def orphan(history: Sequence[Entry], records: Sequence[Record]) -> Record | None:
     """The newest record if no pass remembers it: the one that made it was killed.
 
-    Only of records with a target whose name contains ``known_by``; others are the user's own.
+    Only of records with the lengths of a tracked run; others are the user's own.
     """
     known = {e["hash"] for e in entries(history)}
-    own = [r for r in records if any(known_by in f.target for f in r.forecasts)]
+    own = [r for r in records if any(f.target_run.is_length for f in r.forecasts)]
     return own[-1] if own and own[-1].hash not in known else None
 
 
