@@ -56,7 +56,7 @@ def steplaw(folder: Path) -> bool:
     table = pd.read_csv(folder / "steplaw" / "dense.csv")
     columns = [table[c].to_numpy(float) for c in ("N", "D", "lr", "bs_seqs", "smooth_loss")]
     columns[3] = columns[3] * 2048
-    made = hyper.surfaces(*columns)
+    made = hyper.fit_surfaces(*columns)
     n, d = (np.array([getattr(s, name) for s in made]) for name in ("params", "tokens"))
     flops = np.array(
         [table.loc[table["N"].eq(a) & table["D"].eq(b), "M"].iloc[0] * b for a, b in zip(n, d, strict=True)]

@@ -67,7 +67,10 @@ def test_counts_and_kinds_are_checked() -> None:
             law.resample(X, y, **wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="min_runs"):
         RollingOrigin(min_runs=0).get_n_splits(X)
-    budgets = tuple(SweepBudget(c, np.log([1e6, 2e6, 4e6, 8e6]), np.array([1.0, 0.9, 0.9, 1.0])) for c in (1e17, 1e18))
+    budgets = tuple(
+        SweepBudget(flops=c, log_n=np.log([1e6, 2e6, 4e6, 8e6]), log_loss=np.array([1.0, 0.9, 0.9, 1.0]))
+        for c in (1e17, 1e18)
+    )
     for given, says in (({"draws": 0}, "draws"), ({"noise": -1.0}, "noise"), ({"curve": "line"}, "curve")):
         with pytest.raises(ValueError, match=says):
             isoflop(budgets, **given)  # type: ignore[arg-type]
@@ -95,7 +98,9 @@ def test_flatness_of_a_sweep_follows_the_level() -> None:
     rng = np.random.default_rng(0)
     sizes = np.log(1e8 * np.geomspace(0.25, 4, 7))
     budgets = tuple(
-        SweepBudget(c, sizes + 0.5 * i, 1 + 0.05 * (sizes - sizes.mean()) ** 2 + rng.normal(0, 1e-3, 7))
+        SweepBudget(
+            flops=c, log_n=sizes + 0.5 * i, log_loss=1 + 0.05 * (sizes - sizes.mean()) ** 2 + rng.normal(0, 1e-3, 7)
+        )
         for i, c in enumerate((1e18, 1e19, 1e20))
     )
     narrow, wide = (isoflop(budgets, level=level).growth[0.001] for level in (0.6, 0.9))

@@ -11,8 +11,8 @@ from benchcast.stages.compute.budget import TrainingBudget
 
 from ..core.config import Config, Target
 from ..core.errors import InputError
+from ..core.metrics import LOSSES
 from ..data import asked as comparisons
-from ..data.schema import LOSSES
 from . import averages
 from .job import Job, TargetRun, TaskTable, matching
 
@@ -176,7 +176,7 @@ def _targets(
     ends = ends.loc[[r for r in roles.index if roles[r] == "held out"]].sort_values("flops", kind="stable")
     for run_name, row in ends.iterrows():
         if row["family"] == family or row["family"] not in conventions:
-            known = TrainingBudget(row["flops"], row["params"], row["tokens"])
+            known = TrainingBudget(flops=row["flops"], params=row["params"], tokens=row["tokens"])
             yield TargetRun(name=str(run_name), budget=known, family=row["family"], convention=row["flops_convention"])
     for name, target in planned_runs(config):
         # FLOPs that are given are taken to be counted as the ladder's are; computed ones are 6ND.

@@ -132,7 +132,7 @@ def hyperparams(
     fitted = None
     if table is not None:
         try:
-            made = hyper.surfaces(*(table[c].to_numpy() for c in ("params", "tokens", "lr", "batch_size", "loss")))
+            made = hyper.fit_surfaces(*(table[c].to_numpy() for c in ("params", "tokens", "lr", "batch_size", "loss")))
         except FitError as error:
             raise InputError(f"hyperparams: {error}") from None
         fitted = _fit_hyper(made, config)

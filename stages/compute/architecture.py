@@ -24,7 +24,7 @@ KEYS = {
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Family:
     """What a family of models fixes and ``config.json`` does not say."""
 
@@ -56,7 +56,7 @@ FAMILIES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
     """A dense decoder: widths in units, ``context`` in tokens.
 
@@ -83,15 +83,16 @@ class Architecture:
         Raises
         ------
         ValueError
-            Naming the key that is missing or no positive integer, an unknown ``model_type``, or a mixture of experts.
+            Naming the key that is missing or not a positive integer; for an unknown ``model_type`` or a mixture of
+            experts.
         """
-        if found := [key for key in EXPERTS if int(config.get(key) or 0) > 1]:
-            raise ValueError(f"{found[0]}: mixtures of experts are not supported, only dense models")
+        if mixtures := [key for key in EXPERTS if int(config.get(key) or 0) > 1]:
+            raise ValueError(f"{mixtures[0]}: mixtures of experts are not supported, only dense models")
         family = _family(config)
         size = {name: _size(config, name) for name in KEYS if name != "d_ff"}
         heads, width = size["n_head"], size["d_model"]
         if not config.get("head_dim") and width % heads:
-            raise ValueError(f"the hidden size {width} is no multiple of the {heads} attention heads; give head_dim")
+            raise ValueError(f"the hidden size {width} is not a multiple of the {heads} attention heads; give head_dim")
         # GPT-2 leaves its inner width out, or null, for four times the hidden size.
         optional = not family.gated and not any(config.get(key) for key in KEYS["d_ff"])
         return cls(
@@ -148,7 +149,7 @@ class Architecture:
         if convention == "6ND+attention":
             return float(6 * self.params() + 12 * self.n_layer * self.n_head * self.head_dim * length)
         if convention not in CONVENTIONS:
-            raise ValueError(f"{convention!r} is no FLOP convention ({', '.join(CONVENTIONS)})")
+            raise ValueError(f"{convention!r} is not a FLOP convention ({', '.join(CONVENTIONS)})")
         counted = self.params(embeddings=convention == "6ND", head=not convention.endswith("no-head"))
         return 6.0 * counted
 
@@ -160,14 +161,14 @@ def _family(config: Mapping[str, Any]) -> Family:
         kind = "gpt2" if "n_embd" in config else "opt" if "ffn_dim" in config else "llama"
     if kind not in FAMILIES:
         raise ValueError(f"model_type: {kind!r} is not known here ({', '.join(FAMILIES)})")
-    said: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
     if (attention := config.get("attention_bias")) is not None and kind != "qwen2":
-        said |= {"qkv_bias": bool(attention), "out_bias": bool(attention)}
+        stated |= {"qkv_bias": bool(attention), "out_bias": bool(attention)}
     if kind == "llama" and config.get("mlp_bias") is not None:
-        said |= {"mlp_bias": bool(config["mlp_bias"])}
+        stated |= {"mlp_bias": bool(config["mlp_bias"])}
     if kind == "opt" and config.get("word_embed_proj_dim", config.get("hidden_size")) != config.get("hidden_size"):
         raise ValueError("word_embed_proj_dim: differs from hidden_size, which is not supported")
-    return Family(**(vars(FAMILIES[kind]) | said))
+    return Family(**(vars(FAMILIES[kind]) | stated))
 
 
 def _size(config: Mapping[str, Any], name: str) -> int:
@@ -182,5 +183,5 @@ def _integer(config: Mapping[str, Any], key: str, default: int | None = None) ->
     value = config.get(key)
     value = default if value is None else value
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
-        raise ValueError(f"{key}: {value!r} is no positive integer")
+        raise ValueError(f"{key}: {value!r} is not a positive integer")
     return int(value)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingBudget:
     """A training run as the laws see it: C in FLOPs, N in parameters, D in tokens; N and D may be unknown."""
 
@@ -56,4 +56,4 @@ def complete_budget(
         if not (params and tokens):
             raise ValueError("give flops, or two of params, tokens and token_multiplier")
         flops = 6 * params * tokens
-    return TrainingBudget(flops, params, tokens)
+    return TrainingBudget(flops=flops, params=params, tokens=tokens)

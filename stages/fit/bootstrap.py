@@ -16,10 +16,10 @@ from .newton import Array, Mask, Problem, SearchResults, search
 
 Kind = Literal["pairs", "runs", "wild"]
 OUTLIER_STDS = 2.0  # standard deviations from the median of all resamples at which an end is looked at again
-BLOCK = 24_000  # observations times resamples searched at once: what fits the processor's cache
+BLOCK_SIZE = 24_000  # observations times resamples searched at once: what fits the processor's cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BootstrapResults:
     """Estimates of k resamples: ``theta`` (k, p) on the search scale, objective (k,), and what is left of the gradient.
 
@@ -56,8 +56,8 @@ def resample(
     rng = np.random.default_rng(seed)
     ids = np.arange(size) if groups is None else np.unique(groups, return_inverse=True)[1]
     total = n if counts is None else len(counts)
-    block = max(1, BLOCK // size)
-    found = _BestSearches(total, theta)
+    block = max(1, BLOCK_SIZE // size)
+    best = _BestSearches(total, theta)
     doubts: list[tuple[NDArray[np.int64], Problem]] = []
     for first in range(0, total, block):
         rows = np.arange(first, min(first + block, total))
@@ -68,12 +68,14 @@ def resample(
         else:
             units = np.arange(size) if kind == "pairs" else ids
             copy = replace(problem, weight=problem.weight * _draw(units, len(rows), rng))
-        found.keep(rows, search(copy, np.repeat(theta[None], len(rows), axis=0)))
-        doubt = np.flatnonzero(~found.at_optimum[rows] | _far(found.theta[rows]))
+        best.keep(rows, search(copy, np.repeat(theta[None], len(rows), axis=0)))
+        doubt = np.flatnonzero(~best.at_optimum[rows] | _far(best.theta[rows]))
         doubts.append((rows[doubt], copy.rows(doubt)))
     for start in () if others is None else others:
-        _retry(found, doubts, start, block)
-    return BootstrapResults(found.theta, found.cost, found.gradient, found.at_optimum, found.moved)
+        _retry(best, doubts, start, block)
+    return BootstrapResults(
+        theta=best.theta, cost=best.cost, gradient=best.gradient, at_optimum=best.at_optimum, moved=best.moved
+    )
 
 
 class _BestSearches:
@@ -94,7 +96,7 @@ class _BestSearches:
         self.gradient[where], self.at_optimum[where] = ends.gradient[better], ends.converged[better]
 
 
-def _retry(found: _BestSearches, doubts: list[tuple[NDArray[np.int64], Problem]], start: Array, block: int) -> None:
+def _retry(best: _BestSearches, doubts: list[tuple[NDArray[np.int64], Problem]], start: Array, block: int) -> None:
     """Search the doubtful resamples from another start, gathered into blocks again.
 
     About one in a thousand is trapped in a second basin or stalls between two; those are the ones that did not converge
@@ -112,7 +114,7 @@ def _retry(found: _BestSearches, doubts: list[tuple[NDArray[np.int64], Problem]]
     gathered = replace(parts[0], weight=weight, observed=observed)
     for first in range(0, len(rows), block):
         here = np.arange(first, min(first + block, len(rows)))
-        found.keep(rows[here], search(gathered.rows(here), np.repeat(start[None], len(here), axis=0)))
+        best.keep(rows[here], search(gathered.rows(here), np.repeat(start[None], len(here), axis=0)))
 
 
 def _far(theta: Array) -> Mask:

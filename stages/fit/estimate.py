@@ -27,7 +27,7 @@ class FitStatus(StrEnum):
     """No search converged, or no covariance could be computed: there is a curve but no uncertainty."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fit:
     """Where the search ended.
 
@@ -51,20 +51,20 @@ class Fit:
 
 
 def fit(problem: Problem, seeds: Array, groups: NDArray[np.generic] | None = None) -> Fit:
-    """Search from the best of ``seeds`` (k, p) and describe the best optimum found.
+    """Search from the best of ``seeds`` (k, p) and describe the best optimum.
 
     ``groups`` (n,) marks observations that are not independent, such as checkpoints of one training run: the
     covariance is then clustered by group and the degrees of freedom are those of the groups.
     """
-    start = _best(problem, seeds)
-    return _described(problem, search(problem, start, np.zeros(len(start), dtype=int)), groups)
+    start = _best_seeds(problem, seeds)
+    return _describe_optimum(problem, search(problem, start, np.zeros(len(start), dtype=int)), groups)
 
 
 def fit_together(
     problems: Sequence[Problem], seeds: Sequence[Array], groups: Sequence[NDArray[np.generic] | None]
 ) -> list[Fit]:
     """Fit one law to several data sets of n observations each in one search: what ``fit`` gives, in less time."""
-    starts = [_best(problem, seed) for problem, seed in zip(problems, seeds, strict=True)]
+    starts = [_best_seeds(problem, seed) for problem, seed in zip(problems, seeds, strict=True)]
     owner = np.repeat(np.arange(len(problems)), [len(start) for start in starts])
     first = problems[0]
     one_x = all(np.array_equal(p.x, first.x) for p in problems)
@@ -72,12 +72,14 @@ def fit_together(
     observed, weight = (np.stack([getattr(p, name) for p in problems])[owner] for name in ("observed", "weight"))
     lower, upper = (np.stack([getattr(p, name) for p in problems])[owner] for name in ("lower", "upper"))
     joint = replace(first, x=x, observed=observed, weight=weight, lower=lower, upper=upper)
-    ends = search(joint, np.concatenate(starts), owner)
-    mine = [np.flatnonzero(owner == i) for i in range(len(problems))]
-    return [_described(p, ends.rows(rows), ids) for p, rows, ids in zip(problems, mine, groups, strict=True)]
+    results = search(joint, np.concatenate(starts), owner)
+    per_fit = [np.flatnonzero(owner == i) for i in range(len(problems))]
+    return [
+        _describe_optimum(p, results.rows(rows), ids) for p, rows, ids in zip(problems, per_fit, groups, strict=True)
+    ]
 
 
-def _best(problem: Problem, seeds: Array) -> Array:
+def _best_seeds(problem: Problem, seeds: Array) -> Array:
     """The seeds that are worth a search, inside the bounds."""
     seeds = np.clip(seeds, problem.lower, problem.upper)
     with np.errstate(all="ignore"):
@@ -85,31 +87,31 @@ def _best(problem: Problem, seeds: Array) -> Array:
     return np.asarray(seeds[order[:SEARCHED_SEEDS]])
 
 
-def _described(problem: Problem, ends: SearchResults, groups: NDArray[np.generic] | None) -> Fit:
-    best = int(np.argmin(ends.cost))
-    theta, lowest = ends.theta[best], float(ends.cost[best])
-    same = ends.cost <= lowest * (1 + OBJECTIVE_RTOL) + 1e-18
-    others = np.flatnonzero(~same & np.isfinite(ends.cost))
-    second = int(others[np.argmin(ends.cost[others])]) if len(others) else None
+def _describe_optimum(problem: Problem, results: SearchResults, groups: NDArray[np.generic] | None) -> Fit:
+    best = int(np.argmin(results.cost))
+    theta, lowest = results.theta[best], float(results.cost[best])
+    same = results.cost <= lowest * (1 + OBJECTIVE_RTOL) + 1e-18
+    others = np.flatnonzero(~same & np.isfinite(results.cost))
+    second = int(others[np.argmin(results.cost[others])]) if len(others) else None
     at_bound = _at_bound(theta, problem)
     covariance, std, dof = _uncertainty(problem, theta, groups)
     status = FitStatus.CONVERGED
-    if not np.isfinite(lowest) or not np.all(np.isfinite(covariance)) or not ends.converged[best]:
+    if not np.isfinite(lowest) or not np.all(np.isfinite(covariance)) or not results.converged[best]:
         status = FitStatus.ABNORMAL
     elif at_bound.any():
         status = FitStatus.BOUND_HIT
     return Fit(
-        theta,
-        covariance,
-        std,
-        dof,
-        lowest,
-        at_bound,
-        float(np.mean(same)),
-        float(ends.gradient[best]),
-        None if second is None else ends.theta[second],
-        np.nan if second is None else float(ends.cost[second]),
-        status,
+        theta=theta,
+        covariance=covariance,
+        residual_std=std,
+        dof=dof,
+        cost=lowest,
+        at_bound=at_bound,
+        agreement=float(np.mean(same)),
+        gradient=float(results.gradient[best]),
+        runner_up=None if second is None else results.theta[second],
+        runner_up_cost=np.nan if second is None else float(results.cost[second]),
+        status=status,
     )
 
 
@@ -153,8 +155,8 @@ def _uncertainty(problem: Problem, theta: Array, groups: NDArray[np.generic] | N
         scores = np.zeros((clusters, p))
         np.add.at(scores, ids, scaled[:, None] * (j / size) * r[:, None])
         correction = clusters / (clusters - 1) * (n - 1) / max(n - p, 1)
-        middle = inverse @ (scores.T @ scores * correction + prior * std**2) @ inverse
+        sandwich = inverse @ (scores.T @ scores * correction + prior * std**2) @ inverse
     else:
-        middle = inverse * std**2
-    covariance[np.ix_(free, free)] = middle / np.outer(size, size)
+        sandwich = inverse * std**2
+    covariance[np.ix_(free, free)] = sandwich / np.outer(size, size)
     return covariance, std, dof

@@ -22,28 +22,23 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+# Numbers of the search, without units. They were set on the published data sets and on thousands of their resamples;
+# benchmarks/fit.py holds the search to exactness and speed against two peers.
 FIXED_WIDTH = 1e-8  # bounds closer than this mean a fixed parameter
 MAX_STEPS = 200  # a search that needs more has lost its way
-AGREEMENT_GRACE = (
-    3  # steps that are left to the others once half of a fit's searches have met at the lowest point so far
-)
-STALL_STEPS, STALL_RTOL = (
-    15,
-    1e-6,
-)  # a search is given up that gained less than this share of its objective in so many steps
+# Steps that are left to the others once half of a fit's searches have met at the lowest point so far.
+AGREEMENT_GRACE = 3
+# A search is given up that gained less than this share of its objective in so many steps.
+STALL_STEPS, STALL_RTOL = 15, 1e-6
 LAGGARD_FACTOR = 2  # searches on different data end when others take this many times the steps that half of them took
-PER_SEARCH_NDIM = {
-    "x": 3,
-    "observed": 2,
-    "weight": 2,
-    "lower": 2,
-    "upper": 2,
-}  # dimensions where every search has its own
 GAIN_RTOL = 1e-15  # the step would lower the objective by less than this share of it
 OBJECTIVE_RTOL = 1e-6  # relative difference in the objective below which two searches ended at the same optimum
+CONVERGED_GRADIENT = 1e-6  # scaled gradient below which a search counts as converged, whatever ended it
+# Fields of a problem and the number of their dimensions where every search has its own.
+PER_SEARCH_NDIM = {"x": 3, "observed": 2, "weight": 2, "lower": 2, "upper": 2}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """n observations, p parameters; parameters come as (p, k, 1), so that a law's formula broadcasts to (k, n).
 
@@ -109,10 +104,10 @@ class Problem:
             hessian = _gram(jac, inside - score if self.log_link else inside) + self.curvature(self.x, jac, score)
         else:
             hessian = outer if self.huber is None else _gram(jac, inside)
-        return Quadratic(self._total(r), gradient, hessian, outer)
+        return Quadratic(cost=self._total(r), gradient=gradient, hessian=hessian, major=outer)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Quadratic:
     """The objective around k points: cost (k,), gradient (k, p), Hessian and its majoriser (k, p, p)."""
 
@@ -127,7 +122,7 @@ class Quadratic:
             getattr(self, name)[where] = getattr(new, name)[rows]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchResults:
     """Where k searches ended: parameters (k, p), objective (k,), scaled gradient (k,), and whether it vanished."""
 
@@ -138,7 +133,9 @@ class SearchResults:
 
     def rows(self, keep: NDArray[np.generic]) -> SearchResults:
         """The searches ``keep`` only."""
-        return SearchResults(self.theta[keep], self.cost[keep], self.gradient[keep], self.converged[keep])
+        return SearchResults(
+            theta=self.theta[keep], cost=self.cost[keep], gradient=self.gradient[keep], converged=self.converged[keep]
+        )
 
 
 def search(problem: Problem, start: Array, owner: NDArray[np.int_] | None = None) -> SearchResults:
@@ -163,7 +160,9 @@ def search(problem: Problem, start: Array, owner: NDArray[np.int_] | None = None
             if not len(live):
                 break
             here = problem.rows(live)
-            part = Quadratic(now.cost[live], now.gradient[live], now.hessian[live], now.major[live])
+            part = Quadratic(
+                cost=now.cost[live], gradient=now.gradient[live], hessian=now.hessian[live], major=now.major[live]
+            )
             step, gain = _step(here, theta[live], part, damping[live])
             trial = np.clip(theta[live] + step, here.lower, here.upper)
             new = here.quadratic(trial)
@@ -184,7 +183,9 @@ def search(problem: Problem, start: Array, owner: NDArray[np.int_] | None = None
                 live = live[before[live] - now.cost[live] > STALL_RTOL * now.cost[live]]
                 before = now.cost.copy()
         gradient = scaled_gradient(problem, theta, now)
-    return SearchResults(theta, now.cost, gradient, converged | (gradient < 1e-6))
+    return SearchResults(
+        theta=theta, cost=now.cost, gradient=gradient, converged=converged | (gradient < CONVERGED_GRADIENT)
+    )
 
 
 class _EarlyStopping:

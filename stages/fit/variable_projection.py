@@ -32,12 +32,12 @@ def solve_linear_params(design: Array, target: Array, weight: Array, nonnegative
     matrix, right = matrix / (size[:, :, None] * size[:, None, :]), right / size
     eye = np.eye(design.shape[2])
     free = np.ones(right.shape, dtype=bool)
-    found = np.zeros_like(right)
+    solution = np.zeros_like(right)
     for _ in range(design.shape[2] if nonnegative else 1):
         both = free[:, :, None] & free[:, None, :]
         held = np.where(both, matrix, 0.0) + eye * np.where(free, 1e-12, 1.0)[:, None, :]
-        found = np.linalg.solve(held, np.where(free, right, 0.0)[:, :, None])[:, :, 0]
-        if not nonnegative or not np.any(found < 0):
+        solution = np.linalg.solve(held, np.where(free, right, 0.0)[:, :, None])[:, :, 0]
+        if not nonnegative or not np.any(solution < 0):
             break
-        free &= found >= 0
-    return np.asarray((np.maximum(found, 0.0) if nonnegative else found) / size)
+        free &= solution >= 0
+    return np.asarray((np.maximum(solution, 0.0) if nonnegative else solution) / size)

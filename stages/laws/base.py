@@ -38,7 +38,7 @@ class Parameter:
     log: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictiveDistribution:
     """Predictive distribution at m points on the link scale: Student t around ``mean`` (m,).
 
@@ -138,7 +138,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.target_tags.positive_only = self.log_link
-        tags.regressor_tags.poor_score = True  # a law is no universal approximator
+        tags.regressor_tags.poor_score = True  # a law is not a universal approximator
         return tags
 
     def fit(
@@ -193,7 +193,9 @@ class Law(RegressorMixin, BaseEstimator, ABC):
             if self.log_link:
                 mean, jac = np.log(mean), jac / mean[:, None]
             variance = np.einsum("ij,jk,ik->i", jac, self.covariance_, jac)
-        return PredictiveDistribution(mean, np.sqrt(np.maximum(variance, 0.0)), self.residual_std_, self.dof_)
+        return PredictiveDistribution(
+            mean=mean, curve_stderr=np.sqrt(np.maximum(variance, 0.0)), noise_std=self.residual_std_, dof=self.dof_
+        )
 
     def interval(
         self, X: ArrayLike | pd.DataFrame, level: float = 0.9, new_observation: bool = True
@@ -326,26 +328,36 @@ class Law(RegressorMixin, BaseEstimator, ABC):
             return (np.log(curve), jac / curve[..., None]) if self.log_link else (curve, jac)
 
         return Problem(
-            value, derive, self._curvature, x, observed, weight, lower, upper, self.huber, self.log_link, self.linear
+            value=value,
+            derive=derive,
+            curvature=self._curvature,
+            x=x,
+            observed=observed,
+            weight=weight,
+            lower=lower,
+            upper=upper,
+            huber=self.huber,
+            log_link=self.log_link,
+            linear=self.linear,
         )
 
-    def _store(self, made: Fit, n: int) -> None:
+    def _store(self, result: Fit, n: int) -> None:
         """Set the attributes of a fit to ``n`` observations."""
-        self.theta_ = made.theta
-        self.covariance_ = made.covariance
-        self.status_, self.agreement_ = made.status, made.agreement
-        self.cost_, self.gradient_ = made.cost, made.gradient
-        self.runner_up_, self.runner_up_cost_ = made.runner_up, made.runner_up_cost
-        self.residual_std_, self.dof_, self.n_points_ = made.residual_std, made.dof, n
-        natural = [np.exp(v) if p.log else v for p, v in zip(self.parameters, made.theta, strict=True)]
-        errors = np.sqrt(np.diag(made.covariance))
+        self.theta_ = result.theta
+        self.covariance_ = result.covariance
+        self.status_, self.agreement_ = result.status, result.agreement
+        self.cost_, self.gradient_ = result.cost, result.gradient
+        self.runner_up_, self.runner_up_cost_ = result.runner_up, result.runner_up_cost
+        self.residual_std_, self.dof_, self.n_points_ = result.residual_std, result.dof, n
+        natural = [np.exp(v) if p.log else v for p, v in zip(self.parameters, result.theta, strict=True)]
+        errors = np.sqrt(np.diag(result.covariance))
         self.estimates_ = {p.name: float(v) for p, v in zip(self.parameters, natural, strict=True)}
         self.stderrs_ = {
             p.name: float(e * v if p.log else e) for p, v, e in zip(self.parameters, natural, errors, strict=True)
         }
-        hit = [p.name for p, h in zip(self.parameters, made.at_bound, strict=True) if h]
+        hit = [p.name for p, h in zip(self.parameters, result.at_bound, strict=True) if h]
         notes = [notices.AT_BOUND(parameters=", ".join(hit))] if hit else []
-        if made.dof <= 0:
+        if result.dof <= 0:
             notes.append(notices.NO_NOISE(points=n, parameters=len(self.parameters)))
         self.notes_ = (*notes, *self._more_notes())
 

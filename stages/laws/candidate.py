@@ -61,7 +61,7 @@ class CandidateLaw:
     of_error : bool
         The law is of the error, 1 - accuracy.
     structural_bounds : bool
-        The law's bounds are part of the candidate (a floor near chance): a parameter at one is no warning.
+        The law's bounds are part of the candidate (a floor near chance): a parameter at one is not a warning.
     extended : bool
         Tried only where a wider choice of laws is asked for.
     law : type of Law

@@ -71,7 +71,7 @@ def register(kind: type[Law], *candidates: CandidateLaw) -> None:
 
 
 def forget(kind: type[Law]) -> None:
-    """Take a law and its candidates out again; a law that is not registered is no error."""
+    """Take a law and its candidates out again; a law that is not registered is not an error."""
     known = _laws.pop(kind.__name__, None)
     for named in _candidates.values():
         for name in [name for name, one in named.items() if one.law is known and known is not None]:

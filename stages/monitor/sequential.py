@@ -13,8 +13,8 @@ Every look at a run is another chance to be wrong, so each rule states its false
   documents, so this error is nearly the same at each: its rate is that of one look, and about that of the run.
 
 What a run that follows its band does: its deviation from the forecast is a Gaussian process in log D whose standard
-deviation is the band's and which changes little while D changes by a factor of ``e**LENGTH``; to it come the sampling
-error, nearly the same at all checkpoints, and noise of each checkpoint alone.
+deviation is the band's and which changes little while D changes by a factor of ``e**CORRELATION_LENGTH``; to it come
+the sampling error, nearly the same at all checkpoints, and noise of each checkpoint alone.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from scipy.stats import binom, norm
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-LENGTH = 1.15  # of the correlation, in natural logarithms of tokens: a factor of about 3
-WOBBLE = 0.003  # standard deviation of a checkpoint's accuracy that is neither sampling nor law
-SIZES = (1.0, 2.0)  # of the shifts looked for, in units of ``shift``
-SPLIT = {"drift": 0.5, "outside": 0.25, "dropped": 0.25}  # of the false-alarm rate over the rules
+CORRELATION_LENGTH = 1.15  # of the correlation, in natural logarithms of tokens: a factor of about 3
+CHECKPOINT_NOISE_STD = 0.003  # standard deviation of a checkpoint's accuracy that is neither sampling nor law
+SHIFT_MULTIPLES = (1.0, 2.0)  # of the shifts looked for, in units of ``shift``
+FALSE_ALARM_SHARES = {"drift": 0.5, "outside": 0.25, "dropped": 0.25}  # of the false-alarm rate over the rules
 MEAN = "mean of the tasks"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Paired:
     """The same documents at two checkpoints: how many, and how many turned from right to wrong and back."""
 
@@ -56,7 +56,7 @@ class Paired:
         return float(binom.sf(self.lost - 1, self.lost + self.won, 0.5))
 
     @property
-    def own(self) -> float:
+    def checkpoint_std(self) -> float:
         """Standard deviation of what is one checkpoint's alone: that of the difference, over √2."""
         changed, n = self.lost + self.won, self.documents
         variance = (changed / n - self.drop**2) / n
@@ -68,10 +68,10 @@ def paired(before: ArrayLike, after: ArrayLike) -> Paired:
     was, now = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
     if was.shape != now.shape or was.size == 0:
         raise ValueError("paired documents must be as many at both checkpoints, and some")
-    return Paired(was.size, int(np.sum(was & ~now)), int(np.sum(~was & now)))
+    return Paired(documents=was.size, lost=int(np.sum(was & ~now)), won=int(np.sum(~was & now)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Series:
     """One task's scores over a run, in the order of training; all of shape (n,).
 
@@ -80,19 +80,19 @@ class Series:
     tokens : training tokens seen, increasing
     value : accuracy, a fraction
     stderr : its sampling error
-    own : standard deviation of what is a checkpoint's alone in that error; NaN where unknown, then all of it is
-    forecast, low, high, spread : the band at these tokens: centre, edges, standard deviation
+    checkpoint_std : standard deviation of what is a checkpoint's alone in that error; NaN (unknown): all of it is
+    forecast, low, high, band_std : the band at these tokens: centre, edges, standard deviation
     pairs : each checkpoint's documents beside those of the one before; None where they are not known
     """
 
     tokens: Array
     value: Array
     stderr: Array
-    own: Array
+    checkpoint_std: Array
     forecast: Array
     low: Array
     high: Array
-    spread: Array
+    band_std: Array
     pairs: tuple[Paired | None, ...] = ()
 
     @property
@@ -101,7 +101,7 @@ class Series:
         return self.value - self.forecast
 
 
-def drift(series: Series, total: float, shift: float = 0.02, wobble: float = WOBBLE) -> Array:
+def drift(series: Series, total: float, shift: float = 0.02, wobble: float = CHECKPOINT_NOISE_STD) -> Array:
     """Log evidence for a shift of the deviation down and up, after every checkpoint.
 
     Parameters
@@ -122,27 +122,27 @@ def drift(series: Series, total: float, shift: float = 0.02, wobble: float = WOB
     n = len(series.tokens)
     if n == 0:
         return np.zeros((0, 2))
-    own = np.minimum(np.where(np.isfinite(series.own), series.own, series.stderr), series.stderr)
+    own = np.minimum(np.where(np.isfinite(series.checkpoint_std), series.checkpoint_std, series.stderr), series.stderr)
     shared = np.sqrt(np.maximum(series.stderr**2 - own**2, 0.0))
     logs = np.log(series.tokens)
-    near = np.exp(-0.5 * ((logs[:, None] - logs) / LENGTH) ** 2)
-    covariance = np.outer(series.spread, series.spread) * near + np.outer(shared, shared)
+    near = np.exp(-0.5 * ((logs[:, None] - logs) / CORRELATION_LENGTH) ** 2)
+    covariance = np.outer(series.band_std, series.band_std) * near + np.outer(shared, shared)
     covariance[np.diag_indices(n)] += own**2 + wobble**2 + 1e-12
     root = cholesky(covariance, lower=True)  # its leading blocks are those of the shorter series
     noise = solve_triangular(root, series.deviation, lower=True)
     steps = solve_triangular(root, np.tril(np.ones((n, n))), lower=True)  # column t: a shift at checkpoint t
     shares = spent(series.tokens, total)
     rest = np.log(np.maximum(1.0 - np.cumsum(shares), 1e-300))  # shifts that are still to come: ratio 1
-    found = np.empty((n, 2))
+    evidence = np.empty((n, 2))
     for column, sign in ((0, -1.0), (1, 1.0)):
         parts = [rest[:, None]]
-        for size in SIZES:
+        for size in SHIFT_MULTIPLES:
             height = sign * size * shift
             ratio = np.cumsum(height * steps * noise[:, None] - 0.5 * (height * steps) ** 2, axis=0)
-            weight = np.log(np.maximum(shares / len(SIZES), 1e-300))
+            weight = np.log(np.maximum(shares / len(SHIFT_MULTIPLES), 1e-300))
             parts.append(np.where(np.tril(np.ones((n, n), bool)), ratio + weight, -np.inf))
-        found[:, column] = logsumexp(np.concatenate(parts, axis=1), axis=1)
-    return found
+        evidence[:, column] = logsumexp(np.concatenate(parts, axis=1), axis=1)
+    return evidence
 
 
 def drifts(series: Series, total: float, rate: float, shift: float = 0.02) -> NDArray[np.int8]:
@@ -156,13 +156,13 @@ def drifts(series: Series, total: float, rate: float, shift: float = 0.02) -> ND
     return np.where(evidence[:, 0] & (away < 0), -1, np.where(evidence[:, 1] & (away > 0), 1, 0)).astype(np.int8)
 
 
-def dropped(series: Series, total: float, rate: float, wobble: float = WOBBLE) -> Mask:
+def dropped(series: Series, total: float, rate: float, wobble: float = CHECKPOINT_NOISE_STD) -> Mask:
     """Where a score is below that of the checkpoint before by more than sampling and wobble explain; (n,).
 
     ``rate`` is the probability of ever saying so of a run whose expected score never falls.
     """
     shares = spent(series.tokens, total)
-    found = np.zeros(len(shares), dtype=bool)
+    falls = np.zeros(len(shares), dtype=bool)
     for i in range(1, len(shares)):
         pair = series.pairs[i] if i < len(series.pairs) else None
         if pair is None:  # as two independent samples, which overstates the error
@@ -172,10 +172,10 @@ def dropped(series: Series, total: float, rate: float, wobble: float = WOBBLE) -
                 0.0,
             )
         else:
-            error, fall, p = np.sqrt(2) * pair.own, pair.drop, pair.p_value
+            error, fall, p = np.sqrt(2) * pair.checkpoint_std, pair.drop, pair.p_value
         allowed = rate * shares[i]
-        found[i] = p <= allowed and fall > norm.isf(allowed) * np.hypot(error, np.sqrt(2) * wobble)
-    return found
+        falls[i] = p <= allowed and fall > norm.isf(allowed) * np.hypot(error, np.sqrt(2) * wobble)
+    return falls
 
 
 def outside(series: Series, rate: float) -> NDArray[np.int8]:
@@ -192,7 +192,7 @@ def spent(tokens: ArrayLike, total: float) -> Array:
     return np.diff(np.maximum.accumulate(reached), prepend=0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What the rules say of one task after every checkpoint, (n,) each: -1 below, +1 above; ``dropped`` true or not."""
 
@@ -222,12 +222,12 @@ def assess(tasks: Mapping[str, Series], total: float, rate: float = 0.05, shift:
     named = dict(tasks)
     if (mean := mean_of(list(tasks.values()))) is not None:
         named[MEAN] = mean
-    rates = {rule: rate * share / max(len(named), 1) for rule, share in SPLIT.items()}
+    rates = {rule: rate * share / max(len(named), 1) for rule, share in FALSE_ALARM_SHARES.items()}
     return {
         name: Verdict(
-            drifts(series, total, rates["drift"], shift),
-            outside(series, rates["outside"]),
-            np.zeros(len(series.tokens), bool) if name == MEAN else dropped(series, total, rates["dropped"]),
+            drift=drifts(series, total, rates["drift"], shift),
+            outside=outside(series, rates["outside"]),
+            dropped=np.zeros(len(series.tokens), bool) if name == MEAN else dropped(series, total, rates["dropped"]),
         )
         for name, series in named.items()
     }
@@ -254,12 +254,12 @@ def mean_of(tasks: Sequence[Series]) -> Series | None:
         return np.asarray(np.sqrt(np.sum(squares, axis=0)) / len(tasks))
 
     return Series(
-        np.array(common),
-        mean("value"),
-        combined("stderr"),
-        combined("own"),
-        mean("forecast"),
-        mean("low"),
-        mean("high"),
-        mean("spread"),
+        tokens=np.array(common),
+        value=mean("value"),
+        stderr=combined("stderr"),
+        checkpoint_std=combined("checkpoint_std"),
+        forecast=mean("forecast"),
+        low=mean("low"),
+        high=mean("high"),
+        band_std=mean("band_std"),
     )

@@ -21,11 +21,11 @@ from ..laws.loss.steps import StepsLoss
 from ..notices import Notice
 from ..notices import planning as notices
 
-CONTOURS = 6  # losses per model size at which batches are compared
-REFUTED = 0.1  # relative misfit of the hyperbola beyond which it is not the law of these runs
+CONTOURS_PER_SIZE = 6  # losses per model size at which batches are compared
+MAX_MISFIT = 0.1  # relative misfit of the hyperbola beyond which it is not the law of these runs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CriticalBatchFit:
     """Every constant with its interval, and what is not identified.
 
@@ -63,11 +63,11 @@ class CriticalBatchFit:
         floor = float(self.least_loss(params))
         low, high = np.full(len(steps), floor), np.full(len(steps), floor + 50.0)
         for _ in range(80):
-            middle = (low + high) / 2
-            least = steps / (1 + self.critical_batch(middle) / batch)
+            midpoint = (low + high) / 2
+            least = steps / (1 + self.critical_batch(midpoint) / batch)
             x = np.column_stack([np.full(len(steps), params), least])
-            above = self.law._curve(self.law.theta_, x) > middle
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
+            above = self.law._curve(self.law.theta_, x) > midpoint
+            low, high = np.where(above, midpoint, low), np.where(above, high, midpoint)
         return np.asarray((low + high) / 2)
 
     def steps_to(self, params: float, loss: float, batch: Array) -> tuple[Array, Array]:
@@ -110,11 +110,25 @@ def fit_critical_batch(table: pd.DataFrame, draws: int = 500, seed: int = 0, lev
     many = _resampled_lines(usable, draws, seed)
     notes = _notes(contours, usable, -many[:, 1] if len(many) else np.array([]), level)
     law = StepsLoss()
-    found = CriticalBatchFit(contours, float(np.exp(intercept)), float(-slope), many, law, notes)
-    least = table["step"] / (1 + found.critical_batch(table["loss"].to_numpy()) / table["batch_size"])
+    batches = CriticalBatchFit(
+        contours=contours,
+        b_star=float(np.exp(intercept)),
+        inverse_alpha_b=float(-slope),
+        draws=many,
+        law=law,
+        notes=notes,
+    )
+    least = table["step"] / (1 + batches.critical_batch(table["loss"].to_numpy()) / table["batch_size"])
     groups = table["params"].astype(str) + "/" + table["batch_size"].astype(str)
     law.fit(np.column_stack([table["params"], least]), table["loss"].to_numpy(), groups=groups.to_numpy())
-    return CriticalBatchFit(contours, found.b_star, found.inverse_alpha_b, many, law, (*notes, *_law_notes(law)))
+    return CriticalBatchFit(
+        contours=contours,
+        b_star=batches.b_star,
+        inverse_alpha_b=batches.inverse_alpha_b,
+        draws=many,
+        law=law,
+        notes=(*notes, *_law_notes(law)),
+    )
 
 
 def _contours(table: pd.DataFrame) -> pd.DataFrame:
@@ -129,7 +143,7 @@ def _contours(table: pd.DataFrame) -> pd.DataFrame:
         high = min(s[0] for s in smooth.values())
         if high <= low:
             continue
-        for loss in np.linspace(low, low + 0.6 * (high - low), CONTOURS):
+        for loss in np.linspace(low, low + 0.6 * (high - low), CONTOURS_PER_SIZE):
             steps = np.array(
                 [np.exp(np.interp(-loss, -smooth[b], np.log(c["step"].to_numpy()))) for b, c in curves.items()]
             )
@@ -154,13 +168,13 @@ def _resampled_lines(usable: pd.DataFrame, draws: int, seed: int) -> Array:
     """
     rng = np.random.default_rng(seed)
     x, y = np.log(usable["loss"].to_numpy()), np.log(usable["b_crit"].to_numpy())
-    found = []
+    lines = []
     for _ in range(draws):
         pick = rng.integers(0, len(x), len(x))
         if np.ptp(x[pick]) > 1e-9:
             slope, intercept = np.polyfit(x[pick], y[pick], 1)
-            found.append((intercept, -slope))
-    return np.array(found)
+            lines.append((intercept, -slope))
+    return np.array(lines)
 
 
 def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array, level: float) -> tuple[Notice, ...]:
@@ -168,10 +182,10 @@ def _notes(contours: pd.DataFrame, usable: pd.DataFrame, slopes: Array, level: f
     notes = []
     if lost := len(contours) - len(usable):
         notes.append(notices.NO_CONTOUR(lost=lost, contours=len(contours)))
-    if (bad := int((contours["misfit"] > REFUTED).sum())) > 0:
+    if (bad := int((contours["misfit"] > MAX_MISFIT).sum())) > 0:
         worst = contours["worst"].iloc[int(contours["worst"].abs().to_numpy().argmax())]
         notes.append(
-            notices.NO_HYPERBOLA(limit=100 * REFUTED, missed=bad, contours=len(contours), worst=100 * float(worst))
+            notices.NO_HYPERBOLA(limit=100 * MAX_MISFIT, missed=bad, contours=len(contours), worst=100 * float(worst))
         )
     low, high = central_interval(-slopes, level)
     if not low > 0:

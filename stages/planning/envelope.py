@@ -14,10 +14,10 @@ from ..fit.errors import NotASweepError
 from ..fit.intervals import central_interval
 from ..fit.newton import Array
 
-POINTS = 200
+GRID_POINTS = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Envelope:
     """The frontier on a grid of compute: FLOPs, best model size and loss (m,), and the power law N* ~ C^exponent.
 
@@ -64,7 +64,7 @@ def envelope(
         )
     # Only where a smaller model could still have won: from the second-shortest curve's end on, and to the last.
     low = max(np.sort([c[0][0] for c in curves])[1], np.min([c[0][-1] for c in curves]))
-    grid = np.linspace(low, max(c[0][-1] for c in curves), POINTS)
+    grid = np.linspace(low, max(c[0][-1] for c in curves), GRID_POINTS)
     table = np.array([np.interp(grid, x, y, left=np.inf, right=np.inf) for x, y, _ in curves])
     sizes = np.log([c[2] for c in curves])
     best = table.argmin(axis=0)
@@ -73,7 +73,7 @@ def envelope(
         raise NotASweepError(
             "the envelope passes from the smallest model straight to the largest: more sizes are needed"
         )
-    fitted = _line(grid, sizes[best], usable)
+    exponent, intercept = _line(grid, sizes[best], usable)
     rng = np.random.default_rng(seed)
     slopes = []
     for _ in range(draws):
@@ -82,12 +82,13 @@ def envelope(
         if usable_here.sum() > 2:
             slopes.append(_line(grid, sizes[picked][part.argmin(axis=0)], usable_here)[0])
     return Envelope(
-        np.exp(grid),
-        np.exp(sizes[best]),
-        np.exp(table.min(axis=0)),
-        *fitted,
-        central_interval(np.array(slopes), level),
-        len(np.unique(sizes[best])),
+        flops=np.exp(grid),
+        params=np.exp(sizes[best]),
+        loss=np.exp(table.min(axis=0)),
+        exponent=exponent,
+        intercept=intercept,
+        interval=central_interval(np.array(slopes), level),
+        sizes=len(np.unique(sizes[best])),
     )
 
 

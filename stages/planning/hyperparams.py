@@ -19,7 +19,7 @@ from .published import rounding
 Term = Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HyperparameterLaw:
     """Learning rate and batch size (tokens) as products of powers, constants as printed."""
 
@@ -49,22 +49,22 @@ PUBLISHED_RULES = {
     law.name: law
     for law in (
         HyperparameterLaw(
-            "deepseek",
-            {"c": "0.3118", "C": "-0.1250"},
-            {"c": "0.2920", "C": "0.3271"},
-            "DeepSeek LLM (arXiv 2401.02954), equation 1; C = M D with attention",
+            name="deepseek",
+            lr={"c": "0.3118", "C": "-0.1250"},
+            batch={"c": "0.2920", "C": "0.3271"},
+            source="DeepSeek LLM (arXiv 2401.02954), equation 1; C = M D with attention",
         ),
         HyperparameterLaw(
-            "steplaw",
-            {"c": "1.79", "N": "-0.713", "D": "0.307"},
-            {"c": "0.58", "D": "0.571"},
-            "Step Law (arXiv 2503.04715); N without embeddings",
+            name="steplaw",
+            lr={"c": "1.79", "N": "-0.713", "D": "0.307"},
+            batch={"c": "0.58", "D": "0.571"},
+            source="Step Law (arXiv 2503.04715); N without embeddings",
         ),
     )
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Surface:
     """The loss of one (N, D) over log learning rate and log batch, a quadratic fitted near the best runs.
 
@@ -94,7 +94,7 @@ def _basis(z: Array) -> Array:
     return np.stack([np.ones_like(x), x, y, x**2, x * y, y**2], axis=-1)
 
 
-def surface(params: float, tokens: float, lr: Array, batch: Array, loss: Array, window: float = 0.03) -> Surface:
+def fit_surface(params: float, tokens: float, lr: Array, batch: Array, loss: Array, window: float = 0.03) -> Surface:
     """Fit one group's surface to the runs within ``window`` (a share) of its best loss, better runs counting more.
 
     Raises
@@ -121,17 +121,26 @@ def surface(params: float, tokens: float, lr: Array, batch: Array, loss: Array, 
     grid = np.stack(np.meshgrid(lines[0], lines[1], indexing="ij"), axis=-1)
     values = _basis(grid - centre) @ c
     optimum = np.exp(grid.reshape(-1, 2)[values.argmin()])
-    return Surface(params, tokens, centre, c, reach, best, optimum, residual)
+    return Surface(
+        params=params,
+        tokens=tokens,
+        centre=centre,
+        coefficients=c,
+        reach=reach,
+        best=best,
+        optimum=optimum,
+        residual=residual,
+    )
 
 
-def surfaces(params: Array, tokens: Array, lr: Array, batch: Array, loss: Array) -> list[Surface]:
+def fit_surfaces(params: Array, tokens: Array, lr: Array, batch: Array, loss: Array) -> list[Surface]:
     """One surface per group of equal (N, D); batch in tokens."""
     groups = sorted(set(zip(params.tolist(), tokens.tolist(), strict=True)))
-    made = []
+    fitted = []
     for n, d in groups:
         rows = (params == n) & (tokens == d)
-        made.append(surface(n, d, lr[rows], batch[rows], loss[rows]))
-    return made
+        fitted.append(fit_surface(n, d, lr[rows], batch[rows], loss[rows]))
+    return fitted
 
 
 @dataclass(frozen=True)
@@ -147,12 +156,12 @@ class FittedHyperparameterLaw:
         return np.exp(design @ self.lr), np.exp(design @ self.batch)
 
 
-def fit_law(found: Sequence[Surface], batch_on_size: bool = False) -> FittedHyperparameterLaw:
+def fit_law(surfaces: Sequence[Surface], batch_on_size: bool = False) -> FittedHyperparameterLaw:
     """Step Law's form by least squares on the optima of surfaces; its batch depends on D alone unless told
     otherwise.
     """
-    n, d = np.log([s.params for s in found]), np.log([s.tokens for s in found])
-    best = np.log([s.optimum for s in found])
+    n, d = np.log([s.params for s in surfaces]), np.log([s.tokens for s in surfaces])
+    best = np.log([s.optimum for s in surfaces])
     design = np.stack([np.ones_like(n), n, d], axis=1)
     lr = np.linalg.lstsq(design, best[:, 0], rcond=None)[0]
     used = [0, 1, 2] if batch_on_size else [0, 2]
@@ -161,20 +170,20 @@ def fit_law(found: Sequence[Surface], batch_on_size: bool = False) -> FittedHype
     return FittedHyperparameterLaw(lr, batch)
 
 
-def regret(found: Sequence[Surface], lr: Array, batch: Array) -> Array:
+def regret(surfaces: Sequence[Surface], lr: Array, batch: Array) -> Array:
     """Share of the loss that is lost in each group by using ``lr`` and ``batch`` (g,) instead of its optimum, (g,)."""
-    at = [float(s.loss(np.array(a), np.array(b))) for s, a, b in zip(found, lr, batch, strict=True)]
-    low = [float(s.loss(s.optimum[0], s.optimum[1])) for s in found]
+    at = [float(s.loss(np.array(a), np.array(b))) for s, a, b in zip(surfaces, lr, batch, strict=True)]
+    low = [float(s.loss(s.optimum[0], s.optimum[1])) for s in surfaces]
     return np.asarray(np.maximum(np.array(at) / np.array(low) - 1, 0.0))
 
 
-def leave_one_size_out(found: Sequence[Surface]) -> Array:
+def leave_one_size_out(surfaces: Sequence[Surface]) -> Array:
     """Regret in every group of a law fitted without any group of its model size, (g,)."""
-    sizes = np.array([s.params for s in found])
-    lost = np.empty(len(found))
+    sizes = np.array([s.params for s in surfaces])
+    lost = np.empty(len(surfaces))
     for size in np.unique(sizes):
         held = np.flatnonzero(sizes == size).tolist()
-        law = fit_law([s for s in found if s.params != size])
-        rows = [found[i] for i in held]
+        law = fit_law([s for s in surfaces if s.params != size])
+        rows = [surfaces[i] for i in held]
         lost[held] = regret(rows, *law.at(sizes[held], np.array([s.tokens for s in rows])))
     return lost

@@ -22,11 +22,11 @@ from ..fit.newton import Array
 
 CurveKind = Literal["akima", "parabola", "cubic"]
 CURVES: tuple[CurveKind, ...] = ("akima", "parabola", "cubic")
-GRID = 301  # points on which a budget's curve is evaluated between its smallest and largest model
-NEAR = 0.1  # losses within this share of the minimum tell the noise
+GRID_POINTS = 301  # points on which a budget's curve is evaluated between its smallest and largest model
+NOISE_WINDOW = 0.1  # losses within this share of the minimum tell the noise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepBudget:
     """One budget: FLOPs, and log N and log loss of its runs, (n,) each, by growing N."""
 
@@ -45,7 +45,7 @@ class SweepBudget:
         return float(self.log_n[-1] - self.log_n[0]) / 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PowerLaw:
     """A power law y = exp(intercept) C^slope and its draws, (k,) each."""
 
@@ -63,9 +63,9 @@ class PowerLaw:
         return np.asarray(np.exp(self.intercepts + self.slopes * np.log(flops)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IsoFLOP:
-    """What the sweep says.
+    """The minima of a sweep, their power laws, and how flat the loss is around them.
 
     ``minima`` (b,) are N* in parameters per budget, ``losses`` (b,) the loss there, ``draws`` (b, k) noise draws of N*,
     ``inside`` (b,) whether the minimum lies between the smallest and the largest model. ``optimal_params`` and
@@ -99,7 +99,7 @@ def group_budgets(flops: Array, tolerance: float = 0.05) -> NDArray[np.int64]:
 def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> tuple[SweepBudget, ...]:
     """Budgets of at least three model sizes; runs of the same size are averaged.
 
-    A chain of runs that reaches further in C than twice the tolerance is no budget (checkpoints of training curves).
+    A chain of runs that reaches further in C than twice the tolerance is not a budget (checkpoints of training curves).
 
     Raises
     ------
@@ -115,7 +115,7 @@ def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> 
         sizes, where = np.unique(np.log(params[rows]), return_inverse=True)
         if len(sizes) >= 3:
             mean = np.bincount(where, np.log(loss[rows])) / np.bincount(where)
-            budgets.append(SweepBudget(float(np.exp(np.mean(np.log(flops[rows])))), sizes, mean))
+            budgets.append(SweepBudget(flops=float(np.exp(np.mean(np.log(flops[rows])))), log_n=sizes, log_loss=mean))
     if len(budgets) < 2:
         raise NotASweepError(
             f"{len(budgets)} budget(s) have three or more model sizes, two are needed; budgets whose FLOPs differ by "
@@ -140,7 +140,7 @@ def isoflop(
     Raises
     ------
     ValueError
-        For an unknown curve, draws that are no whole number above zero, or a noise that is not positive.
+        For an unknown curve, draws that are not a whole number above zero, or a noise that is not positive.
     """
     if curve not in CURVES:
         raise ValueError(f"curve must be one of {', '.join(CURVES)}; got {curve!r}")
@@ -171,17 +171,17 @@ def isoflop(
     tokens = _line(log_c, log_c - np.log(6) - centre, log_c[:, None] - np.log(6) - shaken, weight)
     widths = {share: np.array(parts) for share, parts in flat.items()}
     return IsoFLOP(
-        curve,
-        budgets,
-        np.exp(centre),
-        np.exp(np.array(low)),
-        np.exp(spread),
-        np.array(inside),
-        size,
-        tokens,
-        {share: np.exp(w[:, 0]) for share, w in widths.items()},
-        {share: _growth(log_c, w, level) for share, w in widths.items()},
-        sigma,
+        curve=curve,
+        budgets=budgets,
+        minima=np.exp(centre),
+        losses=np.exp(np.array(low)),
+        draws=np.exp(spread),
+        inside=np.array(inside),
+        optimal_params=size,
+        optimal_tokens=tokens,
+        flat={share: np.exp(w[:, 0]) for share, w in widths.items()},
+        growth={share: _growth(log_c, w, level) for share, w in widths.items()},
+        noise=sigma,
     )
 
 
@@ -195,19 +195,19 @@ def _minimum(curve: CurveKind, x: Array, y: Array) -> tuple[Array, Array, Array,
         bend = np.where(c[2] > 0, c[2], np.nan)
         place = np.where(c[2] > 0, -c[1] / (2 * bend), np.where(y[0] < y[-1], -1.0, 1.0))
         place = np.clip(place, -4.0, 4.0)
-        line = np.linspace(-3.0, 3.0, GRID)
+        line = np.linspace(-3.0, 3.0, GRID_POINTS)
         values = c[0] + np.outer(line, c[1]) + np.outer(line**2, c[2])
         return centre + scale * place, c[0] + c[1] * place + c[2] * place**2, centre + scale * line, values
-    grid = np.linspace(x[0], x[-1], GRID)
+    grid = np.linspace(x[0], x[-1], GRID_POINTS)
     spline = Akima1DInterpolator(x, y) if curve == "akima" else CubicSpline(x, y)
     values = spline(grid)
-    at = np.clip(values.argmin(axis=0), 1, GRID - 2)
+    at = np.clip(values.argmin(axis=0), 1, GRID_POINTS - 2)
     columns = np.arange(y.shape[1])
-    left, middle, right = (values[at + i, columns] for i in (-1, 0, 1))
-    bend = np.maximum(left - 2 * middle + right, 1e-300)
+    left, lowest, right = (values[at + i, columns] for i in (-1, 0, 1))
+    bend = np.maximum(left - 2 * lowest + right, 1e-300)
     shift = np.clip((left - right) / (2 * bend), -1.0, 1.0)
     place = grid[at] + shift * (grid[1] - grid[0])
-    return place, middle - (left - right) ** 2 / (8 * bend), grid, values
+    return place, lowest - (left - right) ** 2 / (8 * bend), grid, values
 
 
 def _range(grid: Array, values: Array, lowest: Array, room: float) -> Array:
@@ -238,7 +238,7 @@ def _line(log_c: Array, y: Array, drawn: Array, weight: Array) -> PowerLaw:
     solve = np.linalg.pinv(design * np.sqrt(weight)[:, None]) * np.sqrt(weight)
     at = solve @ np.hstack([y[:, None], drawn])
     intercept = at[0] - at[1] * log_c.mean()
-    return PowerLaw(float(at[1, 0]), float(intercept[0]), at[1, 1:], intercept[1:])
+    return PowerLaw(slope=float(at[1, 0]), intercept=float(intercept[0]), slopes=at[1, 1:], intercepts=intercept[1:])
 
 
 def noise_level(budgets: tuple[SweepBudget, ...]) -> float:
@@ -250,7 +250,7 @@ def noise_level(budgets: tuple[SweepBudget, ...]) -> float:
     for budget in budgets:
         x, y = budget.log_n, budget.log_loss
         for i in range(2, len(x) - 2):
-            if y[i] - y.min() > NEAR:
+            if y[i] - y.min() > NOISE_WINDOW:
                 continue
             others = x[[i - 2, i - 1, i + 1, i + 2]]
             weights = np.array(

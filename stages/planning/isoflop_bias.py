@@ -23,13 +23,13 @@ WIDE = 8.0  # largest model over the optimum: beyond it a parabola sees the flan
 SHIFT = 0.05  # relative shift of N* between parabola and cubic that counts as asymmetry
 
 
-def diagnose(found: IsoFLOP) -> tuple[Notice, ...]:
+def diagnose(sweep: IsoFLOP) -> tuple[Notice, ...]:
     """Everything about the sweep that biases its minima; empty for a centred sweep of a symmetric curve."""
-    log_c = np.log([b.flops for b in found.budgets])
-    place = np.log(found.minima)
-    off = np.array([(p - b.centre) / max(b.half_width, 1e-9) for p, b in zip(place, found.budgets, strict=True)])
+    log_c = np.log([b.flops for b in sweep.budgets])
+    place = np.log(sweep.minima)
+    off = np.array([(p - b.centre) / max(b.half_width, 1e-9) for p, b in zip(place, sweep.budgets, strict=True)])
     findings = []
-    outside = int(np.sum(~found.inside))
+    outside = int(np.sum(~sweep.inside))
     if outside:
         findings.append(notices.OUTSIDE_SWEEP(outside=outside, budgets=len(place)))
     if abs(np.mean(off)) > OFF_CENTRE:
@@ -39,10 +39,10 @@ def diagnose(found: IsoFLOP) -> tuple[Notice, ...]:
     change = slope * float(np.ptp(log_c))
     if abs(change) > DRIFT and abs(slope) > error:
         findings.append(notices.WANDERING(percent=100 * abs(change)))
-    width = float(np.exp(np.median([b.half_width for b in found.budgets])))
-    if found.curve == "parabola" and width > WIDE:
+    width = float(np.exp(np.median([b.half_width for b in sweep.budgets])))
+    if sweep.curve == "parabola" and width > WIDE:
         findings.append(notices.WIDE_SWEEP(factor=width))
-    shift = asymmetry(found.budgets)
+    shift = asymmetry(sweep.budgets)
     if abs(shift) > SHIFT:
         findings.append(notices.ASYMMETRIC(percent=100 * shift))
     return tuple(findings)
@@ -90,8 +90,10 @@ def bias(
     C = ``per_pair`` N D.
     """
     clean = tuple(
-        SweepBudget(b.flops, b.log_n, np.log(loss(np.exp(b.log_n), b.flops / per_pair / np.exp(b.log_n))))
+        SweepBudget(
+            flops=b.flops, log_n=b.log_n, log_loss=np.log(loss(np.exp(b.log_n), b.flops / per_pair / np.exp(b.log_n)))
+        )
         for b in budgets
     )
-    found = isoflop(clean, curve, draws=20, noise=1e-6)
-    return float(found.optimal_params.at(flops) / optimum(flops) - 1)
+    estimate = isoflop(clean, curve, draws=20, noise=1e-6)
+    return float(estimate.optimal_params.at(flops) / optimum(flops) - 1)

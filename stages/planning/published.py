@@ -28,7 +28,7 @@ REFIT_COVARIANCE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PublishedLaw:
     """A law's constants as printed.
 
@@ -92,39 +92,39 @@ PUBLISHED_LAWS = {
     law.name: law
     for law in (
         PublishedLaw(
-            "chinchilla-refit",
-            "ChinchillaLoss",
-            {"A": "477.83", "B": "2143.42", "alpha": "0.34731", "beta": "0.36717", "E": "1.81722"},
-            "Chinchilla's points (arXiv 2203.15556, figure 4) as digitised in arXiv 2404.10102; exact optimum",
-            "covariance of 4,000 pair resamples of the 240 points",
-            REFIT_COVARIANCE,
+            name="chinchilla-refit",
+            law="ChinchillaLoss",
+            constants={"A": "477.83", "B": "2143.42", "alpha": "0.34731", "beta": "0.36717", "E": "1.81722"},
+            source="Chinchilla's points (arXiv 2203.15556, figure 4) as digitised in arXiv 2404.10102; exact optimum",
+            note="covariance of 4,000 pair resamples of the 240 points",
+            covariance=REFIT_COVARIANCE,
         ),
         PublishedLaw(
-            "chinchilla",
-            "ChinchillaLoss",
-            {"A": "406.4", "B": "410.7", "alpha": "0.34", "beta": "0.28", "E": "1.69"},
-            "Hoffmann et al. (arXiv 2203.15556), approach 3",
-            "arXiv 2404.10102 shows that these digits do not fit the paper's own points",
+            name="chinchilla",
+            law="ChinchillaLoss",
+            constants={"A": "406.4", "B": "410.7", "alpha": "0.34", "beta": "0.28", "E": "1.69"},
+            source="Hoffmann et al. (arXiv 2203.15556), approach 3",
+            note="arXiv 2404.10102 shows that these digits do not fit the paper's own points",
         ),
         PublishedLaw(
-            "kaplan",
-            "KaplanLoss",
-            {"N_c": "6.4e13", "D_c": "1.8e13", "alpha_N": "0.076", "alpha_D": "0.103"},
-            "Kaplan et al. (arXiv 2001.08361), table 2 (N without embeddings)",
+            name="kaplan",
+            law="KaplanLoss",
+            constants={"N_c": "6.4e13", "D_c": "1.8e13", "alpha_N": "0.076", "alpha_D": "0.103"},
+            source="Kaplan et al. (arXiv 2001.08361), table 2 (N without embeddings)",
         ),
         PublishedLaw(
-            "llama3",
-            "",
-            {"A": "0.29", "alpha": "0.53"},
-            "Llama 3 (arXiv 2407.21783), section 3.2.1",
-            "gives D* only; their FLOPs are not 6ND: 402B x 16.55T x 6 is 4.0e25, not 3.8e25",
+            name="llama3",
+            law="",
+            constants={"A": "0.29", "alpha": "0.53"},
+            source="Llama 3 (arXiv 2407.21783), section 3.2.1",
+            note="gives D* only; their FLOPs are not 6ND: 402B x 16.55T x 6 is 4.0e25, not 3.8e25",
         ),
         PublishedLaw(
-            "deepseek",
-            "",
-            {"A": "5.8316", "alpha": "0.4757", "M_A": "0.1715", "M_alpha": "0.5243"},
-            "DeepSeek LLM (arXiv 2401.02954), section 3.2",
-            "M is FLOPs per token with attention; N is given as M/6",
+            name="deepseek",
+            law="",
+            constants={"A": "5.8316", "alpha": "0.4757", "M_A": "0.1715", "M_alpha": "0.5243"},
+            source="DeepSeek LLM (arXiv 2401.02954), section 3.2",
+            note="M is FLOPs per token with attention; N is given as M/6",
         ),
     )
 }

@@ -23,7 +23,7 @@ DELTAS = (1e-4, 1e-3, 1e-2, None)  # None is least squares on log loss
 WINDOWS = ("all", "upper half of compute", "without the smallest models", "without the 5 worst-fitted")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Specification:
     """One answer: what was chosen, and N* and D* at the asked compute; ``failed`` says why there is none."""
 
@@ -42,7 +42,7 @@ def specifications(
 
     ``flops`` are as given (n,); "6ND" then is the other convention. None leaves only 6ND.
     """
-    found = []
+    answers = []
     conventions = {"6ND": 6 * params * tokens} | ({} if flops is None else {"as given": flops})
     if flops is not None and np.allclose(flops, conventions["6ND"], rtol=5e-3):
         conventions.pop("as given")
@@ -51,7 +51,7 @@ def specifications(
         for delta in DELTAS:
             for name, given in conventions.items():
                 choice = {"delta": "least squares" if delta is None else f"{delta:g}", "runs": window, "FLOPs": name}
-                found.append(_parametric(choice, delta, params[rows], tokens[rows], loss[rows], given[rows], target))
+                answers.append(_parametric(choice, delta, params[rows], tokens[rows], loss[rows], given[rows], target))
     for name, given in conventions.items():
         for curve in CURVES:
             try:
@@ -62,8 +62,15 @@ def specifications(
             size = float(answer.optimal_params.at(target))
             # Where FLOPs are not 6ND, what a parameter and token cost is read off the runs.
             per_pair = 6.0 if name == "6ND" else float(np.median(given / params / tokens))
-            found.append(Specification("isoFLOP", {"curve": curve, "FLOPs": name}, size, target / per_pair / size))
-    return found
+            answers.append(
+                Specification(
+                    method="isoFLOP",
+                    choice={"curve": curve, "FLOPs": name},
+                    params=size,
+                    tokens=target / per_pair / size,
+                )
+            )
+    return answers
 
 
 def _parametric(
@@ -71,15 +78,17 @@ def _parametric(
 ) -> Specification:
     """Chinchilla's law; where FLOPs are not 6ND, tokens are those that 6ND would need for the same FLOPs."""
     if len(loss) < 7:
-        return Specification("L(N, D)", choice, np.nan, np.nan, "too few runs")
+        return Specification(method="L(N, D)", choice=choice, params=np.nan, tokens=np.nan, failed="too few runs")
     if choice["FLOPs"] != "6ND":
         # N in units that make C = 6 N' D: what the convention adds per token counts as parameters.
         params = flops / (6 * tokens)
     law = ChinchillaLoss(delta).fit(np.column_stack([params, tokens]), loss)
     if not (law.estimates_["alpha"] > 1e-3 and law.estimates_["beta"] > 1e-3):
-        return Specification("L(N, D)", choice, np.nan, np.nan, "an exponent is at its bound")
+        return Specification(
+            method="L(N, D)", choice=choice, params=np.nan, tokens=np.nan, failed="an exponent is at its bound"
+        )
     split = ChinchillaLoss.optimum_at({k: np.array([v]) for k, v in law.estimates_.items()}, target)
-    return Specification("L(N, D)", choice, float(split.params[0]), float(split.tokens[0]))
+    return Specification(method="L(N, D)", choice=choice, params=float(split.params[0]), tokens=float(split.tokens[0]))
 
 
 def _window(name: str, params: Array, tokens: Array, loss: Array, flops: Array) -> NDArray[np.intp]:

@@ -17,9 +17,9 @@ from ..fit.errors import FitError
 from ..fit.newton import Array
 from ..laws.loss.annealed import AnnealedLoss
 
-MEMORIES = tuple(np.geomspace(50.0, 5000.0, 11).tolist())
-GAMMAS = (0.0, 0.25, 0.5)
-BLOCKS = 8  # parts of a curve whose residuals are taken as independent of each other
+SEED_MEMORIES = tuple(np.geomspace(50.0, 5000.0, 11).tolist())
+SEED_GAMMAS = (0.0, 0.25, 0.5)
+BLOCKS_PER_CURVE = 8  # parts of a curve whose residuals are taken as independent of each other
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def schedule_features(step: Array, lr: Array, response: Response, peak: float, w
     before = step[0] - (step[0] if warmup is None else min(warmup, step[0])) / 2
     area = rate[0] * before + np.concatenate([[0.0], np.cumsum(np.diff(step) * (rate[1:] + rate[:-1]) / 2)])
     at = np.flatnonzero(rate[:-1] != rate[1:])
-    # A drop between two records is put in the middle of them.
+    # A drop between two records is put halfway between them.
     since = step[:, None] - (step[at] + step[at + 1]) / 2
     effect = np.where(since > 0, response(rate[at + 1], np.maximum(since, 0.0)), 0.0)
     return np.column_stack([area, effect @ (rate[at] - rate[at + 1])])
@@ -91,7 +91,7 @@ def table_features(
     return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScheduleFit:
     """The law, the response it was fitted with, and the units: predicts any schedule."""
 
@@ -126,21 +126,21 @@ def fit_schedules(
     part = np.empty(len(step), dtype=int)
     for i in range(len(names)):
         rows = np.flatnonzero(ids == i)
-        part[rows[np.argsort(step[rows])]] = np.arange(len(rows)) * BLOCKS // len(rows)
+        part[rows[np.argsort(step[rows])]] = np.arange(len(rows)) * BLOCKS_PER_CURVE // len(rows)
 
     def fitted(memory: float, gamma: float) -> AnnealedLoss:
         features = table_features(curve, step, lr, Response(memory, gamma), peak, warmup)
         law = AnnealedLoss()
-        law.fit(features, loss, sample_weight=weight, groups=ids * BLOCKS + part)
+        law.fit(features, loss, sample_weight=weight, groups=ids * BLOCKS_PER_CURVE + part)
         return law
 
     def cost(p: Array) -> float:
         return fitted(float(np.exp(p[0])), float(p[1])).cost_
 
-    grid = [(m, g) for m in MEMORIES for g in GAMMAS]
+    grid = [(m, g) for m in SEED_MEMORIES for g in SEED_GAMMAS]
     memory, gamma = min(grid, key=lambda p: fitted(*p).cost_)
-    box = [(np.log(MEMORIES[0]), np.log(MEMORIES[-1])), (GAMMAS[0], 1.0)]
+    box = [(np.log(SEED_MEMORIES[0]), np.log(SEED_MEMORIES[-1])), (SEED_GAMMAS[0], 1.0)]
     options = {"maxfev": 40, "xatol": 1e-2}
-    found = minimize(cost, [np.log(memory), gamma], method="Nelder-Mead", bounds=box, options=options)
-    best = Response(float(np.exp(found.x[0])), float(found.x[1]))
-    return ScheduleFit(fitted(best.memory, best.gamma), best, peak, warmup)
+    optimum = minimize(cost, [np.log(memory), gamma], method="Nelder-Mead", bounds=box, options=options)
+    best = Response(float(np.exp(optimum.x[0])), float(optimum.x[1]))
+    return ScheduleFit(law=fitted(best.memory, best.gamma), response=best, peak=peak, warmup=warmup)

@@ -66,12 +66,12 @@ def _specifications(result: PlanResult) -> None:
 
 def published() -> None:
     """The papers' printed numbers beside what their printed constants give."""
-    from benchcast.stages.planning.published_checks import checks
+    from benchcast.stages.planning.published_checks import reproduced_values
 
     rows = []
-    for c in checks():
+    for c in reproduced_values():
         show = count if max(c.printed, c.computed) >= 1e3 else significant
-        rows.append([c.paper, c.quantity, show(c.printed), within(c.computed, c.low, c.high, show), c.says])
+        rows.append([c.paper, c.quantity, show(c.printed), within(c.computed, *c.interval, show), c.remark])
     head = ("paper", "quantity", "printed or used", "computed (90 % interval)", "")
     title = "Printed or used, and computed from the printed constants"
     console().print(as_rich(Table(head=head, rows=tuple(rows), align="llrrl", title=title)))

@@ -57,12 +57,22 @@ def track(
 def _series(points: Sequence[Point], band: Band, documents: Documents) -> Series:
     tokens = np.array([p.tokens for p in points])
     pairs = (None, *(documents.pair(a, b) for a, b in itertools.pairwise(points)))
-    own = np.array([np.nan if p is None else p.own for p in pairs])
+    own = np.array([np.nan if p is None else p.checkpoint_std for p in pairs])
     if len(own) > 1:
         own[0] = own[1]
     middle, low, high, spread = band.at(tokens)
     value, stderr = np.array([p.value for p in points]), np.array([p.stderr for p in points])
-    return Series(tokens, value, stderr, own, middle, low, high, spread, pairs)
+    return Series(
+        tokens=tokens,
+        value=value,
+        stderr=stderr,
+        checkpoint_std=own,
+        forecast=middle,
+        low=low,
+        high=high,
+        band_std=spread,
+        pairs=pairs,
+    )
 
 
 def conditions(tracked: Tracked, fresh: Iterable[float]) -> Iterator[Notice]:

@@ -136,15 +136,15 @@ class NLLToAccuracy(Law):
             raise ValueError(f"{type(self).__name__}: floor {self.floor!r} must lie below ceiling {self.ceiling!r}")
 
     def _curve(self, theta: Array, x: Array) -> Array:
-        floor, ceiling, k, middle = theta
-        return np.asarray(floor + (ceiling - floor) * expit(-np.exp(k) * (x[:, 0] - middle)))
+        floor, ceiling, k, midpoint = theta
+        return np.asarray(floor + (ceiling - floor) * expit(-np.exp(k) * (x[:, 0] - midpoint)))
 
     def _jacobian(self, theta: Array, x: Array) -> Array:
-        floor, ceiling, log_k, middle = theta
+        floor, ceiling, log_k, midpoint = theta
         k = np.exp(log_k)
-        s = expit(-k * (x[:, 0] - middle))
+        s = expit(-k * (x[:, 0] - midpoint))
         slope = (ceiling - floor) * s * (1 - s)
-        return stack_jacobian(1 - s, s, -slope * k * (x[:, 0] - middle), slope * k)
+        return stack_jacobian(1 - s, s, -slope * k * (x[:, 0] - midpoint), slope * k)
 
     def _bounds(self, y: Array) -> tuple[Array, Array]:
         (f0, f1), (c0, c1) = (r if isinstance(r, tuple) else (r, r) for r in (self.floor, self.ceiling))
@@ -160,8 +160,8 @@ class NLLToAccuracy(Law):
         grid = np.meshgrid(
             np.linspace(loss.min() - span, loss.max() + 0.5 * span, 13), [0.7, 1.5, 3.0, 6.0, 12.0, 25.0], indexing="ij"
         )
-        middle, steep = (axis.ravel() for axis in grid)
-        s = expit(-steep[:, None] / span * (loss - middle[:, None]))
+        midpoint, steep = (axis.ravel() for axis in grid)
+        s = expit(-steep[:, None] / span * (loss - midpoint[:, None]))
         parts = (1 - s, s)
         norm = [np.maximum(p**2 @ weight, 1e-12) for p in parts]
         cross, right = (parts[0] * parts[1]) @ weight, [p @ (weight * y) for p in parts]
@@ -172,4 +172,4 @@ class NLLToAccuracy(Law):
         for _ in range(3):
             for i in (0, 1):
                 ends[i] = np.clip((right[i] - ends[1 - i] * cross) / norm[i], low[i], high[i])
-        return np.column_stack([*ends, np.log(steep / span), middle])
+        return np.column_stack([*ends, np.log(steep / span), midpoint])

@@ -13,7 +13,7 @@ from ..registry import law
 
 @law(
     CandidateLaw(name="C", step=Step.BUDGET_TO_LOSS, rank=30),
-    # The limits of an error are those of an accuracy: to reach one is no warning.
+    # The limits of an error are those of an accuracy: reaching one is not a warning.
     CandidateLaw(name="error in C", step=Step.BUDGET_TO_ACCURACY, rank=30, of_error=True, structural_bounds=True),
 )
 class FlooredPower(Law):

@@ -15,7 +15,7 @@ from ..surface import LossSurface, ParameterDraws, Split, ignore_overflow
 @law(
     CandidateLaw(name="C and M", step=Step.BUDGET_TO_LOSS, rank=20),
     CandidateLaw(name="C and M, larger runs", step=Step.BUDGET_TO_LOSS, rank=80, compute_fraction=0.6, extended=True),
-    # The limits of an error are those of an accuracy: to reach one is no warning.
+    # The limits of an error are those of an accuracy: reaching one is not a warning.
     CandidateLaw(name="error in C and M", step=Step.BUDGET_TO_ACCURACY, rank=40, of_error=True, structural_bounds=True),
 )
 class OvertrainedLoss(LossSurface):

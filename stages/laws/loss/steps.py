@@ -58,12 +58,12 @@ class StepsLoss(Law):
         grid = [(a, b) for a in (0.02, 0.05, 0.1, 0.2, 0.4) for b in (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)]
         alpha, beta = np.array(grid).T
         logs = log_count(x)
-        middle = logs.mean(axis=0)
-        size = np.exp(-alpha[:, None] * (logs[:, 0] - middle[0]))
-        steps = np.exp(-beta[:, None] * (logs[:, 1] - middle[1]))
+        centre = logs.mean(axis=0)
+        size = np.exp(-alpha[:, None] * (logs[:, 0] - centre[0]))
+        steps = np.exp(-beta[:, None] * (logs[:, 1] - centre[1]))
         part = np.maximum(
             solve_linear_params(np.stack([size, steps], axis=-1) / y[:, None], np.ones_like(y), weight), 1e-6
         )
         return np.stack(
-            [np.log(part[:, 0]) + alpha * middle[0], alpha, np.log(part[:, 1]) + beta * middle[1], beta], axis=1
+            [np.log(part[:, 0]) + alpha * centre[0], alpha, np.log(part[:, 1]) + beta * centre[1], beta], axis=1
         )

@@ -81,7 +81,16 @@ def test_the_runner_up_basin_is_reported() -> None:
         slope = np.stack([2 * t - 1, np.full_like(t, 0.1)], axis=-1)[..., 0, :]
         return value(theta, x), slope[..., None]
 
-    problem = Problem(value, derive, None, np.zeros((2, 1)), np.zeros(2), np.ones(2), np.array([-5.0]), np.array([5.0]))
+    problem = Problem(
+        value=value,
+        derive=derive,
+        curvature=None,
+        x=np.zeros((2, 1)),
+        observed=np.zeros(2),
+        weight=np.ones(2),
+        lower=np.array([-5.0]),
+        upper=np.array([5.0]),
+    )
     found = fit(problem, np.array([[-4.0], [-0.5], [1.5], [4.0]]))
     assert found.theta[0] == pytest.approx(2.0, abs=1e-6)
     assert found.runner_up is not None

@@ -69,19 +69,19 @@ def simulate(
             away[leaves:] += 0.02 * np.sign(away[leaves])
         right = answers(rng, forecast + away + rng.normal(0, WOBBLE, CHECKPOINTS), documents)
         pairs = (None, *(paired(a, b) for a, b in itertools.pairwise(right)))
-        own = np.array([p.own if p else np.nan for p in pairs])
+        own = np.array([p.checkpoint_std if p else np.nan for p in pairs])
         own[0] = own[1]
         value = right.mean(axis=1)
         found[f"task{number}"] = Series(
-            tokens,
-            value,
-            np.sqrt(value * (1 - value) / documents),
-            own,
-            forecast,
-            forecast - 1.645 * SPREAD,
-            forecast + 1.645 * SPREAD,
-            np.full(CHECKPOINTS, SPREAD),
-            pairs,
+            tokens=tokens,
+            value=value,
+            stderr=np.sqrt(value * (1 - value) / documents),
+            checkpoint_std=own,
+            forecast=forecast,
+            low=forecast - 1.645 * SPREAD,
+            high=forecast + 1.645 * SPREAD,
+            band_std=np.full(CHECKPOINTS, SPREAD),
+            pairs=pairs,
         )
     return found
 
@@ -135,7 +135,16 @@ def test_the_evidence_is_the_mixture_of_likelihood_ratios_it_says() -> None:
     tokens = np.array([1.0, 3.0, 4.0, 7.0])
     stderr, own, spread = np.full(4, 0.01), np.full(4, 0.004), np.array([0.03, 0.02, 0.02, 0.01])
     value = 0.5 + rng.normal(0, 0.03, 4)
-    series = Series(tokens, value, stderr, own, np.full(4, 0.5), np.full(4, 0.45), np.full(4, 0.55), spread)
+    series = Series(
+        tokens=tokens,
+        value=value,
+        stderr=stderr,
+        checkpoint_std=own,
+        forecast=np.full(4, 0.5),
+        low=np.full(4, 0.45),
+        high=np.full(4, 0.55),
+        band_std=spread,
+    )
     found = np.exp(drift(series, total=10.0, shift=0.02, wobble=0.003))
     for n in range(1, 5):
         logs = np.log(tokens[:n])
@@ -162,7 +171,24 @@ def test_the_evidence_has_mean_one_while_nothing_shifts() -> None:
     covariance += 0.03**2 - 0.025**2 + np.eye(12) * (0.025**2 + 0.003**2)
     draws = rng.multivariate_normal(np.zeros(12), covariance, 4000)
     zero = np.zeros(12)
-    evidence = [np.exp(drift(Series(tokens, d, stderr, own, zero, zero, zero, spread), 12.0)) for d in draws]
+    evidence = [
+        np.exp(
+            drift(
+                Series(
+                    tokens=tokens,
+                    value=d,
+                    stderr=stderr,
+                    checkpoint_std=own,
+                    forecast=zero,
+                    low=zero,
+                    high=zero,
+                    band_std=spread,
+                ),
+                12.0,
+            )
+        )
+        for d in draws
+    ]
     assert np.mean(evidence, axis=0) == pytest.approx(np.ones((12, 2)), abs=0.12)
     assert np.mean(np.max(evidence, axis=1)[:, 0] >= 20) <= 0.05
 
@@ -173,23 +199,29 @@ def test_pairs_are_mcnemars_exact_test() -> None:
     after = np.where(rng.random(300) < 0.2, rng.random(300) < 0.4, before)
     pair = paired(before, after)
     lost, won = np.sum(before & ~after), np.sum(~before & after)
-    assert pair == Paired(300, lost, won)
+    assert pair == Paired(documents=300, lost=lost, won=won)
     assert pair.p_value == pytest.approx(binomtest(int(lost), int(lost + won), 0.5, alternative="greater").pvalue)
     assert pair.drop == pytest.approx(before.mean() - after.mean())
     difference = before.astype(float) - after
-    assert pair.own == pytest.approx(difference.std() / np.sqrt(300) / np.sqrt(2))
+    assert pair.checkpoint_std == pytest.approx(difference.std() / np.sqrt(300) / np.sqrt(2))
     with pytest.raises(ValueError, match="as many"):
         paired(before, after[1:])
 
 
 def series_of(value: list[float], pairs: tuple[Paired | None, ...] = (), stderr: float = 0.01) -> Series:
     n = len(value)
-    same = [np.full(n, v) for v in (stderr, 0.005, 0.5, 0.45, 0.55, 0.03)]
-    return Series(np.arange(1.0, n + 1), np.array(value), *same, pairs)
+    band = {"forecast": 0.5, "low": 0.45, "high": 0.55, "band_std": 0.03}
+    same = {name: np.full(n, v) for name, v in ({"stderr": stderr, "checkpoint_std": 0.005} | band).items()}
+    return Series(tokens=np.arange(1.0, n + 1), value=np.array(value), **same, pairs=pairs)
 
 
 def test_a_drop_is_named_where_it_happens() -> None:
-    pairs = (None, Paired(2000, 100, 100), Paired(2000, 160, 40), Paired(2000, 100, 100))
+    pairs = (
+        None,
+        Paired(documents=2000, lost=100, won=100),
+        Paired(documents=2000, lost=160, won=40),
+        Paired(documents=2000, lost=100, won=100),
+    )
     assert dropped(series_of([0.5, 0.5, 0.44, 0.44], pairs), 4.0, 0.01).tolist() == [False, False, True, False]
     # Without the documents, two samples of their own: six points of one point error each are seen, three are not.
     assert dropped(series_of([0.5, 0.44]), 2.0, 0.01).tolist() == [False, True]

@@ -29,7 +29,11 @@ def _sweep(p: dict[str, np.ndarray], reach: float = 4.0, off: float = 1.0, drift
     for i, c in enumerate(FLOPS):
         centre = np.log(ChinchillaLoss.optimum_at(p, float(c)).params[0]) + np.log(off) + np.log(drift) * i / 8
         x = centre + np.linspace(-np.log(reach), np.log(reach), points)
-        budgets.append(SweepBudget(float(c), x, np.log(ChinchillaLoss.loss_at(p, np.exp(x), c / 6 / np.exp(x)))))
+        budgets.append(
+            SweepBudget(
+                flops=float(c), log_n=x, log_loss=np.log(ChinchillaLoss.loss_at(p, np.exp(x), c / 6 / np.exp(x)))
+            )
+        )
     return tuple(budgets)
 
 
@@ -79,7 +83,10 @@ def test_intervals_of_the_exponent_cover(curve: str) -> None:
     clean = _sweep(SYMMETRIC)
     held = 0
     for i in range(100):
-        noisy = tuple(SweepBudget(b.flops, b.log_n, b.log_loss + rng.normal(0, 2e-3, len(b.log_n))) for b in clean)
+        noisy = tuple(
+            SweepBudget(flops=b.flops, log_n=b.log_n, log_loss=b.log_loss + rng.normal(0, 2e-3, len(b.log_n)))
+            for b in clean
+        )
         low, high = central_interval(isoflop(noisy, curve, draws=200, seed=i).optimal_params.slopes)
         held += low <= 0.5 <= high
     assert 80 <= held <= 99

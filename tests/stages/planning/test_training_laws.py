@@ -16,7 +16,7 @@ def groups() -> list[hyper.Surface]:
     table = pd.read_csv(published("steplaw") / "dense.csv")
     columns = [table[c].to_numpy(dtype=float) for c in ("N", "D", "lr", "bs_seqs", "smooth_loss")]
     columns[3] = columns[3] * 2048
-    return hyper.surfaces(*columns)
+    return hyper.fit_surfaces(*columns)
 
 
 def test_regret_on_the_published_sweep(groups: list[hyper.Surface]) -> None:
@@ -66,13 +66,13 @@ def test_a_known_surface_and_law_are_recovered() -> None:
                 for b in np.linspace(-2, 2, 6):
                     loss = 2.5 * np.exp(0.01 * a**2 + 0.004 * b**2 + 0.002 * a * b)
                     rows.append((n, d, best_lr * np.exp(a), best_batch * np.exp(b), loss))
-    made = hyper.surfaces(*np.array(rows).T)
+    made = hyper.fit_surfaces(*np.array(rows).T)
     law = hyper.fit_law(made)
     assert law.lr[1:] == pytest.approx([-0.713, 0.307], abs=0.02)
     assert law.batch == pytest.approx([np.log(0.58), 0.0, 0.571], abs=0.4)
     assert hyper.leave_one_size_out(made).max() < 1e-4
     with pytest.raises(ValueError, match="needs 8"):
-        hyper.surface(1e8, 1e10, np.ones(5), np.ones(5), np.ones(5))
+        hyper.fit_surface(1e8, 1e10, np.ones(5), np.ones(5), np.ones(5))
 
 
 def test_held_out_schedules_within_0_006_nats() -> None:
