@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
 from benchcast.stages.fit.newton import Array
-from benchcast.stages.notices import Notice
+from benchcast.stages.notices import Notice, readers
 from benchcast.stages.notices import planning as notices
 
 from ..core.errors import Fault, FaultsError, InputError
@@ -50,10 +50,7 @@ def read(config: PlanConfig, base: Path, data: Path | None, account: Account) ->
     if ((factor - 1).abs() > OFF).any():
         middle = float(factor.median())
         table.attrs["per_pair"] = 6 * middle
-        account.note(
-            f"{path.name}: its FLOPs are {factor.min():.3g} to {factor.max():.3g} times 6·params·tokens (median "
-            f"{middle:.3g}): the fitted law and the published ones count 6ND, the isoFLOP analysis as the table does"
-        )
+        account.note(readers.OTHER_FLOPS(path.name, low=float(factor.min()), high=float(factor.max()), median=middle))
     return table.drop(columns="flops_convention", errors="ignore"), path.name
 
 
@@ -66,7 +63,7 @@ def _tokens(table: pd.DataFrame, path: Path, name: str, account: Account) -> pd.
     if other := [convention for convention in said if not plan_table.six(convention)]:
         what = f"has no tokens, and its FLOPs are counted as {other[0]!r}: C / 6N would not be the tokens"
         raise FaultsError([Fault(str(path), what, "give a column tokens")])
-    account.note(f"{path.name} has no tokens: they are C / 6N" + ("" if said else ", its FLOPs taken to be 6ND"))
+    account.note(readers.NO_TOKENS(file=path.name) if said else readers.NO_TOKENS(table=path.name))
     return table["flops"] / (6 * table["params"])
 
 
