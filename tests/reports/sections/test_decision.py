@@ -20,7 +20,7 @@ from benchcast.reports.records.forecast import Result
 from benchcast.reports.sections import decision, trust
 from benchcast.reports.sections.content import Content
 from benchcast.reports.text.numbers import scientific
-from benchcast.stages.forecast import grading as quality
+from benchcast.stages.forecast.grading import GRADING
 from worlds.ladders import ROOT
 from worlds.reports import FORMS, REFUSED, as_record, make_graded
 
@@ -99,7 +99,7 @@ def test_registered_or_not(graded: dict[str, Any], record: Any, says: str) -> No
 
 def test_grades_mean_what_the_science_says() -> None:
     said = [float(number) for number in re.findall(r"at most (\d+)", " ".join(decision.GRADES.values()))]
-    assert said == [100 * quality.A_WITHIN, 100 * quality.B_WITHIN]
+    assert said == [100 * GRADING.a_within, 100 * GRADING.b_within]
 
 
 def test_many_answers_stand_in_two_columns_and_the_rest_in_the_appendix() -> None:
