@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from worlds.hosts import client
-from worlds.ladders import ROOT
+from worlds.hosts.lines import environment
 
 HOST = Path(__file__).parent / "hosts" / "commands.py"
 SECONDS = 300  # no command of a test takes as long
@@ -40,7 +40,7 @@ def host(*, scoring: bool = False) -> str:
     """The socket of the process that forks commands, started once; with ``scoring`` it has imported torch as well."""
     address = str(Path(tempfile.mkdtemp(prefix="bc")) / "s")
     words = [sys.executable, str(HOST), address, *(["scoring"] if scoring else [])]
-    started = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment({}))
+    started = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
     assert started.stdin is not None
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
@@ -86,12 +86,3 @@ def printed(*arguments: object, code: int = 0, cwd: Path | None = None) -> str:
     done = benchcast(*arguments, cwd=cwd)
     assert done.returncode == code, done.stderr
     return done.stdout if code == 0 else done.stderr
-
-
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Of this process, with one thread: a process with threads cannot be forked."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *_path()]), "OMP_NUM_THREADS": "1"} | more
-
-
-def _path() -> list[str]:
-    return [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]

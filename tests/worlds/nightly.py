@@ -18,7 +18,6 @@ import pandas as pd
 import yaml
 
 BENCHCAST = [sys.executable, "-W", "ignore", "-m", "benchcast"]
-ROOT = Path(__file__).parent.parent
 N, D = 1e9, 2e10  # of the big run as it is planned
 TASKS = {"easy": (0.25, 9.0), "hard": (0.25, 11.0)}  # chance, steepness
 DOCUMENTS = 4000
@@ -107,7 +106,7 @@ def grow(config: Path, *share: float, shift: float = 0.0, **how: Any) -> None:
 def night(config: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
     """One pass, as a process of its own."""
     command = [*BENCHCAST, "reevaluate", str(config), *options]
-    more = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **env}
+    more = {"OMP_NUM_THREADS": "1", **env}
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | more, check=False)
 
 

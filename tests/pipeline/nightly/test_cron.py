@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from pypdf import PdfReader
 from worlds import nightly as world
+from worlds.hosts.lines import HERE
 
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
@@ -24,7 +25,7 @@ from worlds.scoring import QUIET
 
 pytestmark = QUIET
 TICKS = max(2, int(os.environ.get("BENCHCAST_TICKS", "2")))  # a minute each
-HOST = Path(__file__).with_name("cron_host.sh")
+HOST = HERE / "cron.sh"
 QUIET_SECONDS = 8
 
 
@@ -60,7 +61,7 @@ def daemon(config: Path) -> Iterator[subprocess.Popen[str]]:
     if reason := unusable():
         pytest.skip(reason)
     install = [*world.BENCHCAST, "cron", "install", str(config), "--at", "* * * * *"]
-    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(world.ROOT), "OMP_NUM_THREADS": "1"}
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         ["unshare", "--mount", "sh", str(HOST), *install],
         stdin=subprocess.PIPE,

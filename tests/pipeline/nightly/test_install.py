@@ -13,6 +13,7 @@ from benchcast.nightly.schedule import cron as schedule
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import nightly as world
+from worlds.commands import benchcast
 
 # crontab(1) as far as it matters here: -l, -r and -; refuses a text without a newline at its end.
 FAKE = """#!/bin/sh
@@ -50,37 +51,30 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return world.make(folder)
 
 
-def cron(*words: str) -> subprocess.CompletedProcess[str]:
-    more = {"PYTHONPATH": str(world.ROOT)}
-    return subprocess.run(
-        [*world.BENCHCAST, *words], capture_output=True, text=True, env=os.environ | more, check=False
-    )
-
-
 def test_only_our_own_line_changes(config: Path, tmp_path: Path) -> None:
     table = tmp_path / "table"
     table.write_bytes(OTHERS)
-    assert cron("cron", "show", str(config)).returncode == 1
-    assert cron("cron", "install", str(config), "--at", "0 3 * * 1-5").returncode == 0
-    assert cron("cron", "install", str(config), "--at", "30 2 * * *").returncode == 0
+    assert benchcast("cron", "show", str(config)).returncode == 1
+    assert benchcast("cron", "install", str(config), "--at", "0 3 * * 1-5").returncode == 0
+    assert benchcast("cron", "install", str(config), "--at", "30 2 * * *").returncode == 0
     assert table.read_bytes().startswith(OTHERS)
     [line] = table.read_bytes()[len(OTHERS) :].decode().splitlines()
     assert line.startswith("30 2 * * * /bin/sh '/")
-    assert cron("cron", "show", str(config)).stdout.strip() == line
-    assert cron("cron", "remove", str(config)).returncode == 0
+    assert benchcast("cron", "show", str(config)).stdout.strip() == line
+    assert benchcast("cron", "remove", str(config)).returncode == 0
     assert table.read_bytes() == OTHERS
-    assert "is not in the crontab" in cron("cron", "remove", str(config)).stdout
+    assert "is not in the crontab" in benchcast("cron", "remove", str(config)).stdout
 
 
 def test_the_last_line_leaves_no_crontab(config: Path, tmp_path: Path) -> None:
-    assert cron("cron", "install", str(config)).returncode == 0
-    assert cron("cron", "remove", str(config)).returncode == 0
+    assert benchcast("cron", "install", str(config)).returncode == 0
+    assert benchcast("cron", "remove", str(config)).returncode == 0
     assert not (tmp_path / "table").exists()
 
 
 def test_the_line_works_in_a_bare_environment(config: Path, tmp_path: Path) -> None:
     """As cron runs it: what is before an unescaped % by sh -c, in the home folder, with next to no environment."""
-    assert cron("cron", "install", str(config)).returncode == 0
+    assert benchcast("cron", "install", str(config)).returncode == 0
     command = (tmp_path / "table").read_text().split(maxsplit=5)[5].strip()
     assert "%" not in command.replace(r"\%", "")
     command = command.replace(r"\%", "%")
@@ -102,31 +96,31 @@ def test_remove_deletes_what_was_kept_of_the_environment(
     script = config.parent / "nightly" / "cron.sh"
     for remove in ("twice", "without a config"):
         for _ in range(2):
-            installed = cron("cron", "install", str(config))
+            installed = benchcast("cron", "install", str(config))
         assert "HF_TOKEN, HTTPS_PROXY may hold passwords" in installed.stdout
-        assert "SECRET" not in installed.stdout + cron("cron", "show", str(config)).stdout
+        assert "SECRET" not in installed.stdout + benchcast("cron", "show", str(config)).stdout
         assert "SECRETPROXY" in script.read_text()
         if remove == "without a config":  # the line in the crontab says where the script is
             config.unlink()
-        assert f"deleted: {script}" in cron("cron", "remove", str(config)).stdout
+        assert f"deleted: {script}" in benchcast("cron", "remove", str(config)).stdout
         assert not script.exists()
 
 
 def test_remove_deletes_no_file_of_somebody_else(config: Path, tmp_path: Path) -> None:
-    assert cron("cron", "install", str(config)).returncode == 0
+    assert benchcast("cron", "install", str(config)).returncode == 0
     script = config.parent / "nightly" / "cron.sh"
     script.write_text("#!/bin/sh\necho mine\n")
-    assert "is left" in cron("cron", "remove", str(config)).stdout
+    assert "is left" in benchcast("cron", "remove", str(config)).stdout
     assert script.exists()
 
 
 def test_the_script_stays_while_the_timer_needs_it(config: Path) -> None:
     for more in ([], ["--systemd"]):
-        assert cron("cron", "install", str(config), *more).returncode == 0
+        assert benchcast("cron", "install", str(config), *more).returncode == 0
     script = config.parent / "nightly" / "cron.sh"
-    assert "deleted" not in cron("cron", "remove", str(config)).stdout
+    assert "deleted" not in benchcast("cron", "remove", str(config)).stdout
     assert script.exists()
-    assert f"deleted: {script}" in cron("cron", "remove", str(config), "--systemd").stdout
+    assert f"deleted: {script}" in benchcast("cron", "remove", str(config), "--systemd").stdout
     assert not script.exists()
 
 
@@ -134,7 +128,7 @@ def test_names_that_no_shell_knows_are_left_out_and_values_are_data(config: Path
     """Names of variables may hold anything but an equals sign; in a script they could be commands."""
     strange = ["HF_A.B", "HF_$(touch PWN)", "HF_x;touch PWN", "XDG_ü", "HF_a\nb", "BENCHCAST_1-2"]
     values = {"HF_ODD": "it's `touch PWN` $(touch PWN) \\ \"\n100%\n", "HF_RAW": "a\udcffb"}
-    more = {"PYTHONPATH": str(world.ROOT), **dict.fromkeys(strange, "1"), **values}
+    more = {**dict.fromkeys(strange, "1"), **values}
     done = subprocess.run(
         [*world.BENCHCAST, "cron", "install", str(config)],
         capture_output=True,
@@ -157,28 +151,28 @@ def test_names_that_no_shell_knows_are_left_out_and_values_are_data(config: Path
 @pytest.mark.parametrize("program", ["echo broken >&2; exit 1", "[ $1 = -l ] || { echo broken >&2; exit 1; }"])
 def test_a_crontab_that_fails_leaves_no_script(config: Path, tmp_path: Path, program: str) -> None:
     (tmp_path / "bin" / "crontab").write_text(f"#!/bin/sh\n{program}\n")
-    done = cron("cron", "install", str(config))
+    done = benchcast("cron", "install", str(config))
     assert (done.returncode, "broken" in done.stderr) == (1, True)
     assert not (config.parent / "nightly" / "cron.sh").exists()
 
 
 def test_a_time_that_cron_would_not_take_changes_nothing(config: Path, tmp_path: Path) -> None:
     (tmp_path / "table").write_bytes(OTHERS)
-    done = cron("cron", "install", str(config), "--at", "0 25 * * *")
+    done = benchcast("cron", "install", str(config), "--at", "0 25 * * *")
     assert done.returncode == 2
     assert "'25' is no hour" in done.stderr
     assert (tmp_path / "table").read_bytes() == OTHERS
 
 
 def test_a_timer_of_systemd(config: Path, tmp_path: Path) -> None:
-    done = cron("cron", "install", str(config), "--systemd", "--at", "30 2 * * 1-5")
+    done = benchcast("cron", "install", str(config), "--systemd", "--at", "30 2 * * 1-5")
     assert done.returncode == 0
     [service] = (tmp_path / "xdg" / "systemd" / "user").glob("*.service")
     timer = service.with_suffix(".timer")
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 02:30:00\n" in timer.read_text()
     assert f'ExecStart=/bin/sh "{config.parent}/nightly/cron.sh"'.replace("%", "%%") in service.read_text()
-    assert "02:30" in cron("cron", "show", str(config), "--systemd").stdout
-    assert cron("cron", "remove", str(config), "--systemd").returncode == 0
+    assert "02:30" in benchcast("cron", "show", str(config), "--systemd").stdout
+    assert benchcast("cron", "remove", str(config), "--systemd").returncode == 0
     assert not service.exists()
     assert not timer.exists()
 
@@ -246,7 +240,7 @@ def test_whatever_is_accepted_is_one_plain_line(at: str) -> None:
 
 
 def doctor(config: Path) -> tuple[int, dict[str, str]]:
-    done = cron("doctor", str(config))
+    done = benchcast("doctor", str(config))
     found = dict(line.split(": ", 1) for line in done.stdout.splitlines() if line[:2] in ("ok", "FA"))
     return done.returncode, found
 
@@ -277,7 +271,7 @@ def test_the_doctor_looks_whether_cron_runs(config: Path, tmp_path: Path, monkey
         (shown / number / "cmdline").write_text(command)
     monkeypatch.setattr(checks, "PROCESSES", shown)
     assert "cron daemon" not in {c.what for c in checks.run(config)}
-    assert cron("cron", "install", str(config)).returncode == 0
+    assert benchcast("cron", "install", str(config)).returncode == 0
     [check] = [c for c in checks.run(config) if c.what == "cron daemon"]
     assert not check.ok
     assert "nothing will start the pass" in check.says

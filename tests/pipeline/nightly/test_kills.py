@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 import pytest
 from worlds import nightly as world
+from worlds.hosts.lines import LineHost
 
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
@@ -28,45 +26,20 @@ DIGEST = re.compile(rb'"content_sha256": "[0-9a-f]{64}"')
 SEED = int(os.environ.get("BENCHCAST_SEED", "0"))
 
 
-class Host:
-    """The process that forks passes."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-W", "ignore", str(Path(__file__).parents[2] / "worlds" / "nightly_host.py")]
-        env = os.environ | {"PYTHONPATH": str(world.ROOT), "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-
-    def run(self, config: Path, after: float | None = None) -> tuple[int, float]:
-        """Exit status and seconds of a pass, killed after so many."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([str(config), after]) + "\n")
-        self._process.stdin.flush()
-        status, seconds = json.loads(self._process.stdout.readline())
-        return status, seconds
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._process.stdout.close()
-
-
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    made = Host()
+def host() -> Iterator[LineHost]:
+    made = LineHost("nightly.py")
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def evening(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Path:
+def evening(tmp_path_factory: pytest.TempPathFactory, host: LineHost) -> Path:
     """A world after its first night, with two good checkpoints and a broken one for the second."""
     config = world.make_scoring(tmp_path_factory.mktemp("evening"))
     (config.parent / "hook.sh").write_text("#!/bin/sh\ncat >> heard\n")
     world.edit(config, reevaluate={"notify": {"command": ["/bin/sh", "hook.sh"]}})
-    assert host.run(config)[0] == 0
+    assert host.ask(str(config), None)[0] == 0
     for share, seed in ((0.1, 81), (0.2, 82)):
         world.big(config, share, seed)
     (world.big(config, 0.3, 83) / "model.safetensors").write_bytes(b"junk")
@@ -99,9 +72,9 @@ def outcome(config: Path) -> dict[str, Any]:
     }
 
 
-def test_a_pass_that_is_killed_anywhere_is_completed_by_the_next(evening: Path, host: Host, tmp_path: Path) -> None:
+def test_a_pass_that_is_killed_anywhere_is_completed_by_the_next(evening: Path, host: LineHost, tmp_path: Path) -> None:
     whole = world.copy(evening, tmp_path / "whole")
-    status, seconds = host.run(whole)
+    status, seconds = host.ask(str(whole), None)
     assert os.waitstatus_to_exitcode(status) == 1  # the broken one
     expected, message = outcome(whole), (whole.parent / "heard").read_text()
     assert message.count("\n") == 1
@@ -113,10 +86,10 @@ def test_a_pass_that_is_killed_anywhere_is_completed_by_the_next(evening: Path, 
             break
         config = world.copy(evening, tmp_path / f"killed-{number}")
         before = world.contents(config) | world.cells(config)
-        status, _ = host.run(config, seconds * generator.random())
+        status, _ = host.ask(str(config), seconds * generator.random())
         killed[os.WIFSIGNALED(status)] += 1
         assert world.kept(before, world.contents(config) | world.cells(config))
-        assert host.run(config)[0] == 256  # exit code 1
+        assert host.ask(str(config), None)[0] == 256  # exit code 1
         assert world.kept(before, world.contents(config) | world.cells(config))
         found = outcome(config)
         assert {k for k in expected if found[k] != expected[k]} == set()
@@ -126,6 +99,6 @@ def test_a_pass_that_is_killed_anywhere_is_completed_by_the_next(evening: Path, 
         # Told at least once, and twice only when it was killed between the telling and its note of that.
         heard = (config.parent / "heard").read_text()
         assert heard in (message, 2 * message)
-        assert host.run(config)[0] == 256
+        assert host.ask(str(config), None)[0] == 256
         assert outcome(config) == found
     assert killed[True] == KILLS

@@ -18,6 +18,7 @@ from benchcast.registry import register
 from filelock import FileLock
 from pypdf import PdfReader
 from worlds import nightly as world
+from worlds.commands import benchcast
 
 
 def lines(text: str) -> list[str]:
@@ -180,10 +181,8 @@ def test_apprise_tells_a_webhook(nights: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_history_prints_and_plots(nights: Path, tmp_path: Path) -> None:
     plot = tmp_path / "history.pdf"
-    command = [*world.BENCHCAST, "history", str(nights), "--task", "easy", "--plot", str(plot)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(world.ROOT)}, check=True
-    )
+    done = benchcast("history", nights, "--task", "easy", "--plot", plot)
+    assert done.returncode == 0, done.stderr
     record = register.read(nights.parent / "nightly" / "forecasts.jsonl")[0]
     [said] = [f for f in record.forecasts if (f.target, f.task) == ("big", "easy")]
     assert f"registered       │ {said.forecast:.1%} ({said.low:.1%} to {said.high:.1%})" in done.stdout
@@ -221,7 +220,6 @@ def test_a_pass_that_is_stopped_says_so_and_the_next_one_goes_on(tmp_path: Path)
         [*world.BENCHCAST, "reevaluate", str(config)],
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(world.ROOT)},
     )
     while not (tmp_path / "nightly" / "pass.holder").exists():
         time.sleep(0.01)

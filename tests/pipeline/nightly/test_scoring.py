@@ -17,6 +17,7 @@ from worlds import nightly as world
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
+from worlds.ladders import ROOT
 from worlds.scoring import QUIET
 
 pytestmark = QUIET
@@ -166,7 +167,7 @@ def test_an_edited_task_is_scored_again_and_its_band_no_longer_holds(config: Pat
 def test_the_example_config(first: Path, tmp_path: Path) -> None:
     """As it is shipped, but for the tasks: the test has no network."""
     shutil.copytree(first.parent / "tasks", tmp_path / "tasks")
-    config = Path(shutil.copy(world.ROOT / "configs" / "nightly.yaml", tmp_path))
+    config = Path(shutil.copy(ROOT / "configs" / "nightly.yaml", tmp_path))
     for task in (tmp_path / "tasks").glob("*.yaml"):
         task.write_text(task.read_text().replace(str(first.parent), str(tmp_path)))
     place = {"family": "my-mix", "tokens_per_step": 1e6}  # what the tiny checkpoints say of themselves

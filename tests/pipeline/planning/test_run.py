@@ -155,9 +155,7 @@ def test_batches_and_a_sweep_of_learning_rates(config: Path, tmp_path: Path) -> 
     assert any("not identified" in n for n in result.batches.notes)
     from benchcast.reports.documents import plan as plan_document
 
-    assert (
-        plan_document.write(result, tmp_path / "o")["pdf"].stat().st_size > 1e4
-    )
+    assert plan_document.write(result, tmp_path / "o")["pdf"].stat().st_size > 1e4
 
 
 def test_runs_that_follow_no_law_are_planned_with_a_warning_and_drawn(config: Path, tmp_path: Path) -> None:

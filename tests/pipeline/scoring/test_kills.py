@@ -6,13 +6,13 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from worlds import tiny_models
+from worlds.hosts.lines import LineHost
 from worlds.tiny_models import QUESTIONS
 
 pytest.importorskip("lm_eval")
@@ -36,13 +36,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def host(world: Path, store: str, *words: str) -> tuple[list[list[int]], list[tuple[str, str]]]:
+@pytest.fixture(scope="module")
+def scorer() -> Iterator[LineHost]:
+    made = LineHost("scoring.py")
+    yield made
+    made.close()
+
+
+def scored(scorer: LineHost, world: Path, store: str, *words: str) -> tuple[list[list[int]], list[tuple[str, str]]]:
     """Exit statuses, and the cells that were computed (again and again, perhaps)."""
     log = world / f"{store}.log"
-    command = [sys.executable, str(Path(__file__).with_name("score_host.py")), str(world), store, str(log), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
-    assert done.returncode == 0, done.stderr[-2000:]
-    statuses = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
+    statuses = scorer.ask(str(world), store, str(log), *words)
     computed = [tuple(json.loads(line)[1:]) for line in log.read_text().splitlines()] if log.exists() else []
     return statuses, computed  # type: ignore[return-value]
 
@@ -54,21 +58,23 @@ def contents(world: Path, store: str) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def whole(world: Path) -> dict[str, bytes]:
+def whole(scorer: LineHost, world: Path) -> dict[str, bytes]:
     """The cells of an uninterrupted run."""
-    statuses, computed = host(world, "whole", "whole")
+    statuses, computed = scored(scorer, world, "whole", "whole")
     assert statuses == [[0]]
     assert len(computed) == len(set(computed)) == CELLS
     return contents(world, "whole")
 
 
-def test_killed_again_and_again_and_resumed_it_ends_as_if_never_killed(world: Path, whole: dict[str, bytes]) -> None:
+def test_killed_again_and_again_and_resumed_it_ends_as_if_never_killed(
+    scorer: LineHost, world: Path, whole: dict[str, bytes]
+) -> None:
     rng = random.Random(7)
     # While it starts, while it computes, while it stores: a moment after the first or second cell it has computed.
     moments = [
         f"{rng.choice((0, 1, 1, 2))}+{rng.choice((rng.uniform(0, 0.03), rng.random())):.4f}" for _ in range(KILLS)
     ]
-    statuses, computed = host(world, "killed", *moments, "whole", "whole")
+    statuses, computed = scored(scorer, world, "killed", *moments, "whole", "whole")
     killed = sum(status == [9] for status in statuses)
     assert killed > KILLS // 2  # the others were through before they were killed
     assert statuses[-1] == [0]
@@ -79,7 +85,7 @@ def test_killed_again_and_again_and_resumed_it_ends_as_if_never_killed(world: Pa
     assert sum(again.values()) - CELLS <= killed  # a group is lost at most: here one cell
 
 
-def test_cells_on_their_way_in_are_recovered(world: Path, whole: dict[str, bytes]) -> None:
+def test_cells_on_their_way_in_are_recovered(scorer: LineHost, world: Path, whole: dict[str, bytes]) -> None:
     # Cells on their way in when the run died: one batch marked whole and half moved, one not.
     from benchcast.scoring.store import Store
     from benchcast.scoring.store.index import Index
@@ -93,14 +99,14 @@ def test_cells_on_their_way_in_are_recovered(world: Path, whole: dict[str, bytes
     shutil.copytree(cells[1], dead / "a.whole" / cells[1].name)
     cells[2].rename(dead / "b" / cells[2].name)
     Index(Store(world / "halfway")).rebuild()
-    statuses, computed = host(world, "halfway", "whole")
+    statuses, computed = scored(scorer, world, "halfway", "whole")
     assert statuses == [[0]]
     assert len(computed) == 1  # the one that was not whole
     assert contents(world, "halfway") == whole
 
 
-def test_two_runs_at_once_share_the_work(world: Path, whole: dict[str, bytes]) -> None:
-    statuses, computed = host(world, "shared", "pair")
+def test_two_runs_at_once_share_the_work(scorer: LineHost, world: Path, whole: dict[str, bytes]) -> None:
+    statuses, computed = scored(scorer, world, "shared", "pair")
     assert statuses == [[0, 0]]
     assert len(computed) == len(set(computed)) == CELLS
     assert contents(world, "shared") == whole

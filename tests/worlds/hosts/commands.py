@@ -25,7 +25,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from client import HEADER
+from worlds.hosts.client import HEADER
 
 SCORING = ("lm_eval.evaluator_utils", "lm_eval.models.huggingface", "transformers.models.llama.modeling_llama")
 # These import torch, or are nothing that a command of a test needs.

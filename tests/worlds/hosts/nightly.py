@@ -1,6 +1,6 @@
 """A process that has imported everything and forks nightly passes, so that a pass costs no imports.
 
-    python tests/worlds/nightly_host.py < commands
+    python tests/worlds/hosts/nightly.py < commands
 
 Reads lines of JSON: a config, and after how many seconds the pass is killed with SIGKILL (null: never). Answers each
 with a line: exit status as ``os.waitpid`` gives it, and seconds it took. A pass appends a line to ``stored`` beside the
@@ -26,12 +26,12 @@ import transformers.models.llama.modeling_llama  # noqa: F401
 from benchcast.cli import app as cli
 from benchcast.nightly import run as one_pass  # noqa: F401
 from benchcast.scoring import run  # noqa: F401
-from benchcast.scoring.requests import ask
+from benchcast.scoring.requests import book
 from benchcast.scoring.store import Store
 
 
 def one(config: Path) -> None:
-    ask.GROUP_TOKENS = 1  # a group per task
+    book.GROUP_TOKENS = 1  # a group per task
     add = Store.add
 
     def logged(self: Store, records: Any) -> None:

@@ -1,10 +1,11 @@
 """A process that has imported everything and forks runs of the scorer, so that a run costs no imports.
 
-    python tests/worlds/score_host.py WORLD STORE LOG [CELLS+SECONDS | whole | pair …]
+    python tests/worlds/hosts/scoring.py < commands
 
-Forks one run after the other: it is killed with SIGKILL so many seconds after it has computed so many cells, or left
-to finish (``whole``), or run twice at the same time (``pair``). Every run appends a line to LOG for every cell it has
-computed. Prints one line of exit statuses per word.
+Reads lines of JSON: a world, a store, a log, and words of what to do: CELLS+SECONDS, ``whole`` or ``pair``. Forks one
+run after the other: it is killed with SIGKILL so many seconds after it has computed so many cells, or left to finish
+(``whole``), or run twice at the same time (``pair``). Every run appends a line to the log for every cell it has
+computed. Answers with a list of exit statuses for every word.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ import lm_eval.models.huggingface  # noqa: F401
 import torch
 import transformers.models.llama.modeling_llama  # noqa: F401
 from benchcast.scoring import record, run
-from benchcast.scoring.requests import ask
+from benchcast.scoring.requests import book
 from worlds.scoring import settings
 
 
 def score(world: Path, store: str, log: Path) -> None:
-    ask.GROUP_TOKENS = 1  # a group per task
+    book.GROUP_TOKENS = 1  # a group per task
     add = record.Recorder.add
 
     def logged(self: Any, checkpoint: Any, group: Any, scored: Any) -> Any:
         with log.open("a") as file:
-            for one in group.asks:
-                file.write(json.dumps([os.getpid(), checkpoint.source, one.name]) + "\n")
+            for spec in group.specs:
+                file.write(json.dumps([os.getpid(), checkpoint.source, spec.name]) + "\n")
         return add(self, checkpoint, group, scored)
 
     record.Recorder.add = logged  # type: ignore[method-assign]
@@ -42,12 +43,16 @@ def score(world: Path, store: str, log: Path) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)  # before any fork: no threads to lose
-    world, store, log = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    for word in sys.argv[4:]:
-        children = [fork(world, store, log) for _ in range(2 if word == "pair" else 1)]
-        if word not in ("whole", "pair"):
-            kill(children[0], log, *word.split("+"))
-        print(*(os.waitpid(child, 0)[1] for child in children), flush=True)
+    for line in sys.stdin:
+        folder, store, path, *words = json.loads(line)
+        world, log = Path(folder), Path(path)
+        answer = []
+        for word in words:
+            children = [fork(world, store, log) for _ in range(2 if word == "pair" else 1)]
+            if word not in ("whole", "pair"):
+                kill(children[0], log, *word.split("+"))
+            answer.append([os.waitpid(child, 0)[1] for child in children])
+        print(json.dumps(answer), flush=True)
 
 
 def kill(child: int, log: Path, cells: str, seconds: str) -> None:
