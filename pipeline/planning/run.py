@@ -126,7 +126,7 @@ def _published(config: PlanConfig) -> Basis:
         law.name,
         law.source,
         what,
-        notes=(notices.PUBLISHED(caveat=law.note),) if law.note else (),
+        notes=(law.note,) if law.note else (),
     )
 
 
@@ -219,7 +219,7 @@ def _literature(config: PlanConfig, flops: float) -> list[Answer]:
                 loss=loss,
                 interval="4,000 pair resamples" if law.covariance else "what the printed digits leave open",
                 source=law.source,
-                notes=(notices.PUBLISHED(caveat=law.note),) if law.note else (),
+                notes=(law.note,) if law.note else (),
             )
         )
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .notice import Code
+from .notice import Code, Severity
 
 _Code = partial(Code, area="planning", anchor="methods/planning.md")
 
@@ -23,7 +23,37 @@ DIVERGED = _Code(
     "runs lie so far above the law that they probably diverged",
     ("{diverged:d} of {runs:d} runs lie far above the law and count little: {rows}; did they diverge?",),
 )
-PUBLISHED = _Code("published-caveat", "what to know about a published law", ("{caveat}",))
+
+# ---- published laws ----
+
+_Published = partial(
+    Code,
+    area="planning",
+    anchor="methods/planning.md#the-choices-matter-more-than-the-interval",
+    severity=Severity.INFO,
+)
+
+REFITTED = _Published(
+    "refitted-law",
+    "the interval of a published law is that of a fit to its points, made again",
+    ("covariance of 4,000 pair resamples of the 240 points",),
+)
+DIGITS_DO_NOT_FIT = _Published(
+    "digits-do-not-fit",
+    "the printed constants do not describe the paper's own points",
+    ("arXiv 2404.10102 shows that these digits do not fit the paper's own points",),
+    severity=Severity.WARNING,
+)
+TOKENS_ONLY = _Published(
+    "tokens-only",
+    "a published law gives the tokens of the optimum and no loss, in FLOPs of its own",
+    ("gives D* only; their FLOPs are not 6ND: 402B x 16.55T x 6 is 4.0e25, not 3.8e25",),
+)
+WITH_ATTENTION = _Published(
+    "flops-with-attention",
+    "a published law counts the FLOPs of attention",
+    ("M is FLOPs per token with attention; N is given as M/6",),
+)
 
 # ---- isoFLOP sweeps ----
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..fit.newton import Array
+from ..notices import Notice
+from ..notices import planning as notices
 
 if TYPE_CHECKING:
     from ..laws.surface import LossSurface
@@ -41,7 +43,7 @@ class PublishedLaw:
     law: str
     constants: Mapping[str, str]
     source: str
-    note: str = ""
+    note: Notice | None = None
     covariance: tuple[tuple[float, ...], ...] | None = None
 
     @property
@@ -96,7 +98,7 @@ PUBLISHED_LAWS = {
             law="ChinchillaLoss",
             constants={"A": "477.83", "B": "2143.42", "alpha": "0.34731", "beta": "0.36717", "E": "1.81722"},
             source="Chinchilla's points (arXiv 2203.15556, figure 4) as digitised in arXiv 2404.10102; exact optimum",
-            note="covariance of 4,000 pair resamples of the 240 points",
+            note=notices.REFITTED(),
             covariance=REFIT_COVARIANCE,
         ),
         PublishedLaw(
@@ -104,7 +106,7 @@ PUBLISHED_LAWS = {
             law="ChinchillaLoss",
             constants={"A": "406.4", "B": "410.7", "alpha": "0.34", "beta": "0.28", "E": "1.69"},
             source="Hoffmann et al. (arXiv 2203.15556), approach 3",
-            note="arXiv 2404.10102 shows that these digits do not fit the paper's own points",
+            note=notices.DIGITS_DO_NOT_FIT(),
         ),
         PublishedLaw(
             name="kaplan",
@@ -117,14 +119,14 @@ PUBLISHED_LAWS = {
             law="",
             constants={"A": "0.29", "alpha": "0.53"},
             source="Llama 3 (arXiv 2407.21783), section 3.2.1",
-            note="gives D* only; their FLOPs are not 6ND: 402B x 16.55T x 6 is 4.0e25, not 3.8e25",
+            note=notices.TOKENS_ONLY(),
         ),
         PublishedLaw(
             name="deepseek",
             law="",
             constants={"A": "5.8316", "alpha": "0.4757", "M_A": "0.1715", "M_alpha": "0.5243"},
             source="DeepSeek LLM (arXiv 2401.02954), section 3.2",
-            note="M is FLOPs per token with attention; N is given as M/6",
+            note=notices.WITH_ATTENTION(),
         ),
     )
 }
