@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account, listed
+from benchcast.reports.text.numbers import count, significant
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.notices import Notice, readers
 from benchcast.stages.notices import planning as notices
@@ -76,18 +77,18 @@ def check_spread(table: pd.DataFrame) -> None:
         Where all have one number of tokens per parameter, one size or one length: no optimum can be read off them.
     """
     ratio = table["tokens"] / table["params"]
-    for values, what, fix in (
-        (table["params"], "model size ({:.3g} parameters)", "add runs of other sizes"),
-        (table["tokens"], "training length ({:.3g} tokens)", "add runs of other lengths"),
-        (ratio, "number of tokens per parameter ({:.3g})", "add runs at other ratios"),
+    for values, what, show, fix in (
+        (table["params"], "model size ({} parameters)", count, "add runs of other sizes"),
+        (table["tokens"], "training length ({} tokens)", count, "add runs of other lengths"),
+        (ratio, "number of tokens per parameter ({})", significant, "add runs at other ratios"),
     ):
         if values.max() <= values.min() * (1 + SAME):
-            said = what.format(float(values.median()))
+            constant = what.format(show(float(values.median())))
             raise FaultsError(
                 [
                     Fault(
                         "data",
-                        f"all {len(table)} runs have one {said}: they cannot say how to divide compute between "
+                        f"all {len(table)} runs have one {constant}: they cannot say how to divide compute between "
                         "parameters and tokens",
                         f"{fix}, or plan by a published law: leave the data out",
                     )

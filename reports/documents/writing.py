@@ -37,7 +37,7 @@ class Place:
     """What a path leads to: a regular file (or none yet) at ``path``, or something to be opened and written."""
 
     path: Path
-    found: os.stat_result | None = None
+    status: os.stat_result | None = None
     opened: bool = False  # is written as it is, not replaced
     handle: int | None = None  # of this process
 
@@ -56,26 +56,26 @@ def place(path: Path) -> Place:
         if handle is not None:
             return Place(at, opened=True, handle=handle)
         try:
-            own = at.lstat()
+            at_path = at.lstat()
         except FileNotFoundError:
             return Place(at)
-        if not stat.S_ISLNK(own.st_mode):
-            return _existing(at, own)
-        if _of_process(at):  # the link's text is no path: it names a pipe, or a file that may be deleted
+        if not stat.S_ISLNK(at_path.st_mode):
+            return _existing(at, at_path)
+        if _of_process(at):  # the link's text is not a path: it names a pipe, or a file that may be deleted
             return Place(at, at.stat(), opened=True)
         at = at.parent / at.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
-def _existing(at: Path, found: os.stat_result) -> Place:
-    kind = found.st_mode
+def _existing(at: Path, status: os.stat_result) -> Place:
+    kind = status.st_mode
     if stat.S_ISDIR(kind):
         raise OSError(errno.EISDIR, "is a folder; name a file")
     if stat.S_ISBLK(kind) or stat.S_ISSOCK(kind):
         raise OSError(errno.EINVAL, "is a disk; name a file" if stat.S_ISBLK(kind) else "is a socket; name a file")
     if stat.S_ISREG(kind) and not os.access(at, os.W_OK):
         raise OSError(errno.EACCES, "is write-protected; change its permissions, or name another file")
-    return Place(at, found, opened=not stat.S_ISREG(kind))
+    return Place(at, status, opened=not stat.S_ISREG(kind))
 
 
 def _of_process(path: Path) -> bool:
@@ -89,8 +89,8 @@ def _own_handle(path: Path) -> int | None:
     if not path.name.isdecimal():
         return None
     parent = os.path.realpath(path.parent)
-    own = rf"/proc/{os.getpid()}(/task/\d+)?/fd|{re.escape(os.path.realpath('/dev/fd'))}"
-    return int(path.name) if re.fullmatch(own, parent) else None
+    folders = rf"/proc/{os.getpid()}(/task/\d+)?/fd|{re.escape(os.path.realpath('/dev/fd'))}"
+    return int(path.name) if re.fullmatch(folders, parent) else None
 
 
 def write(path: Path, fill: Fill, mode: int | None = None, durable: bool = False) -> None:
@@ -141,7 +141,7 @@ def _write(files: list[tuple[Path, Fill]], mode: int | None, durable: bool) -> N
 @contextlib.contextmanager
 def _staged(where: Place, fill: Fill, mode: int | None, durable: bool) -> Iterator[Path]:
     """A new file beside its place with the content; removed unless it was moved."""
-    old = where.found
+    old = where.status
     part = where.path.with_name(f".{where.path.name[:LETTERS]}.{secrets.token_hex(8)}.part")
     # Never more open than it will be; O_EXCL: nobody can have put a link there before.
     narrow = 0o600 if old is not None or mode is not None else 0o666
@@ -163,7 +163,7 @@ def _staged(where: Place, fill: Fill, mode: int | None, durable: bool) -> Iterat
 
 
 def _pour(where: Place, fill: Fill) -> None:
-    """Write what is no regular file: all of the content is made first, since it cannot be taken back."""
+    """Write what is not a regular file: all of the content is made first, since it cannot be taken back."""
     made = io.BytesIO()
     fill(made)
     for stream in (sys.stdout, sys.stderr):  # what was said before comes before
@@ -180,7 +180,7 @@ def _pour(where: Place, fill: Fill) -> None:
 
 def _opened(where: Place) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC
-    if where.found is None or not stat.S_ISFIFO(where.found.st_mode):
+    if where.status is None or not stat.S_ISFIFO(where.status.st_mode):
         return os.open(where.path, flags)
     until = time.monotonic() + READER
     while True:  # opened at once, a FIFO that nobody reads would hold this process for ever
@@ -205,7 +205,7 @@ def append_line(path: Path, line: bytes) -> None:
     Raises
     ------
     OSError
-        When it cannot be written, or is no regular file; what was there is as it was.
+        When it cannot be written, or is not a regular file; what was there is as it was.
     """
     where = place(path)
     if where.opened:
@@ -226,7 +226,7 @@ def append_line(path: Path, line: bytes) -> None:
             raise
     finally:
         os.close(handle)
-    if where.found is None:
+    if where.status is None:
         sync_folder(where.path.parent)
 
 

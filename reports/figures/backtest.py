@@ -86,10 +86,10 @@ def _places(ax: Axes, bins: Sequence[Bin]) -> list[int]:
 
 def _misses(ax: Axes, bins: Sequence[Bin]) -> None:
     places = _places(ax, bins)
-    own, carried = [100 * t.error for t in bins], [100 * t.carry_error for t in bins]
+    misses, carried = [100 * t.error for t in bins], [100 * t.carry_error for t in bins]
     ax.plot(places, carried, "--", marker="x", color=GREY, ms=4, label="carry-forward")
-    ax.plot(places, own, "-", marker="D", color=BLUE, ms=3.5, label="forecast")
-    axis_ticks(ax, 0.0, 1.25 * max([*own, *carried, 0.1]), "y", 5)
+    ax.plot(places, misses, "-", marker="D", color=BLUE, ms=3.5, label="forecast")
+    axis_ticks(ax, 0.0, 1.25 * max([*misses, *carried, 0.1]), "y", 5)
     ax.set_ylabel("mean miss (points)", labelpad=2)
     ax.legend(loc="upper left", fontsize=5.8)
 

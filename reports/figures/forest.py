@@ -102,11 +102,11 @@ def _draw_forecast(ax: Axes, forecast: Forecast, y: float, size: float) -> None:
     ax.plot(100 * number(forecast.forecast), y, marker, color=colour, ms=4.6 * size, mec="white", mew=0.3, zorder=5)
 
 
-def _draw_baseline(ax: Axes, values: Sequence[tuple[float | None, float]], middle: float, **look: Any) -> None:
+def _draw_baseline(ax: Axes, values: Sequence[tuple[float | None, float]], row: float, **look: Any) -> None:
     """One mark in the middle of the row where the recipes share a baseline, else one on each recipe's line."""
     known = [(100 * number(value), y) for value, y in values if value is not None]
     shared = len({round(value, 6) for value, _ in known}) == 1
-    for value, y in [(known[0][0], middle)] if shared else known:
+    for value, y in [(known[0][0], row)] if shared else known:
         ax.plot(value, y, ls="none", color=GREY, zorder=4, **look)
 
 

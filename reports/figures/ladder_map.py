@@ -75,7 +75,7 @@ def _known(record: LadderRun) -> Place:
 
 
 def _planned(forecasts: Iterable[Forecast], runs: set[str]) -> dict[str, Place]:
-    """Targets that are no runs of the ladder, with N and D where both are known."""
+    """Targets that are not runs of the ladder, with N and D where both are known."""
     places = {f.target: _place(f) for f in forecasts if f.target not in runs}
     return {name: place for name, place in places.items() if place}
 

@@ -97,7 +97,8 @@ class Grid:
     """Small panels in rows.
 
     Heights in inches: ``row`` of a panel with its surroundings, ``below`` and ``around`` (below and above together)
-    what of it is no axes, ``margin`` above all panels. Shares of the width: ``left`` of the axes, ``gap`` between them.
+    what of it is not axes, ``margin`` above all panels. Shares of the width: ``left`` of the axes, ``gap`` between
+    them.
     """
 
     across: int

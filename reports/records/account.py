@@ -44,9 +44,9 @@ class Record(BaseModel):
 
     def lines(self) -> tuple[str, ...]:
         """The account for people: what was left out and decided, then the sums."""
-        told = self.told()
+        first = self.told()
         sums = [f"{verb} {_counted(what)}" for verb, what in (("read", self.read), ("took", self.taken)) if what]
-        return (*told, *(["; ".join(sums)] if sums else []))
+        return (*first, *(["; ".join(sums)] if sums else []))
 
     def decisions(self) -> tuple[str, ...]:
         """All that was left out and decided, a line each."""
@@ -54,9 +54,9 @@ class Record(BaseModel):
 
     def told(self) -> tuple[str, ...]:
         """Only what was left out and decided, the first lines and a count; the record itself has them all."""
-        told = self.decisions()
-        more = len(told) - MOST_LINES
-        return told if more <= 0 else (*told[:MOST_LINES], f"and {more} more such lines (all are in --json)")
+        lines = self.decisions()
+        more = len(lines) - MOST_LINES
+        return lines if more <= 0 else (*lines[:MOST_LINES], f"and {more} more such lines (all are in --json)")
 
 
 class Account:
@@ -109,5 +109,5 @@ def _counted(what: dict[str, int]) -> str:
 
 def listed(names: Iterable[object], most: int = SHOWN) -> str:
     """``a, b, c and 4 more``: names in a message, bounded."""
-    found = [str(name) for name in names]
-    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
+    every = [str(name) for name in names]
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")

@@ -152,10 +152,10 @@ def verdict(c: Content) -> str:
     rows = _comparable(c.known)
     if not rows:
         return "No measured score is known yet, so only the intervals say how far to trust these numbers." + tail
-    own, direct, carried = (_mean_error(rows, get) for get in GETTERS)
+    forecast, direct, carried = (_mean_error(rows, get) for get in GETTERS)
     bounded, inside = _coverage(c.known)
     return (
-        f"Where the score has been measured, the forecasts miss by {own} points on average, the direct law by "
+        f"Where the score has been measured, the forecasts miss by {forecast} points on average, the direct law by "
         f"{direct}, and carrying the largest ladder model's score forward by {carried} ({len(rows)} forecasts); "
         f"{inside} of {bounded} measured scores lie inside the {c.level} interval." + tail
     )
@@ -203,14 +203,14 @@ def scorecard(c: Content) -> Table:
     """One row per recipe: how many forecasts, how wide, how wrong."""
     rows = []
     for recipe in c.recipes:
-        own = [f for f in c.forecasts if f.recipe == recipe]
-        bounds = [(finite(f.low), finite(f.high)) for f in own]
+        made = [f for f in c.forecasts if f.recipe == recipe]
+        bounds = [(finite(f.low), finite(f.high)) for f in made]
         widths = [high - low for low, high in bounds if low is not None and high is not None]
-        state = Counter(f.status for f in own)
-        fair = _comparable(own)
-        bounded, hit = _coverage(own)
+        state = Counter(f.status for f in made)
+        fair = _comparable(made)
+        bounded, hit = _coverage(made)
         rows.append(
-            [recipe_name(recipe), str(len(own)), *(str(state[word]) for word in ("ok", "warning", "failed"))]
+            [recipe_name(recipe), str(len(made)), *(str(state[word]) for word in ("ok", "warning", "failed"))]
             + [percent(statistics.median(widths)) if widths else DASH, f"{hit} of {bounded}" if bounded else DASH]
             + [_mean_error(fair, get) for get in GETTERS]
         )
@@ -269,7 +269,7 @@ def compact(c: Content) -> Table:
     columns += [("Direct", "r", 1.1), ("Carry-fwd.", "r", 1.1), ("Actual", "r", 0.8)]
     rows = []
     for key, group in list(c.groups.items())[:COMPACT_ROWS]:
-        cells = [_compact_cell(own) for own in by_recipe(c, group)]
+        cells = [_compact_cell(f) for f in by_recipe(c, group)]
         spread = [percent_range(known(map(get, group))) for get in (*GETTERS[1:], measured)]
         rows.append([c.label(key, 30), *cells, *spread])
     return table(columns, rows)

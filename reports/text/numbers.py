@@ -89,6 +89,15 @@ def count(value: Value) -> str:
     return f"{known:.3g}"
 
 
+def size(value: float) -> str:
+    """``1.4B``, ``190M``, ``56K``: a model size of two digits, as runs and curves are named by it."""
+    for unit, suffix in SIZES:
+        if value >= unit:
+            scaled = value / unit
+            return f"{scaled:.2g}{suffix.upper()}" if scaled < 10 else f"{scaled:.0f}{suffix.upper()}"
+    return f"{value:g}"
+
+
 def scientific(value: Value, digits: int = 1) -> str:
     """``1.2×10¹⁸``: FLOPs."""
     known = finite(value)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchcast.reports.records.nightly import News, Track, TrackedPoint, TrackedScore
+from benchcast.reports.text.numbers import percent
 
 Entry = Mapping[str, Any]
 MOVED = 0.005  # of accuracy: smaller moves of a forecast are no news
@@ -44,11 +45,11 @@ def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
         was, value = (old or {}).get("forecast"), f["forecast"]
         name = f"{f['task']} of {f['target']} ({f['recipe']})"
         if was is None and value is not None:
-            found.append((math.inf, f"{name}: {100 * value:.1f} %, where there was no number before"))
+            found.append((math.inf, f"{name}: {percent(value)} %, where there was no number before"))
         elif value is None and was is not None:
-            found.append((math.inf, f"{name}: no number any more, {100 * was:.1f} % before"))
+            found.append((math.inf, f"{name}: no number any more, {percent(was)} % before"))
         elif value is not None and was is not None and abs(value - was) >= MOVED:
-            found.append((abs(value - was), f"{name}: {100 * was:.1f} to {100 * value:.1f} %"))
+            found.append((abs(value - was), f"{name}: {percent(was)} to {percent(value)} %"))
     yield from (text for _, text in sorted(found, key=lambda item: -item[0]))
 
 

@@ -135,8 +135,8 @@ def test_two_losses_of_one_checkpoint_are_a_contradiction(tmp_path: Path) -> Non
     ("change", "says"),
     [
         (lambda t: t.assign(tokens=20 * t["params"]), "one number of tokens per parameter (20)"),
-        (lambda t: t.assign(params=1e8, tokens=np.geomspace(1e9, 1e11, len(t))), "one model size (1e+08 parameters)"),
-        (lambda t: t.assign(tokens=1e10, params=np.geomspace(1e8, 1e9, len(t))), "one training length (1e+10 tokens)"),
+        (lambda t: t.assign(params=1e8, tokens=np.geomspace(1e9, 1e11, len(t))), "one model size (100M parameters)"),
+        (lambda t: t.assign(tokens=1e10, params=np.geomspace(1e8, 1e9, len(t))), "one training length (10B tokens)"),
     ],
 )
 def test_runs_that_cannot_answer_are_refused(change: Any, says: str, tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ def test_counts(value: Any, text: str) -> None:
     assert numbers.count(value) == text
 
 
+def test_sizes_as_runs_are_named() -> None:
+    values = (56_100, 640_000, 1.36e9, 190e6, 70e9, 15e12, 999)
+    assert [numbers.size(v) for v in values] == ["56K", "640K", "1.4B", "190M", "70B", "15T", "999"]
+
+
 def test_fractions() -> None:
     assert numbers.percent(0.6123) == "61.2"
     assert numbers.percent(-0.0001) == "0.0"
