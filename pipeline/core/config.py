@@ -4,82 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from benchcast.stages.compute.architecture import CONVENTIONS as FLOP_CONVENTIONS
 from benchcast.stages.compute.budget import TrainingBudget, complete_budget
-from benchcast.stages.fit import checks
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from . import config_faults, reading, units
 from .errors import Fault, FaultsError, UnreadableError
 from .plugins import plugins
+from .settings import Patterns, Positive, RecipeSettings, Strict
 
 T = TypeVar("T", bound=BaseModel)
 SOURCES = tuple(plugins("data.sources", "SOURCE"))
-
-
-class Strict(BaseModel):
-    """Frozen, and an unknown key is an error (with what was probably meant)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_truth_values(cls, data: Any) -> Any:
-        """``last: true`` is no number 1: a truth value counts only where one is asked for."""
-        for name, value in data.items() if isinstance(data, dict) else ():
-            given = value if isinstance(value, list | tuple) else [value]
-            field = cls.model_fields.get(name) if isinstance(name, str) else None
-            if field and any(isinstance(v, bool) for v in given) and not _takes_bool(field.annotation):
-                raise ValueError(f"{name}: must be a number or text, not true or false")
-        return data
-
-
-def _takes_bool(annotation: Any) -> bool:
-    return annotation is bool or any(map(_takes_bool, get_args(annotation)))
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-def _finite_positive(value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError("must be positive and finite")
-    return value
-
-
-# PyYAML reads 1e18 as a string; pydantic's lax float repairs it.
-Positive = Annotated[
-    float, BeforeValidator(_no_bool, json_schema_input_type=float | str), AfterValidator(_finite_positive)
-]
-Patterns = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | tuple[str, ...]),
-]
-
-
-def _bounds(value: float | tuple[float, float]) -> float | tuple[float, float]:
-    if isinstance(value, tuple) and value[0] >= value[1]:
-        raise ValueError("the lower bound must be below the upper")
-    checks.limits("an accuracy", "a bound", value)
-    return value
-
-
-Bounds = Annotated[float | tuple[float, float], AfterValidator(_bounds)]
+RECIPES = {name: recipe.settings for name, recipe in plugins("forecasting.recipes", "RECIPE").items()}
+if TYPE_CHECKING:
+    AnyRecipe = RecipeSettings
+else:
+    _Recipe = reduce(or_, RECIPES.values())
+    # A recipe that needs no settings may be given by its name.
+    _Bare = Literal[
+        tuple(n for n, kind in RECIPES.items() if not any(f.is_required() for f in kind.model_fields.values()))
+    ]
+    AnyRecipe = Annotated[
+        _Recipe,
+        Field(discriminator="name"),
+        BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v, json_schema_input_type=_Recipe | _Bare),
+    ]
 
 
 class DataSettings(Strict):
@@ -131,86 +92,6 @@ class Target(Strict):
     def budget(self) -> TrainingBudget:
         """C, N and D of a target given by numbers."""
         return complete_budget(self.flops, self.params, self.tokens, self.token_multiplier)
-
-
-def _loss(name: str) -> str:
-    from ..data.schema import LOSSES, RESERVED  # which need pandas
-
-    if name in RESERVED and name not in LOSSES:
-        raise ValueError("is no loss; give nll, nll_choice, bits_per_byte or the name of a validation loss")
-    return name
-
-
-class Llama3Settings(Strict):
-    """Training FLOPs, linear to NLL, sigmoid to accuracy; compute-optimal runs only in the first step."""
-
-    name: Literal["llama3"] = "llama3"
-    optimal: Literal["frontier", "all"] = Field(
-        default="frontier", description="frontier: runs that no cheaper run beats on the middle quantity"
-    )
-    token_multiplier: tuple[Positive, Positive] | None = Field(
-        default=None, description="tokens per parameter taken as compute-optimal, instead of the frontier"
-    )
-    largest: int | None = Field(default=None, ge=3, description="use only this many of the largest of them")
-    middle: str = Field(default="nll", description="nll, nll_choice, or the name of a validation loss")
-    floor: Bounds | Literal["chance"] = Field(default="chance", description="chance, a number, or [low, high]")
-    ceiling: Bounds = 1.0
-    last: int = Field(default=1, ge=1, description="a run's value is the mean of its last checkpoints")
-
-    _middle_is_a_loss = field_validator("middle")(_loss)
-
-
-class OvertrainingSettings(Strict):
-    """(C, tokens per parameter) to validation loss, then exponential to top-1 error."""
-
-    name: Literal["overtraining"] = "overtraining"
-    loss: str = Field(description="name of the validation loss in the table")
-    loss_runs: Patterns = Field(default=("*",), description="runs the loss law is fitted on")
-    error_runs: Patterns = Field(default=("*",), description="runs the error law is fitted on")
-    last: int = Field(default=1, ge=1)
-
-    _loss_is_a_loss = field_validator("loss")(_loss)
-
-
-class LadderSettings(Strict):
-    """(N, D) to bits per byte, sigmoid to accuracy on all checkpoints, smoothed."""
-
-    name: Literal["ladder"] = "ladder"
-    last: int = Field(default=5, ge=1, description="step 1: a run's value is the mean of its last checkpoints")
-    skip: float = Field(default=0.1, ge=0, lt=1, description="step 2: share of each run's first checkpoints to skip")
-    smooth: int = Field(default=5, ge=1, description="step 2: moving average over this many checkpoints")
-    anchor: bool = Field(default=True, description="step 2: add the point (loss 0, accuracy 1)")
-    huber: Positive | None = Field(default=1e-3, description="Huber threshold on log loss; empty for least squares")
-    floor: Bounds = (-1.0, 1.0)
-    ceiling: Bounds = (0.0, 1.0)
-
-
-class AutoSettings(Strict):
-    """Every admissible form, weighed by the ladder's own backtest, with intervals inflated by its misses."""
-
-    name: Literal["auto"] = "auto"
-    last: int | None = Field(
-        default=None, ge=1, description="a run's value is the mean of its last checkpoints; empty: 5 of long records"
-    )
-    losses: int = Field(default=1, ge=0, description="validation losses tried, those that rank runs as accuracy does")
-    fewest: int = Field(default=6, ge=4, description="runs below which nothing is fitted")
-    cutoffs: int = Field(default=6, ge=1, description="cutoffs of the backtest at most")
-    wide: bool = Field(
-        default=False,
-        description="try more forms (robust, weighed, windows, a break): a wider fan, several times slower",
-    )
-    refuse: bool = Field(default=True, description="print no forecast for a task of grade D")
-
-
-Recipe = Llama3Settings | OvertrainingSettings | LadderSettings | AutoSettings
-RecipeSettings = Annotated[
-    Recipe,
-    Field(discriminator="name"),
-    BeforeValidator(
-        lambda v: {"name": v} if isinstance(v, str) else v,
-        json_schema_input_type=Recipe | Literal["llama3", "ladder", "auto"],  # overtraining needs a loss
-    ),
-]
 
 
 class PlaceSettings(Strict):
@@ -301,7 +182,7 @@ class Config(Strict):
     data: DataSettings
     runs: RunsSettings = RunsSettings()
     targets: tuple[Target, ...] = Field(min_length=1)
-    recipes: tuple[RecipeSettings, ...] = Field(min_length=1)
+    recipes: tuple[AnyRecipe, ...] = Field(min_length=1)
     tasks: Patterns = Field(default=("*",), description="shell patterns of tasks to forecast")
     averages: dict[str, Patterns | dict[str, Positive]] = Field(
         default={}, description="averages to forecast too, by name: patterns of tasks, or weight by task"

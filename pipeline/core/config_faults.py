@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from .errors import Fault
+from .plugins import plugins
 
+RECIPES = tuple(plugins("forecasting.recipes", "RECIPE"))
 GUESSED = 100  # wrong keys for which a right one is looked for
 
 
@@ -35,10 +37,7 @@ def _is_tag(key: str, raw: Any, loc: tuple[Any, ...]) -> bool:
     for part in loc:
         if part == key:
             return not (isinstance(node, dict) and key in node) and key in (
-                "llama3",
-                "overtraining",
-                "ladder",
-                "auto",
+                *RECIPES,
                 "float",
                 "tuple[float, float]",
                 "literal['chance']",

@@ -5,8 +5,12 @@ The rules are wide on purpose: they find a factor of a thousand or more, never a
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 from benchcast.stages.notices import Notice, readers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST_PARAMS = 1e3  # the smallest language models of published ladders have some ten thousand
 MOST_PARAMS = 1e14

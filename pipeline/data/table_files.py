@@ -37,9 +37,7 @@ def _parquet(path: Path) -> pd.DataFrame:
         with pq.ParquetFile(path) as file:
             size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
             if size > reading.MOST_TABLE or file.metadata.num_rows > MOST_ROWS:
-                raise UnreadableError(
-                    f"unpacks to {size / 2**20:.0f} MiB in {file.metadata.num_rows} rows: too many"
-                )
+                raise UnreadableError(f"unpacks to {size / 2**20:.0f} MiB in {file.metadata.num_rows} rows: too many")
             return file.read().to_pandas()
     except (OSError, pa.ArrowException) as error:
         raise UnreadableError(f"is no Parquet file: {' '.join(str(error).split())[:200]}") from None

@@ -11,7 +11,7 @@ from benchcast.stages.forecast.aggregate import MEAN
 
 from ..core.config import Config
 from ..core.errors import InputError
-from ..data.schema import LOSSES
+from ..core.metrics import LOSSES
 from .job import TaskTable, matching
 
 WHERE = ["run", "tokens"]

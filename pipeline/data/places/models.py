@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from ...core.config import Positive, Strict
 from ...core.errors import Fault
+from ...core.settings import Positive, Strict
 from .ladder import LadderPlaces, PlaceKind, in_folder, places_from
 
 

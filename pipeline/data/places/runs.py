@@ -17,8 +17,8 @@ from benchcast.stages.notices import readers
 from pydantic import Field
 
 from ...core import units
-from ...core.config import Positive, Strict
 from ...core.errors import Fault, FaultsError
+from ...core.settings import Positive, Strict
 from .ladder import LADDER, LadderPlaces, PlaceKind, in_folder
 
 TOLERANCE = 0.02  # relative, between two statements of one number of tokens: an epoch's last batch may be smaller

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ...core import reading
 from ...core.digest import file_digest, object_digest
 from ...core.errors import BrokenError, plain
-from ...data import schema
+from ...core.metrics import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ def _check(about: Any) -> None:
 
 
 def _check_row(row: Any) -> None:
-    if not isinstance(row, dict) or not isinstance(row["task"], str) or row["metric"] not in schema.METRICS:
+    if not isinstance(row, dict) or not isinstance(row["task"], str) or row["metric"] not in METRICS:
         raise ValueError("a row of its results has no task or no known metric")
     if not math.isfinite(reading.number(row["value"])):
         raise ValueError(f"the value of {row['metric']} is no number")

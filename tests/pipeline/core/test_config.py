@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from benchcast.core.config import Config, LadderSettings, load
+from benchcast.core.config import Config, load
 from benchcast.core.errors import FaultsError
+from benchcast.forecasting.recipes.ladder import LadderSettings
 
 GOOD = """
 data: {source: demo}

@@ -11,7 +11,8 @@ from benchcast.stages.notices import readers
 
 from ....core import reading
 from ....core.errors import Fault
-from ... import csv_files, schema
+from ....core.metrics import METRICS
+from ... import csv_files
 from ..lm_eval.accuracies import is_average
 
 NAMES = {"acc": "acc", "accuracy": "acc", "acc_norm": "acc_norm", "exact_match": "acc"}
@@ -74,7 +75,7 @@ def number(value: Any) -> float:
 def _metric(name: Any) -> str | None:
     if not isinstance(name, str):
         return None
-    return name if name in schema.METRICS else NAMES.get(name.lower())
+    return name if name in METRICS else NAMES.get(name.lower())
 
 
 def _row(
@@ -94,7 +95,7 @@ def _row(
             Fault(where, f"the score {score.get('score')!r:.100} is no number", "score it again, or take it out")
         )
         return None
-    accuracy = schema.METRICS[metric].unit == "fraction"
+    accuracy = METRICS[metric].unit == "fraction"
     scale, problem = _scale(config, value, over, account) if accuracy else (1.0, _other_unit(config, metric))
     doubt, asked, details = _mapping(score, "uncertainty"), _asked(result), _mapping(score, "details")
     stderr = reading.number(_mapping(doubt, "standard_error").get("value"))
@@ -168,14 +169,14 @@ def _bound(given: Any) -> float | None:
 
 
 def _other_unit(config: Mapping[str, Any], metric: str) -> tuple[str, str] | None:
-    unit, own = config.get("metric_unit"), schema.METRICS[metric].unit
+    unit, own = config.get("metric_unit"), METRICS[metric].unit
     if unit and unit != own:
         return f"metric_unit is {unit!r:.60}, {metric} is in {own}", "convert it"
     return None
 
 
 def _impossible(metric: str, value: float, stderr: float, n: float, chance: float) -> tuple[str, str] | None:
-    known = schema.METRICS[metric]
+    known = METRICS[metric]
     if not known.low <= value <= known.high:
         return f"{value:g} is not a {metric} in [{known.low:g}, {known.high:g}] {known.unit}", known.hint
     if stderr < 0 or math.isinf(stderr) or (known.unit == "fraction" and stderr > MOST_ERROR):

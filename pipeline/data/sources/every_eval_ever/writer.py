@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ....core import files as store
-from ... import schema
+from ....core.metrics import METRICS
 
 SCHEMA = "0.3.0"
 ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
@@ -62,7 +62,7 @@ def _record(rows: pd.DataFrame, now: int) -> dict[str, Any]:
 
 
 def _result(row: Mapping[str, Any]) -> dict[str, Any]:
-    metric = schema.METRICS[row["metric"]]
+    metric = METRICS[row["metric"]]
     accuracy = metric.unit == "fraction"
     score: dict[str, Any] = {"score": row["value"]}
     doubt: dict[str, Any] = {}

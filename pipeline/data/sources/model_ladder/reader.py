@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from ....core import reading, units
 from ....core.digest import bytes_digest
 from ....core.errors import Fault, FaultsError, UnreadableError
-from ... import csv_files, schema
+from ....core.metrics import METRICS
+from ... import csv_files
 
 Array = NDArray[np.float64]
 
@@ -169,7 +170,7 @@ def _number(cell: object) -> float:
 
 
 def _range(metric: str, factor: float) -> tuple[float, float]:
-    known = schema.METRICS[metric]
+    known = METRICS[metric]
     low, high = sorted((factor * known.low, factor * known.high))
     return low, high
 

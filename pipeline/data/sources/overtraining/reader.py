@@ -20,7 +20,8 @@ from benchcast.stages.notices import readers
 from ....core import reading, units
 from ....core.digest import bytes_digest
 from ....core.errors import Fault, FaultsError, UnreadableError
-from ... import csv_files, schema
+from ....core.metrics import METRICS
+from ... import csv_files
 
 # eval_metadata.csv gives ARC-Challenge the size of ARC-Easy; its test split has 1,172 questions.
 DOCUMENTS = {"arc_challenge": 1172}
@@ -175,7 +176,7 @@ def _loss(result: Mapping[str, Any]) -> dict[str, Any]:
     value, low, high = (
         reading.number(result[key]) for key in ("loss", "loss_sequences_lower_95", "loss_sequences_upper_95")
     )
-    known = schema.METRICS["val_loss"]
+    known = METRICS["val_loss"]
     if not known.low <= value <= known.high:
         raise ValueError(
             f"the loss {result['loss']!r:.60} of {task} is not in [{known.low:g}, {known.high:g}] nats per token"

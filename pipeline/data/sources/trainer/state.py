@@ -16,7 +16,7 @@ from benchcast.stages.notices import readers
 
 from ....core import reading
 from ....core.errors import Fault, UnreadableError
-from ... import schema
+from ....core.metrics import METRICS, RESERVED
 
 STATE = "trainer_state.json"
 LOSS = re.compile(r"eval_(?:(.+)_)?loss")
@@ -162,7 +162,7 @@ def _evaluation(
         faults.append(Fault(str(state.path), f"run {run!r}: {key} is logged at step {entry.get('step')!r:.100}"))
         return None
     at = f"{key} of {run} at step {step:g}"
-    low, high = schema.METRICS["val_loss"].low, schema.METRICS["val_loss"].high
+    low, high = METRICS["val_loss"].low, METRICS["val_loss"].high
     number = reading.number(value)
     where = f"{state.path}: run {run!r}, {key} at step {step:g}"
     if step == 0:
@@ -174,7 +174,7 @@ def _evaluation(
     elif not low <= number <= high:
         fix = "is it a sum? give the mean per token" if number > high else ""
         faults.append(Fault(where, f"{number:g} is no mean loss in [{low:g}, {high:g}] nats per token", fix))
-    elif task in schema.RESERVED:
+    elif task in RESERVED:
         faults.append(Fault(where, f"{task!r} cannot name a validation loss", "rename the evaluation set"))
     else:
         counted = entry.get("num_input_tokens_seen")

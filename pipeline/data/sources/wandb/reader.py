@@ -24,6 +24,7 @@ from benchcast.stages.notices import readers
 
 from ....core import reading
 from ....core.errors import Fault, FaultsError, UnreadableError
+from ....core.metrics import METRICS
 from ... import csv_files, schema
 from ...csv_files import unlike
 from ...places.clocks import falling_tokens
@@ -114,7 +115,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
 
 
 def _possible(cell: Cell, metric: str, problems: Problems) -> bool:
-    known = schema.METRICS[metric]
+    known = METRICS[metric]
     if known.low <= cell.value <= known.high:
         return True
     what = f"run {cell.run!r}: {cell.value:g} is not a {metric} in [{known.low:g}, {known.high:g}] {known.unit}"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from benchcast.core.config import Config, load
 from worlds.commands import benchcast
-from worlds.families import ACCURACY, CASES, FAMILY, PER_STEP, model, write_family
-from worlds.ladders import make_ladder
-from worlds.lm_eval_results import write_results
+from worlds.ladders import FIELD, make_ladder
+from worlds.results.families import ACCURACY, FAMILY, PER_STEP, model, write_family
+from worlds.results.lm_eval_results import write_results
 
 
 def test_accuracies_alone_get_a_config_with_auto_that_forecasts(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_lambadas_perplexity_does_not_hide_auto(tmp_path: Path) -> None:
 
 
 def test_a_public_familys_accuracies_are_forecast(tmp_path: Path) -> None:
-    source = CASES / "01-init-accuracy-only-results" / "results"
+    source = FIELD / "01-init-accuracy-only-results" / "results"
     if not source.is_dir():
         pytest.skip("the shared cases are not beside this checkout")
     shutil.copytree(source, tmp_path / "results")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from worlds.architectures import SMALL
 from worlds.commands import benchcast
-from worlds.families import ACCURACY, CASES, FAMILY, PER_STEP, model, places
+from worlds.ladders import FIELD
+from worlds.results.families import ACCURACY, FAMILY, PER_STEP, model, places
 
 
 def test_four_sizes_at_four_revisions_are_sixteen_checkpoints(tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_a_file_of_lm_eval_03_tells_what_the_model_does_not(tmp_path: Path) -> N
 
 
 def test_public_names_are_read_or_left_to_add(tmp_path: Path) -> None:
-    source = CASES / "08-names-of-public-checkpoints" / "results"
+    source = FIELD / "08-names-of-public-checkpoints" / "results"
     if not source.is_dir():
         pytest.skip("the shared cases are not beside this checkout")
     shutil.copytree(source, tmp_path / "results")

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from benchcast.core.config import Config, load
 from worlds.commands import benchcast
-from worlds.families import ACCURACY, FAMILY, PER_STEP, model, places, write_family
-from worlds.lm_eval_results import SIZES, write_results
+from worlds.results.families import ACCURACY, FAMILY, PER_STEP, model, places, write_family
+from worlds.results.lm_eval_results import SIZES, write_results
 
 
 def test_results_get_a_config_and_a_ladder(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from worlds.commands import benchcast
-from worlds.families import ACCURACY, FAMILY, PER_STEP, model, places, write_family
+from worlds.results.families import ACCURACY, FAMILY, PER_STEP, model, places, write_family
 
 
 @pytest.mark.parametrize("words", ["10x 20x 40x", "10xC 20xC 40xC", "10tpp 20tpp 40tpp"])

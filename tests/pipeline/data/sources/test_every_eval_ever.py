@@ -12,40 +12,7 @@ import pytest
 from benchcast.core.errors import FaultsError
 from benchcast.data.sources.every_eval_ever import reader as every_eval_ever
 from benchcast.reports.records.account import Account
-
-PLACE = {"family": "mix", "params": "1e8", "tokens": "2e9"}
-
-
-def result(score: Any = 0.5, task: str = "quiz", metric: str = "acc", n: int = 1000, **config: Any) -> dict[str, Any]:
-    return {
-        "evaluation_name": task,
-        "source_data": {"dataset_name": task, "source_type": "other"},
-        "metric_config": {"metric_name": metric, "lower_is_better": False, **config},
-        "score_details": {"score": score, "uncertainty": {"num_samples": n}},
-    }
-
-
-def record(*results: dict[str, Any], model: str = "lab/m", **told: str) -> dict[str, Any]:
-    return {
-        "schema_version": "0.3.0",
-        "evaluation_id": "x/1",
-        "retrieved_timestamp": "1764000000",
-        "source_metadata": {
-            "source_type": "documentation",
-            "source_organization_name": "lab",
-            "evaluator_relationship": "first_party",
-        },
-        "eval_library": {"name": "lm_eval", "version": "0.4.9"},
-        "model_info": {"name": model, "id": model, "additional_details": PLACE | told},
-        "evaluation_results": list(results),
-    }
-
-
-def put(folder: Path, **records: Any) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, content in records.items():
-        (folder / f"{name}.json").write_text(content if isinstance(content, str) else json.dumps(content))
-    return folder
+from worlds.results.every_eval_ever import put, record, result
 
 
 def taken(folder: Path) -> tuple[list[dict[str, Any]], str]:

@@ -18,7 +18,8 @@ from benchcast.data.sources.trainer import reader as trainer
 from benchcast.data.sources.wandb import reader as wandb_csv
 from pandas.testing import assert_frame_equal
 from worlds.commands import printed
-from worlds.training_logs import PANEL, state
+from worlds.results.every_eval_ever import foreign
+from worlds.results.training_logs import PANEL, state
 
 SCHEMA = Path(__file__).parents[3] / "data" / "every_eval_ever-0.3.0" / "eval.schema.json"
 
@@ -65,43 +66,6 @@ def test_the_same_table_gives_the_same_files(table: pd.DataFrame, tmp_path: Path
     one, two = (every_eval_ever.write(table, tmp_path / name, 1764000000) for name in "ab")
     assert [p.name for p in one] == [p.name for p in two]
     assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
-
-
-def foreign(score: float = 61.5, unit: str = "percent") -> dict[str, Any]:
-    """A record as another tool's converter would write it: nothing of a ladder in it."""
-    return {
-        "schema_version": "0.3.0",
-        "evaluation_id": "arc/lab/m/1",
-        "retrieved_timestamp": "1764000000",
-        "source_metadata": {
-            "source_type": "documentation",
-            "source_organization_name": "lab",
-            "evaluator_relationship": "first_party",
-        },
-        "eval_library": {"name": "lm_eval", "version": "0.4.9"},
-        "model_info": {
-            "name": "m",
-            "id": "lab/m",
-            "additional_details": {"deployment_type": "unknown", "model_availability": "unknown"},
-        },
-        "evaluation_results": [
-            {
-                "evaluation_name": "arc_easy/none",
-                "source_data": {"dataset_name": "arc", "source_type": "other"},
-                "metric_config": {"metric_name": "Accuracy", "metric_unit": unit, "lower_is_better": False},
-                "score_details": {
-                    "score": score,
-                    "uncertainty": {"standard_error": {"value": 1.1}, "num_samples": 2376},
-                },
-            },
-            {
-                "evaluation_name": "arc_easy",
-                "source_data": {"dataset_name": "arc", "source_type": "other"},
-                "metric_config": {"metric_name": "f1", "lower_is_better": False},
-                "score_details": {"score": 0.2},
-            },
-        ],
-    }
 
 
 def test_a_record_of_another_tool_is_placed_by_ladder_yaml(tmp_path: Path) -> None:

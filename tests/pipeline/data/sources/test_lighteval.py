@@ -13,8 +13,8 @@ from benchcast.core.errors import FaultsError
 from benchcast.data import ingest
 from benchcast.data.sources.lighteval import reader as source
 from benchcast.reports.records.account import Account
-from worlds.lighteval import newest, older, put
-from worlds.lm_eval_files import ladder
+from worlds.results.lighteval import newest, older, put
+from worlds.results.lm_eval_files import ladder
 
 
 def faults(folder: Path) -> str:
@@ -141,7 +141,7 @@ def test_it_is_a_source(tmp_path: Path) -> None:
 
 
 def test_lm_evals_results_are_named(tmp_path: Path) -> None:
-    from worlds.lm_eval_files import result
+    from worlds.results.lm_eval_files import result
 
     (tmp_path / "results.json").write_text(json.dumps(result("pretrained=org/m")))
     assert "holds no results of lighteval, but files 1 of lm-eval (such as results.json)" in faults(tmp_path)

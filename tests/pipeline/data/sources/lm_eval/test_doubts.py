@@ -10,8 +10,8 @@ import pytest
 from benchcast.core.errors import FaultsError
 from benchcast.data.sources.lm_eval import reader as lm_eval
 from benchcast.reports.records.account import Account
-from worlds.lm_eval_files import ladder, put, put_samples, result
-from worlds.lm_eval_results import write_results
+from worlds.results.lm_eval_files import ladder, put, put_samples, result
+from worlds.results.lm_eval_results import write_results
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from benchcast.data import chance
 from benchcast.data.sources.lm_eval import foreign
 from benchcast.data.sources.lm_eval import reader as source
 from benchcast.reports.records.account import Account
-from worlds.lm_eval_files import ladder, put, result
+from worlds.ladders import FIELD
+from worlds.results.lm_eval_files import account_lines, faults, ladder, put, result
 
-CASES = Path(__file__).parents[6] / "shared" / "cases" / "field"
 M = "pretrained=org/m"
 FOREIGN: dict[str, Any] = {
     "lighteval": {"config_general": {"model_name": "m"}, "results": {"arc:easy|0": {"acc": 0.5}, "all": {"acc": 0.5}}},
@@ -37,18 +37,6 @@ FOREIGN: dict[str, Any] = {
 }
 
 
-def faults(folder: Path) -> str:
-    with pytest.raises(FaultsError) as caught:
-        source.read(folder)
-    return str(caught.value)
-
-
-def told(folder: Path) -> str:
-    account = Account()
-    source.read(folder, account)
-    return "\n".join(account.record().lines())
-
-
 def one(folder: Path, acc: Any = 0.5, task: str = "arc_easy", **changes: Any) -> Path:
     path = put(folder, result(M, acc, task, **changes))
     ladder(folder, {"org/m": 1})
@@ -64,7 +52,7 @@ def test_other_tools_files_are_left_out_by_name(tmp_path: Path, tool: str, name:
     one(tmp_path)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / name).write_text(json.dumps(FOREIGN[tool]))
-    said = told(tmp_path)
+    said = account_lines(tmp_path)
     assert (f"files of {tool}" if tool else "JSON files that are no results of lm-eval") in said
     assert f"other/{name}" in said
     assert len(source.read(tmp_path)) == 1
@@ -97,7 +85,7 @@ def test_other_files_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text("{")
     (tmp_path / "latin.json").write_bytes(b'{"caf\xe9": 1}')
     (tmp_path / "deep.json").write_text(100_000 * "[")
-    said = told(tmp_path)
+    said = account_lines(tmp_path)
     assert "left out 3: files called .json that cannot be read" in said
     for name in ("notes.json", "latin.json", "deep.json"):
         assert name in said
@@ -110,7 +98,7 @@ def test_what_is_no_file_or_too_large_is_not_opened(tmp_path: Path, monkeypatch:
     (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere")
     with (tmp_path / "huge.json").open("wb") as file:
         file.truncate(reading.MOST_RESULT + 1)
-    said = told(tmp_path)
+    said = account_lines(tmp_path)
     for words in ("is a FIFO", "is a device", "huge.json", "gone.json"):
         assert words in said
 
@@ -120,7 +108,7 @@ def test_what_is_not_followed_or_packed_is_said(tmp_path: Path) -> None:
     put(tmp_path / "elsewhere", result(M, 0.9))
     (tmp_path / "r" / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "r" / "results_2026-05-01.json.gz").write_bytes(b"")
-    said = told(tmp_path / "r")
+    said = account_lines(tmp_path / "r")
     assert "folders that are links, which are not followed: link" in said
     assert "packed results, which are not read: unpack them: results_2026-05-01.json.gz" in said
     with pytest.raises(FaultsError, match="is a file"):
@@ -184,7 +172,7 @@ def test_tasks_without_an_accuracy_are_named_with_what_they_have(tmp_path: Path)
 def test_a_file_without_anything_to_use_need_not_be_placed(tmp_path: Path) -> None:
     one(tmp_path)
     put(tmp_path, result("pretrained=org/chat", results={"ifeval": {"strict_acc,none": 0.5}}), 2)
-    assert "result files in which nothing can be used: m/results_2026-01-02" in told(tmp_path)
+    assert "result files in which nothing can be used: m/results_2026-01-02" in account_lines(tmp_path)
 
 
 def test_nothing_that_can_be_used_is_one_message(tmp_path: Path) -> None:
@@ -228,7 +216,7 @@ def test_a_task_scored_on_nothing(tmp_path: Path) -> None:
     content["results"]["piqa"] = {"acc,none": 0.5}
     content["n-samples"]["piqa"] = {"original": 0, "effective": 0}
     path.write_text(json.dumps(content))
-    assert "tasks scored on no document: piqa in m/results" in told(tmp_path)
+    assert "tasks scored on no document: piqa in m/results" in account_lines(tmp_path)
 
 
 def test_lambadas_perplexity_is_a_loss(tmp_path: Path) -> None:
@@ -238,7 +226,7 @@ def test_lambadas_perplexity_is_a_loss(tmp_path: Path) -> None:
     assert table.loc["val_loss", "value"] == pytest.approx(math.log(9.7))
     assert table.loc["val_loss", "stderr"] == pytest.approx(0.2 / 9.7)
     assert table.loc["acc", "chance"] == 0
-    assert "nats per target word" in told(tmp_path)
+    assert "nats per target word" in account_lines(tmp_path)
 
 
 # ---- scores of guessing ----
@@ -280,7 +268,7 @@ def test_chance_from_the_table_is_said(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     content["results"]["quiz"] = {"acc,none": 0.5}
     path.write_text(json.dumps(content))
-    said = told(tmp_path)
+    said = account_lines(tmp_path)
     assert "scores of guessing that the results do not state, from a table: arc_easy 0.25" in said
     assert "no score of guessing is known for quiz" in said
 
@@ -324,7 +312,7 @@ def test_a_ladder_that_contradicts_itself_names_no_row(tmp_path: Path) -> None:
 
 
 def case(tmp_path: Path, name: str) -> Path:
-    found = CASES / name / "results"
+    found = FIELD / name / "results"
     if not found.is_dir():
         pytest.skip("the collection of cases is not here")
     return Path(shutil.copytree(found, tmp_path / "results"))
@@ -369,4 +357,4 @@ def test_local_paths_and_a_foreign_file(tmp_path: Path) -> None:
     ladder(folder, {name: i + 1 for i, name in enumerate(names)})
     assert yaml.safe_load((folder / "ladder.yaml").read_text()).keys() == set(names)
     assert source.read(folder)["step"].nunique() == 5
-    assert "JSON files that are no results of lm-eval: other/results.json" in told(folder)
+    assert "JSON files that are no results of lm-eval: other/results.json" in account_lines(folder)

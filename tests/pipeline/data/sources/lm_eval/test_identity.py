@@ -9,30 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchcast.core.errors import FaultsError
 from benchcast.data.sources.lm_eval import reader as source
 from benchcast.reports.records.account import Account
-from worlds.lm_eval_files import ladder, put, put_samples, result
+from worlds.ladders import FIELD
+from worlds.results.lm_eval_files import account_lines, faults, ladder, put, put_samples, result
 
-CASES = Path(__file__).parents[6] / "shared" / "cases" / "field"
 M = "pretrained=org/m"
 
 
 def values(folder: Path, account: Account | None = None) -> dict[Any, float]:
     table = source.read(folder, account)
     return {(row.step, row.metric): row.value for row in table.itertuples() if row.metric == "acc"}
-
-
-def faults(folder: Path) -> str:
-    with pytest.raises(FaultsError) as caught:
-        source.read(folder)
-    return str(caught.value)
-
-
-def told(folder: Path) -> str:
-    account = Account()
-    source.read(folder, account)
-    return "\n".join(account.record().lines())
 
 
 def counted(effective: int) -> dict[str, Any]:
@@ -66,7 +53,7 @@ def test_explicit_names_win_over_the_plain_one(tmp_path: Path) -> None:
     revisions(tmp_path)
     ladder(tmp_path, {"org/m": 8} | {f"org/m@step{step}": step for step in (8, 4, 2, 1)})
     assert values(tmp_path) == {(step, "acc"): step / 10 for step in (8, 4, 2, 1)}
-    assert "models of ladder.yaml that no usable result is about: org/m" in told(tmp_path)
+    assert "models of ladder.yaml that no usable result is about: org/m" in account_lines(tmp_path)
 
 
 def test_one_revision_may_go_by_the_plain_name(tmp_path: Path) -> None:
@@ -208,7 +195,7 @@ def test_equal_results_are_one(tmp_path: Path) -> None:
     put(tmp_path, result(M, 0.4), 2, "copy")
     ladder(tmp_path, {"org/m": 1})
     assert values(tmp_path) == {(1, "acc"): 0.4}
-    assert "left out 1: results that another file has with the same values: arc_easy in" in told(tmp_path)
+    assert "left out 1: results that another file has with the same values: arc_easy in" in account_lines(tmp_path)
 
 
 @pytest.mark.parametrize("smoke_last", [False, True])
@@ -218,13 +205,15 @@ def test_the_whole_counts_before_a_part(tmp_path: Path, smoke_last: bool) -> Non
     put(tmp_path, result(M, 0.4), 1 if smoke_last else 2)
     ladder(tmp_path, {"org/m": 1})
     assert values(tmp_path) == {(1, "acc"): 0.4}
-    assert "results of a part of the documents (limit) where another file has all of them: arc_easy" in told(tmp_path)
+    assert "results of a part of the documents (limit) where another file has all of them: arc_easy" in account_lines(
+        tmp_path
+    )
 
 
 def test_more_documents_than_there_are_is_said(tmp_path: Path) -> None:
     put(tmp_path, result(M, 0.9, **counted(3000)))
     ladder(tmp_path, {"org/m": 1})
-    assert "of more documents than their task has: arc_easy 3000 of 2376" in told(tmp_path)
+    assert "of more documents than their task has: arc_easy 3000 of 2376" in account_lines(tmp_path)
 
 
 def test_names_that_are_no_whole_text(tmp_path: Path) -> None:
@@ -236,8 +225,8 @@ def test_names_that_are_no_whole_text(tmp_path: Path) -> None:
 def test_a_part_only_is_taken_and_said(tmp_path: Path) -> None:
     put(tmp_path, result(M, 0.9, **counted(10)))
     ladder(tmp_path, {"org/m": 1})
-    assert "1 of 1 results are of a part of the documents only" in told(tmp_path)
-    assert "arc_easy 10 of 2376 (org/m)" in told(tmp_path)
+    assert "1 of 1 results are of a part of the documents only" in account_lines(tmp_path)
+    assert "arc_easy 10 of 2376 (org/m)" in account_lines(tmp_path)
 
 
 def test_two_parts_are_a_fault(tmp_path: Path) -> None:
@@ -373,14 +362,14 @@ def test_samples_cut_in_a_line(tmp_path: Path) -> None:
 def test_samples_without_their_results_are_named(tmp_path: Path) -> None:
     path = sampled(tmp_path, [True, False], 0.5)
     put_samples(path.with_name("results_2025-01-01T00-00-00.000000.json"), "arc_easy", [True])
-    assert "samples without their results: m/samples_arc_easy_2025" in told(tmp_path)
+    assert "samples without their results: m/samples_arc_easy_2025" in account_lines(tmp_path)
 
 
 # ---- the cases that showed it ----
 
 
 def test_four_revisions_in_one_folder(tmp_path: Path) -> None:
-    case = CASES / "02-revisions-same-folder" / "results"
+    case = FIELD / "02-revisions-same-folder" / "results"
     if not case.is_dir():
         pytest.skip("the collection of cases is not here")
     shutil.copytree(case, tmp_path / "r")

@@ -19,9 +19,9 @@ from benchcast.data.sources.lighteval import reader as lighteval
 from benchcast.data.sources.lm_eval import reader as lm_eval
 from benchcast.data.sources.lm_eval.accuracies import ACCURACIES
 from benchcast.reports.records.account import Account
-from worlds.lighteval import newest, older
-from worlds.lighteval import put as put_lighteval
-from worlds.lm_eval_files import ladder, put, put_samples, result
+from worlds.results.lighteval import newest, older
+from worlds.results.lighteval import put as put_lighteval
+from worlds.results.lm_eval_files import ladder, put, put_samples, result
 
 COUNT = int(os.environ.get("BENCHCAST_MUTATIONS", "300"))
 VALUES = [

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from benchcast.data import schema
-from worlds import revisions as world
+from worlds.results import revisions as world
 
 MAKER = Path(world.__file__)
 TOKENS_PER_STEP = world.BATCH * world.LENGTH

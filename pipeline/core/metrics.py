@@ -1,0 +1,50 @@
+"""The metrics that a ladder table may have: their units, what they can be, and what a wrong value usually is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FRACTION = "fraction"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Unit and possible range of a metric; ``hint`` says what a value outside it usually is."""
+
+    unit: str
+    low: float
+    high: float
+    hint: str
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is a share of the documents."""
+        return self.unit == FRACTION
+
+
+SUM = "this looks like a sum over tokens; divide by the answer's bytes"
+PERCENT = "is it a percentage? divide by 100"
+METRICS = {
+    "acc": Metric(FRACTION, 0.0, 1.0, PERCENT),
+    "acc_norm": Metric(FRACTION, 0.0, 1.0, PERCENT),
+    "nll": Metric("nats/byte of the gold answer", 0.0, 25.0, SUM),
+    "bits_per_byte": Metric("bits/byte of the gold answer", 0.0, 36.0, SUM),
+    "nll_choice": Metric("nats, normalised over the choices", 0.0, 1000.0, SUM),
+    "val_loss": Metric("nats/token", 0.0, 25.0, "give the mean per token"),
+    "val_bpb": Metric("bits/byte", 0.0, 36.0, "give the mean per byte"),
+}
+
+# What other tools call them, for a hint.
+ALIASES = {
+    "accuracy": "acc",
+    "acc,none": "acc",
+    "acc_norm,none": "acc_norm",
+    "loss": "val_loss",
+    "eval_loss": "val_loss",
+    "bpb": "bits_per_byte",
+}
+
+LOSSES = ("nll", "bits_per_byte", "nll_choice")  # of a task's own documents
+
+# Names the recipes use for other columns beside the validation losses.
+RESERVED = ("accuracy", "stderr", "chance", "params", "flops", "step", "tokens", "token_multiplier", "run", *METRICS)

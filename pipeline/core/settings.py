@@ -1,0 +1,68 @@
+"""What the sections of every config are made of: strict models, positive numbers, patterns, bounds."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, get_args
+
+from benchcast.stages.fit import checks
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is an error (with what was probably meant)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_values(cls, data: Any) -> Any:
+        """``last: true`` is no number 1: a truth value counts only where one is asked for."""
+        for name, value in data.items() if isinstance(data, dict) else ():
+            given = value if isinstance(value, list | tuple) else [value]
+            field = cls.model_fields.get(name) if isinstance(name, str) else None
+            if field and any(isinstance(v, bool) for v in given) and not _takes_bool(field.annotation):
+                raise ValueError(f"{name}: must be a number or text, not true or false")
+        return data
+
+
+def _takes_bool(annotation: Any) -> bool:
+    return annotation is bool or any(map(_takes_bool, get_args(annotation)))
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _finite_positive(value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError("must be positive and finite")
+    return value
+
+
+# PyYAML reads 1e18 as a string; pydantic's lax float repairs it.
+Positive = Annotated[
+    float, BeforeValidator(_no_bool, json_schema_input_type=float | str), AfterValidator(_finite_positive)
+]
+Patterns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | tuple[str, ...]),
+]
+
+
+def _bounds(value: float | tuple[float, float]) -> float | tuple[float, float]:
+    if isinstance(value, tuple) and value[0] >= value[1]:
+        raise ValueError("the lower bound must be below the upper")
+    checks.limits("an accuracy", "a bound", value)
+    return value
+
+
+Bounds = Annotated[float | tuple[float, float], AfterValidator(_bounds)]
+
+
+class RecipeSettings(Strict):
+    """Settings of one recipe; each recipe has a model of its own, whose ``name`` is the recipe's."""
+
+    name: str

@@ -1,0 +1,205 @@
+"""What is wrong with a ladder table: columns, single values, and rows that cannot all be true."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from benchcast.reports.records.account import listed
+
+from ..core import units
+from ..core.errors import Fault
+from ..core.metrics import ALIASES, METRICS, PERCENT, RESERVED
+from . import csv_files
+
+NUMBERS = ("step", "params", "tokens", "flops", "num_fewshot", "value", "stderr", "n", "chance")
+COLUMNS = (
+    *("run", "family", "step", "params", "tokens", "flops", "flops_convention"),
+    *("task", "num_fewshot", "prompt", "metric", "value", "stderr", "n", "chance"),
+    *("source", "digest", "lm_eval", "task_version", "tokenizer", "chat_template", "dtype"),
+)
+TEXT = tuple(column for column in COLUMNS if column not in NUMBERS)
+REQUIRED = ("run", "family", "params", "tokens", "flops", "task", "metric", "value")
+KEY = ["run", "step", "task", "num_fewshot", "prompt", "metric"]
+MOST_ROWS = 50  # faults of one kind that are listed; then their number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the rows of a table stand, for its faults."""
+
+    file: str
+    row: Callable[[int], str]  # file and line of a row
+
+    def rows(self, bad: pd.Series, values: pd.Series, column: str, what: str, fix: str = "") -> list[Fault]:
+        """A fault for each row that is bad; of very many, the first and a count."""
+        at = np.flatnonzero(bad)
+
+        def fault(i: int) -> Fault:
+            value = values.iloc[i]
+            shown = "" if what == "is empty" else f"{value:g} " if isinstance(value, float) else f"{value!r} "
+            hint = fix or (csv_files.unlike(value) if isinstance(value, str) else "")
+            return Fault(self.row(i), f"{column} {shown}{what}", hint)
+
+        faults = [fault(int(i)) for i in at[:MOST_ROWS]]
+        if len(at) > MOST_ROWS:
+            faults.append(Fault(self.file, f"column {column!r}: {len(at) - MOST_ROWS} more rows: {what}", fix))
+        return faults
+
+
+def column_faults(frame: pd.DataFrame, place: Place) -> Iterator[Fault]:
+    """Columns that are missing, twice or unknown."""
+    names = [str(column) for column in frame.columns]
+    lacking = [column for column in REQUIRED if column not in names]
+    if lacking:
+        fix = f"it has {listed(names, 12)}; columns are {', '.join(COLUMNS)}"
+        cased = {name.lower().strip(): name for name in names}
+        if spelled := [f"{cased[c]} as {c}" for c in lacking if c in cased]:
+            fix = f"write {', '.join(spelled)}"
+        verb = "column {} is missing" if len(lacking) == 1 else "columns {} are missing"
+        yield Fault(place.file, verb.format(", ".join(map(repr, lacking))), fix)
+    for column in dict.fromkeys(names):
+        if names.count(column) > 1:
+            yield Fault(place.file, f"column {column!r} is there twice", "keep one of them")
+        elif column not in COLUMNS and column.lower() not in lacking:
+            near = difflib.get_close_matches(column, COLUMNS, 1)
+            yield Fault(
+                place.file, f"column {column!r} is unknown", f"did you mean {near[0]!r}?" if near else "remove it"
+            )
+    if frame.empty:
+        yield Fault(place.file, "there are no rows")
+
+
+def value_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
+    """Single values that cannot be."""
+    for column in ("params", "tokens", "flops", "n"):
+        bad = table[column].notna() & ~(np.isfinite(table[column]) & (table[column] > 0))
+        yield from place.rows(bad, table[column], column, "must be positive and finite")
+    for column in ("stderr", "step", "num_fewshot"):
+        bad = table[column].notna() & ~(np.isfinite(table[column]) & (table[column] >= 0))
+        yield from place.rows(bad, table[column], column, "must be zero or more")
+    bad = table["chance"].notna() & ~table["chance"].between(0, 1, inclusive="left")
+    yield from place.rows(bad, table["chance"], "chance", "must be a fraction in [0, 1)", PERCENT)
+    unknown = ~table["metric"].isin(list(METRICS)) & table["metric"].ne("")
+    for name in table.loc[unknown, "metric"].unique()[:10]:
+        meant = ALIASES.get(name.lower()) or next(iter(difflib.get_close_matches(name, METRICS, 1)), None)
+        fix = f"did you mean {meant!r}?" if meant else f"metrics are {', '.join(METRICS)}"
+        yield from place.rows(table["metric"].eq(name), table["metric"], "metric", "is unknown", fix)
+    for name, metric in METRICS.items():
+        own = table["metric"].eq(name)
+        bad = own & table["value"].notna() & ~table["value"].between(metric.low, metric.high)
+        what = f"is not a {name} in [{metric.low:g}, {metric.high:g}] {metric.unit}"
+        yield from place.rows(bad, table["value"], "value", what, metric.hint)
+        if metric.is_accuracy:  # a score in [0, 1] cannot scatter more
+            yield from place.rows(
+                own & table["stderr"].gt(0.5001),
+                table["stderr"],
+                "stderr",
+                "is larger than a fraction's can be",
+                PERCENT,
+            )
+
+
+def table_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
+    """Rows of a run or family that contradict each other, or their own numbers."""
+    six_nd = table["flops_convention"].str.upper().str.replace(" ", "").eq("6ND")
+    off = (table["flops"] / (6 * table["params"] * table["tokens"]) - 1).abs() > 0.02
+    yield from place.rows(
+        six_nd & off,
+        table["flops"],
+        "flops",
+        "is not 6·params·tokens",
+        "correct it, or name the convention in flops_convention",
+    )
+    reserved = table["metric"].eq("val_loss") & table["task"].isin(RESERVED)
+    yield from place.rows(reserved, table["task"], "task", "cannot name a validation loss", "rename it")
+    places = table[["run", "family", "step", "params", "tokens", "flops", "flops_convention"]].drop_duplicates()
+    yield from _unit_faults(places, place)
+    checkpoints = places[["run", "tokens", "step", "flops"]].drop_duplicates()
+    for (run, tokens), rows in checkpoints[checkpoints.duplicated(["run", "tokens"], keep=False)].groupby(
+        ["run", "tokens"]
+    ):
+        what = f"run {run!r} has several steps or FLOPs at {tokens:g} tokens"
+        yield Fault(place.row(int(rows.index[-1])), what, "a checkpoint has one of each")
+    yield from _clock_faults(checkpoints, place)
+    yield from _statement_faults(table, place)
+    about = places[["run", "family", "params", "flops_convention"]].drop_duplicates()
+    for family, rows in about.groupby("family"):
+        if len(conventions := sorted(set(rows["flops_convention"]))) > 1:
+            names = " and ".join(map(repr, conventions))
+            yield Fault(place.file, f"family {family!r} mixes FLOP conventions {names}", "recompute all FLOPs in one")
+    for run, rows in about.groupby("run"):
+        if rows["params"].nunique() > 1 or rows["family"].nunique() > 1:
+            yield Fault(place.file, f"run {run!r} has several params or families", "one run is one model")
+
+
+def _statement_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
+    """Two statements of one fact that do not agree: scatter and documents, both units of a loss, the chance level."""
+    fraction = table["metric"].isin([name for name, m in METRICS.items() if m.is_accuracy])
+    most = 2 * 0.5 / np.sqrt((table["n"] - 1).clip(lower=1))  # twice what right and wrong answers can
+    yield from place.rows(
+        fraction & table["n"].ge(2) & table["stderr"].gt(most),
+        table["stderr"],
+        "stderr",
+        "is more than so many documents (n) can scatter",
+        "correct stderr or n",
+    )
+    losses = table[table["metric"].isin(["nll", "bits_per_byte"])]
+    if losses["metric"].nunique() > 1:
+        key = [*(c for c in KEY if c != "metric"), "tokens", "n"]
+        wide = losses.assign(**losses[key].fillna(-1)).pivot_table("value", key, "metric", aggfunc="first")
+        wide = wide.reindex(columns=["nll", "bits_per_byte"]).dropna()
+        off = (wide["bits_per_byte"] * np.log(2) / wide["nll"] - 1).abs() > 0.02
+        for cell in list(wide.index[off & wide["nll"].gt(0)])[:MOST_ROWS]:
+            about = dict(zip(key, cell, strict=True))
+            bits, nats = wide.loc[cell, "bits_per_byte"], wide.loc[cell, "nll"]
+            what = f"run {about['run']!r}, task {about['task']!r}: bits_per_byte {bits:g} is not nll {nats:g} / ln 2"
+            yield Fault(place.file, what, "they are one number in two units: correct one")
+    levels = table.dropna(subset=["chance"]).groupby(["task", "prompt"])["chance"].agg(["min", "max"])
+    for (task, _), row in levels[levels["max"] - levels["min"] > 0.02].iterrows():
+        what = f"task {task!r} has a chance of {row['min']:g} in some rows and {row['max']:g} in others"
+        yield Fault(place.file, what, "a task has one level of guessing")
+
+
+def _unit_faults(places: pd.DataFrame, place: Place) -> Iterator[Fault]:
+    """Sizes that cannot be in plain counts, a line for every kind with the first row that shows it."""
+    numbers = places[["params", "tokens", "flops"]]
+    positive = places[((numbers > 0) & np.isfinite(numbers)).all(axis=1)]
+    ratio = positive["tokens"] / positive["params"]
+    end = positive.groupby("run")["tokens"].transform("max")  # a run's first steps have seen next to nothing
+    early = positive["tokens"] >= units.FEWEST_EARLY
+    ratio = ratio.mask(early & (ratio < units.FEWEST_RATIO), end / positive["params"])
+    ratio = ratio.mask(units.first_steps(positive["step"], positive["tokens"]) & (ratio < units.FEWEST_RATIO), 1.0)
+    factor = positive["flops"] / (6 * positive["params"] * positive["tokens"])
+    odd = ~ratio.between(units.FEWEST_RATIO, units.MOST_RATIO) | ~positive["params"].between(
+        units.FEWEST_PARAMS, units.MOST_PARAMS
+    )
+    odd |= ~factor.between(1 / units.MOST_OFF, units.MOST_OFF)
+    for i, row in positive[odd].iterrows():
+        what = units.impossible(row["params"], ratio[i] * row["params"])
+        what = what or units.impossible_flops(row["params"], row["tokens"], row["flops"])
+        if what:
+            yield Fault(place.row(int(str(i))), f"run {row['run']!r}: {what}")
+
+
+def _clock_faults(checkpoints: pd.DataFrame, place: Place) -> Iterator[Fault]:
+    """Tokens that fall, or stand still, while the steps of a run grow."""
+    known = checkpoints.dropna(subset=["step", "tokens"]).sort_values(["run", "step"], kind="stable")
+    same = known["run"].eq(known["run"].shift())
+    bad = same & (known["step"] > known["step"].shift()) & (known["tokens"] < known["tokens"].shift())
+    for i in np.flatnonzero(bad):
+        was, now = known.iloc[i - 1], known.iloc[i]
+        what = (
+            f"run {now['run']!r} has {now['tokens']:g} tokens at step {now['step']:g}, "
+            f"fewer than {was['tokens']:g} at step {was['step']:g}"
+        )
+        yield Fault(place.row(int(known.index[i])), what, "tokens grow with the steps")
+
+
+def position(fault: Fault) -> tuple[str, int]:
+    """Where a fault is listed: by file and row, those of the file as a whole first, counts of more rows last."""
+    file, _, row = fault.where.partition(": row ")
+    return (file, int(row)) if row else (file, 0 if "more rows" not in fault.what else 1 << 60)
