@@ -13,6 +13,33 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from .name_patterns import (
+    BATCH,
+    BATCH_OTHER,
+    CKPT,
+    CONTEXT_THOUSANDS,
+    FEW_TOKENS,
+    FEWEST_CKPT_STEPS,
+    HASH,
+    MIXTURE,
+    MOST_STEP_TOKENS,
+    N_IS,
+    OF_CHECKPOINT,
+    OTHER_NUMBERS,
+    PER_PARAMETER,
+    SIZE,
+    SIZE_INNER,
+    SIZE_POINT,
+    SIZE_UNCLEAR,
+    STAGE,
+    STEP,
+    TIMES,
+    TIMES_CHINCHILLA,
+    TOKENS,
+    USUAL_FOLDERS,
+    WORD_COUNT,
+)
+
 UNITS: Final = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 CHINCHILLA = 20.0  # tokens per parameter; ``5xC`` in a name is five times as many
 DEEPEST = 20  # parts of a path that are looked at, the innermost
@@ -58,112 +85,6 @@ class Numbers:
     unsure: dict[str, str] = field(default_factory=dict)
 
 
-_START, _END = r"(?<![A-Za-z0-9.])", r"(?![A-Za-z0-9]|\.\d)"
-_N = r"\d{1,15}(?:\.\d{1,9})?"
-_TOKEN, _JOIN = r"(?:tokens?|toks?)", r"[-_= ]?"
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-# Numbers that tell none of the quantities, so that no later pattern takes them for one.
-_OTHER = [
-    _compiled(
-        rf"(?<![A-Za-z])(?:ctx|context|seq|sequence|vocab|len|length|rope){_JOIN}(?:len|length|size)?{_JOIN}{_N}k?{_END}"
-    ),
-    _compiled(
-        rf"{_START}{_N}[kmb]?{_JOIN}(?:ctx|context|vocab|seq(?:[-_]?len)?|docs?|samples?|examples?|words?|rows|lines|pairs|"
-        rf"sentences?|sequences?|images|chars?|characters|bytes|params?-vocab)(?![A-Za-z])"
-    ),
-    _compiled(rf"(?<![A-Za-z])(?:seed|lr|wd){_JOIN}\d[\d.]*(?:e-?\d+)?"),
-    _compiled(
-        rf"(?<![A-Za-z])(?:warm-?up|save|eval|log|max|total|decay|accum\w*|grad\w*|inner|local)[-_]?"
-        rf"(?:steps?|iters?){_JOIN}\d{{1,15}}[km]?{_END}"
-    ),
-]
-# The same, of what differs from checkpoint to checkpoint of one run.
-_OF_CHECKPOINT = _compiled(
-    rf"(?<![A-Za-z])(?:consumed[-_](?:train[-_])?samples|(?:val[-_]|train[-_])?loss|epochs?|ep){_JOIN}\d[\d.]*(?:e-?\d+)?"
-)
-_BATCH = [
-    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[km]?)[-_]?{_TOKEN}[-_]?(?:bsz?|batch(?:[-_]?size)?|per[-_]?step){_END}"),
-    _compiled(rf"(?<![A-Za-z])(?:g?bsz?|batch(?:[-_]?size)?){_JOIN}(?P<n>{_N})(?P<u>[km]?)[-_]?{_TOKEN}{_END}"),
-    _compiled(rf"(?<![A-Za-z])(?:g?bsz?|batch(?:[-_]?size)?){_JOIN}(?P<n>{_N})(?P<u>m){_END}"),
-    _compiled(rf"{_START}(?P<n>{_N})(?P<u>m)[-_]?(?:g?bsz?|batch){_END}"),
-]
-# Sequences a step, not tokens; or nobody can tell.
-_BATCH_OTHER = _compiled(
-    rf"(?<![A-Za-z])(?:g?bsz?|batch(?:[-_]?size)?){_JOIN}{_N}k?{_END}|{_START}{_N}k?[-_]?(?:g?bsz?|batch){_END}"
-)
-_BARE_TOKENS = rf"(?![-_ ]?{_TOKEN}(?![A-Za-z])(?!{_JOIN}\d))"  # what follows does not make a number one of tokens
-_STEP = [
-    _compiled(
-        rf"(?<![A-Za-z])(?:global[-_]?steps?|train[-_]?steps?|steps?|iter(?:ation)?s?|updates?){_JOIN}"
-        rf"(?P<n>{_N})(?P<u>[km]?){_END}{_BARE_TOKENS}"
-    ),
-    _compiled(rf"(?<![A-Za-z])(?:checkpoint|chkpt){_JOIN}(?P<n>\d{{1,15}})(?P<u>k?){_END}{_BARE_TOKENS}"),
-    _compiled(rf"(?<![A-Za-z])ba(?P<n>\d{{1,15}})(?P<u>){_END}"),  # Composer: batches
-    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[km]?){_JOIN}(?:steps|iters|iterations|updates){_END}"),
-]
-_CKPT = _compiled(rf"(?<![A-Za-z])ckpt{_JOIN}(?P<n>\d{{1,15}})(?P<u>k?){_END}{_BARE_TOKENS}")
-_COUNTED = 1000  # a ``ckpt`` of a smaller number may count checkpoints, not steps
-_TOKENS = [
-    _compiled(rf"(?<![A-Za-z])(?:consumed[-_](?:train[-_])?)?{_TOKEN}{_JOIN}(?P<n>{_N})(?P<u>[kmbt]){_END}"),
-    _compiled(rf"(?<![A-Za-z])consumed[-_](?:train[-_])?{_TOKEN}{_JOIN}(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>){_END}"),
-    _compiled(rf"(?<![A-Za-z]){_TOKEN}{_JOIN}(?P<n>\d{{6,15}}|\d(?:\.\d{{1,9}})?e\+?\d{{1,2}})(?P<u>){_END}"),
-    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[bt]){_JOIN}{_TOKEN}(?![A-Za-z])"),
-    _compiled(rf"{_START}(?P<n>{_N})(?P<u>[bt])t{_END}"),  # 200bt
-    _compiled(rf"(?<![A-Za-z0-9])D=(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>[kmbt]?){_END}"),
-]
-# So few tokens may be those of a batch as well.
-_FEW_TOKENS = _compiled(rf"{_START}(?P<n>{_N})(?P<u>[km]){_JOIN}{_TOKEN}(?![A-Za-z])")
-_FEW = 64e6
-_PER_PARAMETER = [
-    _compiled(rf"{_START}(?P<n>{_N})[-_]?tpp{_END}"),
-    _compiled(rf"(?<![A-Za-z])tpp{_JOIN}(?P<n>{_N}){_END}"),
-]
-_TIMES_CHINCHILLA = _compiled(rf"{_START}(?P<n>{_N})x(?:C|[-_]?chinchilla){_END}")
-_TIMES = _compiled(rf"{_START}(?P<n>{_N})x{_END}")
-_MIXTURE = re.compile(
-    rf"{_START}\d{{1,4}}[xX]{_N}[BbMm]{_END}|(?<![A-Za-z0-9])[AaEe]{_N}[BbMm]{_END}|{_START}\d{{1,4}}E{_END}"
-    r"|MoE|MOE|(?<![A-Za-z])moe(?![A-Za-z])|(?<![A-Za-z])[Mm]ixtral"
-)
-_WORDS = _compiled(r"babylm")
-_N_IS = _compiled(rf"(?<![A-Za-z0-9])N=(?P<n>{_N}(?:e\+?\d{{1,2}})?)(?P<u>[kmbt]?){_END}")
-_SIZE_UNCLEAR = _compiled(rf"(?<![A-Za-z0-9.])\d_\d[bm]{_END}")
-_SIZE_INNER = _compiled(rf"{_START}(?P<n>\d{{1,4}})(?P<u>[bm])(?P<f>\d){_END}")  # 1b1: 1.1 billion
-_SIZE_POINT = _compiled(rf"{_START}(?P<n>\d{{1,4}})p(?P<f>\d{{1,3}})(?P<u>[bm]){_END}")  # 1p4b
-_SIZE = _compiled(rf"{_START}(?P<n>{_N})(?P<u>[kmbt]){_END}")
-_STAGE = _compiled(r"(?<![A-Za-z])(?:stage|phase)[-_]?(?P<n>\d{1,3})(?![0-9])")
-_CONTEXTS = (
-    {2**i for i in range(15)} | {round(2**i / 1000) for i in range(12, 21)} | {65, 100, 200, 1000}
-)  # thousands of tokens that contexts have
-_HASH = re.compile(r"[0-9a-f]{7,40}")
-_GENERIC = {
-    "checkpoints",
-    "checkpoint",
-    "ckpts",
-    "ckpt",
-    "models",
-    "model",
-    "hf",
-    "unsharded",
-    "main",
-    "final",
-    "last",
-    "latest",
-    "snapshots",
-    "weights",
-    "output",
-    "outputs",
-    "pt",
-    "pth",
-    "bin",
-    "safetensors",
-}
-
-
 def numbers(name: str) -> Numbers:
     """What a model's name or path tells; a revision stands behind an ``@``.
 
@@ -206,7 +127,7 @@ def numbers(name: str) -> Numbers:
         read.get("tokens"),
         multiplier,
         read.get("batch"),
-        multiplier is not None and _TIMES.fullmatch(multiplier.text) is not None,
+        multiplier is not None and TIMES.fullmatch(multiplier.text) is not None,
         unsure,
     )
 
@@ -225,43 +146,43 @@ class _Part:
         self._sizes()
 
     def _measures(self) -> None:
-        for pattern in _BATCH:
+        for pattern in BATCH:
             self._each("batch", pattern)
-        self._drop(_BATCH_OTHER)
-        for pattern in _OTHER:
+        self._drop(BATCH_OTHER)
+        for pattern in OTHER_NUMBERS:
             self._drop(pattern)
-        self.spans += [match.span() for match in self._cut(_OF_CHECKPOINT)]
-        for pattern in _STEP:
+        self.spans += [match.span() for match in self._cut(OF_CHECKPOINT)]
+        for pattern in STEP:
             self._each("step", pattern)
-        for match in self._cut(_CKPT):
+        for match in self._cut(CKPT):
             self.spans.append(match.span())
-            if (read := _read(match)).value >= _COUNTED:
+            if (read := _read(match)).value >= FEWEST_CKPT_STEPS:
                 self.read.setdefault("step", []).append(read)
             elif "step" not in self.read:
                 self.unsure["step"] = f"{match[0]} may count checkpoints, not steps"
-        for pattern in _TOKENS:
+        for pattern in TOKENS:
             self._each("tokens", pattern)
-        for match in self._cut(_FEW_TOKENS):
-            if (read := _read(match)).value > _FEW:
+        for match in self._cut(FEW_TOKENS):
+            if (read := _read(match)).value > MOST_STEP_TOKENS:
                 self.read.setdefault("tokens", []).append(read)
                 self.spans.append(match.span())
             else:
                 self.unsure["tokens"] = f"{match[0]} may be those of one step"
-        for pattern in _PER_PARAMETER:
+        for pattern in PER_PARAMETER:
             self._each("token_multiplier", pattern)
-        self._each("token_multiplier", _TIMES_CHINCHILLA, lambda m: Read(CHINCHILLA * float(m["n"]), m[0]))
-        self._each("token_multiplier", _TIMES)
+        self._each("token_multiplier", TIMES_CHINCHILLA, lambda m: Read(CHINCHILLA * float(m["n"]), m[0]))
+        self._each("token_multiplier", TIMES)
 
     def _sizes(self) -> None:
-        if _WORDS.search(self.text):
+        if WORD_COUNT.search(self.text):
             self.unsure["params"] = "of BabyLM the number is words of text"
-        self.mixture = next((m[0] for m in _MIXTURE.finditer(self.text)), None)
-        for match in self._cut(_SIZE_UNCLEAR):
+        self.mixture = next((m[0] for m in MIXTURE.finditer(self.text)), None)
+        for match in self._cut(SIZE_UNCLEAR):
             self.unsure["params"] = f"{match[0]} may be {match[0].replace('_', '.')} or {match[0].split('_')[1]}"
-        for pattern in (_SIZE_INNER, _SIZE_POINT):
+        for pattern in (SIZE_INNER, SIZE_POINT):
             self._each("params", pattern, lambda m: Read(_scaled(f"{m['n']}.{m['f']}", m["u"]), m[0]))
-        self._each("params", _N_IS)
-        sizes = [(m, _read(m)) for m in self._cut(_SIZE)]
+        self._each("params", N_IS)
+        sizes = [(m, _read(m)) for m in self._cut(SIZE)]
         thousands = [read for m, read in sizes if m["u"].lower() == "k"]
         trillions = [read for m, read in sizes if m["u"].lower() == "t"]
         plain = [(m, read) for m, read in sizes if m["u"].lower() in "mb"]
@@ -272,7 +193,7 @@ class _Part:
         if self.read["params"] or self.after_step:
             thousands = []  # a context beside a size
         for read in thousands:
-            if read.value / 1e3 in _CONTEXTS:
+            if read.value / 1e3 in CONTEXT_THOUSANDS:
                 self.unsure.setdefault("params", f"{read.text} may be a context length")
             else:
                 self.read["params"].append(read)
@@ -373,7 +294,7 @@ def _mixture(found: _Gathered, parts: Iterable[_Part]) -> None:
 def _later_stage(found: _Gathered, parts: Iterable[_Part]) -> None:
     """Tokens and steps that a later stage counts may leave out those before it."""
     for part in parts:
-        for match in _STAGE.finditer(part.text):
+        for match in STAGE.finditer(part.text):
             if int(match["n"]) > 1:
                 found.read.pop("tokens", None)
                 found.unsure["tokens"] = f"{match[0]} may not count the tokens of the stages before it"
@@ -384,7 +305,7 @@ def _bare_steps(parts: list[_Part]) -> None:
     for above, part in zip([None, *parts], parts, strict=False):
         if not part.numeric or len(part.text) > 15:
             continue
-        if above is not None and above.text.lower() in _GENERIC:
+        if above is not None and above.text.lower() in USUAL_FOLDERS:
             part.read["step"] = [Read(float(part.text), part.text)]
             part.spans.append((0, len(part.text)))
         else:
@@ -404,19 +325,19 @@ def _run(name: str, parts: list[_Part], at: _Part | None) -> str:
     run = next((text for part in reversed(parts) if (text := _meaning(part))), None) or name
     if at is None:
         return run
-    rest = re.sub(r"[-_. ]{2,}", "-", _STAGE.sub(lambda m: "" if int(m["n"]) == 1 else m[0], at.without_checkpoint()))
+    rest = re.sub(r"[-_. ]{2,}", "-", STAGE.sub(lambda m: "" if int(m["n"]) == 1 else m[0], at.without_checkpoint()))
     rest = rest.strip("-_. ")
-    if rest.lower() in _GENERIC or rest == run or not rest:
+    if rest.lower() in USUAL_FOLDERS or rest == run or not rest:
         return run
     return f"{run}@{rest}"
 
 
 def _meaning(part: _Part) -> str:
     text = part.without_checkpoint()
-    if _HASH.fullmatch(text) and len(text) == 40:
+    if HASH.fullmatch(text) and len(text) == 40:
         return ""
     words = [word for word in re.split(r"[-_. ]", text) if word]
-    return "" if all(word.lower() in _GENERIC for word in words) else text
+    return "" if all(word.lower() in USUAL_FOLDERS for word in words) else text
 
 
 def _read(match: re.Match[str]) -> Read:
