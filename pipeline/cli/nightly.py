@@ -43,14 +43,15 @@ def reevaluate(
     75 try later (another pass is at work, this one was stopped, or no checkpoint is complete). Of several, the first of
     2, 3 and 1 counts. Stdout stays empty without -v; what is new and wrong, or cleared, is told once on stderr.
     """
-    from ..nightly import dry_run as dry
-    from ..nightly import run as one_pass
+    from ..nightly.dry_run import planned_lines
+    from ..nightly.run import Options, run_pass
 
     if dry_run:
-        for line in dry.lines(config):
+        for line in planned_lines(config):
             typer.echo(line)
         return
-    code = one_pass.run(config, one_pass.Options(verbose, retry_failed, register, accept_gone))
+    options = Options(verbose=verbose, retry_failed=retry_failed, register=register, accept_gone=accept_gone)
+    code = run_pass(config, options)
     if code:
         raise typer.Exit(code)
 
@@ -64,7 +65,7 @@ def history(
 ) -> None:
     """Print (and plot) how the forecasts moved over time, what was registered, and what was measured."""
     from ..nightly import history as past
-    from ..nightly.run import settings_of
+    from ..nightly.settings import settings_of
     from ..nightly.state import State, without_nan
 
     settings = settings_of(config)
@@ -74,15 +75,16 @@ def history(
     state = State(folder)
     for number in state.bad_lines():
         typer.echo(f"left out: line {number} of {folder / 'history.jsonl'} is no record of a pass", err=True)
-    found = past.series(*settings, state, target, task)
+    series = past.series(*settings, state, target, task)
     if plot is not None:
-        past.plot(found, plot)
+        past.plot(series, plot)
     if json:
-        print_json(json_module.dumps(without_nan({"series": [s.model_dump() for s in found], "passes": state.history()}), default=str))
+        content = {"series": [each.model_dump() for each in series], "passes": state.history()}
+        print_json(json_module.dumps(without_nan(content), default=str))
     else:
         from .tables.nightly import show
 
-        show(found, state.history())
+        show(series, state.history())
 
 
 def doctor(config: ConfigPath) -> None:
@@ -93,9 +95,9 @@ def doctor(config: ConfigPath) -> None:
     from ..nightly.schedule import doctor as checks
     from .tables.nightly import checked
 
-    found = list(checks.run(config))
-    checked(found)
-    if any(not each.ok for each in found):
+    results = list(checks.run_checks(config))
+    checked(results)
+    if any(not each.ok for each in results):
         raise typer.Exit(1)
 
 
@@ -108,29 +110,29 @@ def install(
     systemd: Systemd = False,
 ) -> None:
     """Run the pass at these times: a marked line in your crontab, with absolute paths and today's environment."""
-    from ..nightly.schedule import install as places
+    from ..nightly.schedule.install import scheduler_for
 
-    for line in places.of(config, systemd=systemd).install(at):
+    for line in scheduler_for(config, systemd=systemd).install(at):
         typer.echo(line)
 
 
 @cron_app.command(epilog="Example: benchcast cron remove configs/nightly.yaml")
 def remove(config: ConfigPath, systemd: Systemd = False) -> None:
     """Remove what install added, and nothing else."""
-    from ..nightly.schedule import install as places
+    from ..nightly.schedule.install import scheduler_for
 
-    for line in places.of(config, systemd=systemd).remove():
+    for line in scheduler_for(config, systemd=systemd).remove():
         typer.echo(line)
 
 
 @cron_app.command(epilog="Example: benchcast cron show configs/nightly.yaml")
 def show(config: ConfigPath, systemd: Systemd = False) -> None:
     """Print what is installed; exit code 1 if nothing is."""
-    from ..nightly.schedule import install as places
+    from ..nightly.schedule.install import scheduler_for
 
-    found = places.of(config, systemd=systemd).show()
-    for line in found:
+    lines = scheduler_for(config, systemd=systemd).show()
+    for line in lines:
         typer.echo(line)
-    if not found:
+    if not lines:
         typer.echo(f"{config}: is not installed", err=True)
         raise typer.Exit(1)

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .run import limits, scoring, settings_of
+from .settings import limits_of, score_settings, settings_of
 
 
-def lines(path: Path) -> Iterator[str]:
+def planned_lines(path: Path) -> Iterator[str]:
     """A line for every checkpoint with the tasks it lacks, in the order a pass would take them, and a sum.
 
     Raises
@@ -28,7 +28,7 @@ def lines(path: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as empty:  # a store that does not exist is not made
         folder = base / config.score.store
         store = Store(folder if folder.is_dir() else Path(empty))
-        found = lacking(scoring(config, base), base, store, limits(settings, None))
-    for source, names in found.items():
+        missing = lacking(score_settings(config, base), base, store, limits_of(settings, timed=False))
+    for source, names in missing.items():
         yield f"{source}: {', '.join(names)}"
-    yield f"{sum(map(len, found.values()))} cells of {len(found)} checkpoints would be scored"
+    yield f"{sum(map(len, missing.values()))} cells of {len(missing)} checkpoints would be scored"

@@ -30,31 +30,31 @@ def series(
         When no pass has forecast such a target and task.
     """
     history = state.history()
-    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    by_key: dict[tuple[str, ...], dict[str, Any]] = {}
     for entry in history:
         for f in entry.get("forecasts", ()):
             if fnmatch.fnmatchcase(f["target"], target) and fnmatch.fnmatchcase(f["task"], task):
                 key = tuple(str(f[k]) for k in ("target", "task", "recipe", "family"))
-                own = found.setdefault(key, _empty(key))
-                own["times"].append(datetime.fromisoformat(entry["time"]))
+                one = by_key.setdefault(key, _empty(key))
+                one["times"].append(datetime.fromisoformat(entry["time"]))
                 for column in ("forecast", "low", "high"):
-                    own[column].append(f[column])
-    if not found:
+                    one[column].append(f[column])
+    if not by_key:
         raise InputError(f"{state.folder}: holds no forecast of such a target and task; run benchcast reevaluate first")
     records = register.read(state.register) if state.register.exists() else ()
-    for (name, asked, recipe, family), own in found.items():
-        own["measured"] = _measured(history, settings.track.get(name), asked)
+    for (name, task_name, recipe, family), one in by_key.items():
+        one["measured"] = _measured(history, settings.track.get(name), task_name)
         record = registrations.record_of(history, records, name)
-        said = next(
+        registered = next(
             (
                 f
                 for f in (record.forecasts if record else ())
-                if (f.target, f.task, f.recipe, f.family) == (name, asked, recipe, family)
+                if (f.target, f.task, f.recipe, f.family) == (name, task_name, recipe, family)
             ),
             None,
         )
-        own["registered"] = said and Ends(forecast=said.forecast, low=said.low, high=said.high)
-    return [ForecastSeries(**own) for own in found.values()]
+        one["registered"] = registered and Ends(forecast=registered.forecast, low=registered.low, high=registered.high)
+    return [ForecastSeries(**one) for one in by_key.values()]
 
 
 def _empty(key: Sequence[str]) -> dict[str, Any]:

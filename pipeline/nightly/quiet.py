@@ -20,7 +20,7 @@ LOG_BYTES, LOG_FILES = 1 << 20, 5
 OUTPUT_BYTES = 1 << 20
 
 
-class Voice(Progress):
+class PassLogger(Progress):
     """Speaks for a pass: ``note`` to the log (and stdout when verbose), ``say`` to stderr and the log; no secrets."""
 
     def __init__(self, logger: logging.Logger, out: int, err: int, *, verbose: bool) -> None:
@@ -63,9 +63,9 @@ class Voice(Progress):
 
 
 @contextmanager
-def voice(folder: Path, *, verbose: bool) -> Iterator[Voice]:
+def pass_logger(folder: Path, *, verbose: bool) -> Iterator[PassLogger]:
     """Turn the process's stdout and stderr, and those of its children, into ``output.log`` meanwhile."""
-    logger = logging.getLogger("benchcast.nightly")
+    logger = logging.getLogger(__package__)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logging.raiseExceptions = False  # a full disk is told by what must be written
@@ -87,7 +87,7 @@ def voice(folder: Path, *, verbose: bool) -> Iterator[Voice]:
             os.dup2(sink, 1)
             os.dup2(sink, 2)
             os.close(sink)
-        yield Voice(logger, out, err, verbose=verbose)
+        yield PassLogger(logger, out, err, verbose=verbose)
     finally:
         _flush()
         os.dup2(out, 1)

@@ -126,10 +126,12 @@ class State:
 
     def status(self) -> dict[str, Any]:
         """The last pass in short; empty when there is none, or it cannot be read."""
-        found = _read(self.folder / "status.json")
-        told = found.get("told")
-        found["told"] = {k: v for k, v in told.items() if isinstance(v, int)} if isinstance(told, dict) else {}
-        return found
+        status_ = _read(self.folder / "status.json")
+        notified = status_.get("told")
+        status_["told"] = (
+            {k: v for k, v in notified.items() if isinstance(v, int)} if isinstance(notified, dict) else {}
+        )
+        return status_
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Keep the last pass in short."""
@@ -177,10 +179,10 @@ class State:
 def time_of(text: object) -> datetime | None:
     """A time that was written down; None where it is none, or says no time zone."""
     try:
-        found = datetime.fromisoformat(str(text))
+        time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    return found if found.tzinfo is not None else None
+    return time if time.tzinfo is not None else None
 
 
 def stamp(time: datetime) -> str:
@@ -189,17 +191,17 @@ def stamp(time: datetime) -> str:
 
 
 def _holder(path: Path) -> str:
-    found = _read(path)
-    whole = {"pid", "host", "since"} <= set(found)
-    return f"process {found['pid']} on {found['host']} since {found['since']}" if whole else "just begun"
+    holder = _read(path)
+    whole = {"pid", "host", "since"} <= set(holder)
+    return f"process {holder['pid']} on {holder['host']} since {holder['since']}" if whole else "just begun"
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = reading.json_of(reading.data(path))
+        content = reading.json_of(reading.data(path))
     except UnreadableError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _dumped(value: Any, indent: int | None = None) -> str:

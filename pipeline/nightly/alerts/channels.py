@@ -14,7 +14,7 @@ from typing import Any
 from ...core.config import NotifySettings
 from ...core.errors import NotToldError, first_line
 from ...core.redact import shown
-from ..quiet import Voice
+from ..quiet import PassLogger
 from ..state import State
 
 LONG = 12  # letters of a word that may be a password; a shorter one is found in innocent text
@@ -26,39 +26,39 @@ Channel = Callable[[list[str]], None]
 
 def channels(settings: NotifySettings, title: str, base: Path, state: State) -> dict[str, Channel]:
     """Who is told, but for standard error: name to what takes the lines. The command runs in ``base``."""
-    found: dict[str, Channel] = {}
+    channels_by_name: dict[str, Channel] = {}
     if settings.urls:
-        found[APPRISE] = lambda lines: _apprise(settings.urls, title, lines)
+        channels_by_name[APPRISE] = lambda lines: _apprise(settings.urls, title, lines)
     if settings.command:
-        found[COMMAND] = lambda lines: _command(settings, lines, base, state)
-    return found
+        channels_by_name[COMMAND] = lambda lines: _command(settings, lines, base, state)
+    return channels_by_name
 
 
 def deliver(
-    known: Mapping[str, Channel], history: Sequence[Mapping[str, Any]], told: Mapping[str, int], voice: Voice
+    known: Mapping[str, Channel], history: Sequence[Mapping[str, Any]], notified: Mapping[str, int], logger: PassLogger
 ) -> dict[str, int]:
     """Give every channel, standard error among them, the messages it has not had yet.
 
-    Returns channel to the last pass it was told of; ``told`` is what this returned before. A channel that is new hears
-    of the last pass only.
+    Returns channel to the last pass it was told of; ``notified`` is what this returned before. A channel that is new
+    hears of the last pass only.
     """
     last = int(history[-1]["seq"]) if history else 0
-    every: dict[str, Channel] = {TERMINAL: lambda lines: voice.say("\n".join(lines)), **known}
-    found = {}
+    every: dict[str, Channel] = {TERMINAL: lambda lines: logger.say("\n".join(lines)), **known}
+    last_heard = {}
     for name, channel in every.items():
-        since = told.get(name, last - 1)
+        since = notified.get(name, last - 1)
         lines = shown([str(m) for entry in history if entry["seq"] > since for m in entry.get("messages", ())])
-        found[name] = last if tell(name, channel, lines, voice) else since
-    return found
+        last_heard[name] = last if tell(name, channel, lines, logger) else since
+    return last_heard
 
 
-def tell(name: str, channel: Channel, lines: list[str], voice: Voice) -> bool:
+def tell(name: str, channel: Channel, lines: list[str], logger: PassLogger) -> bool:
     """Give a channel some lines; whether it took them."""
     try:
         if lines:
             channel(lines)
     except Exception as error:  # whatever a notifier does, the pass goes on
-        voice.note(f"warning: {name} could not be told, and is tried again next time: {first_line(error)}")
+        logger.note(f"warning: {name} could not be told, and is tried again next time: {first_line(error)}")
         return False
     return True
 
@@ -71,13 +71,13 @@ def expanded(urls: Sequence[str]) -> list[str]:
     NotToldError
         When a name is not set.
     """
-    found = []
+    complete = []
     for number, url in enumerate(urls, start=1):
         whole = os.path.expandvars(url)
         if "$" in whole:
             raise NotToldError(f"reevaluate.notify.urls[{number}]: a $NAME in it is not set in the environment")
-        found.append(whole)
-    return found
+        complete.append(whole)
+    return complete
 
 
 def _apprise(urls: Sequence[str], title: str, lines: Sequence[str]) -> None:

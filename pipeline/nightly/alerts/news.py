@@ -39,18 +39,18 @@ def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
     """Forecasts that moved, appeared or went, largest move first."""
     keys = ("recipe", "family", "task", "target")
     then = {tuple(f[k] for k in keys): f for f in before}
-    found = []
+    moves = []
     for f in now:
         old = then.get(tuple(f[k] for k in keys))
         was, value = (old or {}).get("forecast"), f["forecast"]
         name = f"{f['task']} of {f['target']} ({f['recipe']})"
         if was is None and value is not None:
-            found.append((math.inf, f"{name}: {percent(value)} %, where there was no number before"))
+            moves.append((math.inf, f"{name}: {percent(value)} %, where there was no number before"))
         elif value is None and was is not None:
-            found.append((math.inf, f"{name}: no number any more, {percent(was)} % before"))
+            moves.append((math.inf, f"{name}: no number any more, {percent(was)} % before"))
         elif value is not None and was is not None and abs(value - was) >= MOVED:
-            found.append((abs(value - was), f"{name}: {percent(was)} to {percent(value)} %"))
-    yield from (text for _, text in sorted(found, key=lambda item: -item[0]))
+            moves.append((abs(value - was), f"{name}: {percent(was)} to {percent(value)} %"))
+    yield from (text for _, text in sorted(moves, key=lambda item: -item[0]))
 
 
 def _rows(track: Track) -> Iterator[TrackedScore]:

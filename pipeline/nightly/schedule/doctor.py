@@ -18,7 +18,8 @@ from pathlib import Path
 from ...core.config import Config, NotifySettings, ReevaluateSettings
 from ...core.errors import BenchcastError, NotToldError
 from ..alerts import channels as alerts
-from ..run import SLACK, settings_of
+from ..alerts.rules.clock import SLACK
+from ..settings import settings_of
 from ..state import State, stamp
 from . import install
 
@@ -32,7 +33,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from benchcast.core.errors import BenchcastError
-from benchcast.nightly.run import settings_of
+from benchcast.nightly.settings import settings_of
 from benchcast.scoring import encode, tasks
 config, base = settings_of(Path(sys.argv[1]))[0], Path(sys.argv[1]).parent
 try:
@@ -56,7 +57,7 @@ class Check:
     says: str
 
 
-def run(path: Path) -> Iterator[Check]:
+def run_checks(path: Path) -> Iterator[Check]:
     """Look at everything a pass needs.
 
     Raises
@@ -205,7 +206,7 @@ def _installed(path: Path) -> Iterator[Check]:
     found: dict[bool, list[str]] = {False: [], True: []}
     for systemd, lines in found.items():
         with contextlib.suppress(BenchcastError):
-            lines += install.of(path, systemd=systemd).show()
+            lines += install.scheduler_for(path, systemd=systemd).show()
     every = [line for lines in found.values() for line in lines]
     yield Check("installed", True, every[0].splitlines()[0] if every else f"not yet: benchcast cron install {path}")
     if found[False] and PROCESSES.is_dir():

@@ -21,9 +21,9 @@ from ...core.config import Config
 from ...core.digest import object_digest
 from ...core.errors import BenchcastError, InputError, UnreadableError
 from ...core.redact import secrets_of
-from ..run import settings_of
+from ..settings import settings_of
 from ..state import State
-from . import cron as schedule
+from . import cron
 
 MARK = "# benchcast: "
 SCRIPT = "cron.sh"
@@ -53,7 +53,7 @@ KEPT = (
 PREFIXES = ("HF_", "TRANSFORMERS_", "BENCHCAST_", "XDG_")
 
 
-class Place(Protocol):
+class Scheduler(Protocol):
     """Somewhere that starts the pass; every method returns lines to print."""
 
     def install(self, at: str) -> list[str]:
@@ -66,7 +66,7 @@ class Place(Protocol):
         """What is installed; empty if nothing is."""
 
 
-def of(config: Path, *, systemd: bool) -> Place:
+def scheduler_for(config: Path, *, systemd: bool) -> Scheduler:
     """The place for a config's pass.
 
     Raises
@@ -84,7 +84,7 @@ HEAD = "#!/bin/sh\n# Written by benchcast cron install; run that again after cha
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)  # what a shell takes for the name of a variable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Script:
     """The file that starts the pass, what to say of it, and whether it was there before."""
 
@@ -93,7 +93,7 @@ class Script:
     new: bool
 
 
-def script(config: Path) -> Script:
+def write_script(config: Path) -> Script:
     """Write the script that starts the pass with today's environment, for its owner only."""
     content, settings = settings_of(config)
     path = State(config.parent / settings.folder).folder / SCRIPT
@@ -107,7 +107,7 @@ def script(config: Path) -> Script:
     if secret := [name for name, value in sorted(kept.items()) if secrets_of([(name, value)])]:
         lines.append(f"{path}: {', '.join(secret)} may hold passwords; benchcast cron remove deletes the file")
     lines += [f"left out: {name!r} of your environment is no name that a shell knows" for name in strange]
-    return Script(path, lines, new)
+    return Script(path=path, lines=lines, new=new)
 
 
 def _environment(config: Config) -> tuple[dict[str, str], list[str]]:
@@ -119,7 +119,7 @@ def _environment(config: Config) -> tuple[dict[str, str], list[str]]:
 
 
 def _delete(path: Path) -> list[str]:
-    """Remove a script that ``script`` wrote, and nothing else; it has what it kept of the environment."""
+    """Remove a script that ``write_script`` wrote, and nothing else; it has what it kept of the environment."""
     try:
         ours = path.name == SCRIPT and HEAD.encode() in reading.data(path, reading.MOST_CONFIG)
         if not ours or path.is_symlink():
@@ -149,10 +149,10 @@ class Crontab:
         self._mark = MARK.encode() + os.fsencode(config)
 
     def install(self, at: str) -> list[str]:
-        """See ``Place``."""
-        times = schedule.cron(at)
+        """See ``Scheduler``."""
+        times = cron.cron(at)
         kept = self._others(before := _crontab())
-        made = script(self._config)
+        made = write_script(self._config)
         # In a crontab a % ends the command, quoted or not, unless a backslash is before it.
         command = f"/bin/sh {shlex.quote(str(made.path))}".replace("%", r"\%")
         line = os.fsencode(f"{times} {command} ") + self._mark.replace(b"%", rb"\%")
@@ -165,7 +165,7 @@ class Crontab:
         return [line.decode(errors="replace"), *made.lines]
 
     def remove(self) -> list[str]:
-        """See ``Place``."""
+        """See ``Scheduler``."""
         before = _crontab()
         own = self._own(before)
         lines = [f"removed: {line.decode(errors='replace')}" for line in own]
@@ -177,7 +177,7 @@ class Crontab:
         return lines if own else [f"{self._config}: is not in the crontab", *lines]
 
     def show(self) -> list[str]:
-        """See ``Place``."""
+        """See ``Scheduler``."""
         return [line.decode(errors="replace") for line in self._own(_crontab())]
 
     def _own(self, text: bytes) -> list[bytes]:
@@ -251,9 +251,9 @@ class Timer:
         self._service, self._timer = (home / "systemd" / "user" / f"{unit}.{kind}" for kind in ("service", "timer"))
 
     def install(self, at: str) -> list[str]:
-        """See ``Place``."""
-        calendar = schedule.calendar(at)
-        made = script(self._config)
+        """See ``Scheduler``."""
+        calendar = cron.calendar(at)
+        made = write_script(self._config)
         path = str(made.path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
         about = str(self._config).replace("%", "%%")
         # 75 is try later; 1 and 3 show the service as failed, as people expect of what needs them.
@@ -270,7 +270,7 @@ class Timer:
         return [f"{self._timer}: {calendar}", *made.lines, *self._systemctl(["enable", "--now", self._timer.name])]
 
     def remove(self) -> list[str]:
-        """See ``Place``."""
+        """See ``Scheduler``."""
         if not self._timer.exists():
             return [f"{self._config}: has no timer"]
         lines = self._systemctl(["disable", "--now", self._timer.name])
@@ -281,7 +281,7 @@ class Timer:
         return [f"removed: {self._timer}", *lines]
 
     def show(self) -> list[str]:
-        """See ``Place``."""
+        """See ``Scheduler``."""
         if not self._timer.exists():
             return []
         return [f"{path}:\n{path.read_text(encoding='utf-8')}" for path in (self._timer, self._service)]

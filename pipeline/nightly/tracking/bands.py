@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from benchcast.reports.records.forecast import Forecast
-from benchcast.reports.records.target import Target as TargetRecord
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
+
+from benchcast.reports.records.forecast import Forecast
+from benchcast.reports.records.target import Target as TargetRecord
 
 from ...core.config import Config, ReevaluateSettings, Target
 from ...data.ingest import Data
@@ -24,6 +25,7 @@ from ...registry import register
 from ...registry.register import Record
 
 Array = NDArray[np.float64]
+END_TOLERANCE = 1.02  # tokens of a run over those planned that are still the end of its band
 
 
 def grid(target: Target, settings: ReevaluateSettings) -> list[Target]:
@@ -72,7 +74,7 @@ def renew(config: Config, base: Path, data: Data, path: Path) -> Record:
     return register.register(result, path)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Band:
     """The registered forecast of one task over the run's tokens; (n,) each, accuracies as fractions.
 
@@ -91,10 +93,14 @@ class Band:
         """The columns as JSON."""
         return {k: getattr(self, k).tolist() for k in ("tokens", "forecast", "low", "high")}
 
+    def is_past_its_end(self, tokens: float) -> bool:
+        """Whether a run with so many tokens has gone beyond what was planned."""
+        return tokens > self.planned * END_TOLERANCE
+
     def at(self, tokens: ArrayLike) -> tuple[Array, Array, Array, Array]:
         """Forecast, edges and standard deviation at some lengths, linear in log D between those registered."""
-        x, own = np.log(np.asarray(tokens, dtype=float)), np.log(self.tokens)
-        middle, low, high = (np.interp(x, own, y) for y in (self.forecast, self.low, self.high))
+        x, registered = np.log(np.asarray(tokens, dtype=float)), np.log(self.tokens)
+        middle, low, high = (np.interp(x, registered, y) for y in (self.forecast, self.low, self.high))
         return middle, low, high, np.maximum((high - low) / (2 * float(norm.ppf(0.5 + self.level / 2))), 1e-6)
 
 
@@ -103,17 +109,25 @@ def bands(record: Record, target: str, recipe: str, family: str | None) -> dict[
     every = _lengths(record, target, recipe)
     families = [f.family for f in every]
     chosen = family if family in families else next(iter(families), "")
-    found = {}
+    bands_of = {}
     for task in dict.fromkeys(f.task for f in every if f.family == chosen):
-        own = sorted((f for f in every if f.family == chosen and f.task == task), key=lambda f: f.tokens or 0.0)
-        stated = [f for f in own if None not in (f.forecast, f.low, f.high)]
+        lengths = sorted((f for f in every if f.family == chosen and f.task == task), key=lambda f: f.tokens or 0.0)
+        stated = [f for f in lengths if None not in (f.forecast, f.low, f.high)]
         if len(stated) > 1:
             columns = [
                 np.array([getattr(f, c) for f in stated], dtype=float) for c in ("tokens", "forecast", "low", "high")
             ]
             tokens, middle, low, high = columns
-            found[task] = Band(tokens, middle, low, high, own[-1].level, own[-1].params or 0.0, own[-1].tokens or 0.0)
-    return found
+            bands_of[task] = Band(
+                tokens=tokens,
+                forecast=middle,
+                low=low,
+                high=high,
+                level=lengths[-1].level,
+                params=lengths[-1].params or 0.0,
+                planned=lengths[-1].tokens or 0.0,
+            )
+    return bands_of
 
 
 def _lengths(record: Record, target: str, recipe: str) -> list[Forecast]:

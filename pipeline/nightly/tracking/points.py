@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from benchcast.stages.monitor.sequential import Paired, paired
 from numpy.typing import NDArray
+
+from benchcast.stages.monitor.sequential import Paired, paired
 
 from ...scoring.store.disk import DOCUMENTS, RESULTS
 
 METRICS = {"auto": ("acc_norm", "acc"), "acc": ("acc",), "acc_norm": ("acc_norm",)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Point:
     """One task's accuracy (a fraction) at one checkpoint; ``cell`` is where its documents are stored, if they are."""
 
@@ -49,7 +50,7 @@ class Point:
         return other is not None and self.plain() == other.plain()
 
 
-def of_table(table: pd.DataFrame, run: str, metric: str, cells: Mapping[tuple[str, str], str]) -> list[Point]:
+def points_of_table(table: pd.DataFrame, run: str, metric: str, cells: Mapping[tuple[str, str], str]) -> list[Point]:
     """A run's points, one for each task and checkpoint.
 
     Parameters
@@ -58,30 +59,30 @@ def of_table(table: pd.DataFrame, run: str, metric: str, cells: Mapping[tuple[st
     metric : ``auto``, ``acc`` or ``acc_norm``; auto takes acc_norm where there is one, as forecasts do
     cells : (digest of the checkpoint, task) to the cell of the store
     """
-    own = table[table["run"].eq(run)]
-    found = []
-    for task, rows in own.groupby("task", sort=False):
+    rows_of_run = table[table["run"].eq(run)]
+    points = []
+    for task, rows in rows_of_run.groupby("task", sort=False):
         chosen = next((m for m in METRICS[metric] if rows["metric"].eq(m).any()), None)
         for row in rows[rows["metric"].eq(chosen)].sort_values("tokens").itertuples():
-            known = float(row.n) if pd.notna(row.n) else None
-            error = float(row.stderr) if pd.notna(row.stderr) else _binomial(float(row.value), known)
-            found.append(
+            documents = float(row.n) if pd.notna(row.n) else None
+            stderr = float(row.stderr) if pd.notna(row.stderr) else _binomial(float(row.value), documents)
+            points.append(
                 Point(
-                    run,
-                    str(task),
-                    float(row.step) if pd.notna(row.step) else None,
-                    float(row.tokens),
-                    float(row.params),
-                    str(chosen),
-                    float(row.value),
-                    error,
-                    known,
-                    str(row.task_version),
-                    str(row.digest),
-                    cells.get((str(row.digest), str(task)), ""),
+                    run=run,
+                    task=str(task),
+                    step=float(row.step) if pd.notna(row.step) else None,
+                    tokens=float(row.tokens),
+                    params=float(row.params),
+                    metric=str(chosen),
+                    value=float(row.value),
+                    stderr=stderr,
+                    n=documents,
+                    version=str(row.task_version),
+                    digest=str(row.digest),
+                    cell=cells.get((str(row.digest), str(task)), ""),
                 )
             )
-    return found
+    return points
 
 
 def _binomial(value: float, n: float | None) -> float:
@@ -91,11 +92,11 @@ def _binomial(value: float, n: float | None) -> float:
 
 def remembered(history: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, float, str], Point]:
     """Every point of the history; a later measurement takes the place of an earlier one."""
-    points = (_of_plain(p) for entry in history for p in entry.get("points", ()))
+    points = (_from_plain(p) for entry in history for p in entry.get("points", ()))
     return {p.key: p for p in points}
 
 
-def _of_plain(plain: Mapping[str, Any]) -> Point:
+def _from_plain(plain: Mapping[str, Any]) -> Point:
     """A point as the history has it; null is a number that was none. Fields of a later version are left out."""
     names = {f.name for f in fields(Point)}
     nothing = {k: math.nan for k in ("tokens", "params", "value", "stderr") if plain.get(k) is None}
@@ -107,10 +108,10 @@ def merged(old: Mapping[tuple[str, str, float, str], Point], now: Sequence[Point
     versions = {(p.run, p.task): p.version for p in now}
     every = {k: p for k, p in old.items() if versions.get((p.run, p.task), p.version) == p.version}
     every |= {p.key: p for p in now}
-    found: dict[str, dict[float, Point]] = {}
+    by_task: dict[str, dict[float, Point]] = {}
     for point in sorted(every.values(), key=lambda p: p.tokens):
-        found.setdefault(point.task, {})[point.tokens] = point
-    return {task: list(points.values()) for task, points in found.items()}
+        by_task.setdefault(point.task, {})[point.tokens] = point
+    return {task: list(points.values()) for task, points in by_task.items()}
 
 
 class Documents:

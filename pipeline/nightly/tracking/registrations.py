@@ -26,18 +26,18 @@ def last(history: Sequence[Entry], target: str) -> Entry | None:
 
 def record_of(history: Sequence[Entry], records: Sequence[Record], target: str) -> Record | None:
     """Its record."""
-    own = last(history, target)
-    return next((r for r in records if own is not None and r.hash == own["hash"]), None)
+    entry = last(history, target)
+    return next((r for r in records if entry is not None and r.hash == entry["hash"]), None)
 
 
 def open_ones(history: Sequence[Entry], targets: Mapping[str, bool]) -> list[str]:
     """Targets that are still to be registered with every change; ``targets`` says of each whether its run has begun."""
-    found = []
+    names = []
     for name, begun in targets.items():
-        own = last(history, name)
-        if own is None or not begun or not own["complete"]:
-            found.append(name)
-    return found
+        entry = last(history, name)
+        if entry is None or not begun or not entry["complete"]:
+            names.append(name)
+    return names
 
 
 def orphan(history: Sequence[Entry], records: Sequence[Record]) -> Record | None:
@@ -46,8 +46,8 @@ def orphan(history: Sequence[Entry], records: Sequence[Record]) -> Record | None
     Only of records with the lengths of a tracked run; others are the user's own.
     """
     known = {e["hash"] for e in entries(history)}
-    own = [r for r in records if any(f.target_run.is_length for f in r.forecasts)]
-    return own[-1] if own and own[-1].hash not in known else None
+    ours = [r for r in records if any(f.target_run.is_length for f in r.forecasts)]
+    return ours[-1] if ours and ours[-1].hash not in known else None
 
 
 def differs(history: Sequence[Entry], entry: Entry) -> bool:

@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from benchcast.core.errors import InputError
-from benchcast.nightly.schedule import cron as schedule
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import nightly as world
 from worlds.commands import benchcast
+
+from benchcast.core.errors import InputError
+from benchcast.nightly.schedule import cron as schedule
 
 # crontab(1) as far as it matters here: -l, -r and -; refuses a text without a newline at its end.
 FAKE = """#!/bin/sh
@@ -270,12 +271,12 @@ def test_the_doctor_looks_whether_cron_runs(config: Path, tmp_path: Path, monkey
         (shown / number).mkdir(parents=True)
         (shown / number / "cmdline").write_text(command)
     monkeypatch.setattr(checks, "PROCESSES", shown)
-    assert "cron daemon" not in {c.what for c in checks.run(config)}
+    assert "cron daemon" not in {c.what for c in checks.run_checks(config)}
     assert benchcast("cron", "install", str(config)).returncode == 0
-    [check] = [c for c in checks.run(config) if c.what == "cron daemon"]
+    [check] = [c for c in checks.run_checks(config) if c.what == "cron daemon"]
     assert not check.ok
     assert "nothing will start the pass" in check.says
     for command, name in (("/usr/sbin/cron\0-f\0", "cron"), ("/bin/busybox\0crond\0-b\0", "crond")):
         (shown / "27" / "cmdline").write_text(command)
-        [check] = [c for c in checks.run(config) if c.what == "cron daemon"]
+        [check] = [c for c in checks.run_checks(config) if c.what == "cron daemon"]
         assert (check.ok, check.says) == (True, name)

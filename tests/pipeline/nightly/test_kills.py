@@ -17,8 +17,9 @@ from worlds.hosts.lines import LineHost
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
-from benchcast.registry import register
 from worlds.scoring import QUIET
+
+from benchcast.registry import register
 
 pytestmark = QUIET
 KILLS = int(os.environ.get("BENCHCAST_KILLS", "3"))

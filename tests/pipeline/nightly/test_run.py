@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from benchcast.registry import register
 from filelock import FileLock
 from pypdf import PdfReader
 from worlds import nightly as world
 from worlds.commands import benchcast
+
+from benchcast.registry import register
 
 
 def lines(text: str) -> list[str]:

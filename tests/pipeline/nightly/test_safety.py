@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from worlds import nightly as world
+
 from benchcast.core.config import NotifySettings
 from benchcast.core.errors import NotToldError
 from benchcast.core.redact import MOST_LETTERS, bounded, redacted, secrets_of, shown
@@ -17,7 +19,6 @@ from benchcast.nightly.alerts.conditions import condition
 from benchcast.nightly.state import State
 from benchcast.nightly.tracking.points import Point, remembered
 from benchcast.stages.notices import nightly
-from worlds import nightly as world
 
 SECRET = "SECRETTOKEN1234"
 
@@ -197,7 +198,19 @@ def test_a_task_name_with_an_end_of_line_of_unicode_does_not_poison_the_history(
 
 def test_what_is_not_finite_is_null_and_read_back(tmp_path: Path) -> None:
     nan = float("nan")
-    point = Point("r", "t", None, 1e9, 1e6, "acc", 0.5, nan, None, "1", "d")
+    point = Point(
+        run="r",
+        task="t",
+        step=None,
+        tokens=1e9,
+        params=1e6,
+        metric="acc",
+        value=0.5,
+        stderr=nan,
+        n=None,
+        version="1",
+        digest="d",
+    )
     state = State(tmp_path)
     state.append({"seq": 1, "time": "2026-01-01T00:00:00+00:00", "points": [point.plain()], "x": [nan, float("inf")]})
     text = (tmp_path / "history.jsonl").read_text()

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
 from benchcast.reports.records.forecast import Forecast, Result
 from benchcast.reports.records.nightly import BandColumns, Ends, Track, TrackedPoint, TrackedTask
 from benchcast.stages.monitor.sequential import MEAN
-from benchcast.stages.notices import Notice, Severity, nightly
+from benchcast.stages.notices import Notice
 
-from ...core.config import Config, ReevaluateSettings, Target
-from ...core.errors import BenchcastError, InputError, first_line
-from ...data.ingest import Data
-from ...forecasting import run as forecasting
-from ...registry import register
-from ...registry.register import Record
-from ..alerts.conditions import condition
-from ..state import State
-from . import bands as registered
-from . import points as measured
-from . import registrations, track
-from .points import Documents, Point
+from ..core.config import Config, ReevaluateSettings, Target
+from ..core.errors import BenchcastError, InputError, first_line
+from ..data.ingest import Data
+from ..forecasting import run as forecasting
+from ..registry import register
+from ..registry.register import Record
+from .alerts import rules
+from .alerts.contexts import ForecastProblem, ObservedRun, ObservedTask
+from .state import State
+from .tracking import bands as registered
+from .tracking import points as measured
+from .tracking import registrations, track
+from .tracking.points import Documents, Point
 
+logger = logging.getLogger(__name__)
 Note = Callable[[str], None]
 Entry = Mapping[str, Any]
 
 
-@dataclass
-class Compared:
-    """What a pass found: the refreshed result, the line for the history, the figures' content, what is wrong."""
+@dataclass(kw_only=True)
+class PassForecast:
+    """What a pass forecast: the refreshed result, the line for the history, the figures' content, what is wrong."""
 
     result: Result | None = None
     entry: dict[str, Any] = field(default_factory=dict)
@@ -41,7 +45,7 @@ class Compared:
     conditions: list[Notice] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Context:
     """What the passes of one config share."""
 
@@ -65,7 +69,7 @@ class _Context:
         return self.settings.recipe or self.config.recipes[0].name
 
     def points(self, run: str) -> list[Point]:
-        return measured.of_table(self.table, run, self.config.metric, self.cells)
+        return measured.points_of_table(self.table, run, self.config.metric, self.cells)
 
     def versions(self) -> dict[str, list[str]]:
         """Task to what it asks now; several where the table mixes versions."""
@@ -84,7 +88,7 @@ def forecast(
     complete: bool,
     register_anew: bool,
     note: Note,
-) -> Compared:
+) -> PassForecast:
     """Forecast, track, and put together what is to be remembered; ``complete`` when nothing is left to be scored.
 
     All of it is from the one ``data``: a file that is written meanwhile is the next pass's.
@@ -93,57 +97,66 @@ def forecast(
     cells, setup = _cells(config, base)
     table = data.table
     context = _Context(
-        config, config.reevaluate, base, data, state, history, cells, setup or _setup(table), complete, note
+        config=config,
+        settings=config.reevaluate,
+        base=base,
+        data=data,
+        state=state,
+        history=history,
+        cells=cells,
+        setup=setup or _setup(table),
+        complete=complete,
+        note=note,
     )
-    found = Compared()
+    outcome = PassForecast()
     note("forecasting")
     runs = list(dict.fromkeys(table["run"].astype(str)))
-    with _forgiving("", found):
-        found.result = forecasting.run(registered.with_tracked(config, runs), base, data, sweeping=True)
-    if found.result is not None:
-        found.entry["forecasts"] = [_short(f) for f in found.result.forecasts]
+    with _forgiving("", outcome):
+        outcome.result = forecasting.run(registered.with_tracked(config, runs), base, data, sweeping=True)
+    if outcome.result is not None:
+        outcome.entry["forecasts"] = [_for_history(f) for f in outcome.result.forecasts]
     targets = registered.tracked(config)
     if targets:
-        _track_all(context, targets, found, register_anew=register_anew)
-    return found
+        _track_all(context, targets, outcome, register_anew=register_anew)
+    return outcome
 
 
 @contextlib.contextmanager
-def _forgiving(subject: str, found: Compared) -> Iterator[None]:
+def _forgiving(subject: str, outcome: PassForecast) -> Iterator[None]:
     """Make a forecast that fails a condition: it must not cost the pass its scores and its other forecast."""
     try:
         yield
     except InputError as error:
-        found.conditions.append(
-            condition(nightly.FORECAST, subject, severity=Severity.CONFIG, error=" ".join(str(error).split()))
-        )
+        problem = ForecastProblem(subject=subject, error=" ".join(str(error).split()), of_config=True)
+        outcome.conditions += rules.check(problem)
     except BenchcastError:  # such as a full disk
         raise
     except Exception as error:
-        found.conditions.append(condition(nightly.FORECAST, subject, error=first_line(error)))
+        logger.debug("the forecast %s failed", subject or "of the config", exc_info=True)
+        outcome.conditions += rules.check(ForecastProblem(subject=subject, error=first_line(error)))
 
 
-def _track_all(context: _Context, targets: Mapping[str, Target], found: Compared, *, register_anew: bool) -> None:
+def _track_all(context: _Context, targets: Mapping[str, Target], outcome: PassForecast, *, register_anew: bool) -> None:
     old = measured.remembered(context.history)
     now = {run: context.points(run) for run in context.settings.track.values()}
-    _register(context, targets, now, {p.run for p in old.values()}, found, register_anew=register_anew)
+    _register(context, targets, now, {p.run for p in old.values()}, outcome, register_anew=register_anew)
     records = register.read(context.state.register) if context.state.register.exists() else ()
-    fresh = [p for own in now.values() for p in own if not p.same(old.get(p.key))]
-    found.entry["points"] = [p.plain() for p in fresh]
-    entries = [*context.history, found.entry]
+    fresh = [p for points in now.values() for p in points if not p.same(old.get(p.key))]
+    outcome.entry["points"] = [p.plain() for p in fresh]
+    entries = [*context.history, outcome.entry]
     for name, target in targets.items():
         run = context.settings.track[name]
         record, then = registrations.record_of(entries, records, name), registrations.last(entries, name)
         if record is not None and then is not None:
-            own_old = {k: p for k, p in old.items() if p.run == run}
+            earlier = {k: p for k, p in old.items() if p.run == run}
             _track_one(
                 context,
                 target,
                 record,
                 then,
-                measured.merged(own_old, now[run]),
-                [p.tokens for p in fresh if p.run == run],
-                found,
+                measured.merged(earlier, now[run]),
+                {p.tokens for p in fresh if p.run == run},
+                outcome,
             )
 
 
@@ -152,7 +165,7 @@ def _register(
     targets: Iterable[str],
     now: Mapping[str, Sequence[Point]],
     known: Set[str],
-    found: Compared,
+    outcome: PassForecast,
     *,
     register_anew: bool,
 ) -> None:
@@ -167,7 +180,7 @@ def _register(
     if record is not None:  # it was made when at most what is remembered had begun
         begun = {name: runs[name] in known for name in begun}
     elif names:
-        with _forgiving("registered", found):
+        with _forgiving("registered", outcome):
             record = registered.renew(context.config, context.base, context.data, path)
     if record is None or not names:
         return
@@ -183,7 +196,7 @@ def _register(
     }
     if register_anew or registrations.differs(context.history, entry):
         context.note(f"registered {record.hash[:12]}" + (f", after {', '.join(late)} had begun" if late else ""))
-        found.entry["registered"] = entry
+        outcome.entry["registered"] = entry
 
 
 def _track_one(
@@ -192,8 +205,8 @@ def _track_one(
     record: Record,
     then: Entry,
     points: dict[str, list[Point]],
-    fresh: Sequence[float],
-    found: Compared,
+    fresh: Set[float],
+    outcome: PassForecast,
 ) -> None:
     name = str(target.name)
     run = context.settings.track[name]
@@ -201,37 +214,36 @@ def _track_one(
     bands = registered.bands(record, name, context.recipe, str(family.iloc[0]) if len(family) else None)
     store = context.base / context.config.score.store if context.config.score else None
     if not bands:
-        found.conditions.append(condition(nightly.FORECAST, name, recipe=context.recipe))
+        outcome.conditions += rules.check(ForecastProblem(subject=name, recipe=context.recipe))
         return
     followed = track.track(target, run, points, bands, Documents(store), context.settings)
-    every = [p for own in points.values() for p in own]
-    found.conditions += track.plan_changed(target, every, bands)
-    found.conditions += _sources(context, name, bands, points, then)
-    found.conditions += track.conditions(followed, fresh)
+    outcome.conditions += rules.check(
+        ObservedRun(
+            target=target,
+            points=points,
+            bands=bands,
+            versions_then=then["versions"],
+            versions_now=context.versions(),
+            setup_then=then["setup"],
+            setup_now=context.setup,
+        )
+    )
+    for task, verdict in followed.verdicts.items():
+        series = followed.series[task]
+        outcome.conditions += rules.check(
+            ObservedTask(target=followed.target, task=task, series=series, verdict=verdict, fresh=fresh)
+        )
     late = name in then["late"]
-    found.tracks.append(_figure(context, followed, record, target, found.result, late=late))
-
-
-def _sources(
-    context: _Context,
-    name: str,
-    bands: Mapping[str, registered.Band],
-    points: Mapping[str, Sequence[Point]],
-    then: Entry,
-) -> Iterator[Notice]:
-    """Whether the band and the scores are about the same questions, computed the same way."""
-    yield from track.asked_otherwise(name, points, then["versions"], context.versions(), bands)
-    if then["setup"] != context.setup:
-        yield condition(nightly.SCORER, name, then=then["setup"], now=context.setup)
+    outcome.tracks.append(_figure(context, followed, record, target, outcome.result, late=late))
 
 
 def _cells(config: Config, base: Path) -> tuple[dict[tuple[str, str], str], str]:
     """(digest of the checkpoint, task) to cell, and how scores are computed, in words."""
     if config.score is None:
         return {}, ""
-    from ...scoring.store import Store
-    from ...scoring.store.index import Index
-    from ...scoring.store.tables import now, wanted
+    from ..scoring.store import Store
+    from ..scoring.store.index import Index
+    from ..scoring.store.tables import now, wanted
 
     store = Store(base / config.score.store)
     plan = store.plan()
@@ -247,7 +259,7 @@ def _setup(table: pd.DataFrame) -> str:
     return "lm-eval " + ", ".join(sorted(set(table["lm_eval"].dropna().astype(str)) - {""}))
 
 
-def _short(f: Forecast) -> dict[str, Any]:
+def _for_history(f: Forecast) -> dict[str, Any]:
     fields = ("recipe", "family", "task", "target", "forecast", "low", "high", "status", "grade", "actual")
     return {k: getattr(f, k) for k in fields}
 
