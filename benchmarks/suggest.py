@@ -20,12 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from benchcast.core.config import AutoSettings, Config, RunsSettings, load
+from benchcast.core.config import Config, RunsSettings, load
 from benchcast.data import ingest
 from benchcast.forecasting.context import FamilyContext, contexts_of, target_table
 from benchcast.forecasting.job import Job
 from benchcast.forecasting.jobs import jobs_of
 from benchcast.forecasting.questions import expected_reduction
+from benchcast.forecasting.recipes.auto import AutoSettings
 from benchcast.stages import DirectAccuracy
 from benchcast.stages.forecast.design import expected_scores, pooled_std
 from benchcast.stages.forecast.pathways import ForecastPath, Question, first_laws, predict_all

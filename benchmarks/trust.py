@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from benchcast.core.config import AutoSettings, Config, RunsSettings, load
+from benchcast.core.config import Config, RunsSettings, load
 from benchcast.data import ingest
 from benchcast.forecasting import run as forecast
 from benchcast.forecasting.context import contexts_of
 from benchcast.forecasting.jobs import jobs_of
+from benchcast.forecasting.recipes.auto import AutoSettings
 from benchcast.reports.records.forecast import Result
 from benchcast.stages.forecast.backtest import BacktestForecasts
 from benchcast.stages.forecast.pathways import CARRY, DIRECT, FIRST, ONE_STEP, SECOND

@@ -22,8 +22,8 @@ from worlds.commands import host
 from worlds.doc_blocks import Block, blocks
 from worlds.hosts import client
 from worlds.ladders import ROOT, make_ladder
-from worlds.lm_eval_results import write_results
-from worlds.training_logs import PANEL, state
+from worlds.results.lm_eval_results import write_results
+from worlds.results.training_logs import PANEL, state
 
 PAGES = {"README.md": ROOT / "README.md"} | {str(p.relative_to(ROOT)): p for p in sorted((ROOT / "docs").rglob("*.md"))}
 RUN = ("README.md", "docs/tutorial.md", "docs/howto.md")
@@ -153,7 +153,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     shown = (tmp_path / "site" / "reference" / "commands.html").read_text()
     config = (tmp_path / "site" / "reference" / "config.html").read_text()
-    from benchcast.core.config import AutoSettings, LadderSettings
+    from benchcast.forecasting.recipes.auto import AutoSettings
+    from benchcast.forecasting.recipes.ladder import LadderSettings
 
     assert all(f"benchcast {name}" in shown for name in ("run", "settle", "reevaluate", "plan", "init"))
     assert all(f"<code>{key}</code>" in config for kind in (AutoSettings, LadderSettings) for key in kind.model_fields)

@@ -38,18 +38,15 @@ def backtest(config: ConfigPath, data: DataPath = None, json: JsonFlag = False) 
 
     It is the very procedure of the auto recipe, with what was known at each cutoff.
     """
-    from ..core.config import AutoSettings
-    from ..forecasting import run as forecasting
+    from ..forecasting import questions
     from .tables.forecast import progress
     from .tables.trust import tested
 
     settings = _load(config)
-    auto = tuple(r for r in settings.recipes if isinstance(r, AutoSettings)) or (AutoSettings(),)
     with progress("backtesting") as step:
-        only = settings.model_copy(update={"recipes": auto, "figures": 0})
-        result = forecasting.run(only, config.resolve().parent, data, step)
-    print_account(result.provenance.account)
-    _show(result.backtests, json, tested)
+        summaries, account = questions.backtest(settings, config.resolve().parent, data, step)
+    print_account(account)
+    _show(summaries, json, tested)
 
 
 def solve(

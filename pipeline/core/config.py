@@ -198,9 +198,9 @@ class Config(Strict):
     def _each_once(self) -> Self:
         # Two planned runs of one name are found where the names of the table are known.
         lists: dict[str, list[Any]] = {"targets": [t.run or i for i, t in enumerate(self.targets)]}
-        for name, seen in (lists | {"recipes": list(self.recipes)}).items():
-            for i, one in enumerate(seen):
-                if (first := seen.index(one)) < i:
+        for name, entries in (lists | {"recipes": list(self.recipes)}).items():
+            for i, one in enumerate(entries):
+                if (first := entries.index(one)) < i:
                     raise ValueError(f"{name}[{i}]: repeats {name}[{first}]; keep one of them")
         return self
 

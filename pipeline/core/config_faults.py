@@ -53,7 +53,7 @@ def _is_tag(key: str, raw: Any, loc: tuple[Any, ...]) -> bool:
 def _names(kind: type[BaseModel]) -> list[str]:
     """Every key a config may have, at any depth."""
     schema = kind.model_json_schema()
-    found = list(schema.get("properties", {}))
+    names = list(schema.get("properties", {}))
     for part in schema.get("$defs", {}).values():
-        found += list(part.get("properties", {}))
-    return found
+        names += list(part.get("properties", {}))
+    return names

@@ -15,7 +15,7 @@ import numpy as np
 from benchcast.reports.records.forecast import Forecast, Scores, Sweep
 from benchcast.stages.compute.budget import complete_budget
 
-from ..core.config import RecipeSettings
+from ..core.settings import RecipeSettings
 from .context import FittedLadders, contexts_of
 from .job import Job, TargetRun
 from .recipes import run_recipe

@@ -11,8 +11,8 @@ from benchcast.stages.forecast.auto import AutoForecaster
 from benchcast.stages.forecast.pooled import PooledBacktest
 from benchcast.stages.laws.base import Law
 
-from ..core.config import AutoSettings
 from .job import Job, TargetRun
+from .recipes.auto import AutoSettings
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from benchcast.reports.records.account import Account, Record
 from benchcast.reports.records.base import Frozen
 from benchcast.reports.records.forecast import BacktestSummary, Forecast
+from benchcast.reports.text.numbers import count, typed
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.forecast.backtest import sampling_error
 from benchcast.stages.forecast.design import std_after, std_reduction
@@ -21,14 +22,15 @@ from benchcast.stages.forecast.task_data import TaskData
 from pydantic import Field
 from scipy.stats import norm
 
-from ..core.config import AutoSettings, Config, Target
+from ..core.config import Config, Target
 from ..core.errors import InputError
 from ..data import ingest
 from ..data.ingest import Data
 from .context import contexts_of, target_table
 from .job import Job, matching
 from .jobs import assign_roles, build_jobs, jobs_of
-from .recipes import auto
+from .recipes.auto import AutoSettings
+from .recipes.auto import fit as auto
 from .run import account_of
 
 GRID = 40  # budgets tried per question
@@ -258,7 +260,7 @@ def _candidates_within(finals: pd.DataFrame, budget: float) -> pd.DataFrame:
         smallest = float(finals["params"].min())
         least = 6 * smallest**2 * MULTIPLIERS[0]
         raise InputError(
-            f"--budget {budget:.3g}: no run of {smallest:.3g} parameters fits (at least {least:.3g} FLOPs)"
+            f"--budget {typed(budget)}: no run of {count(smallest)} parameters fits (at least {typed(least)} FLOPs)"
         )
     return grid
 

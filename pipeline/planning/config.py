@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from benchcast.stages.planning.published import PUBLISHED_LAWS
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..core.config import Positive, Strict
+from ..core.settings import Positive, Strict
 
 Flops = Annotated[
     tuple[Positive, ...],

@@ -164,7 +164,7 @@ class Mixture:
         """
         scale = np.minimum(np.nan_to_num(self.scale, nan=SCORE_STD_CAP, posinf=SCORE_STD_CAP), SCORE_STD_CAP)
         variance = np.mean(scale**2, axis=1) + np.var(np.clip(self.mean, 0.0, 1.0), axis=1)
-        return np.minimum(np.sqrt(variance), SCORE_STD_CAP)
+        return np.asarray(np.minimum(np.sqrt(variance), SCORE_STD_CAP))
 
     def quantile(self, probability: float, steps: int) -> Array:
         """The ``probability`` quantile of each row, (m,), on [0, 1].

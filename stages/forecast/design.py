@@ -17,7 +17,8 @@ import pandas as pd
 
 from ..fit.newton import Array
 from ..laws.base import Law
-from .pathways import ForecastPath, PathPredictions, Question, TaskData, first_laws, predict, predict_all
+from .pathways import ForecastPath, PathPredictions, Question, first_laws, predict, predict_all
+from .task_data import TaskData
 
 
 def variance_after(law: Law, candidates: pd.DataFrame, target: pd.DataFrame) -> tuple[float, Array]:

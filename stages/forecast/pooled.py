@@ -311,7 +311,7 @@ class PooledBacktest:
 
     @cached_property
     def _actual(self) -> Array:
-        return self.forecasts.rows["actual"].to_numpy(dtype=float)
+        return np.asarray(self.forecasts.rows["actual"].to_numpy(dtype=float))
 
     @cached_property
     def _misses(self) -> tuple[Array, Array, NDArray[np.bool_]]:

@@ -1,16 +1,25 @@
-"""Recipes: which laws are chained, on which rows of the ladder. One file per recipe, all with the same ``run``."""
+"""Every recipe, one module or package each; they are found in this folder, and no list names them."""
 
 from __future__ import annotations
 
-from ...core.config import RecipeSettings
-from ..context import FamilyContext
-from ..job import Job, RecipeOutput
-from . import auto, ladder, llama3, overtraining
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-RECIPES = {"llama3": llama3.run, "overtraining": overtraining.run, "ladder": ladder.run, "auto": auto.run}
+from ...core.plugins import plugins
+from ...core.settings import RecipeSettings
+from ..recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..context import FamilyContext
+    from ..job import Job, RecipeOutput
+
+
+@cache
+def all_recipes() -> dict[str, Recipe[Any]]:
+    """The recipes by name, in the order of their ranks."""
+    return plugins("forecasting.recipes", "RECIPE")
 
 
 def run_recipe(settings: RecipeSettings, job: Job, context: FamilyContext) -> RecipeOutput:
     """What a recipe makes of one job."""
-    # mypy cannot pair the recipe's name with its settings; the registry does.
-    return RECIPES[settings.name](job, settings, context)  # type: ignore[operator]
+    return all_recipes()[settings.name].run(job, settings, context)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from benchcast.core.config import AutoSettings, Config
+from benchcast.core.config import Config
 from benchcast.data import schema
 from benchcast.forecasting import run as forecast
 from benchcast.forecasting.context import contexts_of
 from benchcast.forecasting.jobs import jobs_of
+from benchcast.forecasting.recipes.auto import AutoSettings
 from benchcast.reports.records.forecast import Forecast
 
 SIZES, MULTIPLIERS = (1e7, 3e7, 1e8, 3e8, 1e9), (5.0, 20.0, 80.0)

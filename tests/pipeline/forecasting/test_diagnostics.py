@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchcast.forecasting.recipes.diagnostics import diagnose
+from benchcast.forecasting.chains.diagnostics import diagnose
 from benchcast.stages import FLOPsToNLL
 
 

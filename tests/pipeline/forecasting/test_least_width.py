@@ -5,33 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from benchcast.forecasting.run import run
 from benchcast.stages.forecast.grading import documents
 from scipy.stats import norm
+from worlds.ladders import constant_ladder
 
 RECIPES = [{"name": "overtraining", "loss": "val"}, {"name": "auto", "refuse": False}]
-
-
-def constant(score: float, n: float | None) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for i in range(10):
-        params, tokens = 1e6 * 2**i, 2e7 * 2**i
-        flops = 6 * params * tokens
-        run_ = {
-            "run": f"r{i}",
-            "family": "m",
-            "step": 1,
-            "params": params,
-            "tokens": tokens,
-            "flops": flops,
-            "flops_convention": "6ND",
-            "n": n,
-        }
-        rows.append(run_ | {"task": "q", "metric": "acc", "value": score, "chance": 0.25})
-        rows.append(run_ | {"task": "val", "metric": "val_loss", "value": 1.5 + (flops / 1e12) ** -0.08})
-    return pd.DataFrame(rows)
 
 
 def ask(score: float, n: float | None, level: float = 0.9) -> list[Any]:
@@ -41,7 +21,7 @@ def ask(score: float, n: float | None, level: float = 0.9) -> list[Any]:
         "recipes": RECIPES,
         "level": level,
     }
-    return list(run(config, data=constant(score, n)).forecasts)
+    return list(run(config, data=constant_ladder(score, n)).forecasts)
 
 
 @pytest.mark.parametrize("level", [0.68, 0.9])

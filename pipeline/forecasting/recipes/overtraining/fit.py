@@ -14,12 +14,12 @@ from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
 from benchcast.stages.notices import recipes
 
-from ...core.config import OvertrainingSettings
-from ..context import FamilyContext
-from ..job import Job, RecipeOutput, matching
-from .base import ChainInputs, describe, forecasts
-from .diagnostics import diagnose
-from .figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points, sig
+from ...chains.base import ChainInputs, describe, forecasts
+from ...chains.diagnostics import diagnose
+from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points, sig
+from ...context import FamilyContext
+from ...job import Job, RecipeOutput, matching
+from . import OvertrainingSettings
 
 MAX_MULTIPLIERS = 5
 ERROR = "1 - accuracy"  # a column beside the losses, of which one may be called error

@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
+from benchcast.reports.text.numbers import size
 from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.laws.accuracy.loss_sigmoid import NLLToAccuracy
 from benchcast.stages.laws.loss.task_loss import TaskLoss
 from benchcast.stages.notices import recipes
 
-from ...core.config import LadderSettings
-from ..context import FamilyContext
-from ..job import Job, RecipeOutput
-from .base import ChainInputs, describe, forecasts
-from .diagnostics import diagnose
-from .figures import GRID, TOKENS, Axis, chain_curves, law_curve, panel, points, short
+from ...chains.base import ChainInputs, describe, forecasts
+from ...chains.diagnostics import diagnose
+from ...chains.figures import GRID, TOKENS, Axis, chain_curves, law_curve, panel, points
+from ...context import FamilyContext
+from ...job import Job, RecipeOutput
+from . import LadderSettings
 
 LOSS = "bits_per_byte"
 MAX_SIZES = 6
@@ -94,7 +95,7 @@ def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, s
                 loss,
                 points(finals, "tokens", LOSS, "fit", "params")
                 + points(held[LOSS], "tokens", LOSS, "held out", "params"),
-                [law_curve(chain.first, x, tokens, job.level, short(n)) for n, x in grids.items()],
+                [law_curve(chain.first, x, tokens, job.level, size(n)) for n, x in grids.items()],
             ),
             panel(
                 loss,
@@ -108,7 +109,7 @@ def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, s
                 accuracy,
                 points(finals, "tokens", "accuracy", "fit", "params")
                 + points(held["accuracy"], "tokens", "accuracy", "held out", "params"),
-                chain_curves(chain, {short(n): x for n, x in grids.items()}, tokens, job.level),
+                chain_curves(chain, {size(n): x for n, x in grids.items()}, tokens, job.level),
             ),
         ),
     )

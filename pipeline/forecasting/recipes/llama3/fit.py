@@ -12,12 +12,12 @@ from benchcast.stages.laws.loss.log_linear import FLOPsToNLL
 from benchcast.stages.notices import Notice, recipes
 from scipy.stats import t as student
 
-from ...core.config import Llama3Settings
-from ..context import FamilyContext
-from ..job import Job, RecipeOutput
-from .base import ChainInputs, describe, forecasts
-from .diagnostics import diagnose
-from .figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points
+from ...chains.base import ChainInputs, describe, forecasts
+from ...chains.diagnostics import diagnose
+from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points
+from ...context import FamilyContext
+from ...job import Job, RecipeOutput
+from . import Llama3Settings
 
 MIN_RUNS = 4  # compute-optimal runs below which a line through them is no evidence
 

@@ -16,11 +16,11 @@ from benchcast.stages.forecast.aggregate import MEAN
 from benchcast.stages.forecast.pooled import PooledBacktest, TargetForecast
 from benchcast.stages.notices import Notice, grading, recipes
 
-from ...core.config import AutoSettings
-from ..context import FamilyContext
-from ..job import Job, RecipeOutput, TargetRun
-from .base import ASSUMED, baselines, baselines_at, common_fields
-from .figures import sig
+from ...chains.base import ASSUMED, baselines, baselines_at, common_fields
+from ...chains.figures import sig
+from ...context import FamilyContext
+from ...job import Job, RecipeOutput, TargetRun
+from . import AutoSettings
 
 TRIAL_DIGITS = 5  # of a forecast in the backtest: a mark in a figure needs no more
 NO_NUMBER: dict[str, Any] = {"forecast": None, "low": None, "high": None, "stderr": None}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Curve, Panel, Point
 from benchcast.reports.records.quantities import Quantity
+from benchcast.reports.text.numbers import size
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.laws.base import Law
@@ -22,7 +23,7 @@ def points(rows: pd.DataFrame, x: str, y: str, role: str, group: str = "") -> li
     if rows.empty:
         return []
     kept = rows.dropna(subset=[x, y])
-    groups = kept[group].map(short) if group else [""] * len(kept)
+    groups = kept[group].map(size) if group else [""] * len(kept)
     return [
         Point(x=sig(a), y=sig(b), run=str(run), role=role, group=str(g))  # type: ignore[arg-type]
         for a, b, run, g in zip(kept[x], kept[y], kept["run"], groups, strict=True)
@@ -77,15 +78,6 @@ def panel(x: Axis, y: Axis, marks: list[Point], curves: list[Curve]) -> Panel:
         points=tuple(marks),
         curves=tuple(curves),
     )
-
-
-def short(count: float) -> str:
-    """1.4B, 190M, 56K: a model size as people write it."""
-    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if count >= size:
-            scaled = count / size
-            return f"{scaled:.2g}{unit}" if scaled < 10 else f"{scaled:.0f}{unit}"
-    return f"{count:g}"
 
 
 def sig(value: float, digits: int = 7) -> float:

@@ -1,0 +1,1 @@
+"""What the recipes have in common: baselines, laws and chains as results, diagnostics, figures."""
