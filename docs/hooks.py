@@ -1,13 +1,18 @@
-"""Pages that are written from the program itself: the command line and the config's keys."""
+"""Pages that are written from the program itself: the command line, the config's keys, the notices, and the laws."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
 
 COMMANDS = "<!-- commands -->"
 CONFIG = "<!-- config -->"
+ALERTS = "<!-- alert rules -->"
+NOTICES = "<!-- notices -->"
+LAWS, CANDIDATES = "<!-- laws -->", "<!-- candidates -->"
+PAGE_ONE = {0: "first", 1: "yes", None: ""}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -16,6 +21,14 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         markdown = markdown.replace(COMMANDS, commands())
     if CONFIG in markdown:
         markdown = markdown.replace(CONFIG, config())
+    if ALERTS in markdown:
+        markdown = markdown.replace(ALERTS, alert_rules())
+    if NOTICES in markdown:
+        markdown = markdown.replace(NOTICES, notices())
+    if LAWS in markdown:
+        markdown = markdown.replace(LAWS, laws())
+    if CANDIDATES in markdown:
+        markdown = markdown.replace(CANDIDATES, candidates())
     return markdown
 
 
@@ -26,6 +39,15 @@ def commands() -> str:
     return text.split("\n", 1)[1].replace("\n#", "\n##")
 
 
+def alert_rules() -> str:
+    """A table of the rules of the nightly pass, from their own files."""
+    from benchcast.nightly.alerts.conditions import EXIT_CODES
+    from benchcast.nightly.alerts.rules import rules
+
+    rows = [f"| `{r.code.name}` | {r.code.meaning} | {EXIT_CODES[r.code.severity]} |" for r in rules()]
+    return "\n".join(["| rule | what it found | exit code while it stands |", "|---|---|---|", *rows])
+
+
 def config() -> str:
     """A table of keys per section of the config, from its JSON schema."""
     from benchcast.core.config import Config
@@ -33,6 +55,60 @@ def config() -> str:
     schema = Config.model_json_schema()
     sections = {"the file itself": schema} | schema.get("$defs", {})
     return "\n\n".join(_section(name, part) for name, part in sections.items() if part.get("properties"))
+
+
+def notices() -> str:
+    """A table of codes for every part of Benchcast that emits them."""
+    from benchcast.stages.notices import CODES
+
+    areas = dict.fromkeys(code.area for code in CODES.values())
+    return "\n\n".join(_area(area, [code for code in CODES.values() if code.area == area]) for area in areas)
+
+
+def laws() -> str:
+    """The documentation of every law's class, those that give a loss first."""
+    from benchcast.stages.laws.registry import laws
+
+    homes = sorted(laws().values(), key=lambda law: (".accuracy." in law.__module__, law.__module__))
+    return "\n\n".join(f"::: {law.__module__}.{law.__name__}" for law in homes)
+
+
+def candidates() -> str:
+    """A table of the candidates of ``auto``, as the laws declare them."""
+    from benchcast.stages.laws.candidate import Step
+    from benchcast.stages.laws.registry import candidates
+
+    lines = ["| step | candidate | law | fitted to | weights | tried |", "|---|" + "---|" * 5]
+    for step in Step:
+        for one in candidates(step).values():
+            share = f"the larger {100 * one.compute_fraction:.0f} % of the runs" if one.compute_fraction < 1 else ""
+            ends = "ends of runs only" if one.final_checkpoints_only else ""
+            error = "the error, 1 - accuracy" if one.of_error else ""
+            cells = (
+                step.value,
+                one.name,
+                f"`{type(one.make(0.25)).__name__}`",
+                ", ".join(filter(None, (share, ends, error))) or "all runs",
+                one.weights,
+                "with `wide: true`" if one.extended else "by default",
+            )
+            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join(lines)
+
+
+def _area(name: str, codes: list[Any]) -> str:
+    lines = [
+        f"## {name.capitalize()}",
+        "",
+        "| code | means | says | severity | page one | more |",
+        "|---|" + "---|" * 5,
+    ]
+    for code in codes:
+        says = "; ".join(f"“{re.sub(r'{[^}]*}', '…', sentence)}”" for sentence in code.templates)
+        more = f"[{code.anchor.partition('#')[0].removesuffix('.md')}](../{code.anchor})"
+        cells = (f"`{code.name}`", code.meaning, says, code.severity.value, PAGE_ONE[code.page_one], more)
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join(lines)
 
 
 def _section(name: str, part: dict[str, Any]) -> str:

@@ -289,8 +289,6 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         used = weight > 0
         if self.log_link and np.any(target[used] <= 0):
             raise FitError(f"{type(self).__name__} is fitted on logarithms: y must be positive.")
-        if not np.any(used):
-            raise FitError(f"{type(self).__name__}: all weights are zero.")
         # Rows of weight zero must not matter, not even for where the search starts.
         x, target, weight = x[used], target[used], weight[used]
         try:
@@ -371,6 +369,11 @@ def _not_finite(values: ArrayLike | pd.DataFrame) -> bool:
 def log_count(x: NDArray[np.float64]) -> Array:
     """Logarithm of a count (FLOPs, tokens, parameters); less than one is read as one."""
     return np.log(np.maximum(x, 1.0))
+
+
+def only_finite(values: NDArray[np.float64]) -> Array:
+    """NaN in place of what is infinite: an answer that does not exist."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def stack_jacobian(*parts: Array) -> Array:

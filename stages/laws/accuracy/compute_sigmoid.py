@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
+from sklearn.utils.validation import check_is_fitted
 
 from ...fit import checks
 from ...fit.newton import Array
-from ..base import Law, Parameter, log_count, stack_jacobian
+from ..base import Law, Parameter, log_count, only_finite, stack_jacobian
 from ..candidate import CandidateLaw, Step
 from ..registry import law
 
@@ -51,6 +53,13 @@ class FLOPsToAccuracy(Law):
 
     def __init__(self, floor: float = 0.0) -> None:
         self.floor = floor
+
+    def inverse(self, accuracy: ArrayLike) -> Array:
+        """FLOPs at which the accuracy is reached, (m,); NaN where the curve never gets there."""
+        check_is_fitted(self)
+        e, accuracy = self.estimates_, np.asarray(accuracy, dtype=float)
+        with np.errstate(all="ignore"):
+            return only_finite(10 ** ((logit((accuracy - e["floor"]) / (1 - e["floor"])) - e["a"]) / e["k"]))
 
     def _curve(self, theta: Array, x: Array) -> Array:
         floor, a, k = theta

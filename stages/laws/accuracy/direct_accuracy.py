@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
 from ...fit.newton import Array
-from ..base import Law, Parameter, log_count, stack_jacobian
+from ..base import Law, Parameter, log_count, only_finite, stack_jacobian
 from ..candidate import CandidateLaw, Step
 from ..registry import law
 
@@ -34,6 +36,13 @@ class DirectAccuracy(Law):
     source = "Direct law (arXiv 2512.08894)"
     x_unit = "FLOPs"
     y_unit = "accuracy"
+
+    def inverse(self, accuracy: ArrayLike) -> Array:
+        """FLOPs at which the accuracy is reached, (m,): (A / -log Acc)^(1/alpha); NaN: never."""
+        check_is_fitted(self)
+        e, accuracy = self.estimates_, np.asarray(accuracy, dtype=float)
+        with np.errstate(all="ignore"):
+            return only_finite((e["A"] / -np.log(accuracy)) ** (1 / e["alpha"]))
 
     def _curve(self, theta: Array, x: Array) -> Array:
         return np.asarray(np.exp(-np.exp(theta[0] - theta[1] * log_count(x[:, 0]))))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
 from ...fit.newton import Array
 from ...notices import Notice
 from ...notices import laws as notices
-from ..base import Law, Parameter, stack_jacobian
+from ..base import Law, Parameter, only_finite, stack_jacobian
 from ..candidate import CandidateLaw, Step
 from ..registry import law
 
@@ -35,6 +37,13 @@ class LossToError(Law):
     x_unit = "nats/token"
     y_unit = "error"
     linear = (0, 1)
+
+    def inverse(self, error: ArrayLike) -> Array:
+        """Loss at which the error is reached, (m,): -log((epsilon - Err) / k) / gamma; NaN: never."""
+        check_is_fitted(self)
+        e, error = self.estimates_, np.asarray(error, dtype=float)
+        with np.errstate(all="ignore"):
+            return only_finite(-np.log((e["epsilon"] - error) / e["k"]) / e["gamma"])
 
     def _curve(self, theta: Array, x: Array) -> Array:
         return np.asarray(theta[0] - theta[1] * np.exp(-np.exp(theta[2]) * x[:, 0]))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import expit
+from numpy.typing import ArrayLike
+from scipy.special import expit, logit
+from sklearn.utils.validation import check_is_fitted
 
 from ...fit import checks
 from ...fit.newton import Array
-from ..base import Law, Parameter, stack_jacobian
+from ..base import Law, Parameter, only_finite, stack_jacobian
 from ..candidate import CandidateLaw, Step
 from ..registry import law
 
@@ -134,6 +136,13 @@ class NLLToAccuracy(Law):
         floor, ceiling = (checks.limits(type(self).__name__, n, getattr(self, n)) for n in ("floor", "ceiling"))
         if floor[0] >= ceiling[1]:
             raise ValueError(f"{type(self).__name__}: floor {self.floor!r} must lie below ceiling {self.ceiling!r}")
+
+    def inverse(self, accuracy: ArrayLike) -> Array:
+        """Loss at which the accuracy is reached, (m,); NaN where the curve never gets there."""
+        check_is_fitted(self)
+        e, accuracy = self.estimates_, np.asarray(accuracy, dtype=float)
+        with np.errstate(all="ignore"):
+            return only_finite(e["L0"] - logit((accuracy - e["floor"]) / (e["ceiling"] - e["floor"])) / e["k"])
 
     def _curve(self, theta: Array, x: Array) -> Array:
         floor, ceiling, k, midpoint = theta

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls
+from sklearn.utils.validation import check_is_fitted
 
 from ...fit.newton import Array
-from ..base import Law, Parameter, log_count, stack_jacobian
+from ..base import Law, Parameter, log_count, only_finite, stack_jacobian
 from ..candidate import CandidateLaw, Step
 from ..registry import law
 
@@ -36,6 +38,13 @@ class FlooredPower(Law):
     x_unit = "FLOPs"
     y_unit = "nats/token"
     linear = (0,)
+
+    def inverse(self, loss: ArrayLike) -> Array:
+        """FLOPs at which the loss is reached, (m,): (A / (L - E))^(1/alpha); NaN where the curve never gets there."""
+        check_is_fitted(self)
+        e, loss = self.estimates_, np.asarray(loss, dtype=float)
+        with np.errstate(all="ignore"):
+            return only_finite((e["A"] / (loss - e["E"])) ** (1 / e["alpha"]))
 
     def _term(self, theta: Array, x: Array) -> Array:
         return np.asarray(np.exp(theta[1] - theta[2] * log_count(x[:, 0])))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
 from ...fit.newton import Array
-from ..base import Law, Parameter, log_count, stack_jacobian
+from ..base import Law, Parameter, log_count, only_finite, stack_jacobian
 from ..candidate import CandidateLaw, Step
 from ..registry import law
 
@@ -37,6 +39,13 @@ class FLOPsToNLL(Law):
     source = "Llama 3 (arXiv 2407.21783), section 3.2.1"
     x_unit = "FLOPs"
     y_unit = "nats/byte"
+
+    def inverse(self, loss: ArrayLike) -> Array:
+        """FLOPs at which the loss is reached, (m,): 10^((L - a) / b); NaN where the curve never gets there."""
+        check_is_fitted(self)
+        e, loss = self.estimates_, np.asarray(loss, dtype=float)
+        with np.errstate(all="ignore"):
+            return only_finite(10 ** ((loss - e["a"]) / e["b"]))
 
     def _curve(self, theta: Array, x: Array) -> Array:
         return np.asarray(theta[0] + theta[1] * log_count(x[:, 0]) / np.log(10))
