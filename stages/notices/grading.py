@@ -22,7 +22,7 @@ INVERSE_SCALING = _Code(
 U_SHAPED = _Code(
     "u-shaped", "the score falls and rises again with compute", anchor="trust.md#the-score-is-not-smooth-in-the-loss"
 )
-FEW_POINTS = _Code("few-points", "few runs for the number of parameters", anchor="methods/auto.md")
+FEW_POINTS = _Code("few-points", "few runs for the number of parameters", anchor="methods/auto.md#candidates")
 
 # ---- the target ----
 
@@ -46,7 +46,7 @@ MIXED_FLOPS = _Code(
 WITHIN_LADDER = _Code(
     "within-ladder",
     "the target is within the ladder's compute, not beyond it",
-    anchor="methods/auto.md",
+    anchor="methods/auto.md#backtest",
 )
 
 # ---- the fits and the backtest ----
@@ -66,11 +66,15 @@ BEYOND_TESTED = _Code(
 NO_SKILL = _Code(
     "no-skill",
     "in the backtest the forecast was no better than the largest score carried forward",
-    anchor="methods/auto.md",
+    anchor="methods/auto.md#grades",
 )
-BOUND_HIT = _Code("bound-hit", "most of the weight is on laws with a parameter at its bound", anchor="methods/auto.md")
+BOUND_HIT = _Code(
+    "bound-hit", "most of the weight is on laws with a parameter at its bound", anchor="methods/laws.md#fitting"
+)
 LEVERAGE = _Code(
-    "leverage", "without the largest runs the forecast would lie outside its interval", anchor="methods/auto.md"
+    "leverage",
+    "without the largest runs the forecast would lie outside its interval",
+    anchor="methods/auto.md#backtest",
 )
 
 # ---- how the scores came about ----
@@ -103,14 +107,14 @@ MIXED_DTYPES = _Mixed(
 
 # ---- reasons of a grade ----
 
-_Reason = partial(Code, area="grading", anchor="methods/auto.md", page_one=1)
+_Reason = partial(Code, area="grading", anchor="methods/auto.md#grades", page_one=1)
 
 REFUSED = Code(
     "refused",
     "the grade is D: the ladder gives no ground for a number, and none is given",
     ("not forecastable from this ladder: {reasons}",),
     area="grading",
-    anchor="methods/auto.md",
+    anchor="methods/auto.md#grades",
     severity=Severity.FAILURE,
 )  # page one says why instead
 EXPECTED_MISS = Code(
@@ -118,7 +122,7 @@ EXPECTED_MISS = Code(
     "how far the forecast is expected to miss",
     ("expected to miss by {points:.1f} points",),
     area="grading",
-    anchor="methods/auto.md",
+    anchor="methods/auto.md#grades",
     severity=Severity.INFO,
 )
 WIDE_INTERVAL = _Reason(

@@ -6,7 +6,7 @@ from functools import partial
 
 from .notice import Code
 
-_Code = partial(Code, area="laws", anchor="methods/laws.md", page_one=1, about="law")
+_Code = partial(Code, area="laws", anchor="methods/laws.md#fitting", page_one=1, about="law")
 
 AT_BOUND = _Code(
     "law-at-bound",

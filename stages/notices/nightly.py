@@ -6,8 +6,12 @@ from functools import partial
 
 from .notice import Code, Severity
 
-_Alert = partial(Code, area="nightly", anchor="howto.md", severity=Severity.ALERT, about="subject")
-_Failure = partial(Code, area="nightly", anchor="howto.md", severity=Severity.FAILURE, about="subject")
+_Alert = partial(
+    Code, area="nightly", anchor="tutorial.md#5-watch-the-big-run", severity=Severity.ALERT, about="subject"
+)
+_Failure = partial(
+    Code, area="nightly", anchor="tutorial.md#5-watch-the-big-run", severity=Severity.FAILURE, about="subject"
+)
 
 FAILURE = _Failure("failure", "a checkpoint or task could not be scored", ("{reason}",))
 FORECAST = _Failure(

@@ -6,7 +6,7 @@ from functools import partial
 
 from .notice import Code, Severity
 
-_Code = partial(Code, area="planning", anchor="methods/planning.md")
+_Code = partial(Code, area="planning", anchor="methods/planning.md#the-optimum-of-a-loss-law")
 
 NOT_CONVERGED = _Code(
     "law-not-converged",
@@ -57,17 +57,19 @@ WITH_ATTENTION = _Published(
 
 # ---- isoFLOP sweeps ----
 
-OUTSIDE_SWEEP = _Code(
+_Sweep = partial(Code, area="planning", anchor="methods/planning.md#isoflop")
+
+OUTSIDE_SWEEP = _Sweep(
     "minimum-outside",
     "a minimum of the loss lies outside the sizes that were trained",
     ("{outside:d} of {budgets:d} minima lie outside their sweep",),
 )
-OFF_CENTRE = _Code(
+OFF_CENTRE = _Sweep(
     "sweep-off-centre",
     "the sizes that were trained are not spread evenly about the minimum",
     ("the minima lie {percent:.0f} % of the half width {side} the middle of their sweep",),
 )
-WANDERING = _Code(
+WANDERING = _Sweep(
     "sweep-drifts",
     "where the minimum lies in its sweep changes with the budget",
     (
@@ -75,12 +77,12 @@ WANDERING = _Code(
         "within its sweep: the exponent is biased",
     ),
 )
-WIDE_SWEEP = _Code(
+WIDE_SWEEP = _Sweep(
     "wide-sweep",
     "the sweep reaches so far that a parabola does not describe it",
     ("the sweeps reach a factor {factor:.0f} either way: a parabola fits their flanks, not the minimum",),
 )
-ASYMMETRIC = _Code(
+ASYMMETRIC = _Sweep(
     "asymmetric-sweep",
     "the loss does not rise alike on both sides of the minimum",
     ("the curves are asymmetric: a cubic term moves the minima by {percent:+.0f} %",),
@@ -88,12 +90,14 @@ ASYMMETRIC = _Code(
 
 # ---- batch sizes ----
 
-NO_CONTOUR = _Code(
+_Batch = partial(Code, area="planning", anchor="methods/planning.md#critical-batch-size")
+
+NO_CONTOUR = _Batch(
     "no-critical-batch",
     "some losses give no critical batch size",
     ("{lost:d} of {contours:d} contours have no positive S_min and E_min: their B_crit is not identified",),
 )
-NO_HYPERBOLA = _Code(
+NO_HYPERBOLA = _Batch(
     "hyperbola-refuted",
     "the runs do not trade steps for batch size as the law says",
     (
@@ -101,12 +105,12 @@ NO_HYPERBOLA = _Code(
         "(at the smallest batch by up to {worst:+.0f} %): it is not the law of these runs there",
     ),
 )
-NO_EXPONENT = _Code(
+NO_EXPONENT = _Batch(
     "batch-exponent-unknown",
     "how the critical batch size grows is not known",
     ("1/alpha_B is not identified: its {level:.3g} % interval {low:.1f} to {high:.1f} contains zero",),
 )
-NOT_IDENTIFIED = _Code(
+NOT_IDENTIFIED = _Batch(
     "exponent-not-identified",
     "the data do not determine an exponent of the law",
     ("{name} = {value:.3g} is not identified: its standard error is {error:.2g}",),

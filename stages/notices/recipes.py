@@ -27,7 +27,7 @@ ASSUMED_ERROR = _Code(
         "the fitted scores leave no uncertainty and say nothing of their sampling error: "
         "one of {points:.0f} points is assumed (give n or stderr)",
     ),
-    anchor="methods/intervals.md",
+    anchor="methods/intervals.md#what-it-does-not-know",
 )
 ZERO_LOSS = _Code(
     "zero-loss",
@@ -86,7 +86,7 @@ LAW_RAISED = _Code(
     "law-refused",
     "a law refused the ladder's data, so no path goes through it",
     ("could not be fitted: {error}",),
-    anchor="methods/auto.md",
+    anchor="methods/auto.md#candidates",
     severity=Severity.INFO,
     about="law",
 )

@@ -16,7 +16,7 @@ FEWER_CHECKPOINTS = _Code(
         "{run} has {has:d} of the last {wanted:d} checkpoints that a score is the mean of: "
         "it is the mean of those, and noisier",
     ),
-    anchor="trust.md#few-documents",
+    anchor="methods/auto.md#settlement",
 )
 FITTED_SCORE = _Code(
     "fitted-score",
@@ -45,7 +45,7 @@ OTHER_PLAN = _Otherwise(
     "other-plan",
     "the run is not of the size or length that was forecast",
     ("{run} has {share:.2g} times the {quantity} of {target!r} as forecast: it does not settle it",),
-    anchor="trust.md#the-target-is-trained-differently",
+    anchor="methods/auto.md#settlement",
 )
 PART_OF_DOCUMENTS = _Otherwise(
     "part-of-documents",
