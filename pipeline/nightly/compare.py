@@ -20,6 +20,7 @@ from ..core.config import Config, ReevaluateSettings, Target
 from ..core.errors import BenchcastError, InputError, first_line
 from ..data.ingest import Data
 from ..forecasting import run as forecasting
+from ..forecasting.context import FittedLadders
 from ..registry import register
 from ..registry.register import Record
 from .alerts import rules
@@ -59,6 +60,8 @@ class _Context:
     setup: str
     complete: bool
     note: Note
+    ladders: FittedLadders = field(default_factory=FittedLadders)
+    """Fits that the report and the register share where they see the same runs."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -112,7 +115,9 @@ def forecast(
     note("forecasting")
     runs = list(dict.fromkeys(table["run"].astype(str)))
     with _forgiving("", outcome):
-        outcome.result = forecasting.run(registered.with_tracked(config, runs), base, data, sweeping=True)
+        outcome.result = forecasting.run(
+            registered.with_tracked(config, runs), base, data, sweeping=True, ladders=context.ladders
+        )
     if outcome.result is not None:
         outcome.entry["forecasts"] = [_for_history(f) for f in outcome.result.forecasts]
     targets = registered.tracked(config)
@@ -181,7 +186,7 @@ def _register(
         begun = {name: runs[name] in known for name in begun}
     elif names:
         with _forgiving("registered", outcome):
-            record = registered.renew(context.config, context.base, context.data, path)
+            record = registered.renew(context.config, context.base, context.data, path, context.ladders)
     if record is None or not names:
         return
     late = [name for name in names if begun[name]]

@@ -21,6 +21,7 @@ from benchcast.reports.records.target import Target as TargetRecord
 from ...core.config import Config, ReevaluateSettings, Target
 from ...data.ingest import Data
 from ...forecasting import run as forecasting
+from ...forecasting.context import FittedLadders
 from ...registry import register
 from ...registry.register import Record
 
@@ -64,9 +65,9 @@ def with_tracked(config: Config, runs: Sequence[str]) -> Config:
     return config.model_copy(update={"runs": config.runs.model_copy(update={"fit": (*config.runs.fit, *more)})})
 
 
-def renew(config: Config, base: Path, data: Data, path: Path) -> Record:
+def renew(config: Config, base: Path, data: Data, path: Path, ladders: FittedLadders) -> Record:
     """Forecast without the tracked runs and register it, unless the last record says the same."""
-    result = forecasting.run(without_tracked(config), base, data)
+    result = forecasting.run(without_tracked(config), base, data, ladders=ladders)
     records = register.read(path) if path.exists() else ()
     kept = tuple(f.model_copy(update={"alternatives": ()}) for f in result.forecasts)
     if records and kept == records[-1].forecasts:
