@@ -37,7 +37,7 @@ ALLOWED = {
     "reports.documents": TEXT | {"reports.figures", "reports.sections"},
     "reports": {"reports.documents"},
     # pipeline: configs, files, commands
-    "core": RECORDS | {"reports.documents"},  # of the documents: how a file is written whole
+    "core": TEXT | {"reports.documents"},  # of the documents: how a file is written whole
     "data": DATA,
     "forecasting": DATA | TEXT | SCIENCE,
     "planning": DATA | TEXT | SCIENCE | {"forecasting"},  # a plan may end in a forecast

@@ -7,7 +7,6 @@ import random
 from typing import Any
 
 from benchcast.reports.records.forecast import Result
-from benchcast.reports.records.nightly import News
 
 RUNS = (
     [(190e6, m) for m in (20, 40, 100)]
@@ -396,21 +395,6 @@ def _tested(task: str, trials: list[dict[str, Any]], low: float, high: float | N
     }
 
 
-NEWS = {
-    "since": "2026-11-24",
-    "changes": ["mmlu fell below its band <b>", "3 checkpoints were scored", "#set page(width: 1cm)"],
-    "tracking": [
-        {"tokens": 1.2e12, "measured": 0.412, "low": 0.44, "high": 0.51, "verdict": "below the band", "task": "mmlu"},
-        {"tokens": 1.2e12, "measured": 0.7, "low": 0.66, "high": 0.74, "verdict": "as forecast", "task": "../../x"},
-    ],
-}
-
-
 def as_record(result: dict[str, Any]) -> Result:
     """The record that such JSON is of."""
     return Result.model_validate(result)
-
-
-def latest() -> News:
-    """The news as a record."""
-    return News.model_validate(NEWS)

@@ -13,7 +13,8 @@ import pytest
 from benchcast.reports.documents import page
 from benchcast.reports.documents.forecast import write
 from worlds.commands import CONFIG, benchcast
-from worlds.reports import NEWS, as_record, latest, make_graded, make_result
+from worlds.news import NEWS, latest
+from worlds.reports import as_record, make_graded, make_result
 
 NASTY = (
     "</script><script>document.title='broken'</script>",
