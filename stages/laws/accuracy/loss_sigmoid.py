@@ -109,6 +109,22 @@ class NLLToAccuracy(Law):
     ----------
     Llama 3, arXiv 2407.21783, section 3.2.1; the form with free asymptotes is the second step of the model ladder,
     arXiv 2412.04403: there a = -(c - f), b = c.
+
+    Examples
+    --------
+    A floor at chance (one of four) and a ceiling that the data choose:
+
+    >>> import numpy as np
+    >>> loss = np.linspace(0.4, 1.4, 12)
+    >>> accuracy = 0.25 + 0.7 / (1 + np.exp(8 * (loss - 0.8)))
+    >>> law = NLLToAccuracy(floor=0.25, ceiling=(0.5, 1.0)).fit(loss[:, None], accuracy)
+    >>> print(f"{law.estimates_['ceiling']:.3f}")
+    0.950
+
+    The accuracy at a loss of 0.3, and the loss at which it is 0.6:
+
+    >>> print(law.predict([[0.3]]).round(3), law.inverse([0.6]).round(3))
+    [0.937] [0.8]
     """
 
     columns = ("loss",)

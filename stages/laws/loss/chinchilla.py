@@ -30,6 +30,26 @@ class ChinchillaLoss(LossSurface):
     References
     ----------
     Hoffmann et al., arXiv 2203.15556, approach 3 (equations 2 and 10); refitted by Besiroglu et al., arXiv 2404.10102.
+
+    Examples
+    --------
+    A grid of runs without noise gives back the constants it was made with:
+
+    >>> import numpy as np
+    >>> params, tokens = np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e9, 1e11, 5))
+    >>> X = np.column_stack([params.ravel(), tokens.ravel()])
+    >>> loss = 1.8 + 480 / X[:, 0] ** 0.35 + 2100 / X[:, 1] ** 0.37
+    >>> law = ChinchillaLoss().fit(X, loss)
+    >>> [float(round(value, 3)) for value in law.estimates_.values()]
+    [480.0, 2100.0, 0.35, 0.37, 1.8]
+
+    What to train with 1e21 FLOPs, and the tokens after which a model of 7e9 parameters has the loss 2.2:
+
+    >>> best = law.optimum(1e21)
+    >>> print(f"{best.params[0]:.3g} parameters, {best.tokens[0]:.3g} tokens, loss {best.loss[0]:.3f}")
+    2.94e+09 parameters, 5.67e+10 tokens, loss 2.253
+    >>> print(f"{law.inverse(2.2, 7e9)[0]:.3g}")
+    5.18e+10
     """
 
     columns = ("params", "tokens")

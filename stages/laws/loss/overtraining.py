@@ -30,6 +30,18 @@ class OvertrainedLoss(LossSurface):
     ----------
     Gadre et al., Language models scale reliably with over-training and on downstream tasks, arXiv 2403.08540,
     equation 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flops, ratio = np.repeat(np.geomspace(1e17, 1e20, 6), 2), np.tile([20.0, 320.0], 6)
+    >>> loss = 1.84 + (212 * ratio**0.136 + 367 * ratio**-0.136) * flops**-0.136
+    >>> law = OvertrainedLoss().fit(np.column_stack([flops, ratio]), loss)
+
+    The loss of 1e22 FLOPs, at 20 and at 640 tokens per parameter:
+
+    >>> print(law.predict([[1e22, 20.0], [1e22, 640.0]]).round(3))
+    [2.413 2.515]
     """
 
     columns = ("flops", "token_multiplier")
