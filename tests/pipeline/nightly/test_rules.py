@@ -63,7 +63,7 @@ def task(**flags: list[int]) -> ObservedTask:
     """A task at three checkpoints, of which the tests flag some."""
     scores = np.array([0.40, 0.46, 0.41])
     zero = np.zeros(3, dtype=np.int8)
-    verdict = Verdict(zero, zero, zero.astype(bool))
+    verdict = Verdict(drift=zero, outside=zero, dropped=zero.astype(bool))
     series = Series(
         tokens=np.array([1e9, 2e9, 3e9]),
         value=scores,
