@@ -32,7 +32,7 @@ READER = 10.0  # seconds that somebody may take to open the other end of a FIFO
 LETTERS = 20  # of a file's name in that of the new file beside it: the name may be as long as a name can be
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """What a path leads to: a regular file (or none yet) at ``path``, or something to be opened and written."""
 
@@ -54,15 +54,15 @@ def place(path: Path) -> Place:
     for _ in range(LINKS):
         handle = _own_handle(at)
         if handle is not None:
-            return Place(at, opened=True, handle=handle)
+            return Place(path=at, opened=True, handle=handle)
         try:
             at_path = at.lstat()
         except FileNotFoundError:
-            return Place(at)
+            return Place(path=at)
         if not stat.S_ISLNK(at_path.st_mode):
             return _existing(at, at_path)
         if _of_process(at):  # the link's text is not a path: it names a pipe, or a file that may be deleted
-            return Place(at, at.stat(), opened=True)
+            return Place(path=at, status=at.stat(), opened=True)
         at = at.parent / at.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
@@ -75,7 +75,7 @@ def _existing(at: Path, status: os.stat_result) -> Place:
         raise OSError(errno.EINVAL, "is a disk; name a file" if stat.S_ISBLK(kind) else "is a socket; name a file")
     if stat.S_ISREG(kind) and not os.access(at, os.W_OK):
         raise OSError(errno.EACCES, "is write-protected; change its permissions, or name another file")
-    return Place(at, status, opened=not stat.S_ISREG(kind))
+    return Place(path=at, status=status, opened=not stat.S_ISREG(kind))
 
 
 def _of_process(path: Path) -> bool:

@@ -109,7 +109,8 @@ def _coverage(ax: Axes, bins: Sequence[Bin], level: float) -> None:
 
 def specification_figure(tasks: Sequence[Named], level: str) -> bytes:
     """A panel per (title, forecast): its alternatives in ascending order, beside the forecast and its interval."""
-    grid = Grid(min(ACROSS, len(tasks)), ROW, MARGIN, left=0.04, gap=0.052, below=0.14, around=0.36)
+    across = min(ACROSS, len(tasks))
+    grid = Grid(across=across, row=ROW, margin=MARGIN, left=0.04, gap=0.052, below=0.14, around=0.36)
     with styled():
         canvas, axes, height = grid.draw(len(tasks))
         for ax, (title, forecast) in zip(axes, tasks, strict=True):

@@ -47,7 +47,8 @@ def panels(
 def diagnostics_figure(shown: Sequence[Panel]) -> bytes:
     """The panels, as SVG; what lies far off or holds more than half of its own fit is named."""
     with styled():
-        canvas, axes, _ = Grid(ACROSS, ROW, MARGIN, left=0.052, gap=0.068, below=0.4, around=0.62).draw(len(shown))
+        grid = Grid(across=ACROSS, row=ROW, margin=MARGIN, left=0.052, gap=0.068, below=0.4, around=0.62)
+        canvas, axes, _ = grid.draw(len(shown))
         for ax, (title, points) in zip(axes, shown, strict=True):
             _draw(ax, points)
             ax.set_title(clean(title, 44), loc="left", fontsize=6.5, pad=2)

@@ -29,7 +29,8 @@ Small = tuple[str, Runs, Sequence[Forecast]]
 def multiples_figure(tasks: Sequence[Small], names: dict[str, str], level: str) -> bytes:
     """Up to ``MOST`` panels of accuracy against FLOPs, as SVG; ``names`` are the recipes' display names."""
     with styled():
-        canvas, axes, height = Grid(ACROSS, ROW, MARGIN, left=0.038, gap=0.05, below=0.27, around=0.5).draw(len(tasks))
+        grid = Grid(across=ACROSS, row=ROW, margin=MARGIN, left=0.038, gap=0.05, below=0.27, around=0.5)
+        canvas, axes, height = grid.draw(len(tasks))
         for ax, task in zip(axes, tasks, strict=True):
             _draw(ax, *task)
         canvas.legend(*_legend(names, level), loc="upper center", bbox_to_anchor=(0.5, 1 - 0.02 / height), ncols=6)

@@ -92,7 +92,7 @@ def styled() -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grid:
     """Small panels in rows.
 

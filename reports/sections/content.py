@@ -11,6 +11,7 @@ from benchcast.stages.notices import grading
 
 from ..figures.multiples import Small
 from ..records.forecast import Forecast, LawFit, Result
+from ..text import forecast_table
 from ..text import wording as w
 from ..text.numbers import DASH, count, estimate, finite, interval, level, percent, percent_range, scientific
 from ..text.table import Cell, Column, Row, Table, table
@@ -169,11 +170,6 @@ GETTERS: tuple[Getter, ...] = (
 )
 
 
-def measured(f: Forecast) -> float | None:
-    """The score that was measured, if any."""
-    return f.actual
-
-
 def _comparable(rows: Iterable[Forecast]) -> list[Forecast]:
     """Rows with a measured score, a forecast and both baselines: the only fair comparison."""
     return [f for f in rows if all(finite(value) is not None for value in (f.actual, *(get(f) for get in GETTERS)))]
@@ -193,10 +189,7 @@ def _coverage(rows: Iterable[Forecast]) -> tuple[int, int]:
 
 def inside(f: Forecast) -> str:
     """``in`` or ``out`` of the interval; a dash where either is unknown."""
-    actual, low, high = finite(f.actual), finite(f.low), finite(f.high)
-    if actual is None or low is None or high is None:
-        return DASH
-    return "in" if low <= actual <= high else "out"
+    return {True: "in", False: "out", None: DASH}[forecast_table.inside(f)]
 
 
 def scorecard(c: Content) -> Table:
@@ -270,7 +263,7 @@ def compact(c: Content) -> Table:
     rows = []
     for key, group in list(c.groups.items())[:COMPACT_ROWS]:
         cells = [_compact_cell(f) for f in by_recipe(c, group)]
-        spread = [percent_range(known(map(get, group))) for get in (*GETTERS[1:], measured)]
+        spread = [percent_range(known(map(get, group))) for get in forecast_table.COMMON]
         rows.append([c.label(key, 30), *cells, *spread])
     return table(columns, rows)
 

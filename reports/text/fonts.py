@@ -29,7 +29,7 @@ CJK_PACKAGE, CJK_FILE = "noto_cjk_sans_otc", "NotoSansCJK-Regular.ttc"
 REGIONS = (("JP", "\u3040", "\u30ff"), ("KR", "\uac00", "\ud7a3"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FontSet:
     """Families to fall back on, the folders they lie in, and characters that no font here has."""
 
@@ -86,7 +86,7 @@ def choose(characters: frozenset[str]) -> FontSet:
             families.append(_family(path, characters))
             folders.append(str(Path(path).parent))
             left -= gained
-    return FontSet(tuple(families), tuple(dict.fromkeys(folders)), "".join(sorted(left)))
+    return FontSet(families=tuple(families), folders=tuple(dict.fromkeys(folders)), missing="".join(sorted(left)))
 
 
 def _candidates() -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..records.account import listed
 from ..records.forecast import Forecast, Result
-from .numbers import DASH, brief, level, percent, percent_range
+from .numbers import DASH, brief, finite, level, percent, percent_range
 from .table import Table, as_lines
 from .wording import plain
 
@@ -54,9 +54,10 @@ def _by_column(group: list[Forecast]) -> dict[str, Forecast]:
 
 def inside(f: Forecast) -> bool | None:
     """Whether the measured score lies in the interval; None where either is unknown."""
-    if f.actual is None or f.low is None or f.high is None:
+    actual, low, high = finite(f.actual), finite(f.low), finite(f.high)
+    if actual is None or low is None or high is None:
         return None
-    return f.low <= f.actual <= f.high
+    return low <= actual <= high
 
 
 def cell(f: Forecast | None) -> str:

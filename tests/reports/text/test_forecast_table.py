@@ -1,0 +1,61 @@
+"""The table of forecasts, cell by cell against what a person would write for the same numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from benchcast.reports.records.forecast import Forecast
+from benchcast.reports.text import forecast_table
+from worlds.reports import as_record, make_graded, make_result
+
+BASE = as_record(make_graded()).forecasts[0]
+
+
+def forecast(**changes: Any) -> Forecast:
+    numbers = {"forecast": 0.6123, "low": 0.582, "high": 0.64, "actual": None, "grade": None, "status": "ok"}
+    return BASE.model_copy(update=numbers | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "61.2 (58–64)"),
+        ({"grade": "B"}, "61.2 (58–64) B"),
+        ({"grade": "B", "status": "warning"}, "61.2 (58–64) B*"),
+        ({"actual": 0.7}, "61.2 (58–64) !"),
+        ({"actual": 0.6, "status": "warning"}, "61.2 (58–64) *"),
+        ({"forecast": None, "low": None, "high": None, "grade": "D", "status": "refused"}, "– D*"),
+    ],
+)
+def test_a_cell(changes: dict[str, Any], text: str) -> None:
+    assert forecast_table.cell(forecast(**changes)).rstrip() == text
+
+
+def test_marks_keep_the_columns_aligned() -> None:
+    cells = [forecast_table.cell(forecast(grade="B", status=status)) for status in ("ok", "warning")]
+    assert len({len(cell) for cell in cells}) == 1
+    assert forecast_table.cell(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"), [(0.6, True), (0.7, False), (None, None), (math.nan, None), (0.582, True)]
+)
+def test_inside(actual: float | None, expected: bool | None) -> None:
+    assert forecast_table.inside(forecast(actual=actual)) is expected
+
+
+def test_one_recipe_with_two_settings_is_two_columns() -> None:
+    result = as_record(make_result(tasks=("mmlu",), targets=("7B-4T",)))
+    twice = result.model_copy(update={"forecasts": (*result.forecasts, result.forecasts[0])})
+    head = forecast_table.headline(twice).head
+    assert head == ("task", "target", "llama3", "overtraining", "ladder", "llama3 (2)", "direct", "carry fwd", "actual")
+
+
+def test_rows_beyond_the_most_are_counted() -> None:
+    result = as_record(make_result(tasks=tuple(f"task{i}" for i in range(forecast_table.MOST_ROWS + 3))))
+    lines = forecast_table.as_text(result).splitlines()
+    assert lines[0] == result.title
+    assert "… and 66 more rows" in lines
+    assert sum(line.startswith("task") for line in lines) == forecast_table.MOST_ROWS + 1  # the head among them
