@@ -10,7 +10,7 @@ import sysconfig
 from pathlib import Path
 
 from worlds.ladders import ROOT
-from worlds.lm_eval_results import write_results
+from worlds.results.lm_eval_results import write_results
 
 
 def first_hour() -> list[str]:

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 import yaml
-from worlds.families import PER_STEP, places
+from worlds.results.families import PER_STEP, places
 from worlds.shell import Shell, case
 
 

@@ -6,6 +6,7 @@ import json
 
 import pandas as pd
 import pytest
+from worlds.ladders import constant_ladder
 from worlds.shell import Done, Shell, case
 
 
@@ -94,17 +95,7 @@ def test_a_ladder_table_of_another_kind_is_named_and_read_right_if_at_all(sh: Sh
 
 
 def test_a_constant_score_has_no_certain_forecast(sh: Shell) -> None:
-    rows = []
-    for i in range(10):
-        params = 1e6 * 2**i
-        flops = 6 * params * 20 * params
-        about = {"run": f"r{i}", "family": "m", "step": 1, "params": params, "tokens": 20 * params, "flops": flops}
-        about |= {"flops_convention": "6ND", "n": 1000}
-        rows += [
-            about | {"task": "q", "metric": "acc", "value": 0.5, "chance": 0.25},
-            about | {"task": "val", "metric": "val_loss", "value": 1.5 + (flops / 1e12) ** -0.08},
-        ]
-    pd.DataFrame(rows).to_csv("t.csv", index=False)
+    constant_ladder(0.5, 1000).to_csv("t.csv", index=False)
     sh.write(
         c="data: {source: table, path: t.csv}\ntargets: [{name: x, flops: 1e24, token_multiplier: 20}]\n"
         "recipes: [{name: overtraining, loss: val}, auto]\n"

@@ -1,9 +1,10 @@
-"""Where the published testbeds and the repository lie, and a small ladder from known laws."""
+"""Ladders from known laws, as tables; and where the repository, the published testbeds and the cases lie."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTBEDS = Path(os.environ.get("BENCHCAST_TESTBEDS", ROOT.parent / "shared" / "testbeds"))
+CASES = ROOT.parent / "shared" / "cases"  # inputs shaped like public files and bug reports
+FIELD = CASES / "field"
 
 
 def published(name: str) -> Path:
@@ -44,3 +47,31 @@ def make_ladder(noise: float = 0.0, seed: int = 0) -> pd.DataFrame:
                 common | {"task": "text", "metric": "val_loss", "value": 3.3 * nll},
             ]
     return pd.DataFrame(rows)
+
+
+def constant_ladder(score: float, n: float | None) -> pd.DataFrame:
+    """Ten runs of one score, on ``n`` questions, whose loss falls as it should."""
+    rows: list[dict[str, Any]] = []
+    for i in range(10):
+        params, tokens = 1e6 * 2**i, 2e7 * 2**i
+        flops = 6 * params * tokens
+        run = {"run": f"r{i}", "family": "m", "step": 1, "params": params, "tokens": tokens, "flops": flops}
+        run |= {"flops_convention": "6ND", "n": n}
+        rows.append(run | {"task": "q", "metric": "acc", "value": score, "chance": 0.25})
+        rows.append(run | {"task": "val", "metric": "val_loss", "value": 1.5 + (flops / 1e12) ** -0.08})
+    return pd.DataFrame(rows)
+
+
+SIZES, MULTIPLIERS = (1e7, 3e7, 1e8, 3e8, 1e9), (20.0, 80.0, 320.0)
+
+
+def ladder(seed: int, noise: float = 0.005, top: float = 0.9) -> pd.DataFrame:
+    """A row per run: Chinchilla's form for the loss, a sigmoid from chance .25 to ``top`` for the accuracy."""
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame([(n, m) for n in SIZES for m in MULTIPLIERS], columns=["params", "token_multiplier"])
+    rows["tokens"] = rows["params"] * rows["token_multiplier"]
+    rows["flops"] = 6 * rows["params"] * rows["tokens"]
+    loss = 0.4 + 40 / rows["params"] ** 0.25 + 60 / rows["tokens"] ** 0.25
+    rows["bits_per_byte"] = loss * np.exp(rng.normal(0, 0.003, len(rows)))
+    rows["accuracy"] = 0.25 + (top - 0.25) / (1 + np.exp(5 * (loss - 1.0))) + rng.normal(0, noise, len(rows))
+    return rows.assign(run=[f"r{i:02d}" for i in range(len(rows))]).sort_values("flops", ignore_index=True)

@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 from benchcast.cli import app
 from benchcast.data import schema
-from worlds.ladders import ROOT
+from worlds.ladders import CASES, ROOT
 
-CASES = ROOT.parent / "shared" / "cases"
 DEMO = ROOT / "pipeline" / "demo_ladder" / "ladder.csv"
 MOST_LINES = 40  # of errors and warnings: more is a flood
 NEVER = ("--debug to see where", "Traceback", "\x1b", "np.float64")  # in what people read

@@ -11,9 +11,9 @@ import pytest
 from benchcast.core.errors import InputError
 from benchcast.planning import run as plan
 from benchcast.reports.records.plan import PlanResult
+from worlds.ladders import FIELD
 from worlds.plans import benchcast, runs
 
-CASES = Path(__file__).parents[4] / "shared" / "cases" / "field"
 FLOPS = 1e22
 
 
@@ -226,9 +226,9 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_cases(name: str) -> None:
-    if not (CASES / name).exists():
+    if not (FIELD / name).exists():
         pytest.skip("the cases are not in this checkout")
-    done = benchcast("plan", "--flops", "1e22", "--data", CASES / name)
+    done = benchcast("plan", "--flops", "1e22", "--data", FIELD / name)
     assert done.returncode == (0 if EXPECTED[name][0] in "5d" else 2), done.stderr
     assert EXPECTED[name] in done.stdout + done.stderr
     assert "Warning" not in done.stderr

@@ -17,20 +17,10 @@ pytest.importorskip("torch")
 
 from benchcast.scoring import record
 from benchcast.scoring.checkpoints import files as checkpoints
-from worlds.scoring import QUIET, Heard, copy_of, make, run, settings, value
+from worlds.scoring import QUIET, Heard, run, settings, value
 
 pytestmark = QUIET
 CHANGED = "changed while it was scored: tried again next time"
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def world(whole: Path, tmp_path: Path) -> Path:
-    return copy_of(whole, tmp_path)
 
 
 class Meddler(Heard):

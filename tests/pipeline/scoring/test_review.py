@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from worlds import tiny_models
 from worlds.commands import printed
-from worlds.scoring import QUIET, copy_of, make, run, settings, value
+from worlds.scoring import QUIET, run, settings, value
 from worlds.tiny_models import CONTEXT, QUESTIONS
 
 pytest.importorskip("lm_eval")
@@ -22,16 +22,6 @@ from benchcast.scoring.inference import loglikelihood as engine
 from benchcast.scoring.inference.executors import seats
 
 pytestmark = QUIET
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def world(whole: Path, tmp_path: Path) -> Path:
-    return copy_of(whole, tmp_path)
 
 
 def another(world: Path, name: str, original: str = "a", **about: Any) -> Path:

@@ -6,58 +6,24 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from benchcast.cli.score import store_app
-from benchcast.scoring.store import CellRecord, Store
+from benchcast.scoring.store import Store
 from benchcast.scoring.store.index import Index, IndexEntry
-from benchcast.scoring.store.keys import Cell, Setup
 from benchcast.scoring.store.tables import table
 from typer.testing import CliRunner
+from worlds.cells import SETUP, record
 
-SETUP = Setup(lm_eval="0.4.13", dtype="float32", add_bos_token=False, max_length=None)
 Change = Callable[[sqlite3.Connection], object]
-
-
-def record(name: str, value: float) -> CellRecord:
-    cell = Cell(checkpoint=name, requests="r1", setup=SETUP, task="quiz")
-    place = {
-        "run": name,
-        "family": "f",
-        "step": 1.0,
-        "params": 1e4,
-        "tokens": 1e5,
-        "flops": 6e9,
-        "flops_convention": "6ND",
-    }
-    about = {
-        "cell": cell.id,
-        "checkpoint": name,
-        "requests": "r1",
-        "task": "quiz",
-        "version": "1",
-        "setup": asdict(SETUP),
-        "setup_digest": SETUP.digest,
-        "source": f"runs/{name}",
-        "place": place,
-    }
-    rows = [{"task": "quiz", "metric": "acc", "value": value, "stderr": float("nan"), "n": 4, "chance": 0.25}]
-    return CellRecord(
-        id=cell.id,
-        about=about,
-        rows=rows,
-        results={"results": {"quiz": {"acc,none": value}}},
-        documents=pd.DataFrame({"loglik": [-1.0]}),
-    )
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     made = Store(tmp_path / "scores")
-    records = [record("c1", 0.25), record("c2", 0.75)]
+    records = [record("c1", value=0.25), record("c2", value=0.75)]
     with made.run():
         made.add(records)
     with closing(Index(made)) as index:

@@ -18,20 +18,10 @@ pytest.importorskip("torch")
 
 import torch
 from benchcast.core.errors import FaultsError
-from worlds.scoring import QUIET, Heard, copy_of, make, run, value
+from worlds.scoring import QUIET, Heard, run, value
 
 pytestmark = QUIET
 HEAD, NORM = "lm_head.weight", "model.norm.weight"
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def world(whole: Path, tmp_path: Path) -> Path:
-    return copy_of(whole, tmp_path)
 
 
 def variant(world: Path, name: str, change: Callable[[Any], Any] | None = None, original: str = "a") -> Path:

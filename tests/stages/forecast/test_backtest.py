@@ -16,7 +16,7 @@ from benchcast.stages.forecast.scoring_rules import crps_logit_normal, interval_
 from benchcast.stages.forecast.task_data import TaskData
 from scipy.stats import norm
 from sklearn.model_selection import cross_val_score
-from worlds.known_ladder import ladder
+from worlds.ladders import ladder
 
 
 def codes_of(measured: Signal) -> set[str]:

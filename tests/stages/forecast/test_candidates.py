@@ -37,7 +37,7 @@ from benchcast.stages.forecast.task_data import TaskData
 from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.candidate import CandidateLaw, Step
 from sklearn.base import clone
-from worlds.known_ladder import ladder
+from worlds.ladders import ladder
 
 SIZES = np.repeat([1e7, 4e7, 1.6e8, 6.4e8], 4)
 TOKENS = SIZES * np.tile([5.0, 20.0, 80.0, 320.0], 4)

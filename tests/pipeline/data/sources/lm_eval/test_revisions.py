@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from benchcast.data import schema
+from worlds.hosts.lines import environment
 from worlds.results import revisions as world
 
 MAKER = Path(world.__file__)
@@ -24,12 +24,11 @@ pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"needs {', '.join(LACKING
 def run(*command: str, folder: Path) -> str:
     quiet = {
         "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
         "TOKENIZERS_PARALLELISM": "false",
     }
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=os.environ | quiet, capture_output=True, text=True, timeout=300
+        [sys.executable, *command], cwd=folder, env=environment() | quiet, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout + done.stderr

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from worlds.ladders import ROOT
-from worlds.lm_eval_files import put, result
+from worlds.results.lm_eval_files import put, result
 
-CASES = ROOT.parent / "shared" / "cases" / "field"
 FAMILY = {
     "70m": 7e7,
     "160m": 1.6e8,

@@ -1,6 +1,6 @@
 """Results by revision, made by ``lm_eval`` itself: four tiny models, trained here, each at four of its steps.
 
-    python tests/worlds/revisions.py FOLDER
+    python tests/worlds/results/revisions.py FOLDER
 
 On the hub a checkpoint is ``pretrained=org/model,revision=step1000``. A local folder has no revisions, and
 transformers ignores the argument: so the weights of that step are put into the model's folder before each run. What

@@ -6,6 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+from benchcast.core.errors import FaultsError
+from benchcast.data.sources.lm_eval import reader
+from benchcast.reports.records.account import Account
+
 STAMP = "2026-01-0{}T00-00-00.000000"
 
 
@@ -62,3 +67,17 @@ def ladder(folder: Path, steps: dict[str, int]) -> None:
     """``ladder.yaml``: every model at a step of run ``a``."""
     places = {n: {"run": "a", "family": "f", "step": s, "params": 1e8, "tokens": 1e6 * s} for n, s in steps.items()}
     (folder / "ladder.yaml").write_text(json.dumps(places), encoding="utf-8")
+
+
+def faults(folder: Path) -> str:
+    """What is wrong with results that are refused."""
+    with pytest.raises(FaultsError) as caught:
+        reader.read(folder)
+    return str(caught.value)
+
+
+def account_lines(folder: Path) -> str:
+    """What is said of results that are read."""
+    account = Account()
+    reader.read(folder, account)
+    return "\n".join(account.record().lines())

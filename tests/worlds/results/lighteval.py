@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from worlds.lm_eval_files import STAMP
+from worlds.results.lm_eval_files import STAMP
 
 
 def newest(model: str = "org/m", acc: Any = 0.5, **config: Any) -> dict[str, Any]:
