@@ -59,8 +59,10 @@ def config() -> str:
 
 def notices() -> str:
     """A table of codes for every part of Benchcast that emits them."""
+    from benchcast.nightly.alerts.rules import rules
     from benchcast.stages.notices import CODES
 
+    rules()  # a rule may bring its own code
     areas = dict.fromkeys(code.area for code in CODES.values())
     return "\n\n".join(_area(area, [code for code in CODES.values() if code.area == area]) for area in areas)
 
