@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .base import Law
 
 MIN_WINDOW_RUNS = 7  # runs that a window keeps at least: a law of five parameters needs seven
-COMPUTE_WEIGHT_POWER = 0.3  # a run's weight is its compute (FLOPs) to this power, where weights grow with compute
+# A run's weight is its compute (FLOPs) to this power, where weights grow with compute. Judged by mean misses of four
+# ladders' backtests (benchmarks/trust.py --candidates; docs/methods/auto.md), where other powers were no better.
+COMPUTE_WEIGHT_POWER = 0.3
 MIN_BINOMIAL_VARIANCE = 0.02  # p (1 - p) of a score is read as at least this (p = 0.02 or 0.98) when it sets a weight
 LAST = 1000  # rank of a candidate that does not say where it belongs
 Settings = Mapping[str, Any]

@@ -30,10 +30,16 @@ from scipy.stats import binom, norm
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-CORRELATION_LENGTH = 1.15  # of the correlation, in natural logarithms of tokens: a factor of about 3
+# By judgement; tests/stages/monitor/test_sequential.py holds the false-alarm rates by simulation, with courses that are
+# slower and faster than this length.
+CORRELATION_LENGTH = 1.15  # of the deviation from the forecast, in natural logarithms of tokens: a factor of about 3
 CHECKPOINT_NOISE_STD = 0.003  # standard deviation of a checkpoint's accuracy that is neither sampling nor law
-SHIFT_MULTIPLES = (1.0, 2.0)  # of the shifts looked for, in units of ``shift``
-FALSE_ALARM_SHARES = {"drift": 0.5, "outside": 0.25, "dropped": 0.25}  # of the false-alarm rate over the rules
+SHIFT_MULTIPLES = (1.0, 2.0)  # the shifts looked for, in units of ``shift``
+FALSE_ALARM_SHARES = {
+    "drift": 0.5,
+    "outside": 0.25,
+    "dropped": 0.25,
+}  # how the false-alarm rate is split over the rules
 MEAN = "mean of the tasks"
 
 

@@ -21,8 +21,10 @@ from ..laws.loss.steps import StepsLoss
 from ..notices import Notice
 from ..notices import planning as notices
 
-CONTOURS_PER_SIZE = 6  # losses per model size at which batches are compared
-MAX_MISFIT = 0.1  # relative misfit of the hyperbola beyond which it is not the law of these runs
+CONTOURS_PER_SIZE = 6  # losses per model size at which batch sizes are compared
+# Root mean square of the relative misses of the hyperbola beyond which it is not the law of these runs: by judgement,
+# several times the noise of a loss curve.
+MAX_MISFIT = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

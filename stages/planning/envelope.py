@@ -14,7 +14,7 @@ from ..fit.errors import NotASweepError
 from ..fit.intervals import central_interval
 from ..fit.newton import Array
 
-GRID_POINTS = 200
+GRID_POINTS = 200  # budgets, evenly in log C, at which the lowest curve is looked for
 
 
 @dataclass(frozen=True, kw_only=True)

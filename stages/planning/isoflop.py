@@ -23,7 +23,7 @@ from ..fit.newton import Array
 CurveKind = Literal["akima", "parabola", "cubic"]
 CURVES: tuple[CurveKind, ...] = ("akima", "parabola", "cubic")
 GRID_POINTS = 301  # points on which a budget's curve is evaluated between its smallest and largest model
-NOISE_WINDOW = 0.1  # losses within this share of the minimum tell the noise
+NOISE_WINDOW = 0.1  # log loss above a budget's minimum up to which its runs tell the noise: the flanks curve too much
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,8 @@ from ..notices import Notice
 from ..notices import planning as notices
 from .isoflop import CurveKind, IsoFLOP, SweepBudget, isoflop
 
+# Thresholds of the warnings, by judgement; what each kind of sweep does to the exponent is tested on a known surface in
+# tests/stages/planning/test_isoflop.py.
 OFF_CENTRE = 0.35  # of the half width: beyond it a third of the sweep lies on one side only
 DRIFT = 0.5  # change of the off-centre share over the range of budgets
 WIDE = 8.0  # largest model over the optimum: beyond it a parabola sees the flanks, not the minimum

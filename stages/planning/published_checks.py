@@ -17,6 +17,7 @@ DEEPSEEK = {
     "7B": {"hidden_size": 4096, "num_hidden_layers": 30, "num_attention_heads": 32, "intermediate_size": 11008},
     "67B": {"hidden_size": 8192, "num_hidden_layers": 95, "num_attention_heads": 64, "intermediate_size": 22016},
 }
+# Learning rate and batch size in tokens that they were trained with (same table).
 USED = {"7B": (4.2e-4, 9.4e6), "67B": (3.2e-4, 18.9e6)}
 
 

@@ -17,9 +17,10 @@ from ..fit.errors import FitError
 from ..fit.newton import Array
 from ..laws.loss.annealed import AnnealedLoss
 
+# Where the search for a response starts: steps until a drop has taken effect, and how a small rate slows that down.
 SEED_MEMORIES = tuple(np.geomspace(50.0, 5000.0, 11).tolist())
 SEED_GAMMAS = (0.0, 0.25, 0.5)
-BLOCKS_PER_CURVE = 8  # parts of a curve whose residuals are taken as independent of each other
+BLOCKS_PER_CURVE = 8  # parts of a curve whose residuals are taken as independent of each other, by judgement
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from ..registry import law
 Range = float | tuple[float, float]
 # Threshold on accuracy of the robust candidates: 1.3 sampling errors of 1,000 questions at an accuracy of one half.
 ROBUST_HUBER = 0.02
-BELOW_CHANCE, ABOVE_CHANCE = 0.06, 0.02  # accuracy by which small models may miss nominal chance
+# Accuracy by which the smallest models may miss nominal chance: chosen with the candidates on backtests of the four
+# ladders in docs/methods/auto.md, where other floors were no better.
+BELOW_CHANCE, ABOVE_CHANCE = 0.06, 0.02
 
 
 def _from_chance(lowest: float) -> dict[str, Any]:

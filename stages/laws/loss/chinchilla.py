@@ -10,7 +10,7 @@ from ..base import Parameter, log_count, stack_jacobian
 from ..registry import law
 from ..surface import LossSurface, ParameterDraws, Split, ignore_overflow
 
-EXPONENTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0)
+SEED_EXPONENTS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0)  # of N and of D; Chinchilla's are about a third
 
 
 @law()
@@ -132,7 +132,7 @@ class ChinchillaLoss(LossSurface):
     def _seeds(self, x: Array, y: Array, weight: Array) -> Array:
         """Grid over the exponents; A, B and E follow by linear least squares on relative residuals."""
         log_n, log_d = log_count(x[:, 0]), log_count(x[:, 1])
-        alpha, beta = (grid.ravel() for grid in np.meshgrid(EXPONENTS, EXPONENTS, indexing="ij"))
+        alpha, beta = (grid.ravel() for grid in np.meshgrid(SEED_EXPONENTS, SEED_EXPONENTS, indexing="ij"))
         size = np.exp(-alpha[:, None] * (log_n - log_n.mean()))
         data = np.exp(-beta[:, None] * (log_d - log_d.mean()))
         # Relative residuals: the rows are divided by the loss, so the target is one.

@@ -6,7 +6,7 @@ from ..candidate import CandidateLaw, Step
 from ..registry import law
 from .chinchilla import ChinchillaLoss
 
-ROBUST_HUBER = 1e-3  # threshold on log loss, as published for Chinchilla's law
+ROBUST_HUBER = 1e-3  # threshold on log loss, as published for Chinchilla's law (arXiv 2203.15556, section 3.3)
 
 
 @law(
