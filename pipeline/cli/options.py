@@ -11,7 +11,7 @@ import typer
 from ..core.errors import BenchcastError, plain
 
 if TYPE_CHECKING:
-    from benchcast.reports.records.account import Record as AccountRecord
+    from benchcast.reports.records.account import AccountRecord
 
 DataPath = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="file or folder to read instead of the config's data.path")

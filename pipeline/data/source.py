@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from benchcast.reports.records.account import Account, Record
+    from benchcast.reports.records.account import Account, AccountRecord
 
     from .sources.lm_eval.files import Records
 
 LAST = 100  # rank of a source that does not say where it stands among the others
 
 
-def _empty() -> Record:
-    from benchcast.reports.records.account import Record
+def _empty() -> AccountRecord:
+    from benchcast.reports.records.account import AccountRecord
 
-    return Record()
+    return AccountRecord()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Data:
     table: pd.DataFrame
     label: str
     about: tuple[str, ...] = ()
-    account: Record = field(default_factory=_empty)
+    account: AccountRecord = field(default_factory=_empty)
 
 
 class Source(Protocol):

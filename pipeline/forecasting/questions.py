@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.account import Account, Record
+from benchcast.reports.records.account import Account, AccountRecord
 from benchcast.reports.records.base import Frozen
 from benchcast.reports.records.forecast import BacktestSummary, Forecast
 from benchcast.reports.text.numbers import count, typed
@@ -309,7 +309,7 @@ def _best(
 
 def backtest(
     config: Config, base: Path, data: Path | Data | None, progress: Progress | None = None
-) -> tuple[list[BacktestSummary], Record]:
+) -> tuple[list[BacktestSummary], AccountRecord]:
     """How ``auto`` did on the ladder's own runs, forecast from cheaper ones; and what the reader has to say.
 
     Raises

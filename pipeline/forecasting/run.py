@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.account import Record
+from benchcast.reports.records.account import AccountRecord
 from benchcast.reports.records.base import Provenance
 from benchcast.reports.records.forecast import Forecast, LadderRun, Result, Scores
 from benchcast.stages.forecast.aggregate import MEAN
@@ -191,7 +191,7 @@ def _scores(jobs: Sequence[Job], forecast: Container[str]) -> Iterator[Scores]:
             yield measured.model_copy(update={"task": other})
 
 
-def account_of(config: Config, data: Data, roles: pd.Series) -> Record:
+def account_of(config: Config, data: Data, roles: pd.Series) -> AccountRecord:
     """The reader's account, and what is odd about planned targets beside the fitted runs."""
     table = counted(data.table)
     fitted = table[table["run"].map(roles).eq("fit")]
@@ -203,7 +203,7 @@ def account_of(config: Config, data: Data, roles: pd.Series) -> Record:
     return data.account.model_copy(update={"notes": tuple(dict.fromkeys([*data.account.notes, *notes]))})
 
 
-def _provenance(config: Config, data: Data, account: Record) -> Provenance:
+def _provenance(config: Config, data: Data, account: AccountRecord) -> Provenance:
     plain = config.model_dump(mode="json", exclude={"out", "score", "reevaluate"}, exclude_none=True)
     plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
     return Provenance(

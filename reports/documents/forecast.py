@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
+class ForecastPages:
     """All that ``template.typ`` sets, in the order of its pages; figures are named by their files."""
 
     title: str
@@ -121,7 +121,7 @@ def pdf_bytes(result: Result, latest: News | None = None) -> bytes:
         return set_pages("template.typ", data, files)
 
 
-def build(result: Result, latest: News | None = None) -> tuple[Pages, Files]:
+def build(result: Result, latest: News | None = None) -> tuple[ForecastPages, Files]:
     """The template's data, and the figures it names."""
     c = Content(result)
     files: Files = {}
@@ -131,7 +131,7 @@ def build(result: Result, latest: News | None = None) -> tuple[Pages, Files]:
     facts = decision.facts(c)
     if latest is not None:  # what is registered is the band of the tracked run
         facts = [line for line in facts if line != decision.NOT_LOOKED_UP]
-    pages = Pages(
+    pages = ForecastPages(
         title=c.title,
         unset=unset(),
         news=None if latest is None else news.section(latest),

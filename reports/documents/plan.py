@@ -19,7 +19,7 @@ from .typesetting import json_bytes, set_pages
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
+class PlanPages:
     """All that ``plan.typ`` sets."""
 
     title: str
@@ -51,10 +51,10 @@ def write(result: PlanResult, out: Path) -> dict[str, Path]:
     return paths
 
 
-def build(result: PlanResult) -> tuple[Pages, Files]:
+def build(result: PlanResult) -> tuple[PlanPages, Files]:
     """The template's data, and the figures it names."""
     files: Files = {}
-    pages = Pages(
+    pages = PlanPages(
         title=clean(result.title, 160),
         summary=sections.summary(result),
         parts=list(sections.parts(result, files)),

@@ -20,7 +20,7 @@ TITLE = "How the registered forecasts fared"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
+class SettlementPages:
     """All that ``settlement.typ`` sets."""
 
     title: str
@@ -52,11 +52,11 @@ def write(settlement: Settlement, out: Path) -> dict[str, Path]:
     return paths
 
 
-def build(settlement: Settlement) -> tuple[Pages, Files]:
+def build(settlement: Settlement) -> tuple[SettlementPages, Files]:
     """The template's data, and the figure it names."""
     rows = sorted(settlement.settled, key=lambda s: -abs(finite(s.error) or 0.0))
     files: Files = {}
-    pages = Pages(
+    pages = SettlementPages(
         title=TITLE,
         summary=summary(settlement),
         groups=settlement_table.groups(rows),

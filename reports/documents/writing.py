@@ -33,7 +33,7 @@ LETTERS = 20  # of a file's name in that of the new file beside it: the name may
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Destination:
     """What a path leads to: a regular file (or none yet) at ``path``, or something to be opened and written."""
 
     path: Path
@@ -42,7 +42,7 @@ class Place:
     handle: int | None = None  # of this process
 
 
-def place(path: Path) -> Place:
+def place(path: Path) -> Destination:
     """Where writing to a path goes.
 
     Raises
@@ -54,20 +54,20 @@ def place(path: Path) -> Place:
     for _ in range(LINKS):
         handle = _own_handle(at)
         if handle is not None:
-            return Place(path=at, opened=True, handle=handle)
+            return Destination(path=at, opened=True, handle=handle)
         try:
             at_path = at.lstat()
         except FileNotFoundError:
-            return Place(path=at)
+            return Destination(path=at)
         if not stat.S_ISLNK(at_path.st_mode):
             return _existing(at, at_path)
         if _of_process(at):  # the link's text is not a path: it names a pipe, or a file that may be deleted
-            return Place(path=at, status=at.stat(), opened=True)
+            return Destination(path=at, status=at.stat(), opened=True)
         at = at.parent / at.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
-def _existing(at: Path, status: os.stat_result) -> Place:
+def _existing(at: Path, status: os.stat_result) -> Destination:
     kind = status.st_mode
     if stat.S_ISDIR(kind):
         raise OSError(errno.EISDIR, "is a folder; name a file")
@@ -75,7 +75,7 @@ def _existing(at: Path, status: os.stat_result) -> Place:
         raise OSError(errno.EINVAL, "is a disk; name a file" if stat.S_ISBLK(kind) else "is a socket; name a file")
     if stat.S_ISREG(kind) and not os.access(at, os.W_OK):
         raise OSError(errno.EACCES, "is write-protected; change its permissions, or name another file")
-    return Place(path=at, status=status, opened=not stat.S_ISREG(kind))
+    return Destination(path=at, status=status, opened=not stat.S_ISREG(kind))
 
 
 def _of_process(path: Path) -> bool:
@@ -139,7 +139,7 @@ def _write(files: list[tuple[Path, Fill]], mode: int | None, durable: bool) -> N
 
 
 @contextlib.contextmanager
-def _staged(where: Place, fill: Fill, mode: int | None, durable: bool) -> Iterator[Path]:
+def _staged(where: Destination, fill: Fill, mode: int | None, durable: bool) -> Iterator[Path]:
     """A new file beside its place with the content; removed unless it was moved."""
     old = where.status
     part = where.path.with_name(f".{where.path.name[:LETTERS]}.{secrets.token_hex(8)}.part")
@@ -162,7 +162,7 @@ def _staged(where: Place, fill: Fill, mode: int | None, durable: bool) -> Iterat
         part.unlink(missing_ok=True)
 
 
-def _pour(where: Place, fill: Fill) -> None:
+def _pour(where: Destination, fill: Fill) -> None:
     """Write what is not a regular file: all of the content is made first, since it cannot be taken back."""
     made = io.BytesIO()
     fill(made)
@@ -178,7 +178,7 @@ def _pour(where: Place, fill: Fill) -> None:
         os.close(handle)
 
 
-def _opened(where: Place) -> int:
+def _opened(where: Destination) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC
     if where.status is None or not stat.S_ISFIFO(where.status.st_mode):
         return os.open(where.path, flags)

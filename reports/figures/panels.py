@@ -25,7 +25,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ..records.forecast import Curve, Forecast, Panel, Point
+from ..records.forecast import Curve, Forecast, Panel, PanelPoint
 from ..records.forecast import Figure as FigureRecord
 from ..records.quantities import Quantity
 from ..text import fonts
@@ -228,7 +228,7 @@ def _draw_curve(ax: Axes, curve: Curve, look: tuple[str, Any, float], label: str
 
 
 def _draw_group(
-    ax: Axes, points: list[Point], name: str, colour: Any, marker: str, scale: float, legend: Legend
+    ax: Axes, points: list[PanelPoint], name: str, colour: Any, marker: str, scale: float, legend: Legend
 ) -> None:
     """The runs of one size: large where fitted, small and pale where only a checkpoint, a cross where unused."""
     role = {key: [p for p in points if p.role == key] for key in ("fit", "intermediate", "unused")}
@@ -256,7 +256,7 @@ def _draw_group(
 
 def _draw_points(
     ax: Axes,
-    points: Sequence[Point],
+    points: Sequence[PanelPoint],
     scale: float,
     legend: Legend | None,
     entry: tuple[float, str] = (0, ""),

@@ -32,7 +32,7 @@ class LeftOut(BaseModel):
         )
 
 
-class Record(BaseModel):
+class AccountRecord(BaseModel):
     """An account as it goes into the result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,7 +85,7 @@ class Account:
         """A rule decided something, or two statements of one fact do not agree."""
         self._notes[notice] = None
 
-    def add(self, other: Record) -> None:
+    def add(self, other: AccountRecord) -> None:
         """What another reader's account says, after this one's."""
         for kind, count in other.read.items():
             self.read(kind, count)
@@ -94,13 +94,13 @@ class Account:
             self._more[left.reason] = self._more.get(left.reason, 0) + left.count - len(left.examples)
         self._notes |= dict.fromkeys(other.notes)
 
-    def record(self) -> Record:
+    def record(self) -> AccountRecord:
         """The account as it stands."""
         left = tuple(
             LeftOut(reason=reason, count=len(names) + self._more.get(reason, 0), examples=tuple(islice(names, SHOWN)))
             for reason, names in self._left.items()
         )
-        return Record(read=self._read, taken=self._taken, left_out=left, notes=tuple(self._notes))
+        return AccountRecord(read=self._read, taken=self._taken, left_out=left, notes=tuple(self._notes))
 
 
 def _counted(what: dict[str, int]) -> str:

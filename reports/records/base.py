@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from .account import Record
+from .account import AccountRecord
 
 
 def _null_is_nan(value: Any) -> Any:
@@ -36,4 +36,6 @@ class Provenance(Frozen):
     data_digest: str
     rows: int
     about: tuple[str, ...] = Field(default=(), description="what is known about the data, in sentences")
-    account: Record = Field(default=Record(), description="what the reader read, took and left out, and why")
+    account: AccountRecord = Field(
+        default=AccountRecord(), description="what the reader read, took and left out, and why"
+    )

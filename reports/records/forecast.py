@@ -149,7 +149,7 @@ class LawFit(Frozen):
     diagnostics: tuple[Diagnostic, ...] = Field(default=(), description="of the tasks that get figures")
 
 
-class Point(Frozen):
+class PanelPoint(Frozen):
     """One measurement in a panel."""
 
     x: float
@@ -182,7 +182,7 @@ class Panel(Frozen):
     y_quantity: Quantity = Field(
         default=Quantity.UNSTATED, description="the same; where it is empty a forecast has no place"
     )
-    points: tuple[Point, ...]
+    points: tuple[PanelPoint, ...]
     curves: tuple[Curve, ...]
 
 

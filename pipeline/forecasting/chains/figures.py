@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.forecast import Curve, Panel, Point
+from benchcast.reports.records.forecast import Curve, Panel, PanelPoint
 from benchcast.reports.records.quantities import Quantity
 from benchcast.reports.text.numbers import size
 from benchcast.stages.fit.newton import Array
@@ -18,14 +18,14 @@ GRID = 30  # points of a curve
 BAND_PRECISION = {"quantiles": 16, "steps": 11}  # a drawn band needs less precision than a printed number
 
 
-def points(rows: pd.DataFrame, x: str, y: str, role: str, group: str = "") -> list[Point]:
+def points(rows: pd.DataFrame, x: str, y: str, role: str, group: str = "") -> list[PanelPoint]:
     """Rows as points of a panel; rows without both values are left out."""
     if rows.empty:
         return []
     kept = rows.dropna(subset=[x, y])
     groups = kept[group].map(size) if group else [""] * len(kept)
     return [
-        Point(x=sig(a), y=sig(b), run=str(run), role=role, group=str(g))  # type: ignore[arg-type]
+        PanelPoint(x=sig(a), y=sig(b), run=str(run), role=role, group=str(g))  # type: ignore[arg-type]
         for a, b, run, g in zip(kept[x], kept[y], kept["run"], groups, strict=True)
     ]
 
@@ -66,7 +66,7 @@ class Axis:
 FLOPS, TOKENS = Axis(Quantity.FLOPS, "training FLOPs"), Axis(Quantity.TOKENS, "training tokens")
 
 
-def panel(x: Axis, y: Axis, marks: list[Point], curves: list[Curve]) -> Panel:
+def panel(x: Axis, y: Axis, marks: list[PanelPoint], curves: list[Curve]) -> Panel:
     """One set of axes; compute and tokens are logarithmic."""
     return Panel(
         x_label=x.label,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from benchcast.reports.figures import panels
-from benchcast.reports.records.forecast import Baselines, Forecast, Panel, Point
+from benchcast.reports.records.forecast import Baselines, Forecast, Panel, PanelPoint
 from benchcast.reports.records.quantities import Quantity as Q
 
 
-def panel(x: Q, y: Q, in_percent: bool, points: tuple[Point, ...] = ()) -> Panel:
+def panel(x: Q, y: Q, in_percent: bool, points: tuple[PanelPoint, ...] = ()) -> Panel:
     return Panel(
         x_label="x",
         y_label="y",
@@ -71,7 +71,7 @@ def test_a_forecast_finds_its_place(x: Q, y: Q, in_percent: bool, expected: Any)
 def test_groups_are_ordered_by_size_and_not_by_name() -> None:
     sizes = {"a": 1.3e9, "b": 190e6, "c": 7e9, "e": 370e6}
     names = {"a": "1.3B", "b": "190M", "c": "7B", "d": "other", "e": "370M", "f": ""}
-    points = tuple(Point(x=1.0, y=1.0, run=run, role="fit", group=group) for run, group in names.items())
+    points = tuple(PanelPoint(x=1.0, y=1.0, run=run, role="fit", group=group) for run, group in names.items())
     groups = panels.size_groups([panel(Q.FLOPS, Q.ACCURACY, True, points)], sizes)
     assert list(groups) == ["190M", "370M", "1.3B", "7B", "", "other"]
     assert len({mark for _, mark in groups.values()}) == len(groups)
