@@ -59,7 +59,7 @@ def fill(folder: Path, checkpoints: int, tasks: int) -> int:
                 "setup": asdict(SETUP),
                 "rows": [{"metric": "acc", "value": 0.5, "stderr": 0.01}],
             }
-            entries.append(IndexEntry.of(cell.id, about, failed=False))
+            entries.append(IndexEntry.from_disk(cell.id, about, failed=False))
         if len(entries) > 50_000 or number == checkpoints - 1:
             index.add(entries)
             entries = []

@@ -20,7 +20,7 @@ pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
 from benchcast.core.errors import InputError
-from benchcast.scoring.inference.executors import seats
+from benchcast.scoring.inference.executors import worker_slots
 from benchcast.scoring.store import Store
 
 pytestmark = QUIET
@@ -99,7 +99,7 @@ def test_a_device_that_is_not_there_is_an_input_error() -> None:
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(InputError, match="torch finds no GPU here"), seats(settings(device="cuda")):
+    with pytest.raises(InputError, match="torch finds no GPU here"), worker_slots(settings(device="cuda")):
         pass
 
 

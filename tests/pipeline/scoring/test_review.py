@@ -19,7 +19,7 @@ pytest.importorskip("torch")
 
 from benchcast.core.errors import InputError
 from benchcast.scoring.inference import loglikelihood as engine
-from benchcast.scoring.inference.executors import seats
+from benchcast.scoring.inference.executors import worker_slots
 
 pytestmark = QUIET
 
@@ -167,7 +167,7 @@ def test_a_worker_that_no_cluster_can_place_is_told(world: Path) -> None:
     pytest.importorskip("ray")
     with (
         pytest.raises(InputError, match="a worker needs 1000 CPUs"),
-        seats(settings(executor="ray", cpus_per_worker=1000)),
+        worker_slots(settings(executor="ray", cpus_per_worker=1000)),
     ):
         pass
 
