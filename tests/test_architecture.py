@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,3 +132,13 @@ def test_formatting_is_switched_off_nowhere() -> None:
     files = [p for top in (*house.TOPS, "tests", "benchmarks", "docs") for p in (ROOT / top).rglob("*.py")]
     marks = ("# fmt" + ": ", "# yapf" + ": ")
     assert [p.name for p in files if any(mark in p.read_text("utf-8") for mark in marks)] == []
+
+
+def test_the_map_is_of_this_tree() -> None:
+    """``python docs/house_map.py`` writes it; then read what it says of your file."""
+    done = subprocess.run([sys.executable, str(ROOT / "docs" / "house_map.py"), "--check"], check=False)
+    assert done.returncode == 0
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8").split("<!-- map")[0]
+    named = re.findall(r"`((?:pipeline|stages|reports|tests|docs)/[\w./]*)`", text)
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
