@@ -48,7 +48,7 @@ class Summary:
     failures: list[tuple[str, str, str]]
     waiting: list[str]
     left: int = 0
-    account: accounts.Record = field(default_factory=accounts.Record)
+    account: accounts.AccountRecord = field(default_factory=accounts.AccountRecord)
 
 
 def score(
@@ -176,7 +176,7 @@ def _account(
     result: pd.DataFrame,
     failures: Sequence[tuple[str, str, str]],
     changed: Sequence[str],
-) -> accounts.Record:
+) -> accounts.AccountRecord:
     """What became of every folder: read, placed, left out and why."""
     account = accounts.Account()
     account.add(discovered.account.record())
