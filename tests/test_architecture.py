@@ -40,7 +40,8 @@ ALLOWED = {
     "reports.documents": TEXT | {"reports.figures", "reports.sections"},
     "reports": {"reports.documents"},
     # pipeline: configs, files, commands
-    "core": TEXT | {"reports.documents"},  # of the documents: how a file is written whole
+    # Of the documents: how a file is written whole; of the science: what a config can check.
+    "core": TEXT | {"reports.documents", "stages.compute", "stages.fit"},
     "data": DATA,
     "forecasting": DATA | TEXT | SCIENCE,
     "planning": DATA | TEXT | SCIENCE | {"forecasting"},  # a plan may end in a forecast
