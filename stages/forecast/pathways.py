@@ -48,7 +48,8 @@ class FitName(NamedTuple):
     candidate: str
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.step, self.intermediate_loss, self.candidate) if part)
+        between = {"first": " to ", "second": " from ", "direct": ""}[self.step]
+        return f"{self.candidate}{between}{self.intermediate_loss}"
 
 
 @dataclass(frozen=True)

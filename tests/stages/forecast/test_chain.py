@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchcast.stages import Chain, FLOPsToNLL, LossToError, NLLToAccuracy
-from benchcast.stages.forecast.chain import Mixture
+from benchcast.stages.forecast.chain import Mixture, compose, loss_distribution
 from scipy.stats import t as student
 
 
@@ -82,3 +82,30 @@ def test_quantiles_of_a_mixture_are_where_its_distribution_says(dof: float, scal
             assert found == 1.0 or below(found + 1e-8, row) >= probability - 1e-12
             assert found == 0.0 or below(found - 1e-8, row) <= probability + 1e-12
             assert 0 <= found <= 1
+
+
+def test_the_two_standard_errors_are_of_one_mixture(chain: Chain) -> None:
+    """The moments at many quantiles are the interval's stderr where tails are thin; nine of them cut the tails."""
+    X = np.array([[1e22]])
+    chain.first.dof_ = chain.second.dof_ = 1e4
+    stderr = chain.forecast(X, quantiles=2000, steps=60).stderr[0]
+    fine, coarse = (
+        compose(loss_distribution(chain.first, X, quantiles), chain.second)[1].moment_std()[0]
+        for quantiles in (2000, 9)
+    )
+    assert fine == pytest.approx(stderr, rel=0.01)
+    assert 0.9 * fine < coarse < fine
+
+
+def test_few_degrees_of_freedom_widen_the_interval_and_not_the_moments(chain: Chain) -> None:
+    X = np.array([[1e22]])
+    losses = loss_distribution(chain.first, X, 9)
+    few, many = (Mixture(m.mean, m.scale, dof) for dof in (3.0, 1e4) for m in [compose(losses, chain.second)[1]])
+    assert few.quantile(0.8413, 60)[0] > many.quantile(0.8413, 60)[0]
+    assert few.moment_std() == many.moment_std()
+
+
+def test_the_complement_of_a_mixture_mirrors_it() -> None:
+    mixture = Mixture(np.array([[0.2, 0.3]]), np.array([[0.05, 0.1]]), 5.0)
+    assert mixture.complement().quantile(0.1, 60)[0] == pytest.approx(1 - mixture.quantile(0.9, 60)[0], abs=1e-9)
+    assert mixture.complement().moment_std()[0] == pytest.approx(mixture.moment_std()[0])

@@ -1,0 +1,204 @@
+"""``AutoForecaster``: fitted once, asked often; the same numbers as all steps by hand; a table of its backtest."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchcast.stages import TaskLoss
+from benchcast.stages.fit.errors import FitError
+from benchcast.stages.forecast.auto import AutoConstants, AutoForecaster
+from benchcast.stages.forecast.backtest import backtest
+from benchcast.stages.forecast.conformal import calibrate
+from benchcast.stages.forecast.pathways import FitName, ForecastPath, fit_paths
+from benchcast.stages.forecast.pooled import POOL
+from benchcast.stages.forecast.pooling import PoolingConstants, pool
+from benchcast.stages.forecast.task_data import TaskData
+from scipy.special import logit
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from worlds.ladders import ladder
+
+HELD = 2  # runs, the dearest, that are forecast
+CHANCE = {"t0": 0.25, "t1": 0.25}
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    return {f"t{seed}": ladder(seed)[:-HELD] for seed in range(2)}
+
+
+def targets() -> pd.DataFrame:
+    return ladder(0)[-HELD:][["run", "params", "tokens"]]
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> AutoForecaster:
+    return AutoForecaster(max_cutoffs=3).fit(tables(), chance=CHANCE)
+
+
+def test_a_forecast_is_what_the_steps_give_one_by_one(forecaster: AutoForecaster) -> None:
+    tasks = {t: TaskData(finals=rows, loss_names=("bits_per_byte",), chance=0.25) for t, rows in tables().items()}
+    asked = ladder(0)[-HELD:].assign(actual=np.nan)
+    by_hand = backtest(tasks, dict.fromkeys(tasks, asked), min_runs=6, max_cutoffs=3)
+    pooled = pool(by_hand)
+    for level in (0.5, 0.8, 0.95):
+        said = forecaster.predict(targets(), level).set_index(["task", "run"])
+        intervals = calibrate(by_hand, pooled, level)
+        for task, run in said.index:
+            rows = by_hand.rows
+            here = rows["task"].eq(task) & rows["run"].eq(run) & rows["target"]
+            at = rows["cutoff"][here].idxmax()
+            row = said.loc[(task, run)]
+            assert (row["mean"], row["low"], row["high"]) == (pooled.mean[at], intervals.low[at], intervals.high[at])
+
+
+def test_a_forecast_depends_on_no_other_target_and_on_no_order(forecaster: AutoForecaster) -> None:
+    both = forecaster.predict(targets()).set_index(["task", "run"])
+    for i in reversed(range(HELD)):
+        alone = forecaster.predict(targets().iloc[[i]]).set_index(["task", "run"])
+        pd.testing.assert_frame_equal(alone, both.loc[alone.index])
+
+
+@pytest.mark.parametrize("levels", [(0.5, 0.8), (0.8, 0.95)])
+def test_intervals_of_higher_levels_hold_the_lower_ones_and_a_grade_has_no_level(
+    forecaster: AutoForecaster, levels: tuple[float, float]
+) -> None:
+    narrow, wide = (forecaster.predict(targets(), level) for level in levels)
+    assert (wide["low"] <= narrow["low"]).all()
+    assert (wide["high"] >= narrow["high"]).all()
+    assert (narrow["low"] < narrow["mean"]).all()
+    assert wide["grade"].tolist() == narrow["grade"].tolist()
+
+
+def test_the_backtest_is_a_tidy_table(forecaster: AutoForecaster) -> None:
+    frame = forecaster.cross_validation(level=0.8)
+    assert list(frame.columns) == ["task", "cutoff", "run", "actual", "forecast", "low", "high", "form"]
+    own = frame[frame["form"].eq(POOL)]
+    finals = tables()["t0"].set_index("run")
+    for (task, cutoff), part in own.groupby(["task", "cutoff"]):
+        assert (finals["flops"] <= cutoff).sum() >= 6
+        assert set(part["run"]) == set(finals.index[finals["flops"] > cutoff])
+        assert part["actual"].tolist() == tables()[str(task)].set_index("run").loc[part["run"], "accuracy"].tolist()
+    assert not own.duplicated(["task", "cutoff", "run"]).any()
+    assert ((own["actual"] >= own["low"]) & (own["actual"] <= own["high"])).mean() > 0.7
+    carried = frame[frame["form"].eq("largest carried forward") & frame["task"].eq("t0")]
+    for cutoff, part in carried.groupby("cutoff"):
+        assert set(part["forecast"]) == {finals["accuracy"][finals["flops"] <= cutoff].iloc[-1]}
+
+
+def test_weights_without_a_target_are_weights(forecaster: AutoForecaster) -> None:
+    weights = forecaster.weights_
+    assert weights.index.tolist() == ["t0", "t1"]
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+    assert (weights.to_numpy() >= 0).all()
+    assert (weights["largest carried forward"] < 1 / weights.shape[1]).all()
+
+
+def test_one_table_of_all_tasks_is_the_tables_of_each(forecaster: AutoForecaster) -> None:
+    whole = pd.concat([rows.assign(task=task) for task, rows in tables().items()])
+    again = clone(forecaster).fit(whole, chance=CHANCE)
+    pd.testing.assert_frame_equal(again.predict(targets()), forecaster.predict(targets()))
+
+
+def test_constants_reach_the_procedure() -> None:
+    """With half of all sampling variance, and with none: the pool's spread differs by just that."""
+    rows = {"t": ladder(0)[:-HELD].assign(stderr=0.04)}
+    spreads = []
+    for share in (0.5, 0.0):
+        constants = AutoConstants(pooling=PoolingConstants(own_sampling_share=share))
+        made = AutoForecaster(max_cutoffs=1, constants=constants).fit(rows, chance={"t": 0.25})
+        spreads.append(made.backtest_.pooled.std)
+    np.testing.assert_allclose(spreads[0] ** 2 - spreads[1] ** 2, 0.5 * 0.04**2)
+
+
+def test_a_law_that_refuses_the_data_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its paths are out, the others go on, and it is said which and why."""
+
+    def refuses(*_: object) -> None:
+        raise FitError("these runs are too much alike")
+
+    monkeypatch.setattr(TaskLoss, "_prepare", refuses)
+    rows = ladder(0)[:-HELD]
+    with caplog.at_level(logging.DEBUG, logger="benchcast"):
+        made = AutoForecaster(max_cutoffs=1).fit({"t": rows}, chance={"t": 0.25})
+    at_last = made.dropped_[made.dropped_["cutoff"].eq(rows["flops"].max())]
+    assert at_last[["task", "fit", "reason"]].to_numpy().tolist() == [
+        ["t", "N and D to bits_per_byte", "these runs are too much alike"]
+    ]
+    assert "N and D to bits_per_byte, 13 runs: not used" in caplog.text
+    assert made.pool(made_targets()).facts["t"].failures == {
+        "N and D to bits_per_byte": "these runs are too much alike"
+    }
+    assert np.isfinite(made.predict(targets())["mean"]).all()
+
+
+def made_targets() -> pd.DataFrame:
+    return ladder(0)[-HELD:][["run", "flops", "params", "tokens", "token_multiplier"]]
+
+
+def test_a_ladder_too_short_says_nothing_and_why() -> None:
+    short = AutoForecaster().fit({"t": ladder(0)[:1]})
+    row = short.predict(targets()).iloc[0]
+    assert np.isnan(row["mean"])
+    assert row["grade"] == "D"
+    assert short.cross_validation().empty
+
+
+def test_it_is_an_estimator() -> None:
+    made = AutoForecaster(min_runs=8, extended=True)
+    assert made.get_params()["min_runs"] == 8
+    assert clone(made).set_params(max_cutoffs=2).get_params() == {**made.get_params(), "max_cutoffs": 2}
+    with pytest.raises(NotFittedError):
+        made.predict(targets())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"min_runs": 1}, "min_runs"), ({"max_cutoffs": 0}, "max_cutoffs"), ({"average_last": 0.5}, "average_last")],
+)
+def test_wrong_settings_are_named(change: dict[str, float], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        AutoForecaster(**change).fit(tables())  # type: ignore[arg-type]
+
+
+def test_wrong_tables_levels_and_targets_are_named(forecaster: AutoForecaster) -> None:
+    with pytest.raises(ValueError, match="no column params"):
+        AutoForecaster().fit({"t": ladder(0).drop(columns="params")})
+    with pytest.raises(ValueError, match="no task"):
+        AutoForecaster().fit({})
+    with pytest.raises(ValueError, match="column task"):
+        AutoForecaster().fit(ladder(0))
+    with pytest.raises(ValueError, match="level"):
+        forecaster.predict(targets(), level=90)
+    with pytest.raises(ValueError, match="give flops"):
+        forecaster.predict(pd.DataFrame({"run": ["big"], "params": [1e9]}))
+
+
+def test_paths_are_fitted_without_targets_and_predict_alone() -> None:
+    """The same laws, asked about one row at a time and about all at once."""
+    rows = ladder(3)
+    fitted = fit_paths([TaskData(finals=rows[:-HELD], loss_names=("bits_per_byte",), chance=0.25)])[0]
+    whole = fitted.predict(rows)
+    assert fitted.paths == whole.paths
+    for i in (0, len(rows) - 1):
+        np.testing.assert_array_equal(fitted.predict(rows.iloc[[i]]).mean[:, 0], whole.mean[:, i])
+    path = ForecastPath("bits_per_byte", "N and D", "sigmoid to 1")
+    first = fitted.laws[FitName("first", "bits_per_byte", "N and D")]
+    second = fitted.laws[FitName("second", "bits_per_byte", "sigmoid to 1")]
+    by_hand = second.predict(first.predict(rows[["params", "tokens"]].to_numpy())[:, None])
+    np.testing.assert_allclose(whole.mean[whole.paths.index(path)], by_hand)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+def test_an_interval_is_as_wide_as_its_inflation_says(forecaster: AutoForecaster, level: float) -> None:
+    pooled = forecaster.pool(made_targets())
+    forecast = pooled.forecast("t0", str(made_targets()["run"].iloc[-1]), level)
+    assert forecast is not None
+    intervals = pooled.intervals(level)
+    at = int(np.flatnonzero(pooled.pooled.mean == forecast.mean)[0])
+    half = forecast.inflation * intervals.scale[at]
+    np.testing.assert_allclose(logit([forecast.low, forecast.high]), logit(forecast.mean) + half * np.array([-1, 1]))
