@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .forecast.auto import AutoForecaster as AutoForecaster
     from .forecast.chain import Chain as Chain
     from .laws.base import Law as Law
 
     LAWS: tuple[type[Law], ...]
 
-_HOMES = {"Chain": ".forecast.chain", "Law": ".laws.base"}  # of what is no law
+_HOMES = {"AutoForecaster": ".forecast.auto", "Chain": ".forecast.chain", "Law": ".laws.base"}  # of what is no law
 
 
 def __getattr__(name: str) -> Any:

@@ -38,7 +38,8 @@ def run(job, settings, context):
     made = [
         Forecast(
             **common_fields("toy", job, target, 1), forecast=mean, low=mean - settings.width,
-            high=mean + settings.width, stderr=settings.width, status="ok", notes=(), actual=None, baselines=baselines_at(direct, seen, target),
+            high=mean + settings.width, stderr=settings.width, status="ok", notes=(), actual=None,
+            baselines=baselines_at(direct, seen, target),
         )
         for target in job.targets
     ]

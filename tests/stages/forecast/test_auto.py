@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import doctest
 import logging
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
 from benchcast.stages import TaskLoss
 from benchcast.stages.fit.errors import FitError
+from benchcast.stages.forecast import auto, chain
 from benchcast.stages.forecast.auto import AutoConstants, AutoForecaster
 from benchcast.stages.forecast.backtest import backtest
 from benchcast.stages.forecast.conformal import calibrate
@@ -19,7 +22,8 @@ from benchcast.stages.forecast.task_data import TaskData
 from scipy.special import logit
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from worlds.ladders import ladder
+from worlds.doc_blocks import blocks
+from worlds.ladders import ROOT, ladder
 
 HELD = 2  # runs, the dearest, that are forecast
 CHANCE = {"t0": 0.25, "t1": 0.25}
@@ -202,3 +206,15 @@ def test_an_interval_is_as_wide_as_its_inflation_says(forecaster: AutoForecaster
     at = int(np.flatnonzero(pooled.pooled.mean == forecast.mean)[0])
     half = forecast.inflation * intervals.scale[at]
     np.testing.assert_allclose(logit([forecast.low, forecast.high]), logit(forecast.mean) + half * np.array([-1, 1]))
+
+
+def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = (block for block in blocks(ROOT / "docs" / "methods" / "auto.md") if block.kind == "python")
+    exec(example.body, {})
+    assert "quiz" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", [auto, chain])
+def test_examples_in_docstrings(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert (failed, bool(tried)) == (0, True)

@@ -1,4 +1,4 @@
-"""Prediction intervals at four nominal levels, checked on data drawn from known laws: the truth is never seen by the fit."""
+"""Prediction intervals at four nominal levels, checked on data from known laws: the fit never sees the truth."""
 
 from __future__ import annotations
 
