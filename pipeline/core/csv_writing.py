@@ -52,10 +52,10 @@ def _column(column: pd.Series) -> pa.Array:
 
 def _quoted(texts: list[str]) -> list[str]:
     """Texts as cells: in quotes where the CSV module puts them in quotes."""
-    found = []
+    cells = []
     for text in texts:
         line = io.StringIO()
         # Beside a second, empty cell: alone, an empty one would be quoted.
         csv.writer(line, lineterminator="\n").writerow([text, ""])
-        found.append(line.getvalue()[: -len(",\n")])
-    return found
+        cells.append(line.getvalue()[: -len(",\n")])
+    return cells

@@ -33,16 +33,16 @@ def check(path: Path, most: int = MOST_TABLE) -> None:
         Saying what it is instead.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError) as error:
         raise UnreadableError(getattr(error, "strerror", None) or str(error)) from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
-        kind = next((name for test, name in kinds if test(found.st_mode)), "a device")
+        kind = next((name for test, name in kinds if test(status.st_mode)), "a device")
         raise UnreadableError(f"is {kind}, no file")
-    if found.st_size > most:
+    if status.st_size > most:
         raise UnreadableError(
-            f"has {found.st_size / 2**20:.0f} MiB, more than the {most / 2**20:.0f} MiB such a file may have"
+            f"has {status.st_size / 2**20:.0f} MiB, more than the {most / 2**20:.0f} MiB such a file may have"
         )
 
 
@@ -58,12 +58,12 @@ def data(path: Path, most: int = MOST_RESULT) -> bytes:
     try:
         with path.open("rb") as file:
             # Not read(most + 1), which would set that much memory aside; a file that grows meanwhile is cut off.
-            found = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
+            content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
-    if len(found) > most:
+    if len(content) > most:
         raise UnreadableError(f"has more than {most / 2**20:.0f} MiB")
-    return found
+    return content
 
 
 def unpacked(path: Path, most: int = MOST_TABLE) -> bytes:
@@ -90,7 +90,7 @@ def unpacked(path: Path, most: int = MOST_TABLE) -> bytes:
     return b"".join(parts)
 
 
-def decoded(found: bytes) -> str:
+def decoded(content: bytes) -> str:
     """Bytes as UTF-8 text, with or without a byte order mark.
 
     Raises
@@ -98,13 +98,15 @@ def decoded(found: bytes) -> str:
     UnreadableError
         Naming the encoding it looks like.
     """
-    if found[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UnreadableError("is UTF-16; save it as UTF-8")
     try:
-        return found.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = found.count(b"\n", 0, error.start) + 1
-        raise UnreadableError(f"line {line} is not UTF-8 (byte 0x{found[error.start]:02x}); save it as UTF-8") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UnreadableError(
+            f"line {line} is not UTF-8 (byte 0x{content[error.start]:02x}); save it as UTF-8"
+        ) from None
 
 
 def text(path: Path, most: int = MOST_CONFIG) -> str:
@@ -112,7 +114,7 @@ def text(path: Path, most: int = MOST_CONFIG) -> str:
     return decoded(data(path, most))
 
 
-def json_of(found: bytes | str) -> Any:
+def json_of(content: bytes | str) -> Any:
     """JSON, in which no object may have a key twice; NaN and Infinity, which lm-eval writes, are read.
 
     Raises
@@ -121,7 +123,7 @@ def json_of(found: bytes | str) -> Any:
         Saying where it is no JSON, or which key is there twice.
     """
     try:
-        return json.loads(decoded(found) if isinstance(found, bytes) else found, object_pairs_hook=_once)
+        return json.loads(decoded(content) if isinstance(content, bytes) else content, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise UnreadableError(f"is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
@@ -131,12 +133,12 @@ def json_of(found: bytes | str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    keyed = dict(pairs)
+    if len(keyed) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise UnreadableError(f"has the key {twice!r} twice in one object")
-    return found
+    return keyed
 
 
 class _Loader(yaml.SafeLoader):
@@ -144,27 +146,27 @@ class _Loader(yaml.SafeLoader):
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         """A scalar without half characters: YAML's ``\\ud800`` makes one, and no result could be written with it."""
-        found = super().construct_scalar(node)
-        if isinstance(found, str) and any("\ud800" <= letter <= "\udfff" for letter in found):
-            raise UnreadableError(f"line {node.start_mark.line + 1}: {ascii(found)[:80]} holds half of a character")
-        return found
+        scalar = super().construct_scalar(node)
+        if isinstance(scalar, str) and any("\ud800" <= letter <= "\udfff" for letter in scalar):
+            raise UnreadableError(f"line {node.start_mark.line + 1}: {ascii(scalar)[:80]} holds half of a character")
+        return scalar
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping whose own keys are all different; what ``<<`` merges in may be overridden."""
-        seen: set[Any] = set()
+        keys: set[Any] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 raise UnreadableError(f"line {key_node.start_mark.line + 1}: a key must be text or a number")
-            if key in seen:
+            if key in keys:
                 raise UnreadableError(f"line {key_node.start_mark.line + 1}: the key {key!r} is there twice")
-            seen.add(key)
+            keys.add(key)
         return super().construct_mapping(node, deep)
 
 
-def yaml_of(found: str) -> Any:
+def yaml_of(written: str) -> Any:
     """YAML as ``yaml.safe_load`` reads it, but a key given twice is an error.
 
     Raises
@@ -173,7 +175,7 @@ def yaml_of(found: str) -> Any:
         With the line.
     """
     try:
-        return yaml.load(found, Loader=_Loader)  # a SafeLoader
+        return yaml.load(written, Loader=_Loader)  # a SafeLoader
     except yaml.YAMLError as error:
         raise UnreadableError(" ".join(str(error).split())[:300]) from None
     except RecursionError:

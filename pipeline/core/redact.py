@@ -33,12 +33,12 @@ _NAMED = re.compile(
 
 def secrets_of(environment: Iterable[tuple[str, str]]) -> list[str]:
     """Values that must not be shown, of the variables whose names say so, and passwords in those that are URLs."""
-    found = []
+    secrets = []
     for name, value in environment:
         if SECRET_NAMES.search(name):
-            found.append(value)
-        found += [part for user in re.findall(r"://([^/@\s]+)@", value) for part in (user, user.partition(":")[2])]
-    return found
+            secrets.append(value)
+        secrets += [part for user in re.findall(r"://([^/@\s]+)@", value) for part in (user, user.partition(":")[2])]
+    return secrets
 
 
 def redacted(text: str, secrets: Sequence[str] = ()) -> str:
@@ -52,11 +52,11 @@ def redacted(text: str, secrets: Sequence[str] = ()) -> str:
     return _NAMED.sub(rf"\g<1>{HIDDEN}", text)
 
 
-def _url(found: re.Match[str]) -> str:
+def _url(match: re.Match[str]) -> str:
     """Scheme and host of a web address; of any other, the scheme alone: its host may be a token."""
-    scheme, rest = found[1], found[2]
+    scheme, rest = match[1], match[2]
     if scheme.lower() == "file":
-        return found[0]
+        return match[0]
     if scheme.lower() not in ("http", "https", "ftp"):
         return f"{scheme}://{HIDDEN}"
     place = re.split(r"[/?#]", rest, maxsplit=1)

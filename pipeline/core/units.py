@@ -41,14 +41,14 @@ def impossible(params: float | None, tokens: float | None) -> str | None:
     ratio = tokens / params
     if FEWEST_RATIO <= ratio <= MOST_RATIO:
         return None
-    said = f"{tokens:g} tokens for {params:g} parameters are {ratio:.2g} tokens per parameter, which cannot be"
+    ratio_says = f"{tokens:g} tokens for {params:g} parameters are {ratio:.2g} tokens per parameter, which cannot be"
     for scale, name in SCALES.items():
         if USUAL_RATIO[0] <= ratio * scale <= USUAL_RATIO[1]:
-            return f"{said}; are the tokens in {name}?"
+            return f"{ratio_says}; are the tokens in {name}?"
     for scale, name in SCALES.items():
         if USUAL_RATIO[0] <= ratio / scale <= USUAL_RATIO[1]:
-            return f"{said}; are the parameters in {name}?"
-    return f"{said}; give both as plain counts"
+            return f"{ratio_says}; are the parameters in {name}?"
+    return f"{ratio_says}; give both as plain counts"
 
 
 def first_steps(step: pd.Series, tokens: pd.Series) -> pd.Series:
@@ -89,12 +89,12 @@ def impossible_flops(params: float, tokens: float, flops: float) -> str | None:
     factor = flops / (6 * params * tokens)
     if 1 / MOST_OFF <= factor <= MOST_OFF:
         return None
-    said = f"{flops:g} FLOPs are {factor:.2g} times 6·params·tokens, which no way of counting gives"
+    factor_says = f"{flops:g} FLOPs are {factor:.2g} times 6·params·tokens, which no way of counting gives"
     near = {1e15: "petaFLOPs", 1e18: "exaFLOPs", 1e21: "zettaFLOPs"}
     for scale, name in near.items():
         if 0.3 < factor * scale < 3:
-            return f"{said}; are they in {name}?"
-    return f"{said}; are params or tokens in another unit?"
+            return f"{factor_says}; are they in {name}?"
+    return f"{factor_says}; are params or tokens in another unit?"
 
 
 def _guess(value: float, low: float, high: float) -> str:

@@ -32,14 +32,14 @@ def compared(rows: pd.DataFrame, fit_runs: Iterable[str], targets: Iterable[str]
     """What differs in the ``rows`` of one task (run and ``COLUMNS``), by target; under "" for the ladder alone."""
     about = rows[["run", *COLUMNS]].drop_duplicates()
     # A harness that is known tells its chat template: an empty one is none, and not unknown.
-    told = about["lm_eval"].ne("") & about["chat_template"].eq("")
-    about = about.assign(chat_template=about["chat_template"].mask(told, "none"))
+    plain_harness = about["lm_eval"].ne("") & about["chat_template"].eq("")
+    about = about.assign(chat_template=about["chat_template"].mask(plain_harness, "none"))
     fitted = about[about["run"].isin(list(fit_runs))]
-    found = {"": tuple(_mixed(fitted, None))}
+    by_target = {"": tuple(_mixed(fitted, None))}
     for name in targets:
-        own = about[about["run"].eq(name)]
-        found[name] = tuple(_mixed(fitted, own)) if len(own) else found[""]
-    return found
+        of_target = about[about["run"].eq(name)]
+        by_target[name] = tuple(_mixed(fitted, of_target)) if len(of_target) else by_target[""]
+    return by_target
 
 
 def joined(parts: Sequence[Differences], names: Iterable[str]) -> Differences:
@@ -53,16 +53,16 @@ def joined(parts: Sequence[Differences], names: Iterable[str]) -> Differences:
 def _mixed(fitted: pd.DataFrame, target: pd.DataFrame | None) -> Iterator[Notice]:
     for column, code in COLUMNS.items():
         ladder = _values(fitted[column])
-        own = [] if target is None else _values(target[column])
+        of_target = [] if target is None else _values(target[column])
         if len(ladder) > 1:
             yield code(named=True, mixed=listed(ladder) + " in the ladder")
-        elif ladder and (other := [value for value in own if value not in ladder]):
+        elif ladder and (other := [value for value in of_target if value not in ladder]):
             yield code(named=True, mixed=f"{ladder[0]} in the ladder, {listed(other)} of the target")
 
 
 def _values(column: pd.Series) -> list[str]:
     """The known values, each once: ``1`` and ``1.0`` are one version."""
-    found: dict[object, str] = {}
+    texts: dict[object, str] = {}
     for value in column.unique():
         text = str(value)
         if text:
@@ -70,8 +70,8 @@ def _values(column: pd.Series) -> list[str]:
                 key: object = float(text)
             except ValueError:
                 key = text
-            found.setdefault(key, text[:SHOWN])
-    return sorted(found.values())
+            texts.setdefault(key, text[:SHOWN])
+    return sorted(texts.values())
 
 
 def scale_notes(planned: Planned, fitted: pd.DataFrame) -> Iterator[Notice]:

@@ -47,16 +47,16 @@ def read(path: Path, account: Account | None = None, repeated: bool = False, cat
     UnreadableError
         For what is no table: another encoding, no header, rows of other lengths, a column that is there twice.
     """
-    found = reading.unpacked(path).removeprefix(b"\xef\xbb\xbf")
-    reading.decoded(found)
-    if b"\0" in found:
-        line = found.count(b"\n", 0, found.index(0)) + 1
+    content = reading.unpacked(path).removeprefix(b"\xef\xbb\xbf")
+    reading.decoded(content)
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(0)) + 1
         raise UnreadableError(f"line {line} has a NUL byte: is it a CSV file?")
-    if b"\n" not in found:
-        found = found.replace(b"\r", b"\n")
-    if b'"' not in found and found.count(b"\r") != found.count(b"\r\n"):
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    if b'"' not in content and content.count(b"\r") != content.count(b"\r\n"):
         raise UnreadableError("has carriage returns inside its lines; save it with one kind of line end")
-    head, start = _header(found)
+    head, start = _header(content)
     separator = _separator(head)
     if separator != "," and account is not None:
         account.note(readers.SEPARATED(file=path.name, separator=SEPARATORS[separator]))
@@ -67,21 +67,21 @@ def read(path: Path, account: Account | None = None, repeated: bool = False, cat
         raise UnreadableError(f"line {start} is no header of a CSV file: {error}") from None
     if not repeated and (twice := [name for name, count in Counter(names).items() if count > 1]):
         raise UnreadableError(f"has the column {twice[0]!r:.100} twice; keep one of them")
-    lines = _lines(found, separator, len(names), start)
-    frame = _parsed(found, separator, len(names), start, categories)
+    lines = _lines(content, separator, len(names), start)
+    frame = _parsed(content, separator, len(names), start, categories)
     if len(frame) != len(lines):
         raise UnreadableError("is no CSV: a quote is out of place")
     return frame.set_axis(names, axis=1).set_axis(pd.Index(lines, name=LINE))
 
 
-def _parsed(found: bytes, separator: str, width: int, start: int, categories: bool) -> pd.DataFrame:
+def _parsed(content: bytes, separator: str, width: int, start: int, categories: bool) -> pd.DataFrame:
     names = [str(i) for i in range(width)]
     cell = pa.dictionary(pa.int32(), pa.string()) if categories else pa.string()
     try:
         table = arrow.read_csv(
-            io.BytesIO(found),
+            io.BytesIO(content),
             arrow.ReadOptions(column_names=names, skip_rows=start, use_threads=False, block_size=1 << 24),
-            arrow.ParseOptions(delimiter=separator, newlines_in_values=b'"' in found),
+            arrow.ParseOptions(delimiter=separator, newlines_in_values=b'"' in content),
             arrow.ConvertOptions(
                 column_types=dict.fromkeys(names, cell),
                 strings_can_be_null=True,
@@ -96,9 +96,9 @@ def _parsed(found: bytes, separator: str, width: int, start: int, categories: bo
     return table.to_pandas()
 
 
-def _header(found: bytes) -> tuple[str, int]:
+def _header(content: bytes) -> tuple[str, int]:
     """The header's line, and how many physical lines it and what is empty above it take."""
-    reader = io.BytesIO(found)
+    reader = io.BytesIO(content)
     for count, line in enumerate(iter(reader.readline, b""), 1):
         if line.strip():
             text = line.decode("utf-8").strip("\r\n")
@@ -114,11 +114,11 @@ def _separator(head: str) -> str:
     return max(SEPARATORS, key=lambda s: (bare.count(s), s == ","))
 
 
-def _lines(found: bytes, separator: str, width: int, start: int) -> Lines:
+def _lines(content: bytes, separator: str, width: int, start: int) -> Lines:
     """The line of every row, after each was seen to have ``width`` cells."""
-    if b'"' in found:
-        return _quoted_lines(found, separator, width, start)
-    data = np.frombuffer(found, dtype=np.uint8)
+    if b'"' in content:
+        return _quoted_lines(content, separator, width, start)
+    data = np.frombuffer(content, dtype=np.uint8)
     ends = np.flatnonzero(data == 10)
     if not len(data) or data[-1] != 10:
         ends = np.append(ends, len(data))
@@ -135,8 +135,8 @@ def _lines(found: bytes, separator: str, width: int, start: int) -> Lines:
     return np.asarray(rows[kept], dtype=np.int64)
 
 
-def _quoted_lines(found: bytes, separator: str, width: int, start: int) -> Lines:
-    text = io.StringIO(found.decode("utf-8"), newline="")
+def _quoted_lines(content: bytes, separator: str, width: int, start: int) -> Lines:
+    text = io.StringIO(content.decode("utf-8"), newline="")
     reader = csv.reader(text, delimiter=separator, strict=True)
     rows, begin = [], 1
     try:

@@ -74,7 +74,7 @@ def mean(values: Sequence[float]) -> Mean:
 def losses(documents: Sequence[Document]) -> dict[str, Mean]:
     """``nll``, ``bits_per_byte`` and, where there are choices, ``nll_choice`` of a task's documents."""
     nll = mean([gold_nll(d) for d in documents])
-    found = {"nll": nll, "bits_per_byte": Mean(nll.value / math.log(2), nll.stderr / math.log(2))}
+    means = {"nll": nll, "bits_per_byte": Mean(nll.value / math.log(2), nll.stderr / math.log(2))}
     if all(len(d.logliks) > 1 for d in documents):
-        found["nll_choice"] = mean([choice_nll(d) for d in documents])
-    return found
+        means["nll_choice"] = mean([choice_nll(d) for d in documents])
+    return means

@@ -90,8 +90,8 @@ def merged(first: Data, second: Data) -> Data:
     both = pd.concat([first.table, second.table], ignore_index=True)
     where = ["run", "tokens"]
     steps = both.dropna(subset=["step"]).drop_duplicates(where).set_index(where)["step"]
-    told = pd.Series(steps.reindex(pd.MultiIndex.from_frame(both[where])).to_numpy(), index=both.index)
-    table = schema.validate(both.assign(step=both["step"].fillna(told)), "both tables together", account)
+    known = pd.Series(steps.reindex(pd.MultiIndex.from_frame(both[where])).to_numpy(), index=both.index)
+    table = schema.validate(both.assign(step=both["step"].fillna(known)), "both tables together", account)
     return _counted(table, f"{second.label} with {first.label}", account, (*first.about, *second.about))
 
 

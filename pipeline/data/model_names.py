@@ -106,19 +106,19 @@ def numbers(name: str) -> Numbers:
     _bare_steps(parts)
     _of_owner(path, parts)
     inner = parts[::-1]
-    found = _Gathered()
+    gathered = _Gathered()
     for part in inner:
-        found.take("params", part)
+        gathered.take("params", part)
     if at is not None:
-        found.take("params", at)
+        gathered.take("params", at)
     for quantity in ("step", "tokens", "token_multiplier", "batch"):
         for part in ([at] if at is not None else []) + inner:
-            found.take(quantity, part)
-    _trailing(found, inner, at)
-    _mixture(found, [*inner, *([at] if at else [])])
-    _later_stage(found, [*inner, *([at] if at else [])])
-    unsure = {quantity: why for quantity, why in found.unsure.items() if quantity not in found.read}
-    read = found.read
+            gathered.take(quantity, part)
+    _trailing(gathered, inner, at)
+    _mixture(gathered, [*inner, *([at] if at else [])])
+    _later_stage(gathered, [*inner, *([at] if at else [])])
+    unsure = {quantity: why for quantity, why in gathered.unsure.items() if quantity not in gathered.read}
+    read = gathered.read
     multiplier = read.get("token_multiplier")
     return Numbers(
         _run(name, parts, at),
@@ -219,10 +219,10 @@ class _Part:
 
     def _cut(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         """Matches in what is left, which they are cut out of; positions stay those of the text."""
-        found = list(pattern.finditer(self.left))
-        for match in found:
+        matches = list(pattern.finditer(self.left))
+        for match in matches:
             self.left = self.left[: match.start()] + " " * (match.end() - match.start()) + self.left[match.end() :]
-        return found
+        return matches
 
     def without_checkpoint(self) -> str:
         """The text without what tells the checkpoint: step, and the tokens beside a step."""
@@ -245,59 +245,59 @@ class _Gathered:
         if quantity in self.read or quantity in self.unsure:
             return
         zero = quantity in ("step", "tokens")  # only these can be none
-        told = {read.value: read for read in part.read.get(quantity, []) if read.value or zero}
+        candidates = {read.value: read for read in part.read.get(quantity, []) if read.value or zero}
         if quantity in part.unsure:
             self.unsure[quantity] = part.unsure[quantity]
-        elif len(told) > 1:
-            self.unsure[quantity] = f"{' and '.join(read.text for read in told.values())} cannot both be right"
-        elif told:
-            read = next(iter(told.values()))
+        elif len(candidates) > 1:
+            self.unsure[quantity] = f"{' and '.join(read.text for read in candidates.values())} cannot both be right"
+        elif candidates:
+            read = next(iter(candidates.values()))
             if quantity == "step" and read.value != int(read.value):
                 self.unsure[quantity] = f"{read.text} is no whole number of steps"
             else:
                 self.read[quantity] = read
 
 
-def _trailing(found: _Gathered, inner: Iterable[_Part], at: _Part | None) -> None:
+def _trailing(gathered: _Gathered, inner: Iterable[_Part], at: _Part | None) -> None:
     """``105b`` and ``3T`` behind a step or beside a size are tokens; where no size stands beside them, in doubt."""
     inner = list(inner)
     for part in ([at] if at is not None else []) + inner:
-        told = [*([part.after_step] if part.after_step else []), *part.trillions]
-        if part is at and not told and len(part.read.get("params", [])) == 1:
-            size = found.read.get("params")
-            own = part.read["params"][0]
-            if size is not None and size != own:
-                found.unsure.setdefault("tokens", f"{own.text} in the revision may be tokens")
-        if not told:
+        trailing = [*([part.after_step] if part.after_step else []), *part.trillions]
+        if part is at and not trailing and len(part.read.get("params", [])) == 1:
+            size = gathered.read.get("params")
+            size_there = part.read["params"][0]
+            if size is not None and size != size_there:
+                gathered.unsure.setdefault("tokens", f"{size_there.text} in the revision may be tokens")
+        if not trailing:
             continue
-        values = {read.value: read for read in told}
-        if len(values) > 1 or "params" not in found.read:
+        values = {read.value: read for read in trailing}
+        if len(values) > 1 or "params" not in gathered.read:
             texts = " and ".join(read.text for read in values.values())
             why = f"{texts} may be parameters or tokens"
-            found.unsure.setdefault("params", why)
-            found.unsure.setdefault("tokens", why)
-        elif "tokens" not in found.read and "tokens" not in found.unsure:
-            found.read["tokens"] = next(iter(values.values()))
+            gathered.unsure.setdefault("params", why)
+            gathered.unsure.setdefault("tokens", why)
+        elif "tokens" not in gathered.read and "tokens" not in gathered.unsure:
+            gathered.read["tokens"] = next(iter(values.values()))
         return
 
 
-def _mixture(found: _Gathered, parts: Iterable[_Part]) -> None:
+def _mixture(gathered: _Gathered, parts: Iterable[_Part]) -> None:
     """Of a mixture of experts a name's number may be all parameters or those that work on one token."""
     text = next((part.mixture for part in parts if part.mixture), None)
     if text is not None:
-        found.read.pop("params", None)
-        found.unsure["params"] = (
+        gathered.read.pop("params", None)
+        gathered.unsure["params"] = (
             f"{text}: a mixture of experts, whose FLOPs are not 6 times all parameters times tokens"
         )
 
 
-def _later_stage(found: _Gathered, parts: Iterable[_Part]) -> None:
+def _later_stage(gathered: _Gathered, parts: Iterable[_Part]) -> None:
     """Tokens and steps that a later stage counts may leave out those before it."""
     for part in parts:
         for match in STAGE.finditer(part.text):
             if int(match["n"]) > 1:
-                found.read.pop("tokens", None)
-                found.unsure["tokens"] = f"{match[0]} may not count the tokens of the stages before it"
+                gathered.read.pop("tokens", None)
+                gathered.unsure["tokens"] = f"{match[0]} may not count the tokens of the stages before it"
 
 
 def _bare_steps(parts: list[_Part]) -> None:

@@ -170,8 +170,8 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
     notes += plan_runs.diverged(table, law.predict(X))
     if law.status_ == FitStatus.ABNORMAL:
         notes.insert(0, notices.NOT_CONVERGED())
-    told = (*notes, *law.notes_)
-    return Basis(surface, values_6nd, draws_6nd, type(law).__name__, law.source, how, report, told)
+    remarks = (*notes, *law.notes_)
+    return Basis(surface, values_6nd, draws_6nd, type(law).__name__, law.source, how, report, remarks)
 
 
 def _law(config: PlanConfig) -> LossSurface:
@@ -226,14 +226,14 @@ def _literature(config: PlanConfig, flops: float) -> list[Answer]:
 
 
 def _near(basis: Basis, flops: float, level: float) -> list[NearOptimal]:
-    found = []
+    ranges = []
     for share in SHARES:
         (low, high), (lows, highs) = (
             allocation.near_optimal(basis.surface, p, flops, share) for p in (basis.values, basis.draws)
         )
         ends = (estimate(float(low[0]), lows, level), estimate(float(high[0]), highs, level))
-        found.append(NearOptimal(flops=flops, share=share, low=ends[0], high=ends[1]))
-    return found
+        ranges.append(NearOptimal(flops=flops, share=share, low=ends[0], high=ends[1]))
+    return ranges
 
 
 def _deviations(basis: Basis, flops: float, level: float) -> list[Deviation]:
@@ -278,7 +278,7 @@ def _published_growth(level: float) -> list[Growth]:
 def _specifications(config: PlanConfig, table: pd.DataFrame) -> tuple[Spec, ...]:
     flops = table["flops"].to_numpy() if table.attrs["given"] else None
     n, d, y = (table[name].to_numpy() for name in ("params", "tokens", "loss"))
-    found = specifications(n, d, y, flops, config.flops[0], config.isoflop.tolerance)
+    estimates = specifications(n, d, y, flops, config.flops[0], config.isoflop.tolerance)
     return tuple(
         Spec(
             method=s.method,
@@ -287,7 +287,7 @@ def _specifications(config: PlanConfig, table: pd.DataFrame) -> tuple[Spec, ...]
             params=s.params if np.isfinite(s.params) else None,
             tokens=s.tokens if np.isfinite(s.tokens) else None,
         )
-        for s in found
+        for s in estimates
     )
 
 
@@ -313,15 +313,15 @@ def _contours(basis: Basis, budgets: tuple[float, ...], table: pd.DataFrame | No
 
 def _sweeps(config: PlanConfig, base: Path) -> list[str]:
     """The tables beside the runs that a plan was made from, by name and content."""
-    found = []
+    labels = []
     for section in ("hyperparams", "batches", "schedules"):
         settings = getattr(config, section)
         if getattr(settings, "source", "table") == "demo":
-            found.append(f"{section}: demo ladder (package data)")
+            labels.append(f"{section}: demo ladder (package data)")
         elif settings is not None and settings.path is not None:
             path = base / settings.path
-            found.append(f"{section}: {path.name}, SHA-256 {file_digest(path)[:12]}…")
-    return found
+            labels.append(f"{section}: {path.name}, SHA-256 {file_digest(path)[:12]}…")
+    return labels
 
 
 def _provenance(config: PlanConfig, table: pd.DataFrame | None, label: str, account: Account) -> Provenance:

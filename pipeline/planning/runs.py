@@ -60,11 +60,11 @@ def _tokens(table: pd.DataFrame, path: Path, name: str, account: Account) -> pd.
     if "flops" not in table:
         what = f"has no column {name!r}, and no flops that it could follow from"
         raise FaultsError([Fault(str(path), what, f"it has {listed(table.columns, 12)}; map yours with columns")])
-    said = sorted(set(table.get("flops_convention", pd.Series(dtype=str))) - {""})
-    if other := [convention for convention in said if not plan_table.six(convention)]:
+    conventions = sorted(set(table.get("flops_convention", pd.Series(dtype=str))) - {""})
+    if other := [convention for convention in conventions if not plan_table.six(convention)]:
         what = f"has no tokens, and its FLOPs are counted as {other[0]!r}: C / 6N would not be the tokens"
         raise FaultsError([Fault(str(path), what, "give a column tokens")])
-    account.note(readers.NO_TOKENS(file=path.name) if said else readers.NO_TOKENS(table=path.name))
+    account.note(readers.NO_TOKENS(file=path.name) if conventions else readers.NO_TOKENS(table=path.name))
     return table["flops"] / (6 * table["params"])
 
 

@@ -52,7 +52,7 @@ def isoflop_report(
     if len(budgets) < LEAST:
         account.note(readers.NO_ISOFLOP(budgets=len(budgets), least=LEAST))
         return None
-    found = isoflop(budgets, settings.curve, settings.draws, settings.noise, seed=config.seed, level=level)
+    fitted = isoflop(budgets, settings.curve, settings.draws, settings.noise, seed=config.seed, level=level)
     others = {
         curve: isoflop(budgets, curve, settings.draws, settings.noise, seed=config.seed, level=level)
         for curve in CURVES
@@ -71,24 +71,24 @@ def isoflop_report(
             flops=b.flops,
             params=tuple(np.exp(b.log_n).tolist()),
             loss=tuple(np.exp(b.log_loss).tolist()),
-            minimum=estimate(float(found.minima[i]), found.draws[i], level),
-            minimum_loss=float(found.losses[i]),
-            inside=bool(found.inside[i]),
+            minimum=estimate(float(fitted.minima[i]), fitted.draws[i], level),
+            minimum_loss=float(fitted.losses[i]),
+            inside=bool(fitted.inside[i]),
         )
         for i, b in enumerate(budgets)
     )
     report = IsoFLOPReport(
         curve=settings.curve,
-        noise=found.noise,
+        noise=fitted.noise,
         budgets=rows,
-        exponent=estimate(found.optimal_params.slope, found.optimal_params.slopes, level),
-        prefactor=float(np.exp(found.optimal_params.intercept)),
-        flatness={f"{s:g}": estimate(g[0], np.array(g[1:]), 1.0 - 1e-9) for s, g in found.growth.items()},
-        findings=isoflop_bias.diagnose(found),
+        exponent=estimate(fitted.optimal_params.slope, fitted.optimal_params.slopes, level),
+        prefactor=float(np.exp(fitted.optimal_params.intercept)),
+        flatness={f"{s:g}": estimate(g[0], np.array(g[1:]), 1.0 - 1e-9) for s, g in fitted.growth.items()},
+        findings=isoflop_bias.diagnose(fitted),
         bias=bias if np.isfinite(bias) else None,
         other_curves={k: estimate(o.optimal_params.slope, o.optimal_params.slopes, level) for k, o in others.items()},
     )
-    return Sweep(found, report, per_pair)
+    return Sweep(fitted, report, per_pair)
 
 
 def isoflop_answer(made: Sweep, flops: float, level: float) -> Answer:
@@ -115,12 +115,12 @@ def envelope_growth(table: pd.DataFrame, config: PlanConfig, account: Account) -
         return []
     run, n, c, y = (table[name].to_numpy() for name in ("run", "params", "flops", "loss"))
     try:
-        found = envelope(run, n, c, y, level=config.level, seed=config.seed)
+        fitted = envelope(run, n, c, y, level=config.level, seed=config.seed)
     except FitError as error:
         account.note(readers.NO_ENVELOPE(error=str(error)))
         return []
     source = "Chinchilla (arXiv 2203.15556), approach 1"
-    return [growth("envelope", found.exponent, np.array(found.interval), 1.0 - 1e-9, source)]
+    return [growth("envelope", fitted.exponent, np.array(fitted.interval), 1.0 - 1e-9, source)]
 
 
 def hyperparams(

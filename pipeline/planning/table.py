@@ -206,16 +206,18 @@ def _impossible(table: pd.DataFrame, path: Path) -> list[Fault]:
         return []
     params = table["params"].to_numpy()
     tokens = table["tokens"].to_numpy() if "tokens" in table else np.full(len(table), np.nan)
-    seen = _whole_runs(table, tokens)
-    said = [units.impossible(n, None if np.isnan(d) else d) for n, d in zip(params, seen, strict=True)]
-    bad = [i for i, what in enumerate(said) if what]
+    trained = _whole_runs(table, tokens)
+    complaints = [units.impossible(n, None if np.isnan(d) else d) for n, d in zip(params, trained, strict=True)]
+    bad = [i for i, what in enumerate(complaints) if what]
     if not bad:
         all_small = "tokens" in table and units.both_in_millions(float(params.max()), float(tokens.max()))
         return [Fault(f"{path}: columns params and tokens", all_small, "write plain counts: 7e9")] if all_small else []
     # The middle one of them tells the unit best: the smallest and the largest runs are unusual in any unit.
     middle = sorted(bad, key=lambda i: params[i] if np.isnan(tokens[i]) else tokens[i] / params[i])[len(bad) // 2]
     where = f"{path}: row {table.index[middle]}"
-    return [Fault(where, f"{said[middle]} ({len(bad)} of {len(table)} rows cannot be)", "write plain counts: 7e9")]
+    return [
+        Fault(where, f"{complaints[middle]} ({len(bad)} of {len(table)} rows cannot be)", "write plain counts: 7e9")
+    ]
 
 
 def _whole_runs(table: pd.DataFrame, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -235,10 +237,15 @@ def _impossible_flops(table: pd.DataFrame, path: Path) -> list[Fault]:
     if not {"params", "tokens", "flops"} <= set(table.columns):
         return []
     rows = zip(table["params"], table["tokens"], table["flops"], strict=True)
-    said = [units.impossible_flops(*row) for row in rows]
-    bad = [i for i, what in enumerate(said) if what]
+    complaints = [units.impossible_flops(*row) for row in rows]
+    bad = [i for i, what in enumerate(complaints) if what]
     return (
-        [Fault(f"{path}: row {table.index[bad[0]]}", f"{said[bad[0]]} ({len(bad)} of {len(table)} rows cannot be)")]
+        [
+            Fault(
+                f"{path}: row {table.index[bad[0]]}",
+                f"{complaints[bad[0]]} ({len(bad)} of {len(table)} rows cannot be)",
+            )
+        ]
         if bad
         else []
     )

@@ -36,39 +36,39 @@ def batch_report(config: PlanConfig, base: Path, account: Account) -> BatchRepor
         needed = ("params", "batch_size", "step", "loss")
         table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
     try:
-        found = fit_critical_batch(table, seed=config.seed, level=config.level)
+        fitted = fit_critical_batch(table, seed=config.seed, level=config.level)
     except FitError as error:
         raise InputError(f"batches: {error}") from None
     level = config.level
-    middle = float(found.contours["loss"].median())
-    low, high = found.critical_batch_interval(middle, level)
-    law = found.law
+    middle = float(fitted.contours["loss"].median())
+    low, high = fitted.critical_batch_interval(middle, level)
+    law = fitted.law
     spread = {k: (v, law.stderrs_[k]) for k, v in law.estimates_.items() if k.startswith("alpha")}
     return BatchReport(
-        b_star=estimate(found.b_star, np.exp(found.draws[:, 0]), level),
-        inverse_alpha_b=estimate(found.inverse_alpha_b, found.draws[:, 1], level),
+        b_star=estimate(fitted.b_star, np.exp(fitted.draws[:, 0]), level),
+        inverse_alpha_b=estimate(fitted.inverse_alpha_b, fitted.draws[:, 1], level),
         exponents={k: with_error(v, e, level) for k, (v, e) in spread.items()},
         loss=middle,
-        critical_batch=estimate(float(found.critical_batch(middle)), np.array([low, high]), 1 - 1e-9),
+        critical_batch=estimate(float(fitted.critical_batch(middle)), np.array([low, high]), 1 - 1e-9),
         misfit=float(law.residual_std_),
-        contours=len(found.contours),
-        least_loss={f"{n:.0f}": float(found.least_loss(float(n))) for n in sorted(table["params"].unique())},
-        reaches=tuple(_reaches(found, table, middle)),
-        curves=tuple(_overlays(found, table)),
-        notes=found.notes,
+        contours=len(fitted.contours),
+        least_loss={f"{n:.0f}": float(fitted.least_loss(float(n))) for n in sorted(table["params"].unique())},
+        reaches=tuple(_reaches(fitted, table, middle)),
+        curves=tuple(_overlays(fitted, table)),
+        notes=fitted.notes,
     )
 
 
-def _reaches(found: CriticalBatchFit, table: pd.DataFrame, loss: float) -> list[Reach]:
+def _reaches(fitted: CriticalBatchFit, table: pd.DataFrame, loss: float) -> list[Reach]:
     """Steps and tokens to the middle loss at batches around the critical one, largest model: time against compute."""
     params = float(table["params"].max())
-    batch = np.array(MULTIPLES) * float(found.critical_batch(loss))
-    steps, tokens = found.steps_to(params, loss, batch)
+    batch = np.array(MULTIPLES) * float(fitted.critical_batch(loss))
+    steps, tokens = fitted.steps_to(params, loss, batch)
     rows = zip(batch.tolist(), steps.tolist(), tokens.tolist(), strict=True)
     return [Reach(params=params, loss=loss, batch_size=b, steps=s, tokens=t) for b, s, t in rows]
 
 
-def _overlays(found: CriticalBatchFit, table: pd.DataFrame) -> list[CurveOverlay]:
+def _overlays(fitted: CriticalBatchFit, table: pd.DataFrame) -> list[CurveOverlay]:
     overlays = []
     for (params, batch), run in table.groupby(["params", "batch_size"]):
         run = _thin(run.sort_values("step"))
@@ -79,7 +79,7 @@ def _overlays(found: CriticalBatchFit, table: pd.DataFrame) -> list[CurveOverlay
                 group=f"{params:,.0f} parameters",
                 step=tuple(steps.tolist()),
                 loss=tuple(run["loss"].tolist()),
-                law=tuple(found.trajectory(float(params), float(batch), steps).tolist()),
+                law=tuple(fitted.trajectory(float(params), float(batch), steps).tolist()),
                 held_out=False,
                 error=None,
             )
@@ -104,13 +104,13 @@ def schedule_report(config: PlanConfig, base: Path, account: Account) -> Schedul
         raise InputError("schedules: two or more runs are needed to fit on")
     try:
         run, step, lr, loss = (train[c].to_numpy() for c in ("run", "step", "lr", "loss"))
-        found = fit_schedules(run, step, lr, loss, settings.warmup)
+        fitted = fit_schedules(run, step, lr, loss, settings.warmup)
     except FitError as problem:
         raise InputError(f"schedules: {problem}") from None
     overlays = []
     for name in names:
         rows = table[table["run"].eq(name)].sort_values("step")
-        law = found.predict(rows["step"].to_numpy(), rows["lr"].to_numpy())
+        law = fitted.predict(rows["step"].to_numpy(), rows["lr"].to_numpy())
         miss = float(np.mean(np.abs(law - rows["loss"])))
         rows = _thin(rows.assign(law=law))
         overlays.append(
@@ -124,11 +124,11 @@ def schedule_report(config: PlanConfig, base: Path, account: Account) -> Schedul
                 error=miss,
             )
         )
-    law_ = found.law
+    law_ = fitted.law
     return ScheduleReport(
         estimates={k: with_error(v, law_.stderrs_[k], config.level) for k, v in law_.estimates_.items()},
-        memory=found.response.memory,
-        gamma=found.response.gamma,
+        memory=fitted.response.memory,
+        gamma=fitted.response.gamma,
         curves=tuple(overlays),
         notes=law_.notes_,
     )

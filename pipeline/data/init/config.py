@@ -56,16 +56,16 @@ class Held:
         return self.placed and self.runs >= (FEWEST_FOR_AUTO + 1 if self.accuracies_only else FEWEST_TO_HOLD_OUT)
 
 
-def forecast(found: Path, out: Path, held: Held) -> str:
+def forecast(source: Path, out: Path, held: Held) -> str:
     """A config that forecasts from a source with the recipes it has the metrics for."""
     about = _counted(held.table) if held.placed else "models to be placed in ladder.yaml"
     hint = "   # its ladder.yaml says where each model stands" if held.of_results else ""
     return f"""\
-# Written by benchcast init from {comment(relative(found, out.parent))}: {about}.
+# Written by benchcast init from {comment(relative(source, out.parent))}: {about}.
 #   benchcast run {comment(out.name)} --html
 {SCHEMA_LINE}
-title: {scalar(f"Forecast from {shown(Path(found.resolve().name))}")}
-data: {{source: {held.source}, path: {scalar(relative(found, out.parent))}}}{hint}
+title: {scalar(f"Forecast from {shown(Path(source.resolve().name))}")}
+data: {{source: {held.source}, path: {scalar(relative(source, out.parent))}}}{hint}
 targets:
 {_targets(held)}
 recipes:
@@ -169,10 +169,10 @@ def scoring(
     step = f"tokens_per_step: {number(tokens_per_step)}" if tokens_per_step else "# tokens_per_step: 524288"
     base = relative(folder, out.parent)
     named = f"pattern: {scalar(pattern)}" if pattern else '# pattern: "{run}/step-{step}"   # folder names'
-    told = "".join(f"#   {comment(run)}: {comment(size)}\n" for run, size in sizes.items())
+    lines = "".join(f"#   {comment(run)}: {comment(size)}\n" for run, size in sizes.items())
     return f"""\
 # Written by benchcast init from the checkpoints under {comment(base)}:
-{told}#   benchcast score {comment(out.name)}    # scores them: the ladder table
+{lines}#   benchcast score {comment(out.name)}    # scores them: the ladder table
 #   benchcast run {comment(out.name)}      # forecasts from it: a PDF
 {SCHEMA_LINE}
 score:

@@ -42,7 +42,7 @@ class Entry:
     """A line of ``ladder.yaml``: numbers with their origins, and what is lacking with the reason where one is known."""
 
     model: Known
-    told: Numbers
+    from_name: Numbers
     run: str
     step: float | None = None
     params: float | None = None
@@ -77,49 +77,49 @@ class Entry:
 
 def entry_of(model: Known) -> Entry:
     """What a model's name tells of its run and step, and its trainer of its step and tokens; the rest is to come."""
-    told = _told(model)
-    told = told if told.run.strip() else replace(told, run=model.name)
+    numbers = _from_name(model)
+    numbers = numbers if numbers.run.strip() else replace(numbers, run=model.name)
     _, bracket, particular = model.name.partition(" (")  # what tells models of one name and revision apart
-    entry = Entry(model, told, told.run + (bracket + particular if bracket and particular.endswith(")") else ""))
+    entry = Entry(model, numbers, numbers.run + (bracket + particular if bracket and particular.endswith(")") else ""))
     if model.adapter:
         what = f"{model.name} adapts {model.pretrained}: its own training is not in that one's tokens"
         entry.lacking["tokens"] = what
         return entry
     state = _trainer_state(model.pretrained)
-    if told.step:
-        entry.step = told.step.value
+    if numbers.step:
+        entry.step = numbers.step.value
         if state is not None and state[0] != entry.step:
-            entry.origin["step"] = f"read from {told.step.text!r}, but trainer_state.json says {state[0]:.15g}"
+            entry.origin["step"] = f"read from {numbers.step.text!r}, but trainer_state.json says {state[0]:.15g}"
     elif state is not None:
         entry.step = state[0]
         entry.origin["step"] = "trainer_state.json"
     if state is not None and state[1] and state[0] == entry.step:
         entry.tokens, entry.origin["tokens"] = state[1], "trainer_state.json"
-    if "step" in told.unsure and entry.step is None:
-        entry.lacking["step"] = told.unsure["step"]
+    if "step" in numbers.unsure and entry.step is None:
+        entry.lacking["step"] = numbers.unsure["step"]
     return entry
 
 
-def _told(model: Known) -> Numbers:
+def _from_name(model: Known) -> Numbers:
     """What the model's own name and revision tell, and for the rest the name that its result file gives it."""
     own = model.pretrained or model.name
-    told = model_names.numbers(f"{own}@{model.revision}" if model.revision else own)
+    numbers = model_names.numbers(f"{own}@{model.revision}" if model.revision else own)
     given = model.name.partition(" (")[0] or model.name
     if given in (own, f"{own}@{model.revision}"):
-        return told
+        return numbers
     other = model_names.numbers(given)
     if model.adapter:  # the step in its name is its own, not the model's
-        return replace(told, run=f"{told.run} with {other.run}", step=None, tokens=None)
+        return replace(numbers, run=f"{numbers.run} with {other.run}", step=None, tokens=None)
     lacking = [
         quantity
         for quantity in ("step", "params", "tokens", "token_multiplier", "batch")
-        if getattr(told, quantity) is None and quantity not in told.unsure
+        if getattr(numbers, quantity) is None and quantity not in numbers.unsure
     ]
-    named = told.params is not None or told.step is not None
-    unsure = {q: why for q, why in other.unsure.items() if q in lacking} | told.unsure
+    named = numbers.params is not None or numbers.step is not None
+    unsure = {q: why for q, why in other.unsure.items() if q in lacking} | numbers.unsure
     more: dict[str, Any] = {quantity: getattr(other, quantity) for quantity in lacking}
-    bare = other.bare if "token_multiplier" in lacking else told.bare
-    return replace(told, run=told.run if named else other.run, bare=bare, unsure=unsure, **more)
+    bare = other.bare if "token_multiplier" in lacking else numbers.bare
+    return replace(numbers, run=numbers.run if named else other.run, bare=bare, unsure=unsure, **more)
 
 
 def _beside(pretrained: str, file: str) -> Any:
@@ -149,24 +149,24 @@ def fill_params(run: Sequence[Entry], account: Account) -> None:
     """N of a run's checkpoints: as one of their results states it, else config.json, else the name."""
     stated = next(((e.model.params, "stated by the results") for e in run if e.model.params), None)
     for entry in run:
-        mixture = entry.told.unsure.get("params", "")
+        mixture = entry.from_name.unsure.get("params", "")
         own = (entry.model.params, "stated by the results") if entry.model.params else stated
         if "mixture" in mixture:
             entry.lacking["params"] = mixture + ("" if own is None else f"; {own[1]}: {init_text.number(own[0] or 0)}")
             entry.lacking["params"] += "; give params and flops"
             continue
-        found = own or _of_config(entry)
-        read = entry.told.params
-        if found is None and read is not None:
-            found = (read.value, f"read from {read.text!r}")
-        if found is None or found[0] is None:
+        counted = own or _of_config(entry)
+        read = entry.from_name.params
+        if counted is None and read is not None:
+            counted = (read.value, f"read from {read.text!r}")
+        if counted is None or counted[0] is None:
             entry.lacking.setdefault("params", mixture)
             continue
-        entry.params, entry.origin["params"] = found
-        if read is not None and apart(found[0], read.value) > NEAR:
-            told = f"{init_text.number(found[0])} {found[1]}, but {read.text!r} in the name"
-            entry.origin["params"] = told
-            account.note(readers.PARAMS_DIFFER(entry.name, told=told))
+        entry.params, entry.origin["params"] = counted
+        if read is not None and apart(counted[0], read.value) > NEAR:
+            both = f"{init_text.number(counted[0])} {counted[1]}, but {read.text!r} in the name"
+            entry.origin["params"] = both
+            account.note(readers.PARAMS_DIFFER(entry.name, told=both))
 
 
 def _of_config(entry: Entry) -> tuple[float, str] | None:
@@ -182,10 +182,10 @@ def _of_config(entry: Entry) -> tuple[float, str] | None:
 
 def runs(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     """The entries of each run, by its name."""
-    found: dict[str, list[Entry]] = {}
+    by_run: dict[str, list[Entry]] = {}
     for entry in entries:
-        found.setdefault(entry.run, []).append(entry)
-    return found
+        by_run.setdefault(entry.run, []).append(entry)
+    return by_run
 
 
 def apart(one: float, other: float) -> float:

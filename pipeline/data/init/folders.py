@@ -70,23 +70,23 @@ class Checkpoints:
 
 def checkpoints(folder: Path, account: Account) -> Checkpoints | None:
     """The checkpoints below a folder; None where there are none."""
-    found, other = [], []
+    places, other = [], []
     for place, names in _folders(folder):
         if "config.json" not in names:
             continue
         if any(name.endswith(".safetensors") for name in names):
-            found.append(place)
+            places.append(place)
         elif any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names):
             other.append(shown(place, folder))
     if other:
         account.leave("checkpoints without safetensors weights (save them as safetensors)", *other)
-    if not found:
+    if not places:
         return None
-    untrained = [place for place in found if _step(place) == 0]
+    untrained = [place for place in places if _step(place) == 0]
     if untrained:
         spelled = (shown(place, folder) for place in untrained)
         account.leave("checkpoints at step 0, which have seen no tokens", *spelled)
-    trained = tuple(place for place in found if place not in set(untrained))
+    trained = tuple(place for place in places if place not in set(untrained))
     return Checkpoints(folder, trained, tuple(untrained)) if trained else None
 
 
@@ -99,18 +99,18 @@ def trainer_losses(folder: Path) -> tuple[str, ...]:
 
 def elsewhere(folder: Path) -> list[str]:
     """What a folder holds that another command reads, with that command; empty when nothing is known."""
-    found: dict[str, str] = {}
+    hints: dict[str, str] = {}
     for place, names in _folders(folder):
         if "trainer_state.json" in names:
-            found.setdefault("trainer", f"trainer_state.json files: benchcast ingest trainer --from {_quoted(folder)}")
+            hints.setdefault("trainer", f"trainer_state.json files: benchcast ingest trainer --from {_quoted(folder)}")
         for name in names:
-            if name.endswith(".csv") and (told := _table(place / name)):
-                found.setdefault(told.partition(":")[0], told)
+            if name.endswith(".csv") and (export := _table(place / name)):
+                hints.setdefault(export.partition(":")[0], export)
             elif name.endswith(".parquet"):
-                found.setdefault(
+                hints.setdefault(
                     "parquet", f"Parquet files: for a ladder table give the file itself, {_quoted(place / name)}"
                 )
-    return list(found.values())
+    return list(hints.values())
 
 
 def is_export(path: Path) -> bool:
@@ -150,8 +150,8 @@ def _folders(folder: Path) -> Iterator[tuple[Path, Sequence[str]]]:
 
 
 def _step(place: Path) -> float | None:
-    told = model_names.numbers(place.name).step
-    return None if told is None else told.value
+    step = model_names.numbers(place.name).step
+    return None if step is None else step.value
 
 
 def _size(place: Path) -> str:

@@ -68,7 +68,7 @@ def build(
         When an option contradicts what the names say.
     """
     entries = [entry_of(model) for model in models]
-    untrained = tuple(e.name for e in entries if e.step == 0 or (e.told.tokens and e.told.tokens.value == 0))
+    untrained = tuple(e.name for e in entries if e.step == 0 or (e.from_name.tokens and e.from_name.tokens.value == 0))
     if untrained:
         account.leave("checkpoints at step 0, which have seen no tokens", *untrained)
     entries = [e for e in entries if e.name not in set(untrained)]
@@ -87,12 +87,12 @@ def build(
 
 def series(entries: Iterable[Entry]) -> list[str]:
     """What the runs' names begin with, before their size: several of these are seldom one family."""
-    found: dict[str, None] = {}
+    stems: dict[str, None] = {}
     for entry in entries:
-        size = entry.told.params.text if entry.told.params else None
+        size = entry.from_name.params.text if entry.from_name.params else None
         stem = entry.run.split(size)[0] if size and size in entry.run else entry.run
-        found[stem.strip("-_. ").lower()] = None
-    return [stem for stem in found if stem]
+        stems[stem.strip("-_. ").lower()] = None
+    return [stem for stem in stems if stem]
 
 
 def _say_how_counted(entries: Iterable[Entry], account: Account) -> None:
@@ -103,8 +103,8 @@ def _say_how_counted(entries: Iterable[Entry], account: Account) -> None:
             way = _way(entry)
             ways[way] = ways.get(way, 0) + 1
     if len(ways) > 1:
-        told = ", ".join(f"{count} {way}" for way, count in ways.items())
-        account.note(readers.COUNTED_DIFFERENTLY(told=told))
+        counts = ", ".join(f"{count} {way}" for way, count in ways.items())
+        account.note(readers.COUNTED_DIFFERENTLY(told=counts))
 
 
 def _way(entry: Entry) -> str:
@@ -120,9 +120,9 @@ def _separate(entries: Sequence[Entry]) -> None:
 
 def _rename(entries: Sequence[Entry], longer: Callable[[Entry], str]) -> None:
     for run in list(runs(entries).values()):
-        seen = [(entry.step, entry.told.tokens.value if entry.told.tokens else None) for entry in run]
+        clocks = [(entry.step, entry.from_name.tokens.value if entry.from_name.tokens else None) for entry in run]
         unsure = any("step" in entry.lacking for entry in run)
-        if len(set(seen)) < len(seen) and not unsure:
+        if len(set(clocks)) < len(clocks) and not unsure:
             for entry in run:
                 entry.run = longer(entry)
 

@@ -79,7 +79,7 @@ class _Results:
 
 
 def draft(
-    found: Path,
+    path: Path,
     out: Path,
     token_multiplier: float | None = None,
     tokens_per_step: float | None = None,
@@ -105,60 +105,58 @@ def draft(
     """
     account = account or Account()
     options = Options(token_multiplier, tokens_per_step)
-    if not os.path.lexists(found):
-        raise InputError(f"{found}: does not exist (give a ladder table, or a folder of results or checkpoints)")
-    _nameable(found, out)
-    if not found.is_dir():
-        return _from_file(found, out, options, account)
+    if not os.path.lexists(path):
+        raise InputError(f"{path}: does not exist (give a ladder table, or a folder of results or checkpoints)")
+    _nameable(path, out)
+    if not path.is_dir():
+        return _from_file(path, out, options, account)
     for source in sources.result_sources().values():
         faults: list[Fault] = []
         searched = Account()  # the reader says it all again when it reads the results
-        files, others = source.result_files(found, searched, faults)
+        files, others = source.result_files(path, searched, faults)
         if files and not faults:
-            return _from_results(_Results(source, found, out, lm_eval_models.named(files), options, account))
+            return _from_results(_Results(source, path, out, lm_eval_models.named(files), options, account))
         if faults:
             lm_eval_files.leave_others(others, searched)
             account.add(searched.record())
             raise FaultsError(faults)
     lm_eval_files.leave_others(others, searched)
     account.add(searched.record())
-    if checkpoints := init_folders.checkpoints(found, account):
+    if checkpoints := init_folders.checkpoints(path, account):
         options.unused(account, "checkpoints are scored first", per_step=False)
         text = checkpoints.config(out, tokens_per_step)
         unless = "" if tokens_per_step else " tokens_per_step (unless the checkpoints tell their tokens),"
         what = f"{out}: set tasks,{unless} and the planned run"
-        return Draft({out: text}, (what, *init_folders.trainer_losses(found)))
-    return _from_others(found, out, options, others, account)
+        return Draft({out: text}, (what, *init_folders.trainer_losses(path)))
+    return _from_others(path, out, options, others, account)
 
 
-def _nameable(found: Path, out: Path) -> None:
+def _nameable(path: Path, out: Path) -> None:
     """Refuse what a config, which is UTF-8, cannot name."""
     try:
-        relative(found, out.parent).encode()
+        relative(path, out.parent).encode()
     except UnicodeEncodeError:
         fix = "rename it, or run init in the folder itself, with . for it"
-        raise FaultsError(
-            [Fault(str(found), "has a name that is not UTF-8, which a config cannot name", fix)]
-        ) from None
+        raise FaultsError([Fault(str(path), "has a name that is not UTF-8, which a config cannot name", fix)]) from None
 
 
 # ---- a table ----
 
 
-def _from_file(found: Path, out: Path, options: Options, account: Account) -> Draft:
+def _from_file(path: Path, out: Path, options: Options, account: Account) -> Draft:
     try:
-        reading.check(found)
+        reading.check(path)
     except UnreadableError as error:
-        raise FaultsError([Fault(str(found), str(error), "give a ladder table, or a folder")]) from None
-    if init_folders.is_export(found):
-        fix = f"benchcast ingest wandb --from {found.parent}"
-        raise FaultsError([Fault(str(found), "is an export of Weights & Biases, no ladder table", fix)])
-    if found.suffix == ".json" and (tool := _tool(found)) and sources.reader_of(tool):
-        raise FaultsError([Fault(str(found), f"is a result file of {tool}", f"give its folder, {found.parent}")])
-    table = schema.read(found, account)
+        raise FaultsError([Fault(str(path), str(error), "give a ladder table, or a folder")]) from None
+    if init_folders.is_export(path):
+        fix = f"benchcast ingest wandb --from {path.parent}"
+        raise FaultsError([Fault(str(path), "is an export of Weights & Biases, no ladder table", fix)])
+    if path.suffix == ".json" and (tool := _tool(path)) and sources.reader_of(tool):
+        raise FaultsError([Fault(str(path), f"is a result file of {tool}", f"give its folder, {path.parent}")])
+    table = schema.read(path, account)
     options.unused(account, "a ladder table states its tokens")
     held = Held(table, "table")
-    return Draft({out: init_config.forecast(found, out, held)}, init_config.needs(held))
+    return Draft({out: init_config.forecast(path, out, held)}, init_config.needs(held))
 
 
 def _tool(path: Path) -> str:
@@ -245,7 +243,7 @@ def _compare(results: _Results, places: ModelPlaces, ladder: Path) -> None:
             results.account.note(readers.PARAMS_DIFFER(one.model, params=place.params, file=str(ladder), stated=stated))
 
 
-def _held(results: _Results, places: Mapping[str, Any], lacking: set[str], said: Sequence[str] = ()) -> Held:
+def _held(results: _Results, places: Mapping[str, Any], lacking: set[str], left_out_before: Sequence[str] = ()) -> Held:
     """The table as it will be read, with stand-ins for the models whose place is not known yet.
 
     ``said`` are models whose leaving out was said already.
@@ -270,7 +268,7 @@ def _held(results: _Results, places: Mapping[str, Any], lacking: set[str], said:
         if len(error.faults) > MOST_LINES:
             results.to_do.append(f"and {len(error.faults) - MOST_LINES} more such faults")
     record = account.record()
-    others = tuple(left for left in record.left_out if not set(left.examples) <= set(said))
+    others = tuple(left for left in record.left_out if not set(left.examples) <= set(left_out_before))
     results.account.add(record.model_copy(update={"left_out": others}))
     return held
 
@@ -284,7 +282,7 @@ def _stand_ins(names: set[str]) -> dict[str, Any]:
 
 
 def _from_others(
-    found: Path, out: Path, options: Options, others: Mapping[str, Sequence[str]], account: Account
+    path: Path, out: Path, options: Options, others: Mapping[str, Sequence[str]], account: Account
 ) -> Draft:
     """Results of another tool get a config where its reader needs nothing more, else the command that reads them."""
     readers = {tool: source for tool in others if (source := sources.reader_of(tool))}
@@ -292,30 +290,30 @@ def _from_others(
         from .. import ingest
 
         try:
-            loaded = ingest.read(DataSettings.model_validate({"source": reader, "path": found}), Path())
+            loaded = ingest.read(DataSettings.model_validate({"source": reader, "path": path}), Path())
         except FaultsError as error:
             first, more = error.faults[0], len(error.faults) - 1
             raise FaultsError(
                 [
                     Fault(
-                        str(found),
+                        str(path),
                         f"holds results of {tool}, which the {reader} reader refuses: {first}"
                         + (f", and {more} more faults" if more else ""),
-                        f"then: benchcast ingest {reader} --from {found}",
+                        f"then: benchcast ingest {reader} --from {path}",
                     )
                 ]
             ) from None
         account.add(loaded.account)
         options.unused(account, f"the {reader} reader tells the tokens")
         held = Held(loaded.table, reader)
-        return Draft({out: init_config.forecast(found, out, held)}, init_config.needs(held))
-    known = [f"results of {tool}: benchcast ingest {reader} --from {found}" for tool, reader in readers.items()]
-    hints = list(dict.fromkeys([*known, *init_folders.elsewhere(found)]))
+        return Draft({out: init_config.forecast(path, out, held)}, init_config.needs(held))
+    known = [f"results of {tool}: benchcast ingest {reader} --from {path}" for tool, reader in readers.items()]
+    hints = list(dict.fromkeys([*known, *init_folders.elsewhere(path)]))
     unread = [tool for tool in others if tool and tool not in readers]
     if hints:
-        raise InputError(f"{found}: holds neither results of lm-eval nor checkpoints, but {'; and '.join(hints)}")
+        raise InputError(f"{path}: holds neither results of lm-eval nor checkpoints, but {'; and '.join(hints)}")
     raise InputError(
-        f"{found}: holds neither results of lm-eval (results*.json), nor checkpoints (config.json with *.safetensors)"
+        f"{path}: holds neither results of lm-eval (results*.json), nor checkpoints (config.json with *.safetensors)"
         + (f", but files of {listed(unread)}, which init does not read" if unread else "")
         + "; for a ladder table give the CSV or Parquet file itself"
     )

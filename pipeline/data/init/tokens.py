@@ -25,19 +25,19 @@ def compare_multipliers(entries: Sequence[Entry], given: float | None, account: 
     FaultsError
         Naming each model whose name says another.
     """
-    named = [(e, e.told.token_multiplier) for e in entries if e.told.token_multiplier]
+    named = [(e, e.from_name.token_multiplier) for e in entries if e.from_name.token_multiplier]
     if given is None:
-        if bare := {read.text: None for e, read in named if read and e.told.bare and e.told.tokens is None}:
+        if bare := {read.text: None for e, read in named if read and e.from_name.bare and e.from_name.tokens is None}:
             account.note(readers.BARE_MULTIPLIER(names=listed(bare), chinchilla=CHINCHILLA, times=CHINCHILLA))
         return
     faults = [
         Fault(
             e.name,
-            f"{read.text!r} in the name is {_per(read, e.told.bare)}, but --token-multiplier is {given:g}",
+            f"{read.text!r} in the name is {_per(read, e.from_name.bare)}, but --token-multiplier is {given:g}",
             "leave --token-multiplier out: the names tell the tokens",
         )
         for e, read in named
-        if read and not _says(read, e.told.bare, given)
+        if read and not _says(read, e.from_name.bare, given)
     ]
     if faults:
         raise FaultsError(faults)
@@ -57,7 +57,7 @@ class Tokens:
 
     def __init__(self, entries: Sequence[Entry], multiplier: float | None, per_step: float | None) -> None:
         self.entries, self.multiplier, self.per_step = entries, multiplier, per_step
-        self.ends = {run: _end(found) for run, found in runs(entries).items()}
+        self.ends = {run: _end(entries_of_run) for run, entries_of_run in runs(entries).items()}
         self.against: dict[str, list[tuple[str, str]]] = {}  # option to models that contradict it, and how
         self.unfinished: list[str] = []  # runs whose last step has seen fewer tokens than the multiplier says
         self.served: set[str] = set()  # options that filled in a number, or agreed with one
@@ -91,8 +91,8 @@ class Tokens:
         known = sorted((e.step, e.tokens) for e in run if e.step is not None and e.tokens is not None)
         if any(b[1] <= a[1] for a, b in pairwise(known) if b[0] > a[0]):
             for entry in run:
-                told = entry.origin.pop("tokens", "")
-                entry.tokens, entry.lacking["tokens"] = None, f"tokens do not grow with the run's steps; {told}"
+                origin = entry.origin.pop("tokens", "")
+                entry.tokens, entry.lacking["tokens"] = None, f"tokens do not grow with the run's steps; {origin}"
 
     def _possible(self, run: Sequence[Entry]) -> None:
         """What a run saw in the end must be possible; what only a name tells is else left to a person.
@@ -114,21 +114,21 @@ class Tokens:
             entry.tokens, entry.lacking["tokens"] = None, wrong
 
     def _fill(self, entry: Entry) -> None:
-        told = entry.told
-        if why := told.unsure.get("tokens"):
+        numbers = entry.from_name
+        if why := numbers.unsure.get("tokens"):
             entry.lacking["tokens"] = why
             return
-        if told.tokens is not None:
-            entry.tokens, entry.origin["tokens"] = told.tokens.value, f"read from {told.tokens.text!r}"
+        if numbers.tokens is not None:
+            entry.tokens, entry.origin["tokens"] = numbers.tokens.value, f"read from {numbers.tokens.text!r}"
             return
-        if entry.step is not None and (told.batch or self.per_step):
+        if entry.step is not None and (numbers.batch or self.per_step):
             self._of_steps(entry)
             return
         self._of_multiplier(entry)
 
     def _of_steps(self, entry: Entry) -> None:
         assert entry.step is not None
-        if (batch := entry.told.batch) is not None:
+        if (batch := entry.from_name.batch) is not None:
             entry.tokens = entry.step * batch.value
             entry.origin["tokens"] = f"step times the {batch.value:g} a step of {batch.text!r}"
         elif self.per_step is not None:
@@ -137,7 +137,7 @@ class Tokens:
             self.served.add("--tokens-per-step")
 
     def _of_multiplier(self, entry: Entry) -> None:
-        read = entry.told.token_multiplier
+        read = entry.from_name.token_multiplier
         if self.multiplier is not None:
             multiplier, text = self.multiplier, f"params times --token-multiplier {self.multiplier:g}"
         elif read is not None:
@@ -162,26 +162,28 @@ class Tokens:
         """Against each option, where something else told the tokens."""
         assert entry.tokens is not None
         if self.per_step is not None and entry.step:
-            said = entry.step * self.per_step
-            batch = entry.told.batch
+            expected = entry.step * self.per_step
+            batch = entry.from_name.batch
             if batch is not None and apart(batch.value, self.per_step) > NEAR:
                 self._against(
                     "--tokens-per-step", entry, f"{batch.text!r} in its name is {batch.value:g} tokens a step"
                 )
-            elif not self._near(entry, said):
+            elif not self._near(entry, expected):
                 self._against(
-                    "--tokens-per-step", entry, f"{entry.tokens:.4g} tokens ({entry.origin['tokens']}), not {said:.4g}"
+                    "--tokens-per-step",
+                    entry,
+                    f"{entry.tokens:.4g} tokens ({entry.origin['tokens']}), not {expected:.4g}",
                 )
             else:
                 self.served.add("--tokens-per-step")
             self._beyond_name(entry)
         at_end = entry.step is None or entry.step == self.ends[entry.run]
         if self.multiplier is not None and entry.params and at_end:
-            said = entry.params * self.multiplier
-            if self._near(entry, said):
+            expected = entry.params * self.multiplier
+            if self._near(entry, expected):
                 self.served.add("--token-multiplier")
-            elif entry.step is None or entry.tokens > said:  # an earlier checkpoint has seen fewer
-                text = f"{entry.tokens:.4g} tokens ({entry.origin['tokens']}), not {said:.4g}"
+            elif entry.step is None or entry.tokens > expected:  # an earlier checkpoint has seen fewer
+                text = f"{entry.tokens:.4g} tokens ({entry.origin['tokens']}), not {expected:.4g}"
                 self._against("--token-multiplier", entry, text)
             else:
                 self.served.add("--token-multiplier")
@@ -189,39 +191,41 @@ class Tokens:
 
     def _beyond_name(self, entry: Entry) -> None:
         """More tokens by the steps than the name's tokens per parameter allow."""
-        read = entry.told.token_multiplier
-        if read is None or entry.params is None or entry.tokens is None or entry.told.tokens is not None:
+        read = entry.from_name.token_multiplier
+        if read is None or entry.params is None or entry.tokens is None or entry.from_name.tokens is not None:
             return
-        most = read.value * entry.params * (CHINCHILLA if entry.told.bare else 1.0)
+        most = read.value * entry.params * (CHINCHILLA if entry.from_name.bare else 1.0)
         if entry.tokens > most * NEAR:
             text = f"{entry.tokens:.4g} tokens by its steps, but {read.text!r} in its name is at most {most:.4g}"
             self._against("--tokens-per-step", entry, text)
             self.served.discard("--tokens-per-step")
 
-    def _near(self, entry: Entry, said: float) -> bool:
+    def _near(self, entry: Entry, expected: float) -> bool:
         assert entry.tokens is not None
-        read = entry.told.tokens
+        read = entry.from_name.tokens
         rounded = 0.0 if read is None else _rounding(read)
-        return apart(entry.tokens, said) <= NEAR or abs(entry.tokens - said) <= rounded
+        return apart(entry.tokens, expected) <= NEAR or abs(entry.tokens - expected) <= rounded
 
     def _against(self, option: str, entry: Entry, text: str) -> None:
         self.against.setdefault(option, []).append((entry.name, text))
 
     def _report(self, account: Account) -> None:
         faults: list[Fault] = []
-        for option, found in self.against.items():
+        for option, differing in self.against.items():
             given = self.per_step if option == "--tokens-per-step" else self.multiplier
             both = option == "--token-multiplier" and self.per_step is not None
-            disputed = [f for f in found if both and "--tokens-per-step" in f[1]]
+            disputed = [f for f in differing if both and "--tokens-per-step" in f[1]]
             if option not in self.served or disputed:
                 faults += [
                     Fault(name, f"{text} by {option} {given:.10g}", f"leave out {option}, or correct it")
-                    for name, text in disputed or found
+                    for name, text in disputed or differing
                 ]
             else:
-                told = "; ".join(f"{name}: {text}" for name, text in found[:5])
-                more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-                account.note(readers.OPTION_DIFFERS(option=option, given=given, models=len(found), told=told + more))
+                shown = "; ".join(f"{name}: {text}" for name, text in differing[:5])
+                more = f"; and {len(differing) - 5} more" if len(differing) > 5 else ""
+                account.note(
+                    readers.OPTION_DIFFERS(option=option, given=given, models=len(differing), told=shown + more)
+                )
         if faults:
             raise FaultsError(faults)
 

@@ -52,10 +52,10 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
     rows: dict[tuple[Any, ...], Row] = {}
     for path in sorted(folder.rglob("*.json")) if folder.is_dir() else [folder]:
         shown = path.relative_to(folder).as_posix() if folder.is_dir() else path.name
-        found = _record(path, shown, folder.is_dir(), account, faults)
-        if found is None:
+        parsed = _record(path, shown, folder.is_dir(), account, faults)
+        if parsed is None:
             continue
-        record, digest = found
+        record, digest = parsed
         account.read("records")
         about = _placed(record, path, places, account, faults)
         if about is None:
@@ -121,13 +121,13 @@ def _placed(
 ) -> Row | None:
     """The ladder's columns of the model: ``ladder.yaml``, else what the record says; None with a fault, or left out."""
     info = record["model_info"]
-    model, told = info["id"], info.get("additional_details") or {}
-    if not isinstance(told, dict):
+    model, details = info["id"], info.get("additional_details") or {}
+    if not isinstance(details, dict):
         faults.append(Fault(str(path), f"model {model!r}: model_info.additional_details is no mapping"))
         return None
-    more = {key: str(told[key]) for key in IDENTITY if told.get(key) not in (None, "")}
+    more = {key: str(details[key]) for key in IDENTITY if details.get(key) not in (None, "")}
     name = f"{model}@{more['revision']}" if more.get("revision") else model
-    found, wrong = _said(told, f"{path}: model {model!r}", faults)
+    stated, wrong = _stated(details, f"{path}: model {model!r}", faults)
     if wrong:
         return None
     listed_as = next((key for key in (name, model) if key in places), None)
@@ -137,59 +137,59 @@ def _placed(
             account.leave(f"models that {LADDER} leaves out", name)
             return None
         columns = place.columns(model)
-        _disagreements(name, columns, found, account)
+        _disagreements(name, columns, stated, account)
         return columns | {"identity": more}
-    if lacking := {"family", "params", "tokens"} - set(found):
+    if lacking := {"family", "params", "tokens"} - set(stated):
         what = f"nothing tells {', '.join(sorted(lacking))} of {model!r}"
         faults.append(Fault(str(path), what, f"place it in {LADDER}"))
         return None
-    if odd := units.impossible(found["params"], found["tokens"]):
+    if odd := units.impossible(stated["params"], stated["tokens"]):
         faults.append(Fault(f"{path}: model {model!r}", odd))
         return None
-    given = "flops" in found
-    found.setdefault("flops", 6 * found["params"] * found["tokens"])
-    found.setdefault("flops_convention", "given" if given else "6ND")
-    if odd := _flops(found):
+    given = "flops" in stated
+    stated.setdefault("flops", 6 * stated["params"] * stated["tokens"])
+    stated.setdefault("flops_convention", "given" if given else "6ND")
+    if odd := _flops(stated):
         faults.append(Fault(f"{path}: model {model!r}", odd, "correct it, or name the convention"))
         return None
-    return {"run": model} | found | {"identity": more}
+    return {"run": model} | stated | {"identity": more}
 
 
-def _said(told: Mapping[str, Any], where: str, faults: list[Fault]) -> tuple[Row, bool]:
+def _stated(details: Mapping[str, Any], where: str, faults: list[Fault]) -> tuple[Row, bool]:
     """What a record says of the model's place, numbers as numbers, and whether something of it is wrong."""
-    found: Row = {}
+    stated: Row = {}
     wrong = False
     for key in ABOUT:
-        value = told.get(key)
+        value = details.get(key)
         if value in (None, ""):
             continue
         if key not in NUMBERS:
-            found[key] = str(value)
+            stated[key] = str(value)
             continue
         number = scores.number(value)
         if not math.isfinite(number) or number < 0 or (number == 0 and key != "step"):
             fix = csv_files.unlike(value) if isinstance(value, str) else ""
             faults.append(Fault(f"{where}, {key}", f"{value!r:.100} is no count", fix))
             wrong = True
-        found[key] = number
-    return found, wrong
+        stated[key] = number
+    return stated, wrong
 
 
-def _flops(found: Row) -> str:
+def _flops(stated: Row) -> str:
     """What is wrong with the FLOPs that a record states; empty where nothing is."""
-    expected = 6 * found["params"] * found["tokens"]
-    if what := units.impossible_flops(found["params"], found["tokens"], found["flops"]):
+    expected = 6 * stated["params"] * stated["tokens"]
+    if what := units.impossible_flops(stated["params"], stated["tokens"], stated["flops"]):
         return what
-    if found["flops_convention"].upper().replace(" ", "") == "6ND" and abs(found["flops"] / expected - 1) > ROUNDED:
-        return f"flops {found['flops']:g} are not 6·params·tokens, {expected:g}"
+    if stated["flops_convention"].upper().replace(" ", "") == "6ND" and abs(stated["flops"] / expected - 1) > ROUNDED:
+        return f"flops {stated['flops']:g} are not 6·params·tokens, {expected:g}"
     return ""
 
 
-def _disagreements(name: str, columns: Mapping[str, Any], found: Row, account: Account) -> None:
+def _disagreements(name: str, columns: Mapping[str, Any], stated: Row, account: Account) -> None:
     for key in ("params", "tokens", "step"):
-        own, said = columns.get(key), found.get(key)
-        if own and said and abs(said / own - 1) > ROUNDED:
-            account.note(readers.RECORD_DIFFERS(name, file=LADDER, quantity=key, own=own, said=said))
+        listed_value, recorded = columns.get(key), stated.get(key)
+        if listed_value and recorded and abs(recorded / listed_value - 1) > ROUNDED:
+            account.note(readers.RECORD_DIFFERS(name, file=LADDER, quantity=key, own=listed_value, said=recorded))
 
 
 def _enter(rows: dict[tuple[Any, ...], Row], row: Row, account: Account, faults: list[Fault]) -> None:

@@ -35,7 +35,7 @@ def rows(
     library = record.get("eval_library")
     library = library if isinstance(library, dict) else {}
     version = str(library.get("version", "")) if library.get("name") == "lm_eval" else ""
-    found: list[dict[str, Any]] = []
+    measured: list[dict[str, Any]] = []
     # A record whose other scores are above 1 shows that it counts in percent: 0.8 is 0.8 % there.
     over = any(reading.number(_mapping(one, "score_details").get("score")) > 1 for one in record["evaluation_results"])
     for position, result in enumerate(record["evaluation_results"], 1):
@@ -61,8 +61,8 @@ def rows(
         ) is not None:
             if str(name).lower() == "exact_match":
                 account.note(readers.EXACT_MATCH())
-            found.append({"task": task.removesuffix("/none"), "metric": metric, "lm_eval": version} | row)
-    return found
+            measured.append({"task": task.removesuffix("/none"), "metric": metric, "lm_eval": version} | row)
+    return measured
 
 
 def number(value: Any) -> float:
@@ -97,15 +97,15 @@ def _row(
         return None
     accuracy = METRICS[metric].unit == "fraction"
     scale, problem = _scale(config, value, over, account) if accuracy else (1.0, _other_unit(config, metric))
-    doubt, asked, details = _mapping(score, "uncertainty"), _asked(result), _mapping(score, "details")
+    doubt, setup, details = _mapping(score, "uncertainty"), _setup(result), _mapping(score, "details")
     stderr = reading.number(_mapping(doubt, "standard_error").get("value"))
     numbers = {
         "n": number(doubt.get("num_samples")),
         "chance": number(details.get("chance")),
-        "num_fewshot": number(asked.get("num_fewshot")),
+        "num_fewshot": number(setup.get("num_fewshot")),
     }
     problem = problem or _impossible(metric, value / scale, stderr / scale, numbers["n"], numbers["chance"])
-    for key, given in (("num_samples", doubt), ("chance", details), ("num_fewshot", asked)):
+    for key, given in (("num_samples", doubt), ("chance", details), ("num_fewshot", setup)):
         if given.get(key) not in (None, "") and math.isnan(numbers["n" if key == "num_samples" else key]):
             problem = problem or (f"{key} {given[key]!r:.100} is no number", "")
     if problem:
@@ -117,17 +117,17 @@ def _row(
         "stderr": share * stderr,
         **numbers,
         "task_version": str(details.get("task_version", "")),
-        **{key: str(asked.get(key) or "") for key in TEXTS},
+        **{key: str(setup.get(key) or "") for key in TEXTS},
     }
 
 
-def _asked(result: Mapping[str, Any]) -> Mapping[str, Any]:
+def _setup(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return _mapping(_mapping(result, "generation_config"), "additional_details")
 
 
 def _mapping(given: Any, key: str) -> Mapping[str, Any]:
-    found = given.get(key) if isinstance(given, dict) else None
-    return found if isinstance(found, dict) else {}
+    value = given.get(key) if isinstance(given, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _scale(
@@ -145,20 +145,20 @@ def _scale(
             f"the score {value:g} is above its own max_score {high:g}",
             "is it a percentage? correct the record",
         )
-    said = 100.0 if unit in PERCENT else 1.0 if unit in FRACTION else None
-    if said and high and said != high:
+    by_unit = 100.0 if unit in PERCENT else 1.0 if unit in FRACTION else None
+    if by_unit and high and by_unit != high:
         return 1.0, (f"metric_unit is {unit!r} and max_score is {high:g}: they contradict each other", "correct one")
-    if unit and said is None and high is None:
+    if unit and by_unit is None and high is None:
         return 1.0, (
             f"{value:g} in unit {unit!r:.40} without a max_score",
             "is it a percentage? say metric_unit percent",
         )
-    scale = said or high or 1.0
+    scale = by_unit or high or 1.0
     if scale <= 0:
         return 1.0, (f"max_score {scale:g} is no highest score", "")
     if scale == 100 and 0 < value <= 1 and not over:
         return scale, (f"the score {value:g} in percent is below one percent", "is it a fraction? correct the record")
-    if said is None and scale != 1:
+    if by_unit is None and scale != 1:
         account.note(readers.SCALED(scale=scale))
     return scale, None
 

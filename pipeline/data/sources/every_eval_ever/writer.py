@@ -16,7 +16,7 @@ from ....core.metrics import METRICS
 
 SCHEMA = "0.3.0"
 ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
-ASKED = ("num_fewshot", "prompt", "tokenizer", "chat_template", "dtype")
+SETUP = ("num_fewshot", "prompt", "tokenizer", "chat_template", "dtype")
 
 
 def write(table: pd.DataFrame, folder: Path, now: int) -> list[Path]:
@@ -72,7 +72,7 @@ def _result(row: Mapping[str, Any]) -> dict[str, Any]:
         doubt["num_samples"] = int(row["n"])
     details = {key: _text(row[key]) for key in ("chance", "task_version") if _text(row[key])}
     score |= ({"uncertainty": doubt} if doubt else {}) | ({"details": details} if details else {})
-    asked = {key: _text(row[key]) for key in ASKED if _text(row[key])}
+    setup = {key: _text(row[key]) for key in SETUP if _text(row[key])}
     return {
         "evaluation_name": row["task"],
         "source_data": {"dataset_name": row["task"], "source_type": "other"},
@@ -85,7 +85,7 @@ def _result(row: Mapping[str, Any]) -> dict[str, Any]:
             "max_score": metric.high if accuracy else "Infinity",
         },
         "score_details": score,
-        **({"generation_config": {"additional_details": asked}} if asked else {}),
+        **({"generation_config": {"additional_details": setup}} if setup else {}),
     }
 
 

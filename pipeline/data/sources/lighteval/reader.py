@@ -80,7 +80,7 @@ def result_files(folder: Path, account: Account, faults: list[Fault]) -> Records
     for file in files:
         for task in file.tasks:
             suites.setdefault(task.name, set()).add(task.prompt)
-    several = {task for task, found in suites.items() if len(found) > 1}
+    several = {task for task, prompts in suites.items() if len(prompts) > 1}
     for name in sorted(several):
         account.note(readers.SEVERAL_SUITES(task=name, suites=", ".join(sorted(suites[name]))))
     return [
@@ -129,7 +129,7 @@ def _identity(general: Mapping[str, Any]) -> Identity:
         else "",
         identity.sha_of({"system": config.get("system_prompt") or general.get("system_prompt")}, "system"),
     ]
-    told = "+".join(filter(None, (template[0], template[1] and f"system:{template[1]}")))
+    prompt_setup = "+".join(filter(None, (template[0], template[1] and f"system:{template[1]}")))
     return identity.made(
         name,
         name,
@@ -137,7 +137,7 @@ def _identity(general: Mapping[str, Any]) -> Identity:
         facts,
         args,
         tokenizer=args.get("tokenizer", ""),
-        template=told,
+        template=prompt_setup,
     )
 
 
@@ -146,10 +146,10 @@ def _task(content: Mapping[str, Any], key: str) -> Task:
     if not isinstance(scores, Mapping):
         raise ValueError(f"task {key!r} has no mapping of scores")
     suite, name, shots = parts_of(key)
-    told = _told(_mapping(content.get("config_tasks")), key, name)
-    counts = {which: told.get(f"{which}_num_docs") for which in ("effective", "original")}
+    settings = _settings(_mapping(content.get("config_tasks")), key, name)
+    counts = {which: settings.get(f"{which}_num_docs") for which in ("effective", "original")}
     known = {which: count if reading.number(count) > 0 else None for which, count in counts.items()}
-    version = _mapping(content.get("versions")).get(key, told.get("version", ""))
+    version = _mapping(content.get("versions")).get(key, settings.get("version", ""))
     return Task(
         name=name,
         shots=shots,
@@ -173,7 +173,7 @@ def parts_of(key: str) -> tuple[str, str, int | None]:
     return ("|".join(parts[:-1]), parts[-1], shots) if len(parts) > 1 else ("", parts[0], shots)
 
 
-def _told(tasks: Mapping[str, Any], key: str, name: str) -> Mapping[str, Any]:
+def _settings(tasks: Mapping[str, Any], key: str, name: str) -> Mapping[str, Any]:
     """The config of a task, whose key has the shots or not, depending on the version."""
     keys = (key, key.rpartition("|")[0], name)
     return next((_mapping(tasks[k]) for k in keys if k in tasks), {})
@@ -181,12 +181,12 @@ def _told(tasks: Mapping[str, Any], key: str, name: str) -> Mapping[str, Any]:
 
 def _metrics(scores: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers by metric, the accuracy by length under its usual name; no name has a comma, which marks filters."""
-    found: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     for given, value in scores.items():
         name, error = (str(given).removesuffix("_stderr"), "_stderr" if str(given).endswith("_stderr") else "")
         usual = "acc_norm" if BY_LENGTH.match(name) and f"acc_norm{error}" not in scores else name
-        found.setdefault(usual.replace(",", ";") + error, value)
-    return found
+        metrics.setdefault(usual.replace(",", ";") + error, value)
+    return metrics
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

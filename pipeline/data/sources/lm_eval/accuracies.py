@@ -38,14 +38,14 @@ def is_average(task: str) -> bool:
 
 def names(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
     """The metrics of a task, standard errors aside: name to filters."""
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for key, value in metrics.items():
         name, _, filtered = key.partition(",")
         nested = isinstance(value, Mapping | list) and name not in ACCURACIES
         if name in ABOUT or name.endswith("_stderr") or nested:
             continue
-        found.setdefault(name, []).append(filtered)
-    return found
+        by_name.setdefault(name, []).append(filtered)
+    return by_name
 
 
 def numbers(metrics: Mapping[str, Any], where: Callable[[str], str], faults: list[Fault]) -> Numbers:
@@ -55,8 +55,8 @@ def numbers(metrics: Mapping[str, Any], where: Callable[[str], str], faults: lis
     for name, filters in names(metrics).items():
         key = next((f"{name},{f}" if f else name for f in filters if f in PLAIN), None)
         if name not in ACCURACIES:
-            told = [f for f in filters if f not in PLAIN]
-            others.append(name + (f" (filters {', '.join(told)})" if told else ""))
+            named_filters = [f for f in filters if f not in PLAIN]
+            others.append(name + (f" (filters {', '.join(named_filters)})" if named_filters else ""))
         elif key is None:
             only += [f"{name},{f}" for f in filters]
         elif metrics[key] in NO_VALUE:
@@ -68,15 +68,15 @@ def numbers(metrics: Mapping[str, Any], where: Callable[[str], str], faults: lis
     return Numbers(means, tuple(only), tuple(others))
 
 
-def leave(task: str, found: Numbers, account: Account) -> None:
+def leave(task: str, of_task: Numbers, account: Account) -> None:
     """Lines for what of a task does not count."""
-    if found.filtered and not found.means:
-        account.leave(f"tasks whose accuracy is there only after a filter ({listed(found.filtered)})", task)
-    elif not found.means:
-        have = listed(other.partition(" (")[0] for other in found.others) or "no number"
+    if of_task.filtered and not of_task.means:
+        account.leave(f"tasks whose accuracy is there only after a filter ({listed(of_task.filtered)})", task)
+    elif not of_task.means:
+        have = listed(other.partition(" (")[0] for other in of_task.others) or "no number"
         account.leave(f"tasks without an accuracy (acc or acc_norm), which have {have}", task)
     else:
-        for name in (*found.others, *found.filtered):
+        for name in (*of_task.others, *of_task.filtered):
             account.leave("metrics beside acc and acc_norm", f"{name} of {task}")
 
 

@@ -110,11 +110,11 @@ def resolved(scores: Iterable[Score], account: Account, faults: list[Fault], fol
     for several in cells.values():
         one = several[0] if len(several) == 1 else _one(several, account, clashes)
         kept.append(one)
-    for (first, second), told in clashes.items():
-        more = f"; and so do {len(told) - 1} more tasks" if len(told) > 1 else ""
+    for (first, second), contradictions in clashes.items():
+        more = f"; and so do {len(contradictions) - 1} more tasks" if len(contradictions) > 1 else ""
         where = f"{folder / first} and {second}"
         fix = "delete the one that is wrong, or place them apart in ladder.yaml"
-        faults.append(Fault(where, f"contradict each other: {told[0]}{more}", fix))
+        faults.append(Fault(where, f"contradict each other: {contradictions[0]}{more}", fix))
     _tell_partial(kept, account)
     if beyond := [s for s in kept if s.documents > s.of]:
         names = listed(f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.source})" for s in beyond)
@@ -153,16 +153,16 @@ def _equal(a: Score, b: Score) -> bool:
 
 def _apart(a: Score, b: Score) -> str:
     """What differs between two results of one cell, values first."""
-    told = []
+    differences = []
     for metric in (m for m in a.means if m in b.means and abs(a.means[m].value - b.means[m].value) > SAME):
-        told.append(f"{metric} {a.means[metric].value:.6g} and {b.means[metric].value:.6g}")
-    told += [
+        differences.append(f"{metric} {a.means[metric].value:.6g} and {b.means[metric].value:.6g}")
+    differences += [
         f"{k} {v or 'not stated'} and {w or 'not stated'}"
         for k, (v, w) in identity.differences([a.identity, b.identity])
     ]
     if a.identity.key == b.identity.key:
         args, more = dict(a.identity.args), dict(b.identity.args)
-        told += [
+        differences += [
             f"{key} (model_args) {_show(args.get(key, ''))} and {_show(more.get(key, ''))}"
             for key in sorted(args.keys() | more.keys())
             if args.get(key) != more.get(key)
@@ -176,8 +176,8 @@ def _apart(a: Score, b: Score) -> str:
     )
     for what, x, y in pairs:
         if x != y and not (x != x and y != y):
-            told.append(f"{what} {_show(x)} and {_show(y)}")
-    return "; ".join(told) or "they have no metric in common"
+            differences.append(f"{what} {_show(x)} and {_show(y)}")
+    return "; ".join(differences) or "they have no metric in common"
 
 
 def _show(value: float | str) -> str:
@@ -190,8 +190,8 @@ def _tell_partial(scores: Sequence[Score], account: Account) -> None:
     partial = [s for s in scores if s.partial]
     if not partial:
         return
-    told = [f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.model})" for s in partial]
-    account.note(readers.PART_OF_TASK(partial=len(partial), results=len(scores), names=listed(told)))
+    names = [f"{s.task} {_show(s.documents)} of {_show(s.of)} ({s.model})" for s in partial]
+    account.note(readers.PART_OF_TASK(partial=len(partial), results=len(scores), names=listed(names)))
 
 
 def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
@@ -201,7 +201,7 @@ def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
     for s in sorted(scores, key=lambda s: (s.partial, -s.documents if s.documents == s.documents else 0.0)):
         if math.isfinite(s.chance):
             stated.setdefault(s.task, s.chance)
-    found: list[Score] = []
+    complete: list[Score] = []
     looked_up: dict[str, None] = {}
     unknown: dict[str, None] = {}
     for s in scores:
@@ -215,12 +215,12 @@ def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
                 s = dataclasses.replace(s, chance=level)
                 if s.task not in stated:
                     looked_up[f"{s.task} {level:.3g}"] = None
-        found.append(s)
+        complete.append(s)
     if looked_up:
         account.note(readers.CHANCE_LOOKED_UP(names=listed(looked_up, 10)))
     if unknown:
         account.note(readers.CHANCE_UNKNOWN(names=listed(unknown, 10)))
-    return found
+    return complete
 
 
 def table(scores: Sequence[Score], folder: Path) -> pd.DataFrame:

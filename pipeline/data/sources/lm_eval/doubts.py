@@ -30,9 +30,9 @@ def tell(placed: Sequence[tuple[Named, str]], places: ModelPlaces, account: Acco
         place, stated = places[key], one.file.identity.params
         if place is not None and stated and not 1 / FAR < place.params / stated < FAR:
             sizes[f"{key}: {place.params:g} and {stated:g}"] = None
-        asked = identity.models_asked_for(one.file.identity.args)
-        if asked and one.file.identity.name not in asked:
-            names[f"{one.file.identity.name} and {listed(asked)} ({one.file.shown})"] = None
+        requested = identity.models_asked_for(one.file.identity.args)
+        if requested and one.file.identity.name not in requested:
+            names[f"{one.file.identity.name} and {listed(requested)} ({one.file.shown})"] = None
     if sizes:
         account.note(readers.PARAMS_DIFFER(file=LADDER, models=len(sizes), names=listed(sizes)))
     _tell_places(placed, places, account)
@@ -47,10 +47,10 @@ def _tell_places(placed: Sequence[tuple[Named, str]], places: ModelPlaces, accou
     for one, key in placed:
         if (place := places[key]) is None:
             continue
-        told = model_names.numbers(one.model.partition(" (")[0])
-        if told.step and place.step is not None and told.step.value != place.step:
+        numbers = model_names.numbers(one.model.partition(" (")[0])
+        if numbers.step and place.step is not None and numbers.step.value != place.step:
             apart[f"{one.model} at step {place.step:g}"] = None
-        if told.tokens and not 1 / NEAR < place.tokens / max(told.tokens.value, 1.0) < NEAR:
+        if numbers.tokens and not 1 / NEAR < place.tokens / max(numbers.tokens.value, 1.0) < NEAR:
             apart[f"{one.model} at {place.tokens:g} tokens"] = None
         own = one.file.identity
         at = place.run or key, place.step, place.tokens
@@ -63,10 +63,10 @@ def _tell_places(placed: Sequence[tuple[Named, str]], places: ModelPlaces, accou
 
 def tell_shots(tasks: Iterable[tuple[Named, Task]], account: Account) -> None:
     """A line for tasks whose number of shots is stated in two ways."""
-    told: dict[str, None] = {}
+    differing: dict[str, None] = {}
     for one, task in tasks:
         counted, configured = reading.number(task.shots), reading.number(task.configured)
         if counted == counted and configured == configured and counted != configured:
-            told[f"{task.name} {counted:g} and {configured:g} ({one.file.shown})"] = None
-    if told:
-        account.note(readers.SHOTS_DIFFER(results=len(told), names=listed(told)))
+            differing[f"{task.name} {counted:g} and {configured:g} ({one.file.shown})"] = None
+    if differing:
+        account.note(readers.SHOTS_DIFFER(results=len(differing), names=listed(differing)))

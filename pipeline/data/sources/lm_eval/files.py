@@ -103,7 +103,7 @@ def result_files(folder: Path, account: Account, faults: list[Fault]) -> Records
 
 def records(folder: Path, account: Account, faults: list[Fault], tools: Sequence[str], record: Record) -> Records:
     """The results of some tools below a folder, oldest first, and the other tools' files by tool."""
-    found: list[ResultFile] = []
+    results: list[ResultFile] = []
     others: dict[str, list[str]] = {}
     for path in json_files(folder, account):
         name = shown(path, folder)
@@ -116,11 +116,11 @@ def records(folder: Path, account: Account, faults: list[Fault], tools: Sequence
             others.setdefault(tool, []).append(name)
             continue
         try:
-            found.append(record(path, name, data, parsed))
+            results.append(record(path, name, data, parsed))
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             faults.append(Fault(str(path), f"is a result file of {tool} that cannot be read: {error}"))
-    account.read("result files", len(found))
-    return sorted(found, key=lambda f: (f.stamp, f.shown)), others
+    account.read("result files", len(results))
+    return sorted(results, key=lambda f: (f.stamp, f.shown)), others
 
 
 def _content(path: Path, name: str, account: Account, faults: list[Fault]) -> tuple[bytes, Any] | None:

@@ -145,11 +145,11 @@ def identity_of(content: Mapping[str, Any]) -> Identity:
     config = content.get("config")
     config = config if isinstance(config, Mapping) else {}
     args = arguments(config.get("model_args"))
-    said = {key: args[key] for key in MODEL_KEYS if args.get(key)}
-    base = next((said[key] for key in MODEL_KEYS[2:] if key in said), "")
+    stated = {key: args[key] for key in MODEL_KEYS if args.get(key)}
+    base = next((stated[key] for key in MODEL_KEYS[2:] if key in stated), "")
     named = text(config.get("model"))  # a backend such as hf, or the path of a model that was given as an object
-    name = text(content.get("model_name")) or next(iter(said.values()), named if "/" in named else "")
-    facts: dict[str, str] = {key: said[key] for key in ("peft", "delta") if key in said and said[key] != name}
+    name = text(content.get("model_name")) or next(iter(stated.values()), named if "/" in named else "")
+    facts: dict[str, str] = {key: stated[key] for key in ("peft", "delta") if key in stated and stated[key] != name}
     facts |= {key: text(config.get(key)) for key in ("model_sha", "peft_sha", "delta_sha")}
     facts["dtype"] = text(config.get("model_dtype")) or args.get("dtype", "")
     return made(
@@ -203,8 +203,8 @@ def made(
 
 def _hub_name(name: str) -> tuple[str, str]:
     """``org/m`` (or ``m``) and the hash for a folder of the Hugging Face cache; other names as they are, no hash."""
-    found = SNAPSHOT.search(name)
-    return ("/".join(filter(None, (found[1], found[2]))), found[3]) if found else (name, "")
+    match = SNAPSHOT.search(name)
+    return ("/".join(filter(None, (match[1], match[2]))), match[3]) if match else (name, "")
 
 
 def dtype(given: str) -> str:
@@ -238,12 +238,12 @@ def unified(identities: Iterable[Identity]) -> dict[Identity, Identity]:
         group = stated.setdefault(_without(one, UNSTATED).key, {key: set() for key in UNSTATED})
         for key in UNSTATED:
             group[key] |= {one.fact(key)} - {""}
-    found = {}
+    by_identity = {}
     for one in given:
         agreed = {key: values for key, values in stated[_without(one, UNSTATED).key].items() if len(values) == 1}
         facts = dict(one.facts) | {key: next(iter(values)) for key, values in agreed.items()}
-        found[one] = replace(one, facts=tuple(sorted(facts.items())))
-    return found
+        by_identity[one] = replace(one, facts=tuple(sorted(facts.items())))
+    return by_identity
 
 
 def display_names(identities: Iterable[Identity]) -> dict[Any, str]:
@@ -255,8 +255,8 @@ def display_names(identities: Iterable[Identity]) -> dict[Any, str]:
     for name, group in groups.items():
         differing = [key for key, _ in differences(list(group.values()))]
         for key, one in group.items():
-            told = ", ".join(f"{fact}={_short(one.fact(fact))}" for fact in differing if one.fact(fact))
-            names[key] = f"{name} ({told})" if told else name
+            particulars = ", ".join(f"{fact}={_short(one.fact(fact))}" for fact in differing if one.fact(fact))
+            names[key] = f"{name} ({particulars})" if particulars else name
     return names
 
 
@@ -272,21 +272,21 @@ def differences(identities: Sequence[Identity]) -> list[tuple[str, list[str]]]:
 
 def plain_names(identity: Identity, *others: str) -> tuple[str, ...]:
     """The ways to say a model without its revision: as given, without trailing slashes, the path's last part."""
-    found: list[str] = []
+    names: list[str] = []
     adapted = identity.base != identity.name  # the base's name alone would take an adapted model for the base
     for name in (identity.name, *(() if adapted else (identity.base,)), *others):
-        found += [name, name.rstrip("/"), name.rstrip("/") + "/", Path(name).name]
-    return tuple(dict.fromkeys(name for name in found if name and name != "/"))
+        names += [name, name.rstrip("/"), name.rstrip("/") + "/", Path(name).name]
+    return tuple(dict.fromkeys(name for name in names if name and name != "/"))
 
 
 def explicit_names(identity: Identity, display: str) -> tuple[str, ...]:
     """The ways to say a model with its revision or hash, most explicit first."""
     given = dict(identity.args)
     path = next((given[key] for key in MODEL_KEYS if given.get(key)), "")
-    found = [display, *([path] if SNAPSHOT.search(path) else [])]
+    names = [display, *([path] if SNAPSHOT.search(path) else [])]
     for name in plain_names(identity):
-        found += [f"{name}@{mark}" for mark in (identity.revision or "main", identity.fact("model_sha")) if mark]
-    return tuple(dict.fromkeys(found))
+        names += [f"{name}@{mark}" for mark in (identity.revision or "main", identity.fact("model_sha")) if mark]
+    return tuple(dict.fromkeys(names))
 
 
 def _without(one: Identity, keys: Sequence[str]) -> Identity:
@@ -322,12 +322,12 @@ def sha_of(content: Mapping[str, Any], key: str) -> str:
 
 def _tokenizer(content: Mapping[str, Any], args: Mapping[str, str]) -> str:
     """What the results state of the tokenizer: its first and last token. The padding is the caller's, not its own."""
-    told = [args["tokenizer"]] if args.get("tokenizer") else []
+    parts = [args["tokenizer"]] if args.get("tokenizer") else []
     for mark in ("bos", "eos"):
         given = content.get(f"tokenizer_{mark}_token")
         if isinstance(given, list) and len(given) == 2 and given[0] is not None:
-            told.append(f"{mark} {given[0]} {given[1]}")
-    return ", ".join(told)
+            parts.append(f"{mark} {given[0]} {given[1]}")
+    return ", ".join(parts)
 
 
 def _params(config: Mapping[str, Any]) -> float | None:

@@ -47,7 +47,7 @@ def named(files: Sequence[ResultFile]) -> list[Named]:
     """Every file with a name for its model that no other model of the folder has."""
     known = identities.unified(_own(file) for file in files)
     display = identities.display_names(known.values())
-    found = []
+    named_files = []
     for file in files:
         one = known[_own(file)]
         own = file.base if file.base != "results" else ""
@@ -56,12 +56,12 @@ def named(files: Sequence[ResultFile]) -> list[Named]:
         explicit = (*((own,) if alone else ()), *identities.explicit_names(one, display[one.key]))
         folders = (shown(file.path.parent), shown(Path(file.shown).parent), shown(Path(file.path.parent.name)))
         plain = identities.plain_names(one, own, one.name.replace("/", "__"), *folders)
-        found.append(Named(replace(file, identity=one), name, explicit, tuple(p for p in plain if p != ".")))
-    return found
+        named_files.append(Named(replace(file, identity=one), name, explicit, tuple(p for p in plain if p != ".")))
+    return named_files
 
 
 def placed(
-    found: Sequence[Named], folder: Path, places: ModelPlaces, account: Account, faults: list[Fault]
+    named_files: Sequence[Named], folder: Path, places: ModelPlaces, account: Account, faults: list[Fault]
 ) -> list[tuple[Named, str]]:
     """Every file whose model has a place, with the key it is listed under.
 
@@ -69,7 +69,7 @@ def placed(
     folder answer to is a fault, and so is a model that is not listed.
     """
     chosen: list[tuple[Named, str]] = []
-    for one in found:
+    for one in named_files:
         key = next((name for name in (*one.explicit, *one.plain) if name in places), None)
         if key is None:
             faults.append(_unplaced(one, folder, places))
@@ -88,10 +88,10 @@ def placed(
     return [(one, key) for one, key in chosen if key not in several and places[key] is not None]
 
 
-def models(found: Iterable[Named], scored: Mapping[str, bool], sampled: Mapping[str, bool]) -> list[Model]:
+def models(files_named: Iterable[Named], scored: Mapping[str, bool], sampled: Mapping[str, bool]) -> list[Model]:
     """The models by name; ``scored`` and ``sampled`` say of each file whether it has accuracies, and samples."""
     files: dict[str, list[Named]] = {}
-    for one in found:
+    for one in files_named:
         files.setdefault(one.model, []).append(one)
     return [_model(name, several, scored, sampled) for name, several in files.items()]
 
@@ -128,8 +128,8 @@ def _unplaced(one: Named, folder: Path, places: Iterable[str]) -> Fault:
 
 
 def _several(key: str, models: Sequence[Named], folder: Path) -> Fault:
-    told = identities.differences([one.file.identity for one in models])
-    apart = "; ".join(f"{fact} {listed(value or 'not stated' for value in values)}" for fact, values in told)
+    facts = identities.differences([one.file.identity for one in models])
+    apart = "; ".join(f"{fact} {listed(value or 'not stated' for value in values)}" for fact, values in facts)
     files = listed(one.file.shown for one in models)
     names = listed((one.model for one in models), 20)
     what = f"the name fits {len(models)} models of the results, which differ in {apart} (files {files})"

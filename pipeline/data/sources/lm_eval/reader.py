@@ -54,7 +54,7 @@ class Tool:
 
 
 HARNESS = Tool("lm-eval 0.3 or 0.4", lm_eval_files.result_files)
-Found = list[tuple[Named, list[tuple[Task, Numbers]]]]  # every file with its tasks that can be used
+UsableTasks = list[tuple[Named, list[tuple[Task, Numbers]]]]  # every file with its tasks that can be used
 
 
 def read(
@@ -71,33 +71,33 @@ def read(
     """
     account = account or Account()
     faults: list[Fault] = []
-    found = _found(folder, account, faults, tool)
+    usable_tasks = _usable_tasks(folder, account, faults, tool)
     path = folder / LADDER
     places = read_model_places(folder, faults) if placed is None else model_places(path, placed, faults)
-    usable = [one for one, tasks in found if tasks]
-    for one, tasks in found:
+    usable = [one for one, tasks in usable_tasks if tasks]
+    for one, tasks in usable_tasks:
         if not tasks:  # it need not be placed
             account.leave("result files in which nothing can be used", one.file.shown)
     kept = lm_eval_models.placed(usable, folder, places, account, faults)
     lm_eval_doubts.tell(kept, places, account)
-    lm_eval_doubts.tell_shots(((one, task) for one, tasks in found for task, _ in tasks), account)
+    lm_eval_doubts.tell_shots(((one, task) for one, tasks in usable_tasks for task, _ in tasks), account)
     keys = {id(one): key for one, key in kept}
     candidates = [
         _score(one, task, numbers, keys[id(one)], place)
-        for one, tasks in found
+        for one, tasks in usable_tasks
         if id(one) in keys and (place := places[keys[id(one)]]) is not None
         for task, numbers in tasks
     ]
     chosen = cells.resolved(candidates, account, faults, folder)
-    files = {(one.file.shown, task.name): (one.file, task) for one, tasks in found for task, _ in tasks}
+    files = {(one.file.shown, task.name): (one.file, task) for one, tasks in usable_tasks for task, _ in tasks}
     chosen = [_with_losses(s, *files[s.source, s.task], account, faults) if s.sampled else s for s in chosen]
     if faults:
         raise FaultsError(list(dict.fromkeys(faults)))
     if any("val_loss" in s.means for s in chosen):
         account.note(readers.LAMBADA())
     table = cells.table(cells.with_chance(chosen, account), folder)
-    if told := without_nll(table):
-        account.note(told)
+    if remark := without_nll(table):
+        account.note(remark)
     return table
 
 
@@ -110,21 +110,22 @@ def models(folder: Path, account: Account | None = None, tool: Tool = HARNESS) -
         With every result file that cannot be read, and when no task has an accuracy.
     """
     faults: list[Fault] = []
-    found = _found(folder, account or Account(), faults, tool)
+    usable_tasks = _usable_tasks(folder, account or Account(), faults, tool)
     if faults:
         raise FaultsError(faults)
-    scored = {one.file.shown: bool(tasks) for one, tasks in found}
+    scored = {one.file.shown: bool(tasks) for one, tasks in usable_tasks}
     sampled = {
-        one.file.shown: any(lm_eval_samples.there(one.file, task.name) for task, _ in tasks) for one, tasks in found
+        one.file.shown: any(lm_eval_samples.there(one.file, task.name) for task, _ in tasks)
+        for one, tasks in usable_tasks
     }
-    return lm_eval_models.models((one for one, _ in found), scored, sampled)
+    return lm_eval_models.models((one for one, _ in usable_tasks), scored, sampled)
 
 
 def without_nll(table: pd.DataFrame) -> Notice | None:
     """How many cells have accuracies only, because their samples were not logged; None when none have."""
     cell = ["run", "step", "task", "num_fewshot"]
-    told = table[table["metric"].ne("val_loss")].fillna({"step": -1, "num_fewshot": -1})
-    metrics = told["metric"].eq("nll").groupby([told[column] for column in cell]).any()
+    own_documents = table[table["metric"].ne("val_loss")].fillna({"step": -1, "num_fewshot": -1})
+    metrics = own_documents["metric"].eq("nll").groupby([own_documents[column] for column in cell]).any()
     lacking = metrics[~metrics]
     if lacking.empty:
         return None
@@ -133,7 +134,7 @@ def without_nll(table: pd.DataFrame) -> Notice | None:
     return readers.NO_SAMPLES(lacking=len(lacking), cells=len(metrics), tasks=names)
 
 
-def _found(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> Found:
+def _usable_tasks(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> UsableTasks:
     """Every result file with the tasks that have an accuracy; all else goes into the account.
 
     Raises
@@ -148,12 +149,12 @@ def _found(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> F
     lm_eval_files.leave_others(others, account)
     if not files and not faults:
         raise FaultsError([_no_results(folder, others, tool)])
-    found: Found = []
+    tasks_of: UsableTasks = []
     without: dict[str, tuple[str, ...]] = {}
     counted = len(faults)
     for one in lm_eval_models.named(files):
         kept: list[tuple[Task, Numbers]] = []
-        found.append((dataclasses.replace(one, file=dataclasses.replace(one.file, tasks=())), kept))
+        tasks_of.append((dataclasses.replace(one, file=dataclasses.replace(one.file, tasks=())), kept))
         for group in one.file.groups:
             account.leave("groups of tasks, whose members count", group)
         for task in one.file.tasks:
@@ -174,9 +175,9 @@ def _found(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> F
             else:
                 without[task.name] = (*numbers.filtered, *numbers.others)
     _leave_samples(folder, files, account)
-    if len(faults) == counted == 0 and not any(tasks for _, tasks in found):
+    if len(faults) == counted == 0 and not any(tasks for _, tasks in tasks_of):
         raise FaultsError([_no_accuracy(folder, without)])
-    return found
+    return tasks_of
 
 
 def _where(folder: Path, one: Named, task: Task) -> Any:
@@ -188,15 +189,15 @@ def _no_results(folder: Path, others: Mapping[str, Sequence[str]], tool: Tool) -
     known = {name: files for name, files in others.items() if name}
     if not known:
         return Fault(str(folder), f"holds no results of {tool.name}")
-    told = listed(f"{len(files)} of {name} (such as {files[0]})" for name, files in known.items())
+    other_files = listed(f"{len(files)} of {name} (such as {files[0]})" for name, files in known.items())
     reader = next(filter(None, map(reader_of, known)), None)
     fix = f"benchcast ingest {reader} --from {folder}" if reader else "these cannot be read"
-    return Fault(str(folder), f"holds no results of {tool.name}, but files {told}", fix)
+    return Fault(str(folder), f"holds no results of {tool.name}, but files {other_files}", fix)
 
 
 def _no_accuracy(folder: Path, without: Mapping[str, Sequence[str]]) -> Fault:
-    told = listed((f"{task} has {listed(names) if names else 'no number'}" for task, names in without.items()), 10)
-    what = f"no task of these results has an accuracy: {told or 'they have no tasks'}"
+    metrics = listed((f"{task} has {listed(names) if names else 'no number'}" for task, names in without.items()), 10)
+    what = f"no task of these results has an accuracy: {metrics or 'they have no tasks'}"
     fix = "what can be read is acc and acc_norm without a filter, such as those of arc_easy, hellaswag or piqa"
     return Fault(str(folder), what, fix)
 

@@ -97,8 +97,8 @@ def _raw(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"["):
-        found = reading.json_of(reading.data(path, MOST_ARRAY))
-        yield from (_mapping(sample, i + 1) for i, sample in enumerate(found))
+        content = reading.json_of(reading.data(path, MOST_ARRAY))
+        yield from (_mapping(sample, i + 1) for i, sample in enumerate(content))
         return
     with path.open("rb") as file:  # lines end at \n only: JSON leaves U+2028 and the like inside strings
         for number, line in enumerate(file, 1):
@@ -119,8 +119,8 @@ def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
     """Answers as asked, without the delimiter, and their log-likelihoods (nats)."""
     scores = {m: reading.number(raw.get(m)) for m in ACCURACIES if m in raw and not isinstance(raw[m], str | bool)}
     scores |= {m: float(raw[m]) for m in ACCURACIES if isinstance(raw.get(m), bool)}
-    asked = raw["arguments"]
-    pairs = [(a["arg_0"], a.get("arg_1", "")) for a in asked.values()] if isinstance(asked, dict) else asked
+    requests = raw["arguments"]
+    pairs = [(a["arg_0"], a.get("arg_1", "")) for a in requests.values()] if isinstance(requests, dict) else requests
     pairs = [(p[0], p[1] if len(p) > 1 else "") for p in pairs]
     prompts, answers = [p[0] for p in pairs], [str(p[1]) for p in pairs]
     half = len(pairs) // 2
@@ -135,20 +135,20 @@ def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
 def _loglik(given: Any) -> float:
     """A log-likelihood, which newer versions write as text; infinite, and so a fault, where it cannot be one."""
     try:
-        found = float(given)
+        loglik = float(given)
     except OverflowError:
         return math.inf
-    return found if abs(found) < MOST_LOGLIK else math.inf
+    return loglik if abs(loglik) < MOST_LOGLIK else math.inf
 
 
 def _check_count(samples: Sequence[Sample], task: Task) -> None:
     """Every document once, and as many as the results say."""
-    seen: set[str] = set()
+    numbers: set[str] = set()
     for sample in samples:
         number = json.dumps(sample.number, default=str)
-        if sample.number is not None and number in seen:
+        if sample.number is not None and number in numbers:
             raise ContradictionError(f"document {number} is there twice")
-        seen.add(number)
+        numbers.add(number)
     effective = reading.number(task.effective)
     if math.isfinite(effective) and effective != len(samples):
         raise ContradictionError(f"they are of {len(samples)} documents, the results of {effective:g}")

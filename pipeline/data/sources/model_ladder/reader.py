@@ -220,17 +220,17 @@ def _tokens(path: Path, data: pd.DataFrame, params: int, account: Account, fault
 
 def _scores(data: pd.DataFrame) -> dict[tuple[str, str], Array]:
     """Values by (task, metric), one per checkpoint."""
-    found: dict[tuple[str, str], Array] = {}
+    scores: dict[tuple[str, str], Array] = {}
     for pattern, metric, factor in PATTERNS:
         for column in data.columns:
             if match := pattern.fullmatch(column):
-                found[match[1], metric] = factor * data[column].to_numpy(dtype=float)
+                scores[match[1], metric] = factor * data[column].to_numpy(dtype=float)
         for split in ("val", "test"):
             groups = [(f"{group}_{split}", metric) for group in MMLU]
-            if all(group in found for group in groups):
-                weighted = [w * found[g] for g, w in zip(groups, MMLU.values(), strict=True)]
-                found[f"mmlu_{split}", metric] = sum(weighted[1:], weighted[0])
+            if all(group in scores for group in groups):
+                weighted = [w * scores[g] for g, w in zip(groups, MMLU.values(), strict=True)]
+                scores[f"mmlu_{split}", metric] = sum(weighted[1:], weighted[0])
     for column in data.columns:
         if match := LOSS.fullmatch(column):
-            found[match[1], "val_loss"] = data[column].to_numpy(dtype=float)
-    return found
+            scores[match[1], "val_loss"] = data[column].to_numpy(dtype=float)
+    return scores

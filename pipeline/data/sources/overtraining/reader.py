@@ -59,16 +59,16 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
     for path in models:
         account.read("models")
         try:
-            found = list(_model(path, root, metadata, account))
+            model_rows = list(_model(path, root, metadata, account))
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             problem = f"has no {error}" if isinstance(error, KeyError) else str(error)
             faults.append(Fault(str(path), f"cannot be read ({problem})", "download the file again"))
             continue
-        if (first := names.setdefault(name := found[0]["run"] if found else path.stem, path)) is not path:
+        if (first := names.setdefault(name := model_rows[0]["run"] if model_rows else path.stem, path)) is not path:
             faults.append(Fault(str(path), f"is called {name!r}, as {first} is", "a name is of one model"))
-        rows += found
-    told = {f"evaluation_{path.stem}_heavy.json" for path in models}
-    if others := sorted(path.name for path in (root / "evals").glob("*.json") if path.name not in told):
+        rows += model_rows
+    evaluations = {f"evaluation_{path.stem}_heavy.json" for path in models}
+    if others := sorted(path.name for path in (root / "evals").glob("*.json") if path.name not in evaluations):
         account.leave("evaluations of no model in models/", *others)
     if faults:
         raise FaultsError(faults)
@@ -85,25 +85,25 @@ def _metadata(root: Path, faults: list[Fault]) -> pd.DataFrame:
             raise UnreadableError(f"has no column {listed(map(repr, sorted(lacking)))}")
         if len(twice := cells.loc[cells["Eval Task"].duplicated(), "Eval Task"]):
             raise UnreadableError(f"line {twice.index[0]} names the task {twice.iloc[0]!r} again")
-        told = cells.set_index("Eval Task")[columns].apply(pd.to_numeric, errors="coerce")
-        if len(wrong := np.flatnonzero(told.isna().any(axis=1) & cells[columns].notna().all(axis=1).to_numpy())):
+        metadata = cells.set_index("Eval Task")[columns].apply(pd.to_numeric, errors="coerce")
+        if len(wrong := np.flatnonzero(metadata.isna().any(axis=1) & cells[columns].notna().all(axis=1).to_numpy())):
             raise UnreadableError(f"line {cells.index[wrong[0]]} has a cell that is no number")
     except UnreadableError as error:
         faults.append(Fault(str(path), f"cannot be read ({error})", "download the file again"))
         return pd.DataFrame(columns=columns)
-    return told
+    return metadata
 
 
 def _loaded(path: Path) -> tuple[dict[str, Any], str]:
     data = reading.data(path)
-    found = reading.json_of(data)
-    if not isinstance(found, dict):
+    content = reading.json_of(data)
+    if not isinstance(content, dict):
         raise UnreadableError("is no mapping")
     try:
-        json.dumps(found, ensure_ascii=False).encode()
+        json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise UnreadableError("holds half of a character (a lone surrogate)") from None
-    return found, bytes_digest(data)
+    return content, bytes_digest(data)
 
 
 def _count(content: Mapping[str, Any], key: str) -> float:
@@ -120,8 +120,8 @@ def _model(path: Path, root: Path, metadata: pd.DataFrame, account: Account) -> 
     tokens = 20.0 * _count(hyper, "chinchilla_multiplier") * params
     if what := units.impossible(params, tokens):
         raise ValueError(what)
-    if hyper.get("tokens") is not None and abs((said := _count(hyper, "tokens")) / tokens - 1) > ROUNDED:
-        raise ValueError(f"tokens is {said:.9g}, and 20 times chinchilla_multiplier times params is {tokens:.9g}")
+    if hyper.get("tokens") is not None and abs((stated := _count(hyper, "tokens")) / tokens - 1) > ROUNDED:
+        raise ValueError(f"tokens is {stated:.9g}, and 20 times chinchilla_multiplier times params is {tokens:.9g}")
     for key in ("name", "dataset_name"):
         if not isinstance(data[key], str) or not data[key]:
             raise ValueError(f"{key} {data[key]!r:.60} is no name")

@@ -54,11 +54,11 @@ def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
             account.leave("runs whose state has no eval_loss", run)
     if not any(rows.values()) and not faults:
         faults.append(Fault(str(folder), "no state has an eval_loss", "the trainer logs one with eval_strategy"))
-    faults += clock_faults({run: found for run, found in rows.items() if found}, places, folder, account)
+    faults += clock_faults({run: run_rows for run, run_rows in rows.items() if run_rows}, places, folder, account)
     faults += _one_name(rows)
     if faults:
         raise FaultsError(list(dict.fromkeys(faults)))
-    return schema.validate(pd.DataFrame([row for found in rows.values() for row in found]), str(folder), account)
+    return schema.validate(pd.DataFrame([row for run_rows in rows.values() for row in run_rows]), str(folder), account)
 
 
 def _rows(
@@ -102,13 +102,13 @@ def _counts(run: str, state: State, evaluations: list[Evaluation], place: RunPla
     step = max(steps, key=lambda s: abs(counted[s] / (s * place.tokens_per_step) - 1) if place.tokens_per_step else 0)
     expected = step * place.tokens_per_step
     off = counted[step] / expected - 1
-    said = (
+    counts_differ = (
         f"the trainer counted {counted[step]:.9g} tokens by step {step:g}, tokens_per_step of {LADDER} "
         f"gives {expected:.9g}"
     )
     if abs(off) > MOST_OFF:
         fix = "correct tokens_per_step; if counting began at a resume, take num_input_tokens_seen out of the state"
-        return [Fault(str(state.path), f"run {run!r}: {said}", fix)]
+        return [Fault(str(state.path), f"run {run!r}: {counts_differ}", fix)]
     if abs(off) > NOTED_OFF:
         account.note(
             readers.TOKENS_DIFFER(f"run {run!r}", counted=counted[step], step=step, file=LADDER, expected=expected)
@@ -118,13 +118,13 @@ def _counts(run: str, state: State, evaluations: list[Evaluation], place: RunPla
 
 def _one_name(rows: dict[str, list[dict[str, Any]]]) -> list[Fault]:
     """Folders that ``ladder.yaml`` gives one name and that have a loss at the same step."""
-    seen: dict[tuple[Any, ...], str] = {}
+    first_run: dict[tuple[Any, ...], str] = {}
     clashes: dict[tuple[str, str], tuple[Any, ...]] = {}
-    for run, found in rows.items():
-        for row in found:
+    for run, run_rows in rows.items():
+        for row in run_rows:
             key = row["run"], row["step"], row["task"]
-            if seen.setdefault(key, run) != run:
-                clashes.setdefault((seen[key], run), key)
+            if first_run.setdefault(key, run) != run:
+                clashes.setdefault((first_run[key], run), key)
     return [
         Fault(
             f"runs {one!r} and {two!r}",

@@ -52,7 +52,7 @@ class Evaluation:
 
 def runs(folder: Path, account: Account, faults: list[Fault]) -> dict[str, list[State]]:
     """The states of every run below a folder, in the order of their paths."""
-    found: dict[str, list[State]] = {}
+    states: dict[str, list[State]] = {}
     for path in sorted(folder.rglob(STATE)):
         account.read("trainer states")
         if any(part.startswith("tmp-checkpoint") for part in path.relative_to(folder).parts):
@@ -64,8 +64,8 @@ def runs(folder: Path, account: Account, faults: list[Fault]) -> dict[str, list[
             what = f"has no {error}" if isinstance(error, KeyError) else str(error)
             faults.append(Fault(str(path), f"is no state of the trainer: {what}"))
             continue
-        found.setdefault(_run(path, folder), []).append(state)
-    return found
+        states.setdefault(_run(path, folder), []).append(state)
+    return states
 
 
 def _run(path: Path, folder: Path) -> str:
@@ -94,30 +94,30 @@ def _state(path: Path) -> State:
 def evaluations(run: str, states: list[State], account: Account, faults: list[Fault]) -> tuple[State, list[Evaluation]]:
     """The state of a run with the most steps, and its evaluations; every other state must agree with it."""
     newest = max(states, key=lambda state: state.steps)
-    found = _logged(run, newest, account, faults)
+    logged = _logged(run, newest, account, faults)
     for state in states:
         if state is not newest:
-            faults += _compared(run, newest, found, state, account)
+            faults += _compared(run, newest, logged, state, account)
     batches = {str(state.batch): state for state in states if state.batch is not None}
     if len(batches) > 1:
         account.note(readers.BATCH_CHANGED(run=run, sizes=listed(batches)))
-    return newest, list(found.values())
+    return newest, list(logged.values())
 
 
 def _compared(
-    run: str, newest: State, found: dict[tuple[float, str], Evaluation], state: State, account: Account
+    run: str, newest: State, logged: dict[tuple[float, str], Evaluation], state: State, account: Account
 ) -> Iterator[Fault]:
     own = _logged(run, state, Account(), [])
     for key, one in own.items():
-        if key not in found:
+        if key not in logged:
             account.leave(
                 "evaluations that the state with the most steps does not log",
                 f"{one.key} of {run} at step {one.step:g}",
             )
-        elif found[key].value != one.value:
+        elif logged[key].value != one.value:
             what = (
                 f"run {run!r}, {one.key} at step {one.step:g} is {one.value:.6g}, "
-                f"in {newest.path} it is {found[key].value:.6g}"
+                f"in {newest.path} it is {logged[key].value:.6g}"
             )
             yield Fault(str(state.path), what, "two attempts in one folder? keep the states of one")
             return
@@ -125,7 +125,7 @@ def _compared(
 
 def _logged(run: str, state: State, account: Account, faults: list[Fault]) -> dict[tuple[float, str], Evaluation]:
     """The evaluations of one state by step and text, in the order of the log."""
-    found: dict[tuple[float, str], Evaluation] = {}
+    logged: dict[tuple[float, str], Evaluation] = {}
     others: set[str] = set()
     for entry in state.log:
         for key, value in entry.items():
@@ -136,14 +136,14 @@ def _logged(run: str, state: State, account: Account, faults: list[Fault]) -> di
             else:
                 one = _evaluation(run, state, entry, key, match[1] or "validation", value, account, faults)
                 if one is not None:
-                    _entered(run, state, one, found, account, faults)
+                    _entered(run, state, one, logged, account, faults)
     for name in sorted(others):
         account.leave("logged values that are no validation loss", name)
-    last = max((one.step for one in found.values()), default=0.0)
+    last = max((one.step for one in logged.values()), default=0.0)
     if last > state.steps:
         what = f"run {run!r}: global_step is {state.steps:g}, and the log goes on to step {last:g}"
         faults.append(Fault(str(state.path), what, "the file was cut or put together; take the trainer's own"))
-    return found
+    return logged
 
 
 def _evaluation(
@@ -190,14 +190,14 @@ def _entered(
     run: str,
     state: State,
     one: Evaluation,
-    found: dict[tuple[float, str], Evaluation],
+    logged: dict[tuple[float, str], Evaluation],
     account: Account,
     faults: list[Fault],
 ) -> None:
     """A loss into what was found; a second one of the same text and step must be the same, or of the best model."""
-    there = found.get((one.step, one.task))
+    there = logged.get((one.step, one.task))
     if there is None or there.value == one.value:
-        found[one.step, one.task] = one if there is None or there.tokens is None else there
+        logged[one.step, one.task] = one if there is None or there.tokens is None else there
         return
     if there.key == one.key and math.isclose(one.value, there.value, rel_tol=SAME_MODEL):
         account.note(

@@ -74,7 +74,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     places = read_run_places(path if path.is_dir() else path.parent)
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    said: dict[tuple[Any, ...], str] = {}
+    places_of: dict[tuple[Any, ...], str] = {}
     for file in files:
         try:
             data, frame = reading.data(file, reading.MOST_TABLE), csv_files.read(file, account, repeated=True)
@@ -93,12 +93,12 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
             key = (about["run"], about["tokens"], *kind)
             if key not in rows:
                 rows[key] = about | {"source": file.name, "digest": digest, "task": kind[0], "metric": kind[1]}
-                rows[key]["value"], said[key] = cell.value, cell.where
+                rows[key]["value"], places_of[key] = cell.value, cell.where
             elif rows[key]["value"] != cell.value:
                 fix = "they would be one number: rename one, or leave it out of the export"
                 problems.add(
                     cell.where,
-                    f"run {cell.run!r} has {cell.value:g} here and {rows[key]['value']:g} in {said[key]}",
+                    f"run {cell.run!r} has {cell.value:g} here and {rows[key]['value']:g} in {places_of[key]}",
                     fix,
                 )
     if not rows and not problems:
@@ -107,11 +107,13 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
             "has no column that is an accuracy or a validation loss",
             "such are named <task>/acc, <task>/acc_norm, eval/loss, val_loss",
         )
-    problems.extend(falling_tokens((row["run"], row["step"], row["tokens"], said[key]) for key, row in rows.items()))
+    problems.extend(
+        falling_tokens((row["run"], row["step"], row["tokens"], places_of[key]) for key, row in rows.items())
+    )
     note_idle_names(places, {row["run"] for row in rows.values()}, account)
     if problems:
         raise FaultsError(list(dict.fromkeys(problems)))
-    return schema.validate(pd.DataFrame(list(rows.values())), str(path), account, list(said.values()))
+    return schema.validate(pd.DataFrame(list(rows.values())), str(path), account, list(places_of.values()))
 
 
 def _possible(cell: Cell, metric: str, problems: Problems) -> bool:
@@ -135,8 +137,8 @@ def _placed(cell: Cell, places: RunPlaces, file: Path, problems: Problems) -> di
         fix = f"write {{params, tokens_per_step}} for it into {LADDER} beside the file"
         problems.add(str(file), f"run {cell.run!r}: {error}", fix)
         return None
-    if told := place.contradiction(cell.step, cell.tokens):
-        problems.add(cell.where, f"run {cell.run!r}: {told}", "correct one of them")
+    if contradiction := place.contradiction(cell.step, cell.tokens):
+        problems.add(cell.where, f"run {cell.run!r}: {contradiction}", "correct one of them")
         return None
     return about
 
@@ -162,13 +164,13 @@ def _clock(file: Path, frame: pd.DataFrame, problems: Problems) -> tuple[int | N
     names = list(frame.columns)
     steps = [name for name in STEPS if name in names]
     tokens = [name for name in TOKENS if name in names]
-    for kind, found in (("steps", [n for n in steps if n not in LOGGED]), ("tokens", tokens)):
-        for other in found[1:]:
-            one, two = frame.iloc[:, names.index(found[0])], frame.iloc[:, names.index(other)]
+    for kind, columns in (("steps", [n for n in steps if n not in LOGGED]), ("tokens", tokens)):
+        for other in columns[1:]:
+            one, two = frame.iloc[:, names.index(columns[0])], frame.iloc[:, names.index(other)]
             if not (one.isna() | two.isna() | one.eq(two)).all():
                 problems.add(
                     str(file),
-                    f"tells {kind} twice, and differently: {found[0]!r} and {other!r}",
+                    f"tells {kind} twice, and differently: {columns[0]!r} and {other!r}",
                     "export the one that counts the trainer's",
                 )
     if steps and steps[0] in LOGGED and not tokens:
@@ -209,13 +211,13 @@ def _table(
         if not known and pd.to_numeric(frame.iloc[:, position], errors="coerce").notna().any():
             problems.account.leave(why_not(name), name)
     runs = frame["Name"] if names.count("Name") == 1 else frame.iloc[:, names.index("Name")]
-    seen: dict[str, int] = {}
+    first_line: dict[str, int] = {}
     for at in kept:
         run = str(runs.iloc[at])
-        if run in seen:
-            _twice(file, frame, run, seen[run], at, wanted, problems)
+        if run in first_line:
+            _twice(file, frame, run, first_line[run], at, wanted, problems)
             continue
-        seen[run] = at
+        first_line[run] = at
         for position in wanted:
             value = _number(file, frame, at, position, problems, run)
             if value is not None:
