@@ -130,22 +130,15 @@ def test_a_mark_lies_in_the_same_place_whatever_the_loss_is_called(loss: str) ->
 
     def places(name: str) -> list[Any]:
         recipes = [{"name": "overtraining", "loss": name}, {"name": "llama3", "middle": name}]
-        result = run(config | {"recipes": recipes}, data=_ladder(name)).model_dump(mode="json")
+        result = run(config | {"recipes": recipes}, data=_ladder(name))
         return [
             figures.target_position(panel, forecast)
-            for figure, forecast in zip(result["figures"], result["forecasts"], strict=True)
-            for panel in figure["panels"]
+            for figure, forecast in zip(result.figures, result.forecasts, strict=True)
+            for panel in figure.panels
         ]
 
     for mine, other in zip(places(loss), places("val"), strict=True):
         assert mine == pytest.approx(other, nan_ok=True)
-
-
-def test_old_results_are_read_by_their_labels() -> None:
-    panel = {"x_label": "training FLOPs", "y_label": "error_web loss (nats/token)", "y_is_accuracy": False}
-    assert figures.quantities(panel) == ("flops", "middle")
-    panel = {"x_label": "error_web loss (nats/token)", "y_label": "top-1 error (acc)", "y_is_accuracy": True}
-    assert figures.quantities(panel) == ("middle", "error")
 
 
 def test_a_run_may_be_called_anchor() -> None:

@@ -185,13 +185,13 @@ def test_history_prints_and_plots(nights: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     record = register.read(nights.parent / "nightly" / "forecasts.jsonl")[0]
     [said] = [f for f in record.forecasts if (f.target, f.task) == ("big", "easy")]
-    assert f"registered       │ {said.forecast:.1%} ({said.low:.1%} to {said.high:.1%})" in done.stdout
+    assert f"registered       │ {100 * said.forecast:.1f} ({100 * said.low:.1f}–{100 * said.high:.1f})" in done.stdout
     for entry in world.history(nights):
         [own] = [f for f in entry["forecasts"] if f["task"] == "easy"]
-        measured = ", ".join(f"{p['value']:.1%} at {p['tokens']:.3g}" for p in entry["points"] if p["task"] == "easy")
-        [row] = [
-            x for x in lines(done.stdout) if f"{own['forecast']:.1%} ({own['low']:.1%}" in x and "registered" not in x
-        ]
+        scores = [p for p in entry["points"] if p["task"] == "easy"]
+        measured = ", ".join(f"{100 * p['value']:.1f} at {p['tokens'] / 1e9:.3g}B tokens" for p in scores)
+        shown = f"{100 * own['forecast']:.1f} ({100 * own['low']:.1f}"
+        [row] = [x for x in lines(done.stdout) if shown in x and "registered" not in x]
         assert measured.split(", ")[-1] in row
     assert "cleared: outside: big, easy" in done.stdout
     assert PdfReader(plot).pages[0].extract_text().count("big: easy") == 1

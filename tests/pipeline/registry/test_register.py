@@ -20,9 +20,9 @@ from benchcast.data.ingest import demo
 from benchcast.registry import known
 from benchcast.registry import register as records
 from benchcast.registry.settle import settle
-from benchcast.reports.documents import settlement
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.settlement import Settlement
+from benchcast.reports.sections import settlement
 from worlds.commands import benchcast, printed
 
 ROOT = Path(__file__).parents[3]
@@ -213,7 +213,7 @@ def test_a_run_of_the_table_is_no_forecast_under_whatever_name(
         assert all(s.known and s.fitted for s in found.settled)
         [note] = found.notes
         assert "was in the table the forecast was fitted on: no forecast, not counted (2: recall, word_order)" in note
-        said = settlement.summary(json.loads(found.model_dump_json()))
+        said = settlement.summary(Settlement.model_validate_json(found.model_dump_json()))
         assert said[0].startswith("No forecast has been settled")
         assert Settlement.model_validate_json(found.model_dump_json()) == found
 
