@@ -194,16 +194,12 @@ def _store(folder: Path) -> Store:
 
 
 def _print_failures(failures: list[dict[str, str]]) -> None:
+    from benchcast.reports.text.table import Table, as_rich
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
     console = Console(stderr=True)
     console = console if console.is_terminal else Console(stderr=True, width=160)
-    shown = Table(title=f"{len(failures)} could not be scored", title_justify="left")
-    for column in ("checkpoint", "task", "why"):
-        shown.add_column(column, overflow="fold")
-    for failure in failures:
-        shown.add_row(*(escape(failure[key]) for key in ("checkpoint", "task", "reason")))
-    console.print(shown)
+    rows = tuple([failure[key] for key in ("checkpoint", "task", "reason")] for failure in failures)
+    title = f"{len(failures)} could not be scored"
+    console.print(as_rich(Table(head=("checkpoint", "task", "why"), rows=rows, align="lll", title=title), fold=True))
     console.print("failed cells are tried again with --retry-failed, or when the checkpoint changes", highlight=False)

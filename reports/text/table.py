@@ -101,14 +101,17 @@ def as_page(t: Table) -> dict[str, Any]:
     return {"head": head, "align": align, "widths": widths, "rows": rows, "rules": list(t.rules)}
 
 
-def as_rich(t: Table) -> rich.table.Table:
-    """A table for a terminal: control characters and markup are shown, never obeyed."""
+def as_rich(t: Table, fold: bool = False) -> rich.table.Table:
+    """A table for a terminal: control characters and markup are shown, never obeyed.
+
+    Where there is no room a word is cut short, or with ``fold`` goes on in the next line.
+    """
     from rich.table import Table as RichTable
 
     made = RichTable(title=shown(t.title) if t.title else None, title_justify="left")
     justify: dict[str, Literal["left", "right", "center"]] = {"l": "left", "r": "right", "c": "center"}
     for text, letter in zip(t.head, t.align, strict=True):
-        made.add_column(shown(text), justify=justify[letter])
+        made.add_column(shown(text), justify=justify[letter], overflow="fold" if fold else "ellipsis")
     for row in t.rows:
         made.add_row(*(shown(_text(cell)) for cell in row))
     return made
