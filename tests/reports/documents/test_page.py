@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from benchcast.reports.documents import page
 from benchcast.reports.documents.forecast import write
-from worlds.commands import CONFIG, benchcast
+from worlds.commands import CONFIG, benchcast, process
 from worlds.news import NEWS, latest
 from worlds.reports import as_record, make_graded, make_result
 
@@ -190,7 +190,7 @@ def test_numbers_round_as_in_python(browser: Any, study: Path) -> None:
 
 
 def test_the_same_bytes_and_no_network(study: Path, tmp_path: Path) -> None:
-    again = benchcast("run", study / "c.yaml", "--html", "--out", tmp_path / "again")
+    again = process("run", study / "c.yaml", "--html", "--out", tmp_path / "again")
     assert again.returncode == 0, again.stderr
     first = (study / "out" / "report.html").read_bytes()
     assert (tmp_path / "again" / "report.html").read_bytes() == first
