@@ -69,14 +69,14 @@ def sweeps(
     """
     # Recipes that judge a task by the whole suite look at all jobs: they get all of them with these targets.
     plans = [planned(job) for job in jobs]
-    asked = [
+    planned_jobs = [
         replace(job, targets=tuple(chain.from_iterable(plan.values())), draw=False)
         for job, plan in zip(jobs, plans, strict=True)
     ]
-    contexts = contexts_of(asked, ladders)
+    contexts = contexts_of(planned_jobs, ladders)
     made: list[Sweep] = []
     for settings in recipes:
-        for job, plan in zip(asked[:drawn], plans, strict=False):
+        for job, plan in zip(planned_jobs[:drawn], plans, strict=False):
             part = run_recipe(settings, job, contexts[job.family])
             # An average comes twice: forecast directly, and as the mean of its tasks.
             for task in dict.fromkeys(f.task for f in part.forecasts):

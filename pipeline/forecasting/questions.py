@@ -165,8 +165,8 @@ def compare(
     InputError
         When one is no family, or no task has a forecast with an interval of both; ``account`` names single such tasks.
     """
-    asked = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),))
-    jobs = jobs_of(asked, ingest.read(config.data, base, data).table)
+    changed = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),))
+    jobs = jobs_of(changed, ingest.read(config.data, base, data).table)
     families = {job.family for job in jobs}
     for name in (first, second):
         if name not in families:

@@ -132,8 +132,8 @@ def run_planned(
     config, base = given(config, Config, base)
     target = target.model_copy(update={"name": describe_target(target, 0)})
     held = tuple(t for t in config.targets if t.run is not None)
-    asked = config.model_copy(update={"targets": (*held, target), "figures": 0})
-    result = run(asked, base, data, progress)
+    changed = config.model_copy(update={"targets": (*held, target), "figures": 0})
+    result = run(changed, base, data, progress)
     return result.model_copy(update={"forecasts": tuple(f for f in result.forecasts if f.target == target.name)})
 
 

@@ -196,9 +196,9 @@ class AutoForecaster(BaseEstimator):
         rows = _targets(targets)
         pooled = self.pool(rows)
         wanted = list(self.tasks_) if tasks is None else list(tasks)
-        found = [(task, run, pooled.forecast(task, run, level)) for task in wanted for run in rows["run"]]
+        made = [(task, run, pooled.forecast(task, run, level)) for task in wanted for run in rows["run"]]
         flops = dict(zip(rows["run"], rows["flops"], strict=True))
-        return pd.DataFrame([_row(task, run, flops[run], level, each) for task, run, each in found])
+        return pd.DataFrame([_row(task, run, flops[run], level, each) for task, run, each in made])
 
     def pool(self, targets: pd.DataFrame) -> PooledBacktest:
         """The ladder's own runs, and targets (run, flops, params, tokens, token_multiplier), pooled: all that is known.
@@ -206,8 +206,8 @@ class AutoForecaster(BaseEstimator):
         ``predict`` is a table of it.
         """
         check_is_fitted(self)
-        asked = targets.assign(actual=np.nan)
-        forecasts = self.history_.own.joined(self.history_.forecast(dict.fromkeys(self.tasks_, asked)))
+        unknown = targets.assign(actual=np.nan)
+        forecasts = self.history_.own.joined(self.history_.forecast(dict.fromkeys(self.tasks_, unknown)))
         constants = self._constants
         return PooledBacktest(
             forecasts=forecasts,

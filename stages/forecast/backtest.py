@@ -252,11 +252,11 @@ def _assembled(parts: Iterable[Part], paths: tuple[ForecastPath, ...]) -> Backte
         empty = (np.zeros((0, len(paths))) for _ in range(3))
         return BacktestForecasts(pd.DataFrame(columns=list(COLUMNS)), paths, *empty)
     blocks: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
-    for rows, said in parts:
-        place = [said.paths.index(path) if path in said.paths else -1 for path in paths]
+    for rows, predictions in parts:
+        place = [predictions.paths.index(path) if path in predictions.paths else -1 for path in paths]
         gap = np.full(len(rows), np.nan)
-        bound = said.at_bound.astype(float)
-        values = (said.mean, said.stderr, np.repeat(bound[:, None], len(rows), axis=1))
+        bound = predictions.at_bound.astype(float)
+        values = (predictions.mean, predictions.stderr, np.repeat(bound[:, None], len(rows), axis=1))
         for block, value in zip(blocks, values, strict=True):
             block.append(np.column_stack([value[i] if i >= 0 else gap for i in place]))
     rows = pd.concat([rows for rows, _ in parts], ignore_index=True)

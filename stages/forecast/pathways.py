@@ -158,18 +158,18 @@ class FittedPaths:
     def _predictions(self, X: pd.DataFrame) -> tuple[Array, Array]:
         """Forecasts and standard errors, (k, m) each."""
         losses: dict[tuple[str, str], tuple[LossDistribution | None, Mask]] = {}
-        said: list[tuple[Array, Array]] = []
+        predictions: list[tuple[Array, Array]] = []
         for path, first, second in self._laws():
             if second is None:
-                said.append(_direct(first, X, DIRECT[path.first].of_error))
+                predictions.append(_direct(first, X, DIRECT[path.first].of_error))
                 continue
             key = (path.intermediate_loss, path.first)
             if key not in losses:
                 losses[key] = _losses_at(first, X)
-            said.append(_chained(*losses[key], second, SECOND[path.second].of_error))
+            predictions.append(_chained(*losses[key], second, SECOND[path.second].of_error))
         if self.carried is not None:
-            said.append((np.full(len(X), self.carried), np.zeros(len(X))))
-        return np.array([mean for mean, _ in said]), np.array([stderr for _, stderr in said])
+            predictions.append((np.full(len(X), self.carried), np.zeros(len(X))))
+        return np.array([mean for mean, _ in predictions]), np.array([stderr for _, stderr in predictions])
 
 
 def fit_paths(tasks: Sequence[TaskData]) -> list[FittedPaths]:

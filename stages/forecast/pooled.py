@@ -242,15 +242,15 @@ class PooledBacktest:
         actual = self._actual
         if not len(actual):
             return pd.DataFrame(columns=list(OUTCOMES), dtype=float)
-        row, said = np.arange(len(actual)), self.forecasts
-        heaviest = np.argmax(np.where(np.isfinite(said.mean), self.pooled.weights, -1.0), axis=1)
-        center = said.mean[row, heaviest]
-        half = norm.ppf(0.5 + level / 2) * np.nan_to_num(said.stderr[row, heaviest])
+        row, forecasts = np.arange(len(actual)), self.forecasts
+        heaviest = np.argmax(np.where(np.isfinite(forecasts.mean), self.pooled.weights, -1.0), axis=1)
+        center = forecasts.mean[row, heaviest]
+        half = norm.ppf(0.5 + level / 2) * np.nan_to_num(forecasts.stderr[row, heaviest])
         intervals = self.intervals(level)
         error, carry, _ = self._misses
         return pd.DataFrame(
             {
-                "ratio": 10**said.decades,
+                "ratio": 10**forecasts.decades,
                 "error": error,
                 "carry": carry,
                 "hit": intervals.holds(actual).astype(float),

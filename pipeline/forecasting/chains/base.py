@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.forecast import Baselines, Diagnostic, Forecast, LawFit, RecipeName
+from benchcast.reports.records.forecast import Baselines, Forecast, LawFit, RecipeName
 from benchcast.stages.fit.estimate import FitStatus
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.forecast.chain import Chain
@@ -21,6 +21,7 @@ from benchcast.stages.notices import Notice, grading, recipes
 from scipy.stats import norm
 
 from ..job import Job, TargetRun
+from .diagnostics import diagnose
 
 ASSUMED = recipes.ASSUMED_ERROR(points=100 * POOLING.untested_error)
 VALUES = ("forecast", "low", "high", "stderr", "middle")
@@ -48,6 +49,20 @@ class ChainInputs:
     loss_name: str
     average_last: int
     runs: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class FittedOn:
+    """What a law was fitted on: inputs (n, columns), values (n,), and the runs they are of."""
+
+    X: Array
+    y: Array
+    runs: Sequence[str]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, columns: Sequence[str], y: str) -> FittedOn:
+        """Columns of a table with a row per observation, which names its run."""
+        return cls(rows[list(columns)].to_numpy(dtype=float), rows[y].to_numpy(dtype=float), list(rows["run"]))
 
 
 def baselines(
@@ -80,12 +95,12 @@ def describe(
     recipe: RecipeName,
     job: Job,
     law: Law,
-    diagnostics: tuple[Diagnostic, ...] = (),
+    fitted: FittedOn,
     *,
     task: str | None = None,
     y_unit: str | None = None,
 ) -> LawFit:
-    """A fitted law as a result row."""
+    """A fitted law as a result row, with its diagnostics where figures are wanted."""
     return LawFit(
         recipe=recipe,
         family=job.family,
@@ -101,7 +116,7 @@ def describe(
         notes=law.notes_,
         n=law.n_points_,
         residual_std=_finite_or_none(law.residual_std_),
-        diagnostics=diagnostics if job.draw else (),
+        diagnostics=diagnose(law, fitted.X, fitted.y, fitted.runs) if job.draw else (),
     )
 
 

@@ -14,8 +14,7 @@ from benchcast.stages.laws.accuracy.loss_sigmoid import NLLToAccuracy
 from benchcast.stages.laws.loss.task_loss import TaskLoss
 from benchcast.stages.notices import recipes
 
-from ...chains.base import ChainInputs, describe, forecasts
-from ...chains.diagnostics import diagnose
+from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import GRID, TOKENS, Axis, chain_curves, law_curve, panel, points
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput
@@ -39,17 +38,11 @@ def run(job: Job, settings: LadderSettings, context: FamilyContext) -> RecipeOut
     if len(finals) <= len(TaskLoss.parameters):
         lacking = recipes.FEW_RUNS(runs=len(finals), parameters=len(TaskLoss.parameters))
         return RecipeOutput(forecasts=forecasts("ladder", job, None, inputs, [*warnings, lacking]))
-    first = TaskLoss(settings.huber).fit(finals[["params", "tokens"]].to_numpy(), finals[LOSS])
     cloud = checkpoints(job.fitted_rows, settings)
-    second = NLLToAccuracy(settings.floor, settings.ceiling).fit(
-        cloud[[LOSS]].to_numpy(), cloud["accuracy"], groups=cloud["run"]
-    )
+    steps = FittedOn.of(finals, ["params", "tokens"], LOSS), FittedOn.of(cloud, [LOSS], "accuracy")
+    first = TaskLoss(settings.huber).fit(steps[0].X, steps[0].y)
+    second = NLLToAccuracy(settings.floor, settings.ceiling).fit(steps[1].X, steps[1].y, groups=cloud["run"])
     chain = Chain(first, second)
-    sizes = finals[["params", "tokens"]].to_numpy(dtype=float)
-    steps = (
-        diagnose(first, sizes, finals[LOSS].to_numpy(dtype=float), list(finals["run"])),
-        diagnose(second, cloud[[LOSS]].to_numpy(dtype=float), cloud["accuracy"].to_numpy(float), list(cloud["run"])),
-    )
     return RecipeOutput(
         forecasts=forecasts("ladder", job, chain, inputs, warnings),
         laws=[describe("ladder", job, first, steps[0]), describe("ladder", job, second, steps[1])],

@@ -12,8 +12,7 @@ from benchcast.stages.laws.loss.log_linear import FLOPsToNLL
 from benchcast.stages.notices import Notice, recipes
 from scipy.stats import t as student
 
-from ...chains.base import ChainInputs, describe, forecasts
-from ...chains.diagnostics import diagnose
+from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput
@@ -36,14 +35,10 @@ def run(job: Job, settings: Llama3Settings, context: FamilyContext) -> RecipeOut
     if settings.floor == "chance" and job.chance is None:
         warnings.append(recipes.NO_CHANCE())
     floor = (job.chance or 0.0) if settings.floor == "chance" else settings.floor
-    flops, losses = optimal[["flops"]].to_numpy(dtype=float), finals[[loss]].to_numpy(dtype=float)
-    first = FLOPsToNLL().fit(flops, optimal[loss])
-    second = NLLToAccuracy(floor, settings.ceiling).fit(losses, finals["accuracy"])
+    steps = FittedOn.of(optimal, ["flops"], loss), FittedOn.of(finals, [loss], "accuracy")
+    first = FLOPsToNLL().fit(steps[0].X, steps[0].y)
+    second = NLLToAccuracy(floor, settings.ceiling).fit(steps[1].X, steps[1].y)
     chain = Chain(first, second)
-    steps = (
-        diagnose(first, flops, optimal[loss].to_numpy(dtype=float), list(optimal["run"])),
-        diagnose(second, losses, finals["accuracy"].to_numpy(dtype=float), list(finals["run"])),
-    )
     return RecipeOutput(
         forecasts=forecasts("llama3", job, chain, inputs, warnings),
         laws=[

@@ -14,8 +14,7 @@ from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
 from benchcast.stages.notices import recipes
 
-from ...chains.base import ChainInputs, describe, forecasts
-from ...chains.diagnostics import diagnose
+from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points, sig
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput, matching
@@ -42,15 +41,12 @@ def run(job: Job, settings: OvertrainingSettings, context: FamilyContext) -> Rec
     output = RecipeOutput()
     first, new = _loss_law(loss_runs, loss, context)
     if new:
-        sizes = loss_runs[["flops", "token_multiplier"]].to_numpy(dtype=float)
-        step = diagnose(first, sizes, loss_runs[loss].to_numpy(dtype=float), list(loss_runs["run"]))
+        step = FittedOn.of(loss_runs, ["flops", "token_multiplier"], loss)
         output.laws.append(describe("overtraining", job, first, step, task=loss))
-    second = LossToError().fit(error_runs[[loss]].to_numpy(), 1 - error_runs["accuracy"])
+    step = FittedOn.of(error_runs.assign(**{ERROR: 1 - error_runs["accuracy"]}), [loss], ERROR)
+    second = LossToError().fit(step.X, step.y)
     chain = Chain(first, second, complement=True)
-    seen = list(error_runs["run"])
-    output.forecasts = forecasts("overtraining", job, chain, replace(inputs, runs=seen), [])
-    losses, error = error_runs[[loss]].to_numpy(dtype=float), 1 - error_runs["accuracy"].to_numpy(dtype=float)
-    step = diagnose(second, losses, error, seen)
+    output.forecasts = forecasts("overtraining", job, chain, replace(inputs, runs=step.runs), [])
     output.laws.append(describe("overtraining", job, second, step))
     if job.draw:
         output.figures.append(_figure(job, chain, loss_runs, error_runs, settings))
