@@ -213,6 +213,7 @@ class Tokens:
         faults: list[Fault] = []
         for option, differing in self.against.items():
             given = self.per_step if option == "--tokens-per-step" else self.multiplier
+            assert given is not None  # else no count could be against it
             both = option == "--token-multiplier" and self.per_step is not None
             disputed = [f for f in differing if both and "--tokens-per-step" in f[1]]
             if option not in self.served or disputed:
