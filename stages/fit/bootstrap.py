@@ -12,11 +12,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .newton import Array, Mask, Problem, SearchResults, search
+from .newton import BLOCK_SIZE, Array, Mask, Problem, SearchResults, search
 
 Kind = Literal["pairs", "runs", "wild"]
 OUTLIER_STDS = 2.0  # standard deviations from the median of all resamples at which an end is looked at again
-BLOCK_SIZE = 24_000  # observations times resamples searched at once: what fits the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)

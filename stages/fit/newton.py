@@ -34,6 +34,7 @@ LAGGARD_FACTOR = 2  # searches on different data end when others take this many 
 GAIN_RTOL = 1e-15  # the step would lower the objective by less than this share of it
 OBJECTIVE_RTOL = 1e-6  # relative difference in the objective below which two searches ended at the same optimum
 CONVERGED_GRADIENT = 1e-6  # scaled gradient below which a search counts as converged, whatever ended it
+BLOCK_SIZE = 24_000  # observations times searches that are worth making at once: what fits the processor's cache
 # Fields of a problem and the number of their dimensions where every search has its own.
 PER_SEARCH_NDIM = {"x": 3, "observed": 2, "weight": 2, "lower": 2, "upper": 2}
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from ..fit.errors import FitError
 from ..fit.estimate import SEARCHED_SEEDS, fit_together
-from ..fit.newton import Array, Problem
+from ..fit.newton import BLOCK_SIZE, Array, Problem
 from ..laws.base import Law
 
-BLOCK = 24_000  # observations times searches at once: what fits the processor's cache
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +51,7 @@ def fit_many(requests: Sequence[Request]) -> list[FitError | None]:
             continue
         together.setdefault(_alike(r.law, ready[i][0]), []).append(i)
     for places in together.values():
-        size = max(1, BLOCK // (len(ready[places[0]][0].observed) * SEARCHED_SEEDS))
+        size = max(1, BLOCK_SIZE // (len(ready[places[0]][0].observed) * SEARCHED_SEEDS))
         for first in range(0, len(places), size):
             part = places[first : first + size]
             for i, failure in zip(part, _fit_block([(requests[i].law, *ready[i]) for i in part]), strict=True):

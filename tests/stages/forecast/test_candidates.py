@@ -19,9 +19,10 @@ from benchcast.stages import (
     TaskLoss,
 )
 from benchcast.stages.fit.errors import FitError
+from benchcast.stages.fit.newton import BLOCK_SIZE
 from benchcast.stages.forecast import fit_many as together
 from benchcast.stages.forecast.backtest import backtest
-from benchcast.stages.forecast.fit_many import BLOCK, Request, fit_many
+from benchcast.stages.forecast.fit_many import Request, fit_many
 from benchcast.stages.forecast.pathways import (
     CARRY,
     DIRECT,
@@ -110,7 +111,7 @@ def test_a_data_set_that_cannot_be_fitted_costs_the_others_nothing() -> None:
 
 def test_more_data_sets_than_one_search_takes() -> None:
     X, y = BUDGETS[:, :1], losses(0)
-    many = [Request(FlooredPower(), X, y * (1 + 0.001 * i)) for i in range(BLOCK // len(y) // 6 + 3)]
+    many = [Request(FlooredPower(), X, y * (1 + 0.001 * i)) for i in range(BLOCK_SIZE // len(y) // 6 + 3)]
     assert not any(fit_many(many))
     assert many[-1].law.predict(X)[0] / many[0].law.predict(X)[0] == pytest.approx(
         1 + 0.001 * (len(many) - 1), rel=1e-4
