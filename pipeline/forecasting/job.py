@@ -12,7 +12,7 @@ from benchcast.stages.compute.budget import TrainingBudget
 from benchcast.stages.forecast.task_data import final_checkpoints
 from benchcast.stages.notices import Notice
 
-from ..data.asked import Differences
+from ..data.task_setup import Differences
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,12 @@ from benchcast.stages.compute.budget import TrainingBudget
 from ..core.config import Config, Target
 from ..core.errors import InputError
 from ..core.metrics import LOSSES
-from ..data import asked as comparisons
+from ..data.task_setup import COLUMNS as SETUP_COLUMNS
+from ..data.task_setup import TASK_SETUP, joined_differences, setup_differences, setup_label
 from . import averages
 from .job import Job, TargetRun, TaskTable, matching
 
 ACCURACIES = ("acc_norm", "acc")
-TASK_SETUP = ["task", "num_fewshot", "prompt"]
 FLOPS_TOLERANCE = 0.02  # share by which FLOPs may differ from 6ND and still be counted so
 
 
@@ -78,8 +78,8 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
         fit_runs = frozenset(fitted.index[fitted["family"].eq(family)])
         targets = tuple(_targets(config, table, roles, family, conventions))
         names = [t.name for t in targets]
-        mixed = {task: comparisons.compared(setup, fit_runs, names) for task, setup in setups.items()}
-        mixed |= {task: comparisons.joined([mixed[m] for m in parts], names) for task, parts in members.items()}
+        mixed = {task: setup_differences(setup, fit_runs, names) for task, setup in setups.items()}
+        mixed |= {task: joined_differences([mixed[m] for m in parts], names) for task, parts in members.items()}
         for each in tasks:
             rows = each.rows
             if rows["run"].isin(fit_runs).any() and targets:
@@ -121,7 +121,7 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
         if not matching([label, str(task)], config.tasks):
             continue
         metric = _metric(part, fit_runs)
-        setup = part.loc[part["metric"].eq(metric), ["run", *comparisons.COLUMNS]].drop_duplicates()
+        setup = part.loc[part["metric"].eq(metric), ["run", *SETUP_COLUMNS]].drop_duplicates()
         rows = part[part["metric"].eq(metric)].set_index(where).rename(columns={"value": "accuracy"})
         # A score of 0 or 1 has a sampling error too: that of one question answered otherwise.
         rate = rows["accuracy"].clip(1 / rows["n"], 1 - 1 / rows["n"])
@@ -146,11 +146,6 @@ def accuracies_of(config: Config, table: pd.DataFrame) -> pd.DataFrame:
 def asked_in_several_ways(accuracies: pd.DataFrame) -> pd.Series:
     """Task to whether it was asked in more ways than one."""
     return accuracies[TASK_SETUP].drop_duplicates().groupby("task").size() > 1
-
-
-def setup_label(task: str, shots: float, prompt: str) -> str:
-    """A task's label where it was asked in several ways."""
-    return f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})"
 
 
 def _metric(part: pd.DataFrame, fit_runs: set[str]) -> str:

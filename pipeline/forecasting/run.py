@@ -20,14 +20,13 @@ from ..core.config import Config, Target, given
 from ..core.digest import object_digest, table_digest
 from ..core.errors import InputError
 from ..core.versions import installed_version, package_versions
-from ..data import asked as comparisons
 from ..data import ingest
 from ..data.ingest import Data
+from ..data.task_setup import TASK_SETUP, convention_notes, scale_notes, setup_label
 from .compute_sweep import scores, sweeps
 from .context import FittedLadders, contexts_of
 from .job import Job, RecipeOutput
 from .jobs import (
-    TASK_SETUP,
     accuracies_of,
     asked_in_several_ways,
     assign_roles,
@@ -35,7 +34,6 @@ from .jobs import (
     describe_target,
     jobs_of,
     planned_runs,
-    setup_label,
 )
 from .recipes import run_recipe
 
@@ -197,9 +195,9 @@ def account_of(config: Config, data: Data, roles: pd.Series) -> AccountRecord:
     fitted = table[table["run"].map(roles).eq("fit")]
     budgets = {name: target.budget() for name, target in planned_runs(config)}
     planned = {name: (b.flops, b.params, b.tokens) for name, b in budgets.items()}
-    notes = list(comparisons.scale_notes(planned, fitted))
+    notes = list(scale_notes(planned, fitted))
     for convention in fitted["flops_convention"].unique():
-        notes += comparisons.convention_notes(planned, str(convention))
+        notes += convention_notes(planned, str(convention))
     return data.account.model_copy(update={"notes": tuple(dict.fromkeys([*data.account.notes, *notes]))})
 
 

@@ -18,7 +18,7 @@ from benchcast.stages.notices import registry as notices
 from scipy.stats import norm
 
 from ..core.errors import InputError
-from ..forecasting.jobs import setup_label
+from ..data.task_setup import setup_label
 from . import known
 from .register import Record, said
 

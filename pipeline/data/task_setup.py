@@ -20,6 +20,7 @@ COLUMNS: dict[str, Code] = {
     "tokenizer": grading.MIXED_TOKENIZERS,
     "dtype": grading.MIXED_DTYPES,
 }
+TASK_SETUP = ["task", "num_fewshot", "prompt"]  # columns that say which questions were put, and how
 SHOWN = 24  # letters of a value: a digest is known by its beginning
 UNIT = 1e3  # targets so far below the ladder, or so far beyond a million-fold, are in another unit
 
@@ -28,7 +29,12 @@ Planned = Mapping[str, tuple[float, float | None, float | None]]  # FLOPs, N and
 Differences = Mapping[str, tuple[Notice, ...]]  # by target; empty: of the ladder alone
 
 
-def compared(rows: pd.DataFrame, fit_runs: Iterable[str], targets: Iterable[str]) -> Differences:
+def setup_label(task: str, shots: float, prompt: str) -> str:
+    """A task's label where its questions were put in several ways."""
+    return f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})"
+
+
+def setup_differences(rows: pd.DataFrame, fit_runs: Iterable[str], targets: Iterable[str]) -> Differences:
     """What differs in the ``rows`` of one task (run and ``COLUMNS``), by target; under "" for the ladder alone."""
     about = rows[["run", *COLUMNS]].drop_duplicates()
     # A harness that is known tells its chat template: an empty one is none, and not unknown.
@@ -42,7 +48,7 @@ def compared(rows: pd.DataFrame, fit_runs: Iterable[str], targets: Iterable[str]
     return by_target
 
 
-def joined(parts: Sequence[Differences], names: Iterable[str]) -> Differences:
+def joined_differences(parts: Sequence[Differences], names: Iterable[str]) -> Differences:
     """The differences of an average: those of its tasks."""
     return {
         name: tuple(dict.fromkeys(one for part in parts for one in part.get(name, part.get("", ()))))

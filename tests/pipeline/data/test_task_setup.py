@@ -9,7 +9,7 @@ import pandas as pd
 import pypdf
 import pytest
 from benchcast.core.config import Config
-from benchcast.data import asked
+from benchcast.data import task_setup
 from benchcast.forecasting.run import run
 from benchcast.reports.text import forecast_table
 from benchcast.stages.notices import CODES
@@ -44,7 +44,7 @@ def ask(frame: pd.DataFrame, **more: Any) -> Any:
     return run(config | more, data=frame)
 
 
-@pytest.mark.parametrize(("column", "code"), [(column, code.name) for column, code in asked.COLUMNS.items()])
+@pytest.mark.parametrize(("column", "code"), [(column, code.name) for column, code in task_setup.COLUMNS.items()])
 @pytest.mark.parametrize("run_", ["r3", "r9"])
 def test_a_mix_is_named_by_every_recipe(column: str, code: str, run_: str) -> None:
     frame = table()
@@ -62,7 +62,7 @@ def test_a_mix_is_named_by_every_recipe(column: str, code: str, run_: str) -> No
 
 def test_what_is_unknown_is_no_mix() -> None:
     frame = table()
-    for column in asked.COLUMNS:
+    for column in task_setup.COLUMNS:
         frame.loc[frame["run"].isin(["r1", "r9"]), column] = ""
     frame.loc[frame["run"].eq("r2"), "task_version"] = "1.0"
     assert not any(code.startswith("mixed") for f in ask(frame).forecasts for code in f.codes)
