@@ -14,6 +14,7 @@ from benchcast.reports.records.base import Frozen
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.plan import PlanResult
 from benchcast.stages.laws.loss.chinchilla import ChinchillaLoss
+from benchcast.stages.notices import Notice
 from benchcast.stages.planning.published import PUBLISHED_LAWS
 from pydantic import BaseModel
 
@@ -101,6 +102,19 @@ def test_results_full_of_nan_are_read_again() -> None:
             again = type(result).model_validate_json(text)
             assert again.model_dump_json(by_alias=True) == text
             assert "NaN" not in text
+            codes = [notice.code for notice in _notices(one)]
+            assert codes == [notice.code for notice in _notices(again)]
+            assert codes
+            assert "other" not in codes
+
+
+def _notices(value: Any) -> list[Notice]:
+    """Every notice of a record, in order."""
+    if isinstance(value, BaseModel):
+        return [notice for name in type(value).model_fields for notice in _notices(getattr(value, name))]
+    if isinstance(value, tuple):
+        return [notice for part in value for notice in _notices(part)]
+    return [value] if isinstance(value, Notice) else []
 
 
 def _sweep() -> dict[str, Any]:
