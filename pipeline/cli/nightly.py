@@ -74,7 +74,7 @@ def history(
         raise InputError(f"{folder}: there was no pass yet; run benchcast reevaluate {config}")
     state = State(folder)
     for number in state.bad_lines():
-        typer.echo(f"left out: line {number} of {folder / 'history.jsonl'} is no record of a pass", err=True)
+        typer.echo(f"left out: line {number} of {folder / 'history.jsonl'} is not a record of a pass", err=True)
     series = past.series(*settings, state, target, task)
     if plot is not None:
         past.plot(series, plot)

@@ -189,7 +189,7 @@ def _store(folder: Path) -> Store:
     from ..scoring.store import Store
 
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder of scores; run benchcast score first")
+        raise InputError(f"{folder}: is not a folder of scores; run benchcast score first")
     return Store(folder)
 
 

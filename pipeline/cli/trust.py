@@ -131,7 +131,7 @@ def register(
     from .tables.forecast import progress
 
     settings = _load(config)
-    records.check(register)  # a broken chain, or what is no file, is told before the work, not after it
+    records.check(register)  # a broken chain, or what is not a file, is told before the work, not after it
     with progress("forecasting") as step:
         result = forecasting.run(settings, config.resolve().parent, data, step)
     print_account(result.provenance.account)
@@ -172,7 +172,7 @@ def settle(
     if twice := [target for target in named if named.count(target) > 1]:
         raise InputError(f"--as {twice[0]}: names two runs; a target became one")
     every = records.read(register)
-    loaded = ingest.read(DataSettings(source="table"), Path(), truth)
+    loaded = ingest.read_data(DataSettings(source="table"), Path(), truth)
     print_account(loaded.account)
     result = settling.settle(every, loaded.table, {target: run for target, _, run in pairs}, last=last)
     if plot is not None:
@@ -205,7 +205,7 @@ def _load_with_data(path: Path, data: Path | None) -> tuple[Config, Path, Data]:
     from ..data import ingest
 
     settings, base = _load(path), path.resolve().parent
-    loaded = ingest.read(settings.data, base, data)
+    loaded = ingest.read_data(settings.data, base, data)
     print_account(loaded.account)
     return settings, base, loaded
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-
 from benchcast.reports.records.forecast import Forecast, Result
 from benchcast.reports.records.nightly import BandColumns, Ends, Track, TrackedPoint, TrackedTask
 from benchcast.stages.monitor.sequential import MEAN

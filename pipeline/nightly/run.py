@@ -129,7 +129,7 @@ class _Pass:
         self._began = datetime.now(UTC)
         self._bad_lines = state.set_bad_lines_aside()
         for number in self._bad_lines:
-            logger.note(f"warning: line {number} of the history is no record of a pass: set aside in history.bad")
+            logger.note(f"warning: line {number} of the history is not a record of a pass: set aside in history.bad")
         self._history = state.history()
         self._last: dict[str, Any] = self._history[-1] if self._history else {}
         self._before = conditions.read(self._last.get("conditions", ()))

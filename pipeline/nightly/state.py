@@ -95,7 +95,7 @@ class State:
         return [entry for _, _, entry in self._lines() if entry is not None]
 
     def bad_lines(self) -> list[int]:
-        """Numbers of the lines of the history that are no record of a pass: cut, edited, or not UTF-8."""
+        """Numbers of the lines of the history that are not records of a pass: cut, edited, or not UTF-8."""
         return [number for number, _, entry in self._lines() if entry is None]
 
     def set_bad_lines_aside(self) -> list[int]:

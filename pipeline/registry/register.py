@@ -29,8 +29,8 @@ START = "0" * 64
 WAIT = 30  # seconds for another registration to end
 
 
-class Seen(Frozen):
-    """What the table held when its forecasts were registered: a score that was in it is no forecast's truth."""
+class TableSnapshot(Frozen):
+    """What the table held when its forecasts were registered: a score that was in it is not a forecast's truth."""
 
     runs: tuple[LadderRun, ...] = Field(description="every run of the table, fitted or not")
     scores: tuple[Scores, ...] = Field(description="the last score of each, by task")
@@ -46,7 +46,7 @@ class Record(Frozen):
     config_digest: str
     data_digest: str
     forecasts: tuple[Forecast, ...]
-    seen: Seen | None = Field(default=None, description="null: registered by a version that did not say")
+    seen: TableSnapshot | None = Field(default=None, description="null: registered by a version that did not say")
     previous: str = Field(description="hash of the record before; zeros for the first")
     hash: str = ""
 
@@ -120,7 +120,7 @@ def _record(result: Result, previous: str, now: datetime) -> Record:
         config_digest=result.provenance.config_digest,
         data_digest=result.provenance.data_digest,
         forecasts=kept,
-        seen=Seen(runs=result.ladder, scores=result.scores),
+        seen=TableSnapshot(runs=result.ladder, scores=result.scores),
         previous=previous,
     )
     return record.model_copy(update={"hash": record.content_hash()})
@@ -161,7 +161,7 @@ def read(path: Path) -> tuple[Record, ...]:
         except (ValueError, ValidationError) as error:
             first = str(error).split("\n")[0]
             cut = number == len(lines) and not text.endswith("\n")
-            faults.append(Fault(where, f"is no record ({first})", _remedy(line, cut=cut)))
+            faults.append(Fault(where, f"is not a record ({first})", _remedy(line, cut=cut)))
             previous = ""
             continue
         # Of what stands there: read back, a record of an earlier version has fields more, with their defaults.
@@ -188,16 +188,16 @@ def _remedy(line: str, *, cut: bool) -> str:
 
 def looked_up(result: Result, records: Sequence[Record]) -> Registered:
     """Which of a result's forecasts are on the record: same run, same recipe, same numbers."""
-    oldest = {said(f): record for record in reversed(records) for f in record.forecasts}
-    found = [oldest[said(f)] for f in result.forecasts if said(f) in oldest]
-    if not found:
+    oldest = {claim_of(f): record for record in reversed(records) for f in record.forecasts}
+    matching = [oldest[claim_of(f)] for f in result.forecasts if claim_of(f) in oldest]
+    if not matching:
         return Registered(count=0)
-    first = min(found, key=lambda record: record.time)
-    return Registered(count=len(found), hash=first.hash, time=first.time)
+    first = min(matching, key=lambda record: record.time)
+    return Registered(count=len(matching), hash=first.hash, time=first.time)
 
 
-def said(f: Forecast) -> tuple[object, ...]:
-    """What a forecast claims; the measured score, which may have come since, is no part of it."""
+def claim_of(f: Forecast) -> tuple[object, ...]:
+    """What a forecast claims; the measured score, which may have come since, is not part of it."""
     return (f.recipe, f.family, f.task, f.target, f.level, f.forecast, f.low, f.high)
 
 

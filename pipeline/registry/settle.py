@@ -20,14 +20,14 @@ from scipy.stats import norm
 from ..core.errors import InputError
 from ..data.task_setup import setup_label
 from . import known
-from .register import Record, said
+from .register import Record, claim_of
 
-SAME_PLAN = 0.05  # of its planned parameters and tokens a run may be off and still be the run that was forecast
-WHOLE = 0.98  # of the documents that were forecast a score must be of
-LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+PLAN_RTOL = 0.05  # of its planned parameters and tokens a run may be off and still be the run that was forecast
+LEAST_SHARE_OF_DOCUMENTS = 0.98  # of the documents that were forecast a score must be of
+CALIBRATION_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """The measured runs: scores by checkpoint, and what every run is."""
 
@@ -37,10 +37,10 @@ class Truth:
     stated: dict[tuple[str, str, str], list[str]]  # the same, to labels with shots and prompt, where they are known
     runs: pd.DataFrame  # by run: family, params, tokens, flops of the last checkpoint
 
-    def measured(self, run: str) -> known.Measured:
+    def measured(self, run: str) -> known.MeasuredRun:
         """A run with its last scores."""
         own = {(task, metric): float(v[-1]) for (name, task, metric), v in self.scores.items() if name == run}
-        return known.measured(run, self.runs.loc[run], own)
+        return known.measured_run(run, self.runs.loc[run], own)
 
 
 def truths(table: pd.DataFrame) -> Truth:
@@ -63,7 +63,11 @@ def truths(table: pd.DataFrame) -> Truth:
         if np.isfinite(shots):
             stated.setdefault(plain, []).append(label)
     return Truth(
-        scores, about, ways, stated, table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run")
+        scores=scores,
+        asked=about,
+        ways=ways,
+        stated=stated,
+        runs=table.sort_values("tokens", kind="stable").groupby("run").tail(1).set_index("run"),
     )
 
 
@@ -96,13 +100,13 @@ def settle(
     """
     truth = truths(table)
     _check(alias, records, truth)
-    found, waiting, seen = [], 0, set()
+    settled, waiting, seen = [], 0, set()
     notes: list[Notice] = []
     peeked: dict[tuple[Code, str], list[str]] = {}
     for record in records:
         families = {(f.target, f.family) for f in record.forecasts}
         for forecast in record.forecasts:
-            if (claim := said(forecast)) in seen:
+            if (claim := claim_of(forecast)) in seen:
                 continue
             seen.add(claim)
             run = alias.get(forecast.target, forecast.target)
@@ -112,14 +116,14 @@ def settle(
                 before = known.in_table(record, forecast, truth.measured(run))
                 if before is not None and forecast.actual is None:
                     peeked.setdefault(_was_known(before.run, before.role, run), []).append(forecast.task)
-                found.append(_settled(record, forecast, actual, before.role if before else None))
+                settled.append(_settled(record, forecast, actual, before.role if before else None))
                 wanted = last or _smoothed(record, forecast)
                 if (has := _checkpoints(truth, run, forecast, metric)) < wanted:
                     notes.append(notices.FEWER_CHECKPOINTS(run=run, has=has, wanted=wanted))
                 continue
             notes += [actual] if isinstance(actual, Notice) else []
             waiting += 1
-    if not found:
+    if not settled:
         runs = ", ".join(map(str, truth.runs.index[:6]))
         more = f"; {notes[0]}" if notes else ""
         raise InputError(
@@ -131,11 +135,11 @@ def settle(
         code(who=who, count=len(tasks), tasks=listed(dict.fromkeys(tasks))) for (code, who), tasks in peeked.items()
     ]
     silent = {record.hash[:12] for record in records if record.seen is None}
-    if unsaid := sum(s.record in silent and not s.known for s in found):
+    if unsaid := sum(s.record in silent and not s.known for s in settled):
         notes.append(notices.UNKNOWN_TABLE(forecasts=unsaid))
-    if all(s.known for s in found) and not all(s.fitted for s in found):
+    if all(s.known for s in settled) and not all(s.fitted for s in settled):
         notes.append(notices.PROVES_NOTHING())
-    return Settlement(settled=tuple(found), open=waiting, notes=tuple(dict.fromkeys(notes)), **_summary(found))
+    return Settlement(settled=tuple(settled), open=waiting, notes=tuple(dict.fromkeys(notes)), **_summary(settled))
 
 
 def _was_known(name: str, role: str, run: str) -> tuple[Code, str]:
@@ -166,7 +170,7 @@ def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Trut
     pairs = ("params", "tokens") if f.tokens is not None and f.params is not None else ("flops",)
     for name in pairs:
         share = float(row[name]) / float(getattr(f, name))
-        if abs(share - 1) > SAME_PLAN:
+        if abs(share - 1) > PLAN_RTOL:
             return notices.OTHER_PLAN(run=run, share=share, quantity=name, target=f.target)
     return None
 
@@ -176,14 +180,14 @@ def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) 
     parts = f.members or {f.task: 1.0}
     wanted = (f.metric or metric) if metric == "auto" else metric
     metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
-    found = [_score(truth, run, f.asked.get(task), task, metrics, last or f.last) for task in parts]
-    for task, value in zip(parts, found, strict=True):
+    scores = [_score(truth, run, f.asked.get(task), task, metrics, last or f.last) for task in parts]
+    for task, value in zip(parts, scores, strict=True):
         if isinstance(value, Notice):
             return value
         if value is not None and (otherwise := _measured_otherwise(truth, run, f, task, metrics)):
             return otherwise
-    values = [w * value for w, value in zip(parts.values(), found, strict=True) if isinstance(value, float)]
-    return sum(values) if len(values) == len(found) else None
+    values = [w * value for w, value in zip(parts.values(), scores, strict=True) if isinstance(value, float)]
+    return sum(values) if len(values) == len(scores) else None
 
 
 def _smoothed(record: Record, f: Forecast) -> int:
@@ -207,7 +211,7 @@ def _measured_otherwise(truth: Truth, run: str, f: Forecast, task: str, metrics:
     keys = [(run, name, each) for name in (f.asked.get(task), task) for each in metrics if name is not None]
     documents, version = next((truth.asked[key] for key in keys if key in truth.asked), (float("nan"), ""))
     whole, wanted = f.documents.get(task), f.versions.get(task, "")
-    if whole is not None and documents < WHOLE * whole:
+    if whole is not None and documents < LEAST_SHARE_OF_DOCUMENTS * whole:
         return notices.PART_OF_DOCUMENTS(run, task=task, documents=documents, whole=whole)
     if wanted and version and version not in wanted.split(", "):
         return notices.OTHER_VERSION(run, task=task, version=version, wanted=wanted)
@@ -278,15 +282,15 @@ def _logit_normal(f: Forecast) -> tuple[float, float]:
     return float(logit(_known(f.forecast))), max(float(ends[1] - ends[0]) / (2 * norm.ppf(0.5 + f.level / 2)), 1e-4)
 
 
-def _summary(found: Sequence[SettledForecast]) -> dict[str, Any]:
-    before = sum(s.known for s in found)
-    found = [s for s in found if not s.known] or [s for s in found if not s.fitted]
-    error = np.array([s.error for s in found], dtype=float)
-    stated = [s for s in found if s.inside is not None]
+def _summary(settled: Sequence[SettledForecast]) -> dict[str, Any]:
+    before = sum(s.known for s in settled)
+    settled = [s for s in settled if not s.known] or [s for s in settled if not s.fitted]
+    error = np.array([s.error for s in settled], dtype=float)
+    stated = [s for s in settled if s.inside is not None]
     z = np.array([_standardised(s) for s in stated])
-    held = [(level, float(np.mean(z <= norm.ppf(0.5 + level / 2)))) for level in LEVELS] if len(z) else []
+    held = [(level, float(np.mean(z <= norm.ppf(0.5 + level / 2)))) for level in CALIBRATION_LEVELS] if len(z) else []
     return {
-        "refused": len(found) - len(stated),
+        "refused": len(settled) - len(stated),
         "known": before,
         "mean_error": float(np.nanmean(np.abs(error))) if np.isfinite(error).any() else None,
         "coverage": float(np.mean([bool(s.inside) for s in stated])) if stated else None,

@@ -18,9 +18,9 @@ from benchcast.reports.records.forecast import Result
 from ..core.errors import BenchcastError, InputError, first_line
 from ..core.redact import redacted
 
-PACKAGES = {"mlflow": "mlflow-skinny", "wandb": "wandb"}
-FIELDS = ("forecast", "low", "high", "actual")
-AT_ONCE = 500  # an MLflow server takes at most 1000 metrics a request
+PIP_NAMES = {"mlflow": "mlflow-skinny", "wandb": "wandb"}
+LOGGED_FIELDS = ("forecast", "low", "high", "actual")
+METRICS_PER_REQUEST = 500  # an MLflow server takes at most 1000 metrics a request
 
 
 def check(tracker: str) -> None:
@@ -31,12 +31,12 @@ def check(tracker: str) -> None:
     InputError
         Saying what to install.
     """
-    if tracker not in PACKAGES:
-        raise InputError(f"--log {tracker!r}: is no tracker ({', '.join(PACKAGES)})")
+    if tracker not in PIP_NAMES:
+        raise InputError(f"--log {tracker!r}: is not a tracker ({', '.join(PIP_NAMES)})")
     try:
         importlib.import_module(tracker)
     except ImportError as error:
-        raise InputError(f"--log {tracker}: cannot be imported ({error}); pip install {PACKAGES[tracker]}") from None
+        raise InputError(f"--log {tracker}: cannot be imported ({error}); pip install {PIP_NAMES[tracker]}") from None
 
 
 def log(result: Result, files: Mapping[str, Path], tracker: str) -> str:
@@ -57,12 +57,12 @@ def log(result: Result, files: Mapping[str, Path], tracker: str) -> str:
 def metrics(result: Result) -> dict[str, float]:
     """Every number of every forecast by ``recipe/task/target/field``, in the characters that trackers allow."""
     several = len({f.family for f in result.forecasts}) > 1
-    found: dict[str, float] = {}
+    by_name: dict[str, float] = {}
     for f in result.forecasts:
         names = [f.recipe, *([f.family] if several else []), f.task, f.target]
         place = "/".join(re.sub(r"[^A-Za-z0-9_. -]", "_", name) for name in names)
-        found |= {f"{place}/{key}": value for key in FIELDS if (value := getattr(f, key)) is not None}
-    return found
+        by_name |= {f"{place}/{key}": value for key in LOGGED_FIELDS if (value := getattr(f, key)) is not None}
+    return by_name
 
 
 def _about(result: Result) -> dict[str, str]:
@@ -74,8 +74,8 @@ def _mlflow(mlflow: Any, result: Result, files: Mapping[str, Path]) -> str:
     numbers = list(metrics(result).items())
     with mlflow.start_run(run_name=result.title) as run:
         mlflow.log_params(_about(result))
-        for start in range(0, len(numbers), AT_ONCE):
-            mlflow.log_metrics(dict(numbers[start : start + AT_ONCE]))
+        for start in range(0, len(numbers), METRICS_PER_REQUEST):
+            mlflow.log_metrics(dict(numbers[start : start + METRICS_PER_REQUEST]))
         for path in files.values():
             mlflow.log_artifact(str(path))
         return str(run.info.run_id)

@@ -69,5 +69,5 @@ CLOCK = _Alert(
 HISTORY = _Failure(
     "history",
     "a line of the history could not be read",
-    ("is no record of a pass: it was set aside in history.bad; restore the file from a copy",),
+    ("is not a record of a pass: it was set aside in history.bad; restore the file from a copy",),
 )

@@ -36,7 +36,7 @@ CHECKPOINTS = PlaceKind(
     place=CheckpointPlace,
     content="cannot be read: must map folders to {run, family, step, params, tokens, …}",
     entry="must be a mapping such as {{run: 56K, params: 56136}}",
-    unknown=("is no column", "columns are"),
+    unknown=("is not a column", "columns are"),
 )
 
 

@@ -86,7 +86,7 @@ def _apprise(urls: Sequence[str], title: str, lines: Sequence[str]) -> None:
     sender = apprise.Apprise()
     for number, url in enumerate(expanded(urls), start=1):
         if not sender.add(url):
-            raise NotToldError(f"reevaluate.notify.urls[{number}] is no URL that apprise knows")
+            raise NotToldError(f"reevaluate.notify.urls[{number}] is not a URL that apprise knows")
     if not sender.notify(title=title, body="\n".join(lines)):
         raise NotToldError("apprise could not deliver to every URL")
 

@@ -105,5 +105,7 @@ def _numbers(field: Field, text: str) -> list[int]:
             raise CronSimError(text)
         numbers: set[int] = getattr(CronSim(alone, ANY_TIME), field.attribute)
     except CronSimError:
-        raise InputError(f"--at: {text!r} is no {field.name} ({field.low}-{field.high}, *, lists, */n)") from None
+        raise InputError(
+            f"--at: {text!r} is not a valid {field.name} ({field.low}-{field.high}, *, lists, */n)"
+        ) from None
     return sorted(numbers)

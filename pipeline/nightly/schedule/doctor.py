@@ -110,7 +110,7 @@ def _records(folder: Path) -> Iterator[Check]:
             yield Check(
                 "history",
                 False,
-                f"{len(bad)} lines of {folder / 'history.jsonl'} are no record of a pass "
+                f"{len(bad)} lines of {folder / 'history.jsonl'} are not records of a pass "
                 f"(the first: line {bad[0]}); the next pass sets them aside",
             )
             return
@@ -169,7 +169,7 @@ def _notifiers(settings: NotifySettings, base: Path) -> Iterator[Check]:
         name = settings.command[0]
         # As the pass runs it: a name with a slash lies beside the config, another is looked up.
         program = shutil.which(str(base / name) if "/" in name else name)
-        yield Check("notify.command", program is not None, program or f"{name!r} is no program here")
+        yield Check("notify.command", program is not None, program or f"{name!r} is not a program here")
     if settings.urls and importlib.util.find_spec("apprise") is None:
         yield Check("notify.urls", False, "apprise is not installed: pip install 'benchcast[nightly]'")
     elif settings.urls:

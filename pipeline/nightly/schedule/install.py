@@ -106,7 +106,7 @@ def write_script(config: Path) -> Script:
     lines = [f"{path}: readable by you alone, keeps of your environment {', '.join(sorted(kept))}"]
     if secret := [name for name, value in sorted(kept.items()) if secrets_of([(name, value)])]:
         lines.append(f"{path}: {', '.join(secret)} may hold passwords; benchcast cron remove deletes the file")
-    lines += [f"left out: {name!r} of your environment is no name that a shell knows" for name in strange]
+    lines += [f"left out: {name!r} of your environment is not a name that a shell knows" for name in strange]
     return Script(path=path, lines=lines, new=new)
 
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
-
 from benchcast.reports.records.forecast import Forecast
 from benchcast.reports.records.target import Target as TargetRecord
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
 from ...core.config import Config, ReevaluateSettings, Target
 from ...data.ingest import Data

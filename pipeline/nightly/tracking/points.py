@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
 from benchcast.stages.monitor.sequential import Paired, paired
+from numpy.typing import NDArray
 
 from ...scoring.store.disk import DOCUMENTS, RESULTS
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
 from benchcast.stages.monitor import sequential
 from benchcast.stages.monitor.sequential import Series, Verdict
 

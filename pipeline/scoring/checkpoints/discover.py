@@ -237,7 +237,7 @@ def _folders(patterns: Iterable[str], base: Path) -> list[tuple[Path, str]]:
 
 
 def _name(folder: Path) -> str:
-    """How a folder is called in tables and messages: what is no text, or would move the cursor, is escaped."""
+    """How a folder is called in tables and messages: what is not text, or would move the cursor, is escaped."""
     return plain(os.fsencode(folder.as_posix()).decode("utf-8", "backslashreplace"))
 
 

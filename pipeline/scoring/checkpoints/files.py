@@ -91,7 +91,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        When it cannot be read or is no object.
+        When it cannot be read or is not an object.
     """
     most = {"tokenizer.json": MOST_TOKENIZER, "config.json": reading.MOST_CONFIG}.get(path.name, reading.MOST_RESULT)
     try:
@@ -186,7 +186,7 @@ def unfinished(files: Files) -> str:
         return odd
     if not (files.folder / "config.json").is_file():
         return "has no config.json; a checkpoint is a folder that save_pretrained wrote"
-    _ = files.config  # raises for what is no JSON
+    _ = files.config  # raises for what is not JSON
     if os.path.lexists(files.folder / "adapter_config.json"):  # transformers would load it too, or not, as it can
         return "holds an adapter (adapter_config.json); merge it into the weights"
     index = files.folder / "model.safetensors.index.json"

@@ -146,7 +146,7 @@ def _regex(pattern: str) -> re.Pattern[str]:
     names = re.findall(r"\{(\w+)\}", pattern)
     unknown = [name for name in names if name not in (*ABOUT, *EXTRA)]
     if unknown or not names:
-        what = f"{unknown[0]!r} is no column" if unknown else "has no {column}"
+        what = f"{unknown[0]!r} is not a column" if unknown else "has no {column}"
         raise FaultsError([Fault(f"score.pattern: {pattern}", what, f"columns are {', '.join((*ABOUT, *EXTRA))}")])
     parts = re.split(r"\{(\w+)\}", pattern)
     built = "".join(

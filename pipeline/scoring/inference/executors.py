@@ -162,7 +162,9 @@ def _check_device(device: str) -> None:
     try:
         torch.device(device)
     except RuntimeError:
-        raise InputError(f"score.device: {device!r} is no device; give auto, cpu, cuda or cuda:0, cuda:1, …") from None
+        raise InputError(
+            f"score.device: {device!r} is not a device; give auto, cpu, cuda or cuda:0, cuda:1, …"
+        ) from None
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def _load(manager: Any, name: str, failures: dict[str, str]) -> dict[str, Any]:
         if member in manager.task_index:
             parts |= _load(manager, member, failures)
         else:
-            failures[member] = "is no task that lm-eval knows"
+            failures[member] = "is not a task that lm-eval knows"
     return parts
 
 
@@ -187,7 +187,7 @@ def _unreadable(folder: Path) -> Iterator[Fault]:
 
 def _unknown(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 3)
-    return "is no task that lm-eval knows" + (f" (did you mean {' or '.join(near)}?)" if near else "")
+    return "is not a task that lm-eval knows" + (f" (did you mean {' or '.join(near)}?)" if near else "")
 
 
 def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:

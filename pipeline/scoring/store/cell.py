@@ -94,7 +94,7 @@ def failure(path: Path) -> dict[str, Any]:
 
 def _check(about: Any) -> None:
     if not isinstance(about, dict):
-        raise ValueError("is no record of a cell")
+        raise ValueError("is not a record of a cell")
     for key, kind in IDENTITY.items():
         if not isinstance(about[key], kind):
             raise ValueError(f"{key} is not what was written")

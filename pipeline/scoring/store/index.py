@@ -86,7 +86,7 @@ class Index:
         with contextlib.suppress(FileNotFoundError):
             if not self._path.is_file():
                 self._path.stat()
-                raise BenchcastError(f"{self._path}: is no file; remove it, it is made again from the cells")
+                raise BenchcastError(f"{self._path}: is not a file; remove it, it is made again from the cells")
         try:
             self._open()
         except BAD as error:

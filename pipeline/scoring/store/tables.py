@@ -29,7 +29,7 @@ def table(
     Raises
     ------
     FaultsError
-        When the cells together are no valid ladder table.
+        When the cells together are not a valid ladder table.
     """
     rows = []
     for content in contents:

@@ -15,7 +15,7 @@ from benchcast.core import files as store
 from benchcast.core.config import Config, load
 from benchcast.core.digest import object_digest
 from benchcast.core.errors import FaultsError, InputError
-from benchcast.data.ingest import read
+from benchcast.data.ingest import read_data
 from benchcast.forecasting import questions
 from benchcast.registry import register as records
 from benchcast.registry.settle import settle
@@ -27,7 +27,7 @@ CONFIG = Path(__file__).parents[3] / "configs" / "auto.yaml"
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     settings = load(CONFIG, Config)
-    return read(settings.data, CONFIG.parent).table
+    return read_data(settings.data, CONFIG.parent).table
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_questions_tell_what_was_left_out_and_read_their_data_once(
 
     account = Account()
     account.leave("rows that are no scores", "a\x1b[2Jb")
-    loaded = ingest.read(load(small, Config).data, small.parent)
+    loaded = ingest.read_data(load(small, Config).data, small.parent)
     told = dataclasses.replace(loaded, account=account.record())
     reads: list[int] = []
     given: list[object] = []
@@ -167,13 +167,13 @@ def test_register_is_chained_and_every_edit_shows(small: Path, tmp_path: Path) -
         ([lines[1], lines[2]], "line 1: does not follow"),
         ([lines[1], lines[0], lines[2]], "line 1: does not follow"),
         ([*lines, lines[2]], "line 4: does not follow"),
-        ([*lines, lines[2][:50]], "line 4: is no record"),
+        ([*lines, lines[2][:50]], "line 4: is not a record"),
     ):
         path.write_text("\n".join(wrong) + "\n")
         with pytest.raises(FaultsError, match=what):
             records.read(path)
     before = path.read_bytes()
-    assert "line 4: is no record" in printed("register", str(small), "--register", str(path), code=2)
+    assert "line 4: is not a record" in printed("register", str(small), "--register", str(path), code=2)
     assert path.read_bytes() == before
 
 

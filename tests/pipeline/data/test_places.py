@@ -46,7 +46,7 @@ SAYS = {
     "a: {family: f, params: 1e9, tokens: 1e9, sise: 1}": {
         "models": "a.sise: is no known key (keys are run, family, step, params, tokens, flops, flops_convention)",
         "runs": "a.sise: is no known key (keys are run, family, params, tokens_per_step, tokens)",
-        "checkpoints": "a.sise: is no column (columns are run, family, step, params, tokens, flops, "
+        "checkpoints": "a.sise: is not a column (columns are run, family, step, params, tokens, flops, "
         "flops_convention, tokens_per_step, seq_len)",
     },
     "a: {family: f, params: 7B, tokens: 1e9}": {

@@ -8,13 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from benchcast.core.errors import InputError
+from benchcast.nightly.schedule import cron as schedule
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import nightly as world
 from worlds.commands import benchcast
-
-from benchcast.core.errors import InputError
-from benchcast.nightly.schedule import cron as schedule
 
 # crontab(1) as far as it matters here: -l, -r and -; refuses a text without a newline at its end.
 FAKE = """#!/bin/sh
@@ -138,7 +137,7 @@ def test_names_that_no_shell_knows_are_left_out_and_values_are_data(config: Path
         cwd=tmp_path,
         check=True,
     )
-    assert done.stdout.count("is no name that a shell knows") == len(strange)
+    assert done.stdout.count("is not a name that a shell knows") == len(strange)
     script = config.parent / "nightly" / "cron.sh"
     shown = script.read_bytes().replace(b"exec ", b"env -0; exit; exec ")
     bare = {"PATH": "/usr/bin:/bin"}
@@ -161,7 +160,7 @@ def test_a_time_that_cron_would_not_take_changes_nothing(config: Path, tmp_path:
     (tmp_path / "table").write_bytes(OTHERS)
     done = benchcast("cron", "install", str(config), "--at", "0 25 * * *")
     assert done.returncode == 2
-    assert "'25' is no hour" in done.stderr
+    assert "'25' is not a valid hour" in done.stderr
     assert (tmp_path / "table").read_bytes() == OTHERS
 
 

@@ -17,9 +17,8 @@ from worlds.hosts.lines import LineHost
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
-from worlds.scoring import QUIET
-
 from benchcast.registry import register
+from worlds.scoring import QUIET
 
 pytestmark = QUIET
 KILLS = int(os.environ.get("BENCHCAST_KILLS", "3"))

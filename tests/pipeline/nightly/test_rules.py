@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from worlds.ladders import ROOT
-
 from benchcast.core.config import Target
 from benchcast.data.ingest import Data
 from benchcast.nightly.alerts import conditions, rules
@@ -21,6 +19,7 @@ from benchcast.nightly.tracking.bands import Band
 from benchcast.nightly.tracking.points import Point
 from benchcast.stages.monitor.sequential import Series, Verdict
 from benchcast.stages.notices import CODES
+from worlds.ladders import ROOT
 
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 INPUTS = PassInputs(
@@ -109,7 +108,7 @@ def test_all_is_well(context: object) -> None:
         (
             {"bad_lines": [7]},
             [
-                "history: nightly/history.jsonl: line 7: is no record of a pass: it was set aside in history.bad; "
+                "history: nightly/history.jsonl: line 7: is not a record of a pass: it was set aside in history.bad; "
                 "restore the file from a copy"
             ],
         ),

@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from worlds import nightly as world
-
 from benchcast.core.config import NotifySettings
 from benchcast.core.errors import NotToldError
 from benchcast.core.redact import MOST_LETTERS, bounded, redacted, secrets_of, shown
@@ -19,6 +17,7 @@ from benchcast.nightly.alerts.conditions import condition
 from benchcast.nightly.state import State
 from benchcast.nightly.tracking.points import Point, remembered
 from benchcast.stages.notices import nightly
+from worlds import nightly as world
 
 SECRET = "SECRETTOKEN1234"
 
@@ -166,7 +165,7 @@ def test_bad_lines_of_the_history_are_named_set_aside_and_the_pass_goes_on(confi
     path.write_bytes(b"".join(line + b"\n" for line in BAD.values()) + good)
     listed = world.here(config, command="history")
     assert listed.returncode == 0
-    assert listed.stderr.count("is no record of a pass") == len(BAD)
+    assert listed.stderr.count("is not a record of a pass") == len(BAD)
     assert path.read_bytes().endswith(good)  # who only looks moves nothing
     result = world.here(config)
     assert result.returncode == 1
@@ -266,7 +265,7 @@ def test_a_pass_reads_its_table_once(config: Path, monkeypatch: pytest.MonkeyPat
     """A table that is written meanwhile would give forecasts of other data than the digest says."""
     from benchcast.data import ingest
 
-    reads, read = [], ingest.schema.read
-    monkeypatch.setattr(ingest.schema, "read", lambda *a, **k: (reads.append(a), read(*a, **k))[1])
+    reads, read = [], ingest.schema.read_table
+    monkeypatch.setattr(ingest.schema, "read_table", lambda *a, **k: (reads.append(a), read(*a, **k))[1])
     assert world.here(config).returncode == 0
     assert len(reads) == 1

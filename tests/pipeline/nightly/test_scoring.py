@@ -125,7 +125,6 @@ def test_no_time_no_scores(config: Path) -> None:
 def test_the_scorers_own_documents_make_the_paired_test(config: Path) -> None:
     """Against a plain count over the stored answers."""
     import pandas as pd
-
     from benchcast.nightly.tracking.points import Documents, Point
 
     for share, seed in ((0.1, 41), (0.2, 42)):

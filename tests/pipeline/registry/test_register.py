@@ -88,9 +88,9 @@ def test_an_editor_may_leave_other_ends_of_lines_and_a_byte_order_mark(honest: R
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        (lambda x: x + x.removesuffix("\n") + x, "line 2: is no record .*two records stand on one line"),
-        (lambda x: x + x[:300], "line 2: is no record .*its end is missing: remove this line"),
-        (lambda x: x + "\n" + x, "line 2: is no record .*remove the empty line"),
+        (lambda x: x + x.removesuffix("\n") + x, "line 2: is not a record .*two records stand on one line"),
+        (lambda x: x + x[:300], "line 2: is not a record .*its end is missing: remove this line"),
+        (lambda x: x + "\n" + x, "line 2: is not a record .*remove the empty line"),
         (lambda x: x.replace('"title":', '"title":"another","title":', 1), "the key 'title' twice"),
         (lambda x: "", ""),
     ],
@@ -282,7 +282,7 @@ def test_an_older_record_does_not_say_and_that_is_said(peeking: Result, table: p
 
 def test_registering_says_so_before(peeking: Result, honest: Result) -> None:
     [line] = known.already(peeking)
-    assert "'my-plan' has the parameters and tokens of 1.3M-10x, which is fitted: it is no forecast" in line
+    assert "'my-plan' has the parameters and tokens of 1.3M-10x, which is fitted: it is not a forecast" in line
     assert known.already(honest) == []
 
 

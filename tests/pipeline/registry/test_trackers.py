@@ -36,8 +36,8 @@ def test_what_is_not_there_is_told_before_the_work(ladder_csv: Path, tmp_path: P
     config = tmp_path / "c.yaml"
     config.write_text(CONFIG)
     done = benchcast("run", config, "--log", "excel")
-    assert (done.returncode, done.stderr) == (2, "error: --log 'excel': is no tracker (mlflow, wandb)\n")
-    for tracker, package in experiments.PACKAGES.items():
+    assert (done.returncode, done.stderr) == (2, "error: --log 'excel': is not a tracker (mlflow, wandb)\n")
+    for tracker, package in experiments.PIP_NAMES.items():
         if importlib.util.find_spec(tracker) is None:
             done = benchcast("run", config, "--log", tracker, "--out", tmp_path / "out")
             assert done.returncode == 2

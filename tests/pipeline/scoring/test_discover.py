@@ -282,10 +282,10 @@ def test_what_may_decide_token_ids_keeps_tokenizers_apart(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"pattern": "{runs}/step-{step}"}, "'runs' is no column"),
+        ({"pattern": "{runs}/step-{step}"}, "'runs' is not a column"),
         ({"pattern": "step"}, "has no {column}"),
         ({"ladder": "none.yaml"}, "none.yaml: cannot be read"),
-        ({"ladder": "odd.yaml"}, "runs/mine.paramz: is no column"),
+        ({"ladder": "odd.yaml"}, "runs/mine.paramz: is not a column"),
         ({"checkpoints": ["nowhere/*"]}, "'nowhere/*': matches no folder"),
     ],
 )

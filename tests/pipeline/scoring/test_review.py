@@ -153,7 +153,7 @@ def test_a_cell_folder_without_results_is_replaced(world: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"device": "gpu"}, "'gpu' is no device"), ({"backend": "vllm"}, "vllm is not installed")],
+    [({"device": "gpu"}, "'gpu' is not a device"), ({"backend": "vllm"}, "vllm is not installed")],
 )
 def test_mistakes_in_the_config_are_not_the_checkpoints_failures(world: Path, changes: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):

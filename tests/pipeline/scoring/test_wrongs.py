@@ -144,9 +144,9 @@ def test_an_unknown_task_among_good_ones(world: Path, monkeypatch: pytest.Monkey
     # lm-eval's own 14,000 task files are not what is tested here.
     monkeypatch.setattr("lm_eval.tasks.manager.__file__", str(world / "none" / "manager.py"))
     table, failures = run(world, tasks=("plane", "plain"), checkpoints=("runs/a",))
-    assert failures == {("*", "plane"): "is no task that lm-eval knows (did you mean plain?)"}
+    assert failures == {("*", "plane"): "is not a task that lm-eval knows (did you mean plain?)"}
     assert set(table["task"]) == {"plain"}
-    with pytest.raises(FaultsError, match=r"score\.tasks: zzz: is no task"):
+    with pytest.raises(FaultsError, match=r"score\.tasks: zzz: is not a task"):
         run(world, tasks=("zzz",))
 
 
