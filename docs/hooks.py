@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = "<!-- commands -->"
 CONFIG = "<!-- config -->"
 ALERTS = "<!-- alert rules -->"
 NOTICES = "<!-- notices -->"
 LAWS, CANDIDATES = "<!-- laws -->", "<!-- candidates -->"
 PAGE_ONE = {0: "first", 1: "yes", None: ""}
+
+
+def on_startup(**_: Any) -> None:
+    """Lay the package as it is installed, in links: what reads docstrings from files knows no package-dir."""
+    package = ROOT / "build" / "docs" / "benchcast"
+    shutil.rmtree(package, ignore_errors=True)
+    for source, place in (("pipeline", package), ("stages", package / "stages"), ("reports", package / "reports")):
+        shutil.copytree(ROOT / source, place, copy_function=os.symlink, dirs_exist_ok=True)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
