@@ -246,14 +246,14 @@ def grade(
     if half_width / 2 > GRADING.c_within:
         refused.append(codes.WIDE_INTERVAL(points=200 * half_width))
     elif expected > GRADING.c_within:
-        refused.append(codes.FAR_MISS(points=100 * typical_miss))
+        refused.append(codes.BACKTEST_MISS(points=100 * typical_miss))
     if refused:
         return "D", tuple(refused)
     reasons = [codes.EXPECTED_MISS(points=100 * expected)]
     best = 0 if expected <= GRADING.a_within else 1 if expected <= GRADING.b_within else 2
     if carry_miss <= typical_miss:
         best = 2
-        reasons.append(codes.OUTDONE(points=100 * typical_miss, carried=100 * carry_miss))
+        reasons.append(codes.BASELINE_AS_GOOD(points=100 * typical_miss, carried=100 * carry_miss))
     if decades > tested + GRADING.near_decades:
         best = max(best, 1 if decades <= GRADING.far_ratio * tested else 2)
         reasons.append(codes.BEYOND_TESTED(ratio=10**decades, tested=10**tested))

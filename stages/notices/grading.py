@@ -131,14 +131,14 @@ WIDE_INTERVAL = _Reason(
     ("the interval is {points:.0f} points wide",),
     summary="the interval is too wide",
 )
-FAR_MISS = _Reason(
-    "far-miss",
+BACKTEST_MISS = _Reason(
+    "backtest-miss",
     "forecasts at this distance missed by too much in the backtest",
     ("forecasts at this distance missed by {points:.0f} points in the backtest",),
     summary="forecasts at this distance missed by too much in the backtest",
 )
-OUTDONE = _Reason(
-    "outdone",
+BASELINE_AS_GOOD = _Reason(
+    "baseline-as-good",
     "in the backtest the largest score carried forward missed by no more",
     ("missed by {points:.1f} points in the backtest, the largest score carried forward by {carried:.1f}",),
     summary="missed by no less in the backtest than the largest score carried forward",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from string import Formatter
 from types import MappingProxyType
@@ -158,6 +158,7 @@ class Code:
     name: str
     meaning: str
     templates: tuple[str, ...] = ()
+    _: KW_ONLY
     area: str = ""
     anchor: str = ""
     severity: Severity = Severity.WARNING

@@ -20,7 +20,7 @@ NAMED = re.compile(r"(?P<said>.*) \((?P<code>[a-z0-9-]+)\)", re.DOTALL)
 SUBJECT = "_subject"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Pattern:
     """A template as a regular expression: what its groups mean, and how many letters are its own."""
 
@@ -103,7 +103,7 @@ def _patterns(code: Code) -> Iterator[_Pattern]:
             elif name:
                 expression, kinds[name] = _kind(spec or "", conversion)
                 parts.append(f"(?P<{name}>{expression})")
-        yield _Pattern(code, re.compile("".join(parts), re.DOTALL), kinds, letters)
+        yield _Pattern(code=code, expression=re.compile("".join(parts), re.DOTALL), kinds=kinds, letters=letters)
 
 
 def _kind(spec: str, conversion: str | None) -> tuple[str, Callable[[str], Value]]:

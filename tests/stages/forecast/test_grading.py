@@ -29,7 +29,7 @@ def test_borders_of_the_expected_miss(by: str, expected: float, letter: str) -> 
     half_width, miss = (2 * expected, 0.0) if by == "half the interval" else (0.0, expected)
     found, reasons = grade(CLEAR, half_width, miss, BEATEN, 0.5, 1.0)
     assert found == letter
-    refused = codes.WIDE_INTERVAL if by == "half the interval" else codes.FAR_MISS
+    refused = codes.WIDE_INTERVAL if by == "half the interval" else codes.BACKTEST_MISS
     assert names(reasons) == [(refused if letter == "D" else codes.EXPECTED_MISS).name]
 
 

@@ -129,13 +129,13 @@ def test_a_record_keeps_notices_and_is_written_with_strings() -> None:
     class Kept(BaseModel):
         notes: tuple[Notice, ...]
 
-    notice = grading.OUTDONE(points=3.14, carried=2.0)
+    notice = grading.BASELINE_AS_GOOD(points=3.14, carried=2.0)
     kept = Kept(notes=(notice, "only 50 documents"))  # type: ignore[arg-type]
     assert kept.notes[0] is notice
     assert kept.notes[1].values == {"documents": 50.0}
     assert json.loads(kept.model_dump_json()) == {"notes": [str(notice), "only 50 documents"]}
     assert [note.code for note in Kept.model_validate_json(kept.model_dump_json()).notes] == [
-        "outdone",
+        "baseline-as-good",
         "few-documents",
     ]
     assert Kept.model_json_schema()["properties"]["notes"]["items"] == {"type": "string"}
@@ -146,9 +146,7 @@ def test_a_record_keeps_notices_and_is_written_with_strings() -> None:
 @pytest.fixture
 def toy() -> Iterator[Code]:
     """A code as a new one is added: one entry."""
-    yield Code(
-        "toy-warning", "a toy", ("the toy has {wheels:d} wheels",), "grading", "trust.md#few-documents", page_one=1
-    )
+    yield Code("toy-warning", "a toy", ("the toy has {wheels:d} wheels",), area="grading", page_one=1)
     del CODES["toy-warning"]
 
 
