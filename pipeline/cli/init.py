@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(
-    found: Annotated[
+    source: Annotated[
         Path, typer.Argument(metavar="PATH", help="folder of results or of checkpoints, or a ladder table")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="config to write")] = Path("benchcast.yaml"),
@@ -47,7 +47,7 @@ def init(
         raise InputError(f"{out}: is there already (--force replaces it, --out names another)")
     account = Account()
     try:
-        made = starting.draft(found, out, token_multiplier, tokens_per_step, account)
+        made = starting.draft(source, out, token_multiplier, tokens_per_step, account)
         starting.check(made.files[out])
     except BenchcastError:
         _tell(account)

@@ -7,7 +7,9 @@ writes ``ladder.csv`` and ``provenance.json``. Stop it at any time and start it 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import sys
 from pathlib import Path
 
 from .build import score_all, train_all, write
@@ -23,6 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder for ladder.csv")
     parser.add_argument("--score-only", action="store_true", help="score what is trained, write no ladder.csv")
     args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     os.environ["OMP_NUM_THREADS"] = "1"  # one thread per worker
     provenance = prepare(args.work, args.corpus)
     tasks = [str(t) for t in provenance["tasks"]]  # type: ignore[attr-defined]

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +30,8 @@ SIZES = ("92K", "56K", "182K")
 # Sequences per step, tokens in all: large batches need more tokens to reach the same loss.
 BATCHES = ((8, 2_000_000), (32, 4_000_000), (2, 1_000_000), (96, 7_000_000))
 WINDOWS = 60  # the loss is recorded as its mean over windows that grow with the step
-WARMUP = 40
+WARMUP = 40  # steps
+logger = logging.getLogger(__name__)
 ABOUT = (
     "12 runs of Llama-architecture decoders (56K, 92K and 182K parameters with tied embeddings, BPE of 2,048 entries, "
     "sequence 128) at batches of 256, 1,024, 4,096 and 12,288 tokens, trained by this project on one CPU thread each; "
@@ -101,8 +104,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/ladder"), help="folder of the prepared corpus")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder for batches.csv")
     args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     if not (args.work / "train.npy").exists():
-        print(json.dumps(prepare(args.work, None)["corpus"]))
+        logger.info("%s", json.dumps(prepare(args.work, None)["corpus"]))
     parts = []
     for shape in SIZES:
         for sequences, tokens in BATCHES:
@@ -110,7 +114,7 @@ def main() -> None:
             if not path.exists():
                 began = time.time()
                 store.write_table(record(shape, sequences, tokens, args.work), path)
-                print(f"{path.stem}: {time.time() - began:.0f} s", flush=True)
+                logger.info("%s: %.0f s", path.stem, time.time() - began)
             parts.append(pd.read_csv(path))
     known = json.loads((args.work / "provenance.json").read_text()) if (args.work / "provenance.json").exists() else {}
     store.write_text(

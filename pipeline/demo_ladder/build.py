@@ -6,6 +6,7 @@ Not in ``__main__``: spawned workers must be able to import these functions.
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,25 +14,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core import files as store
+from ..core import files
 from ..core.config import ScoreSettings
 from .train import RUNS, SHAPES, train
 
-DIGITS = 7  # what float32 scores are worth
+DIGITS = 7  # significant ones: what float32 scores are worth
+logger = logging.getLogger(__name__)
 
 
 def train_all(folder: Path, workers: int) -> None:
     """Train every run that has no ``done.json`` yet, the cheapest first, one process per core."""
     runs = sorted(RUNS, key=lambda r: SHAPES[r.shape][0] ** 2 * r.multiplier)
     missing = [r for r in runs if not (folder / "runs" / r.name / "done.json").exists()]
-    print(f"{len(runs) - len(missing)} of {len(runs)} runs are trained", flush=True)
+    logger.info("%d of %d runs are trained", len(runs) - len(missing), len(runs))
     if not missing:
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(train, run, folder, folder / "runs") for run in missing]
         for done, future in enumerate(as_completed(futures), 1):
-            s = future.result()
-            print(f"{done}/{len(missing)} {s['run']}: loss {s['train_loss']:.3f}, {s['seconds']:.0f} s", flush=True)
+            run = future.result()
+            what = f"loss {run['train_loss']:.3f}, {run['seconds']:.0f} s"
+            logger.info("%d/%d %s: %s", done, len(missing), run["run"], what)
 
 
 def score_all(folder: Path, workers: int, tasks: list[str]) -> pd.DataFrame:
@@ -78,9 +81,9 @@ def write(table: pd.DataFrame, provenance: dict[str, object], out: Path) -> None
     for column in ("value", "stderr"):
         table[column] = table[column].map(lambda v: float(f"{v:.{DIGITS}g}"))
     table = table.sort_values(["params", "run", "tokens", "task", "metric"], kind="stable")
-    store.write_table(table, out / "ladder.csv")
+    files.write_table(table, out / "ladder.csv")
     runs = table["run"].nunique()
-    store.write_text(
+    files.write_text(
         json.dumps(provenance | {"about": about(provenance, runs)}, indent=1) + "\n", out / "provenance.json"
     )
-    print(f"{out / 'ladder.csv'}: {len(table)} rows, {runs} runs")
+    logger.info("%s: %d rows, %d runs", out / "ladder.csv", len(table), runs)

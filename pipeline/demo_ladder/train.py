@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-VOCAB, SEQ = 2048, 128
+VOCAB, SEQ = 2048, 128  # entries of the tokenizer, tokens of a sequence
 # name: (hidden size, layers, heads, sequences per step)
 SHAPES = {
     "56K": (24, 1, 2, 4),
@@ -25,10 +25,10 @@ SHAPES = {
     "640K": (96, 4, 3, 8),
     "1.3M": (128, 5, 2, 8),
 }
-CHECKPOINTS = (0.25, 0.5, 0.75, 1.0)
+CHECKPOINTS = (0.25, 0.5, 0.75, 1.0)  # shares of a run's steps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One training run: a shape, its tokens per parameter, and a seed (init and place in the corpus)."""
 
@@ -43,16 +43,16 @@ class Run:
 
 
 RUNS = (
-    *(Run("56K", m) for m in (5, 10, 20, 40, 80)),
-    *(Run("92K", m) for m in (5, 10, 20, 40)),
-    Run("92K", 20, 1),
-    Run("92K", 20, 2),
-    *(Run("182K", m) for m in (5, 10, 20, 40)),
-    Run("182K", 20, 1),
-    *(Run("332K", m) for m in (5, 10, 20)),
-    Run("332K", 10, 1),
-    *(Run("640K", m) for m in (5, 10)),
-    *(Run("1.3M", m) for m in (3, 6, 10)),
+    *(Run(shape="56K", multiplier=m) for m in (5, 10, 20, 40, 80)),
+    *(Run(shape="92K", multiplier=m) for m in (5, 10, 20, 40)),
+    Run(shape="92K", multiplier=20, seed=1),
+    Run(shape="92K", multiplier=20, seed=2),
+    *(Run(shape="182K", multiplier=m) for m in (5, 10, 20, 40)),
+    Run(shape="182K", multiplier=20, seed=1),
+    *(Run(shape="332K", multiplier=m) for m in (5, 10, 20)),
+    Run(shape="332K", multiplier=10, seed=1),
+    *(Run(shape="640K", multiplier=m) for m in (5, 10)),
+    *(Run(shape="1.3M", multiplier=m) for m in (3, 6, 10)),
 )
 
 

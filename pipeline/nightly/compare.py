@@ -319,5 +319,5 @@ def _points(followed: track.Tracked, task: str) -> tuple[TrackedPoint, ...]:
 
 
 def _ends(forecasts: Sequence[Forecast], recipe: str, task: str, target: str) -> Ends | None:
-    own = next((f for f in forecasts if (f.recipe, f.task, f.target) == (recipe, task, target)), None)
-    return None if own is None else Ends(forecast=own.forecast, low=own.low, high=own.high)
+    forecast = next((f for f in forecasts if (f.recipe, f.task, f.target) == (recipe, task, target)), None)
+    return None if forecast is None else Ends(forecast=forecast.forecast, low=forecast.low, high=forecast.high)

@@ -69,9 +69,9 @@ def _scores_alike(seen: TableSnapshot, r: LadderRun, forecast: Forecast, run: Me
         if r.run in s.runs and (s.task, s.metric) in run.scores:
             value = run.scores[s.task, s.metric]
             apart[s.task] = abs(s.accuracy[s.runs.index(r.run)] - value), 0 < value < 1
-    asked = [apart[task][0] for task in forecast.members or (forecast.task,) if task in apart]
+    of_forecast = [apart[task][0] for task in forecast.members or (forecast.task,) if task in apart]
     size = _close(r.params, run.params, SAME_SIZE) and _close(r.tokens, run.tokens, SAME_SIZE)
-    if asked and size and max(asked) <= ROUNDING_OF_ACCURACY:
+    if of_forecast and size and max(of_forecast) <= ROUNDING_OF_ACCURACY:
         return True
     telling = [difference for difference, inner in apart.values() if inner]  # 0 and 1 are reached by many
     return len(telling) >= TELLING_TASKS and max(telling) <= SAME_NUMBER

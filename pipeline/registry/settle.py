@@ -39,8 +39,8 @@ class Truth:
 
     def measured(self, run: str) -> known.MeasuredRun:
         """A run with its last scores."""
-        own = {(task, metric): float(v[-1]) for (name, task, metric), v in self.scores.items() if name == run}
-        return known.measured_run(run, self.runs.loc[run], own)
+        last_scores = {(task, metric): float(v[-1]) for (name, task, metric), v in self.scores.items() if name == run}
+        return known.measured_run(run, self.runs.loc[run], last_scores)
 
 
 def truths(table: pd.DataFrame) -> Truth:
@@ -192,8 +192,8 @@ def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) 
 
 def _smoothed(record: Record, f: Forecast) -> int:
     """Over how many checkpoints most scores that were fitted are means: a ladder may have fewer than it was told."""
-    own = [len(r.lengths) for r in record.seen.runs if r.role == "fit" and r.lengths] if record.seen else []
-    return min(f.last, int(np.median(own))) if own else f.last
+    checkpoints = [len(r.lengths) for r in record.seen.runs if r.role == "fit" and r.lengths] if record.seen else []
+    return min(f.last, int(np.median(checkpoints))) if checkpoints else f.last
 
 
 def _checkpoints(truth: Truth, run: str, f: Forecast, metric: str) -> int:

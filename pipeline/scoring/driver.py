@@ -53,13 +53,13 @@ class Driver:
         self,
         settings: ScoreSettings,
         discovered: DiscoveredCheckpoints,
-        asked: RequestBook,
+        book: RequestBook,
         recorder: Recorder,
         progress: Progress,
         limits: Limits,
     ) -> None:
         self._settings = settings
-        self._book = asked
+        self._book = book
         self._recorder = recorder
         self._progress = progress
         self._discovered = discovered
@@ -132,8 +132,8 @@ class Driver:
     def _work_on(self, checkpoint: Checkpoint, held: contextlib.ExitStack) -> CheckpointWork | None:
         """The checkpoint's cells that are really missing, as groups; None when nothing is left to ask."""
         names = self._lacking[checkpoint.digest]
-        asked = [a for a in self._book.specs if a.digest in names]
-        lacking = self._recorder.really_missing(checkpoint, asked, self._say)
+        specs = [a for a in self._book.specs if a.digest in names]
+        lacking = self._recorder.really_missing(checkpoint, specs, self._say)
         self._progress.advance(len(names) - len(lacking), 0)
         if not lacking:
             return None

@@ -43,11 +43,11 @@ def of_task(task: Task, encoded: Encoded, scored: JobResult, limit: int) -> Meas
     documents: list[Document] = []
     position = 0
     for question in task.questions:
-        own = answers[position : position + len(question.requests)]
+        of_question = answers[position : position + len(question.requests)]
         position += len(question.requests)
-        logliks = tuple(loglik for loglik, _ in own[: len(question.answers)])
+        logliks = tuple(loglik for loglik, _ in of_question[: len(question.answers)])
         documents.append(Document(logliks, question.gold, question.answer_bytes[question.gold]))
-        for metric, value in task.harness.process_results(question.doc, own).items():
+        for metric, value in task.harness.process_results(question.doc, of_question).items():
             raw[metric, "none"].append(value)
     results = _lm_eval_results(task, raw)
     means = document_metrics.losses(documents)
@@ -122,10 +122,17 @@ def _answers(task: Task, encoded: Encoded, scored: JobResult, limit: int) -> pd.
     per_question: list[tuple[int, int, int, int, int, bool]] = []
     for number, question in enumerate(task.questions):
         for choice in range(len(question.requests)):
-            asked = choice % len(question.answers)
-            text = question.answers[asked]
+            answer = choice % len(question.answers)
+            text = question.answers[answer]
             per_question.append(
-                (number, asked, question.gold, question.answer_bytes[asked], len(text), choice < len(question.answers))
+                (
+                    number,
+                    answer,
+                    question.gold,
+                    question.answer_bytes[answer],
+                    len(text),
+                    choice < len(question.answers),
+                )
             )
     columns = ["doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt"]
     frame = pd.DataFrame(per_question, columns=columns)

@@ -211,10 +211,12 @@ def _steady(
         with listening() as opened:
             specs, unbuilt = _specs(settings, base)
         # Of other files that were opened, somebody's cache or log, nothing is asked.
-        own = {str(base / path) for path in settings.validation_text}
+        validation_texts = {str(base / path) for path in settings.validation_text}
         folder = None if settings.include_path is None else f"{base / settings.include_path}{os.sep}"
         moved = [
-            p for p in unsteady(opened) if p in own or (folder is not None and os.path.abspath(p).startswith(folder))
+            p
+            for p in unsteady(opened)
+            if p in validation_texts or (folder is not None and os.path.abspath(p).startswith(folder))
         ]
         if not moved:
             return specs, unbuilt, opened, began

@@ -48,7 +48,7 @@ sys.exit(1 if unbuilt else 0)
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """One thing that was looked at."""
 
@@ -67,7 +67,7 @@ def run_checks(path: Path) -> Iterator[Check]:
     """
     config, settings = settings_of(path)
     base = path.resolve().parent
-    yield Check("config", True, str(path))
+    yield Check(what="config", ok=True, says=str(path))
     yield from _folders(config, settings, base)
     yield from _records(base / settings.folder)
     if config.score is not None:
@@ -88,12 +88,14 @@ def _folders(config: Config, settings: ReevaluateSettings, base: Path) -> Iterat
             with tempfile.TemporaryFile(dir=place):
                 pass
         except OSError as error:
-            yield Check(key, False, f"{folder} cannot be written ({error.strerror or error})")
+            yield Check(what=key, ok=False, says=f"{folder} cannot be written ({error.strerror or error})")
             continue
         free = shutil.disk_usage(place).free
         room = f"{free / 1e9:.1f} GB free"
         yield Check(
-            key, free >= ENOUGH, f"{folder}: {room}" + ("" if free >= ENOUGH else "; less than 1 GB is too little")
+            what=key,
+            ok=free >= ENOUGH,
+            says=f"{folder}: {room}" + ("" if free >= ENOUGH else "; less than 1 GB is too little"),
         )
 
 
@@ -102,23 +104,25 @@ def _records(folder: Path) -> Iterator[Check]:
     from ...registry import register
 
     if not folder.is_dir():
-        yield Check("history", True, "none yet")
+        yield Check(what="history", ok=True, says="none yet")
         return
     try:
         state = State(folder)
         if bad := state.bad_lines():
             yield Check(
-                "history",
-                False,
-                f"{len(bad)} lines of {folder / 'history.jsonl'} are not records of a pass "
+                what="history",
+                ok=False,
+                says=f"{len(bad)} lines of {folder / 'history.jsonl'} are not records of a pass "
                 f"(the first: line {bad[0]}); the next pass sets them aside",
             )
             return
         passes = len(state.history())
         records = len(register.read(state.register)) if state.register.exists() else 0
-        yield Check("history", True, f"{passes} passes with news, {records} registered forecasts, chain intact")
+        yield Check(
+            what="history", ok=True, says=f"{passes} passes with news, {records} registered forecasts, chain intact"
+        )
     except BenchcastError as error:
-        yield Check("history", False, str(error))
+        yield Check(what="history", ok=False, says=str(error))
 
 
 def _scoring(config: Config, path: Path) -> Iterator[Check]:
@@ -128,10 +132,12 @@ def _scoring(config: Config, path: Path) -> Iterator[Check]:
     kept = discover.matching(config.score.checkpoints, path.parent)
     missing = [p for p in config.score.checkpoints if p not in kept]
     says = f"no folder matches {', '.join(missing)}" if missing else f"{len(kept)} patterns match"
-    yield Check("score.checkpoints", bool(kept), says + (" yet" if kept and missing else ""))
+    yield Check(what="score.checkpoints", ok=bool(kept), says=says + (" yet" if kept and missing else ""))
     packages = [name for name in ("torch", "lm_eval") if importlib.util.find_spec(name) is None]
     if packages:
-        yield Check("scoring", False, f"{', '.join(packages)} is not installed: pip install 'benchcast[score]'")
+        yield Check(
+            what="scoring", ok=False, says=f"{', '.join(packages)} is not installed: pip install 'benchcast[score]'"
+        )
         return
     yield _device(config.score.device)
     yield _tasks(path)
@@ -144,8 +150,8 @@ def _device(device: str) -> Check:
     names = ", ".join(torch.cuda.get_device_name(i) for i in range(count))
     if device.startswith("cuda"):
         number = int(device.partition(":")[2] or 0)
-        return Check("GPU", number < count, names or f"score.device is {device}, but there is no GPU")
-    return Check("GPU", True, names if count and device != "cpu" else "none is used; the CPU scores")
+        return Check(what="GPU", ok=number < count, says=names or f"score.device is {device}, but there is no GPU")
+    return Check(what="GPU", ok=True, says=names if count and device != "cpu" else "none is used; the CPU scores")
 
 
 def _tasks(path: Path) -> Check:
@@ -156,12 +162,12 @@ def _tasks(path: Path) -> Check:
             command, capture_output=True, text=True, timeout=600, env=os.environ | OFFLINE, check=False
         )
     except subprocess.TimeoutExpired:
-        return Check("tasks offline", False, "could not be built within 10 minutes")
+        return Check(what="tasks offline", ok=False, says="could not be built within 10 minutes")
     unbuilt = [x.removeprefix("benchcast-unbuilt ") for x in done.stdout.splitlines() if x.startswith("benchcast-un")]
     if done.returncode == 0:
-        return Check("tasks offline", True, "all can be built without a network")
+        return Check(what="tasks offline", ok=True, says="all can be built without a network")
     last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
-    return Check("tasks offline", False, "; ".join(unbuilt) or last)
+    return Check(what="tasks offline", ok=False, says="; ".join(unbuilt) or last)
 
 
 def _notifiers(settings: NotifySettings, base: Path) -> Iterator[Check]:
@@ -169,20 +175,24 @@ def _notifiers(settings: NotifySettings, base: Path) -> Iterator[Check]:
         name = settings.command[0]
         # As the pass runs it: a name with a slash lies beside the config, another is looked up.
         program = shutil.which(str(base / name) if "/" in name else name)
-        yield Check("notify.command", program is not None, program or f"{name!r} is not a program here")
+        yield Check(what="notify.command", ok=program is not None, says=program or f"{name!r} is not a program here")
     if settings.urls and importlib.util.find_spec("apprise") is None:
-        yield Check("notify.urls", False, "apprise is not installed: pip install 'benchcast[nightly]'")
+        yield Check(what="notify.urls", ok=False, says="apprise is not installed: pip install 'benchcast[nightly]'")
     elif settings.urls:
         import apprise
 
         try:
             good = [apprise.Apprise.instantiate(url) is not None for url in alerts.expanded(settings.urls)]
             bad = [str(n) for n, ok in enumerate(good, start=1) if not ok]
-            yield Check("notify.urls", not bad, f"number {', '.join(bad)} is unknown to apprise" if bad else "known")
+            yield Check(
+                what="notify.urls",
+                ok=not bad,
+                says=f"number {', '.join(bad)} is unknown to apprise" if bad else "known",
+            )
         except NotToldError as error:
-            yield Check("notify.urls", False, str(error))
+            yield Check(what="notify.urls", ok=False, says=str(error))
     if not (settings.urls or settings.command):
-        yield Check("notify", True, "nobody but cron's MAILTO is told")
+        yield Check(what="notify", ok=True, says="nobody but cron's MAILTO is told")
 
 
 def _clock(folder: Path) -> Iterator[Check]:
@@ -194,24 +204,30 @@ def _clock(folder: Path) -> Iterator[Check]:
             last = [str(e["time"]) for e in State(folder).history()]
     latest = max((datetime.fromisoformat(t) for t in last), default=now)
     ok = now >= latest - SLACK
-    yield Check("clock", ok, stamp(now) + ("" if ok else f", before the last pass at {stamp(latest)}; set it"))
+    yield Check(
+        what="clock", ok=ok, says=stamp(now) + ("" if ok else f", before the last pass at {stamp(latest)}; set it")
+    )
     place = next(p for p in (folder, *folder.parents) if p.exists())
     with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=place) as file:
         apart = abs(os.stat(file.name).st_mtime - time.time())
-        yield Check("clock of the disk", apart < SLACK.total_seconds(), f"{apart:.0f} s apart from this machine's")
+        yield Check(
+            what="clock of the disk", ok=apart < SLACK.total_seconds(), says=f"{apart:.0f} s apart from this machine's"
+        )
 
 
 def _installed(path: Path) -> Iterator[Check]:
     """Whether the pass is installed, and whether there is anybody to start it."""
-    found: dict[bool, list[str]] = {False: [], True: []}
-    for systemd, lines in found.items():
+    by_systemd: dict[bool, list[str]] = {False: [], True: []}
+    for systemd, lines in by_systemd.items():
         with contextlib.suppress(BenchcastError):
             lines += install.scheduler_for(path, systemd=systemd).show()
-    every = [line for lines in found.values() for line in lines]
-    yield Check("installed", True, every[0].splitlines()[0] if every else f"not yet: benchcast cron install {path}")
-    if found[False] and PROCESSES.is_dir():
+    every = [line for lines in by_systemd.values() for line in lines]
+    yield Check(
+        what="installed", ok=True, says=every[0].splitlines()[0] if every else f"not yet: benchcast cron install {path}"
+    )
+    if by_systemd[False] and PROCESSES.is_dir():
         running = sorted(DAEMONS & set(_processes()))
-        yield Check("cron daemon", bool(running), ", ".join(running) or NO_DAEMON)
+        yield Check(what="cron daemon", ok=bool(running), says=", ".join(running) or NO_DAEMON)
 
 
 def _processes() -> Iterator[str]:

@@ -167,14 +167,14 @@ class Crontab:
     def remove(self) -> list[str]:
         """See ``Scheduler``."""
         before = _crontab()
-        own = self._own(before)
-        lines = [f"removed: {line.decode(errors='replace')}" for line in own]
-        if own:
+        ours = self._own(before)
+        lines = [f"removed: {line.decode(errors='replace')}" for line in ours]
+        if ours:
             _write_crontab(self._others(before), before)
-        paths = dict.fromkeys([*filter(None, map(_script_of, own)), *_places_of(self._config)])
+        paths = dict.fromkeys([*filter(None, map(_script_of, ours)), *_places_of(self._config)])
         if not Timer(self._config).show():  # it starts the same script
             lines += [line for path in paths for line in _delete(path)]
-        return lines if own else [f"{self._config}: is not in the crontab", *lines]
+        return lines if ours else [f"{self._config}: is not in the crontab", *lines]
 
     def show(self) -> list[str]:
         """See ``Scheduler``."""

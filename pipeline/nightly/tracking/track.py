@@ -52,16 +52,16 @@ def track(
 def _series(points: Sequence[Point], band: Band, documents: Documents) -> Series:
     tokens = np.array([p.tokens for p in points])
     pairs = (None, *(documents.pair(a, b) for a, b in itertools.pairwise(points)))
-    own = np.array([np.nan if p is None else p.checkpoint_std for p in pairs])
-    if len(own) > 1:
-        own[0] = own[1]
+    checkpoint_std = np.array([np.nan if p is None else p.checkpoint_std for p in pairs])
+    if len(checkpoint_std) > 1:
+        checkpoint_std[0] = checkpoint_std[1]
     middle, low, high, spread = band.at(tokens)
     value, stderr = np.array([p.value for p in points]), np.array([p.stderr for p in points])
     return Series(
         tokens=tokens,
         value=value,
         stderr=stderr,
-        checkpoint_std=own,
+        checkpoint_std=checkpoint_std,
         forecast=middle,
         low=low,
         high=high,

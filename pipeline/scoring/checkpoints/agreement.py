@@ -68,12 +68,12 @@ def size(params: float, statements: Statements, files: Files) -> tuple[str, list
         ways = [float(model.params(embeddings=e, head=h)) for e, h in ((True, True), (False, True), (False, False))]
     except (ValueError, TypeError, OverflowError, AttributeError, CheckpointError):
         return "", [readers.PARAMS_UNCONFIRMED(params=params, who=who)]
-    near = min(ways, key=lambda own: abs(own / params - 1))
+    near = min(ways, key=lambda counted: abs(counted / params - 1))
     if not _apart(near, params, ROUNDED):
         return "", []
-    said = f"its params are {params:.9g} by {who}, {ways[0]:.9g} by config.json"
+    difference = f"its params are {params:.9g} by {who}, {ways[0]:.9g} by config.json"
     if not 1 / FACTOR <= near / params <= FACTOR:
-        return f"{said}: correct one of them", []
+        return f"{difference}: correct one of them", []
     return "", [readers.PARAMS_DIFFER(params=params, who=who, own=ways[0])]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -21,6 +22,7 @@ from . import files as checkpoints
 from .files import Files, Hash, Signature
 from .place import Places
 
+logger = logging.getLogger(__name__)
 UNTRAINED = "checkpoints before the first step (zero tokens)"
 TWINS = "folders with the same files, run and step as another, which is scored"
 
@@ -113,6 +115,7 @@ def _look(
     except Exception as error:  # files someone else wrote: anything can come
         problem = _why(error)
     if _still_written(files, settings):
+        logger.debug("%s: is still being written", source)
         discovered.waiting.append(source)
         return
     digest = checkpoints.digest(files, file_hash)
@@ -160,8 +163,8 @@ def _same_place(discovered: DiscoveredCheckpoints) -> dict[str, str]:
         spellings.setdefault(_one_spelling(run), {}).setdefault(run, c.source)
     for names in spellings.values():
         if len(names) > 1:
-            told = " and ".join(f"{run!r} ({source})" for run, source in names.items())
-            discovered.account.note(readers.SPELLED_TWICE(names=told))
+            listed_spellings = " and ".join(f"{run!r} ({source})" for run, source in names.items())
+            discovered.account.note(readers.SPELLED_TWICE(names=listed_spellings))
     reasons, twins = {}, set()
     for (_, step), claim in places.items():
         first = claim[0]
@@ -206,10 +209,10 @@ def _other_conventions(placed: Sequence[Checkpoint]) -> dict[str, str]:
     """Checkpoints whose FLOPs are counted otherwise than those of most of their family."""
     odd = {}
     for family in {c.about["family"] for c in placed}:
-        own = [c for c in placed if c.about["family"] == family]
-        counted = [c.about["flops_convention"] for c in own]
+        of_family = [c for c in placed if c.about["family"] == family]
+        counted = [c.about["flops_convention"] for c in of_family]
         usual = max(dict.fromkeys(counted), key=counted.count)
-        for c in own:
+        for c in of_family:
             if c.about["flops_convention"] != usual:
                 what = f"its FLOPs are counted as {c.about['flops_convention']!r}, those of its family as {usual!r}"
                 odd[c.source] = f"{what}: recompute them in one convention"

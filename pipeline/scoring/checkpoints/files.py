@@ -211,8 +211,8 @@ def unfinished(files: Files) -> str:
 def _no_file(files: Files) -> str:
     """Which of the names that a checkpoint's files have is none: a FIFO, a device, a broken link; or empty."""
     names = [files.folder / name for name in (*BESIDE, "model.safetensors", SUMS)]
-    own = [path for pattern in TOKENIZER_FILES for path in sorted(files.tokenizer_folder.glob(pattern))]
-    for path in dict.fromkeys([*names, *own]):
+    of_tokenizer = [path for pattern in TOKENIZER_FILES for path in sorted(files.tokenizer_folder.glob(pattern))]
+    for path in dict.fromkeys([*names, *of_tokenizer]):
         # A folder, such as one that is called tokenizer, is nobody's file.
         if os.path.lexists(path) and not os.path.isfile(path) and not os.path.isdir(path):
             try:

@@ -194,8 +194,8 @@ def _ray(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
         import ray
     except ImportError as error:
         raise InputError(f"score.executor: ray is not installed: pip install 'benchcast[ray]' ({error})") from error
-    own = not ray.is_initialized()
-    if own:
+    started_here = not ray.is_initialized()
+    if started_here:
         try:
             ray.init(address="auto", log_to_driver=False, logging_level="error")  # a cluster that is running
         except ConnectionError:
@@ -219,7 +219,7 @@ def _ray(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
         worker_settings = _worker_settings(settings, "cuda:0" if gpus else "cpu", None if gpus else max(1, int(cpus)))
         yield [_RayActor(worker_settings, cpus, gpus) for _ in range(settings.workers or max(1, int(fit)))]
     finally:
-        if own:
+        if started_here:
             ray.shutdown()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from .rows import Batch, batches, halves, rows
 SAMPLE_DOCUMENTS = 16  # documents the two ways are compared on
 TOLERANCE_FLOAT32, TOLERANCE_16BIT = 1e-4, 0.5  # nats they may differ by: rounding in float32, and in 16 bits
 TOKENS_PER_ROW = 512  # a batch holds at most this many padded tokens for each of ``batch_size`` rows
+logger = logging.getLogger(__name__)
 Share = Literal["auto", "always", "never"]
 
 
@@ -71,6 +73,7 @@ def answer(model: Any, encoded: Encoded, planned: Layout) -> Answers:
                 queue = [part for b in queue for part in reversed(_fit(b, planned.batch_size))]
                 queue += reversed(_fit(batch, planned.batch_size))
                 planned.batches = [part for b in planned.batches for part in _fit(b, planned.batch_size)]
+                logger.debug("out of memory at %d rows: batches of at most %d", len(batch.tokens), planned.batch_size)
                 continue
             np.add.at(logliks, batch.request, token_logliks)
             np.logical_and.at(greedy, batch.request, token_greedy)
@@ -95,7 +98,9 @@ def shares(model: Any, encoded: Encoded, limit: int, batch_size: int, share: Sha
         return False
     tolerance = TOLERANCE_FLOAT32 if next(model.parameters()).dtype == torch.float32 else TOLERANCE_16BIT
     finite = np.isfinite(one_by_one.logliks) & np.isfinite(together.logliks)
-    if not finite.any() or np.abs(one_by_one.logliks - together.logliks)[finite].max() > tolerance:
+    apart = float(np.abs(one_by_one.logliks - together.logliks)[finite].max(initial=0.0)) if finite.any() else np.inf
+    if apart > tolerance:
+        logger.debug("prefixes are not shared: the two ways differ by %g nats, allowed are %g", apart, tolerance)
         return False
     if share == "auto" and next(model.parameters()).device.type == "cuda":
         return _seconds(model, sample, branched) < _seconds(model, sample, plain)

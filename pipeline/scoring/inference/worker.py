@@ -179,8 +179,8 @@ class Worker:
         for length in np.unique(job.requests.answers):
             which = np.flatnonzero(job.requests.answers == length)
             sequences = job.requests.sequences()
-            asked = [(("", ""), sequences[i][: prompts[i]], sequences[i][prompts[i] :]) for i in which]
-            results[which] = self._live._loglikelihood_tokens(asked, disable_tqdm=True)
+            requests = [(("", ""), sequences[i][: prompts[i]], sequences[i][prompts[i] :]) for i in which]
+            results[which] = self._live._loglikelihood_tokens(requests, disable_tqdm=True)
         how = self._how | {"batch_size": self._settings.batch_size, "shared_prefix": False}
         return JobResult(logliks=results[:, 0], greedy=results[:, 1] > 0, how=how)
 

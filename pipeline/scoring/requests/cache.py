@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import glob
 import json
+import logging
 import os
 import platform
 import site
@@ -38,6 +39,7 @@ SMALL = 8 << 20  # bytes: below, a file is hashed every time; above, known by in
 DECIDING_SETTINGS = ("tasks", "include_path", "validation_text", "num_fewshot", "limit", "seed")
 CLOCK_LAG = 0.05  # seconds that a file system's clock may be behind that of the process
 Hash = Callable[[Path], str]
+logger = logging.getLogger(__name__)
 
 _opened: dict[str, object] | None = None  # what is read just now, while somebody wants to know, and how it looked
 
@@ -60,9 +62,14 @@ class RequestCache:
         """What the settings ask for, or None when anything could have changed since it was remembered."""
         known = self._read().get(self._key())
         try:
-            if known is None or not known["asks"] or self._listed(known["patterns"]) != known["patterns"]:
+            if known is None or not known["asks"]:
+                logger.debug("%s: knows nothing of these settings, versions and code", self._path)
                 return None
-            if any(self._hash(Path(path)) != digest for path, digest in known["files"].items()):
+            if self._listed(known["patterns"]) != known["patterns"]:
+                logger.debug("%s: files have come or gone", self._path)
+                return None
+            if edited := next((p for p, d in known["files"].items() if self._hash(Path(p)) != d), None):
+                logger.debug("%s: %s was edited", self._path, edited)
                 return None
             return [RequestSpec(name=n, digest=d, version=v) for n, d, v in known["asks"]]
         except (OSError, KeyError, TypeError, ValueError, AttributeError):
@@ -102,9 +109,11 @@ class RequestCache:
     def _key(self) -> str:
         code = [file_digest(path) for path in code_files()]
         versions = [installed_version(name, "") for name in ("lm-eval", "datasets", "jinja2", "pyyaml")]
-        asked = {k: v for k, v in self._settings.model_dump(mode="json").items() if k in DECIDING_SETTINGS}
+        settings = {k: v for k, v in self._settings.model_dump(mode="json").items() if k in DECIDING_SETTINGS}
         # Task files may name their data relative to where the command was started.
-        return object_digest([FORMAT, platform.python_version(), versions, code, asked, str(self._base), os.getcwd()])
+        return object_digest(
+            [FORMAT, platform.python_version(), versions, code, settings, str(self._base), os.getcwd()]
+        )
 
     def _own_patterns(self) -> list[str]:
         include = [] if self._settings.include_path is None else [f"{self._base / self._settings.include_path}/**"]
@@ -131,10 +140,10 @@ def listening() -> Iterator[dict[str, object]]:
     try:
         yield files
     finally:
-        heard, _opened = _opened, None
+        opened, _opened = _opened, None
         apart = _apart()
-        heard = heard or {}
-        files |= {p: look for p, look in heard.items() if _counts(p) and not os.path.realpath(p).startswith(apart)}
+        opened = opened or {}
+        files |= {p: look for p, look in opened.items() if _counts(p) and not os.path.realpath(p).startswith(apart)}
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:

@@ -168,9 +168,9 @@ def windows(lm: Any, text: ValidationText) -> Windows:
 def _check_context(config: Any, wanted: int | None) -> None:
     """lm-eval takes any ``max_length``, and a model asked beyond its context answers nonsense or dies."""
     names = ("n_positions", "max_position_embeddings", "n_ctx")  # where lm-eval looks for it
-    own = next((value for name in names if isinstance(value := getattr(config, name, None), int)), None)
-    if wanted is not None and own is not None and wanted > own:
-        raise CheckpointError(f"score.max_length is {wanted}, but the model's context is {own} tokens")
+    context = next((value for name in names if isinstance(value := getattr(config, name, None), int)), None)
+    if wanted is not None and context is not None and wanted > context:
+        raise CheckpointError(f"score.max_length is {wanted}, but the model's context is {context} tokens")
 
 
 def _check_tokenizer(tokenizer: Any, model: Any) -> None:

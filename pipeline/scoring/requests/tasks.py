@@ -194,10 +194,10 @@ def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
     """Ask as simple_evaluate would: its rules for shots, its seed, its order."""
     if harness.OUTPUT_TYPE not in ("multiple_choice", "loglikelihood"):
         raise TaskError(f"is of type {harness.OUTPUT_TYPE}; only multiple_choice and loglikelihood tasks are scored")
-    own = harness.get_config("num_fewshot")
-    if own is None:
+    shots_of_task = harness.get_config("num_fewshot")
+    if shots_of_task is None:
         harness.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
-    elif own != 0 and settings.num_fewshot is not None:
+    elif shots_of_task != 0 and settings.num_fewshot is not None:
         harness.set_config(key="num_fewshot", value=settings.num_fewshot)
     harness.set_fewshot_seed(seed=settings.seed)
     with silent_bars():
@@ -251,8 +251,8 @@ def _asked(harness: Any, questions: Sequence[Question]) -> str:
     how = [str(harness.VERSION), sorted(harness.aggregation()), config.get("metric_list"), _sources(harness)]
     total = hashlib.sha256(json.dumps(how, default=str).encode())
     for question in questions:
-        asked = [[list(r.args) for r in question.requests], question.gold, question.answer_bytes, question.doc]
-        total.update(json.dumps(asked, default=str).encode())
+        content = [[list(r.args) for r in question.requests], question.gold, question.answer_bytes, question.doc]
+        total.update(json.dumps(content, default=str).encode())
     return total.hexdigest()
 
 

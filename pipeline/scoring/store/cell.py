@@ -131,17 +131,17 @@ def from_documents(documents: pd.DataFrame) -> dict[str, float]:
         return {"val_loss": loss, "val_bpb": loss * (tokens / size / math.log(2)), "n": len(documents)}
     if not {"doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt", "loglik"} <= columns:
         return {}
-    asked = documents[documents["with_prompt"].astype(bool)]
-    gold = asked[asked["choice"] == asked["gold"]].set_index("doc_id")
+    answers = documents[documents["with_prompt"].astype(bool)]
+    gold = answers[answers["choice"] == answers["gold"]].set_index("doc_id")
     nll = float((-gold["loglik"] / gold["answer_bytes"]).mean())
-    metrics = {"nll": nll, "bits_per_byte": nll / math.log(2), "n": float(asked["doc_id"].nunique())}
-    groups = asked.groupby("doc_id")["loglik"]
+    metrics = {"nll": nll, "bits_per_byte": nll / math.log(2), "n": float(answers["doc_id"].nunique())}
+    groups = answers.groupby("doc_id")["loglik"]
     if int(groups.size().min()) > 1:
         top = groups.transform("max")
-        total = np.exp(asked["loglik"] - top).groupby(asked["doc_id"]).sum()
+        total = np.exp(answers["loglik"] - top).groupby(answers["doc_id"]).sum()
         metrics["nll_choice"] = float((groups.max() + np.log(total) - gold["loglik"]).mean())
-    for name, score in (("acc", asked["loglik"]), ("acc_norm", asked["loglik"] / asked["answer_chars"])):
-        best = asked.loc[score.groupby(asked["doc_id"]).idxmax()]
+    for name, score in (("acc", answers["loglik"]), ("acc_norm", answers["loglik"] / answers["answer_chars"])):
+        best = answers.loc[score.groupby(answers["doc_id"]).idxmax()]
         metrics[name] = float((best["choice"] == best["gold"]).mean())
     return metrics
 

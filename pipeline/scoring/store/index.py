@@ -219,8 +219,8 @@ class Index:
         states = {checkpoint: bytearray(len(requests)) for checkpoint in checkpoints}
         wanted = self._db.execute("SELECT id, digest FROM checkpoint WHERE id IN (SELECT id FROM wanted_checkpoint)")
         rows = {number: states[digest] for number, digest in wanted}
-        asked = self._db.execute("SELECT id, requests FROM question WHERE id IN (SELECT id FROM wanted_question)")
-        columns = {number: columns_of[request] for number, request in asked}
+        questions = self._db.execute("SELECT id, requests FROM question WHERE id IN (SELECT id FROM wanted_question)")
+        columns = {number: columns_of[request] for number, request in questions}
         # The primary key begins with the setup: one walk over its cells, which is faster than a look-up for each.
         walk = "SELECT checkpoint, question, failed FROM cell WHERE setup = (SELECT id FROM setup WHERE digest = ?)"
         for checkpoint, question, failed in self._db.execute(walk, (setup,)):
