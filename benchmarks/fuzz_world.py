@@ -74,7 +74,7 @@ def of_table(table: pd.DataFrame, told: tuple[str, ...]) -> Read:
 
 def ingested(source: str, file: str = "") -> Callable[[Path], Read]:
     def read(folder: Path) -> Read:
-        data = ingest.read(DataSettings.model_validate({"source": source}), Path(), folder / file)
+        data = ingest.read_data(DataSettings.model_validate({"source": source}), Path(), folder / file)
         return of_table(data.table, data.account.told())
 
     return read

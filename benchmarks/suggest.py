@@ -49,7 +49,7 @@ def rising_jobs(suite: str, testbeds: Path) -> dict[str, list[Job]]:
     settings = load(CONFIGS / f"{suite}.yaml", Config)
     plain = settings.model_dump() | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]}
     config = Config.model_validate(plain).model_copy(update={"runs": RunsSettings()})
-    table = ingest.read(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
+    table = ingest.read_data(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
     families = contexts_of(jobs_of(config, table))
     return {family: rising(context.jobs) for family, context in families.items()}
 

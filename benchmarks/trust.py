@@ -72,7 +72,7 @@ def frame(result: Result) -> pd.DataFrame:
 def seventeen(rows: pd.DataFrame, testbeds: Path) -> list[str]:
     """The published subset: the best 154M model is at least 10 points above chance."""
     settings = load(CONFIGS / "gadre2024.yaml", Config)
-    table = ingest.read(settings.data, CONFIGS, testbeds / "gadre2024").table
+    table = ingest.read_data(settings.data, CONFIGS, testbeds / "gadre2024").table
     mid = table[table["run"].str.contains("d=576") & table["metric"].isin(["acc", "acc_norm"])]
     best = mid.groupby("task")[["value", "chance"]].max()
     chosen = best.index[best["value"] >= best["chance"] + 0.1]
@@ -108,7 +108,7 @@ def ladders(suite: str, testbeds: Path, settings: AutoSettings) -> Iterator[tupl
     plain = load(CONFIGS / f"{suite}.yaml", Config).model_dump()
     config = Config.model_validate(plain | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]})
     config = config.model_copy(update={"runs": RunsSettings()})
-    table = ingest.read(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
+    table = ingest.read_data(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
     for family, context in contexts_of(jobs_of(config, table)).items():
         yield f"{suite} {family}", context.forecaster(settings).history_.own
 
@@ -158,11 +158,11 @@ def missed(trials: BacktestForecasts, kept: set[tuple[str, str]]) -> str:
         )
     ]
     part = BacktestForecasts(
-        trials.rows,
-        tuple(trials.paths[i] for i in use),
-        trials.mean[:, use],
-        trials.stderr[:, use],
-        trials.at_bound[:, use],
+        rows=trials.rows,
+        paths=tuple(trials.paths[i] for i in use),
+        mean=trials.mean[:, use],
+        stderr=trials.stderr[:, use],
+        at_bound=trials.at_bound[:, use],
     )
     known, actual = scored(part)
     return f"{100 * np.mean(np.abs(pool(part).mean[known] - actual)):.2f}"

@@ -49,17 +49,17 @@ def ingest(
         settings = DataSettings.model_validate({"source": source})
     except ValidationError:
         raise InputError(f"{source!r} is no known source ({SOURCES.replace(' or ', ', ')})") from None
-    loaded = reader.read(settings, Path(), from_)
+    loaded = reader.read_data(settings, Path(), from_)
     table, account = loaded.table, loaded.account
     if add is not None:
-        loaded = reader.merged(reader.read(DataSettings(source="table"), Path(), add), loaded)
+        loaded = reader.merge_tables(reader.read_data(DataSettings(source="table"), Path(), add), loaded)
         table, account = loaded.table, loaded.account
     if records is not None:
         import time
 
         from ..data.sources.every_eval_ever import reader as every_eval_ever
 
-        written = every_eval_ever.write(table, records, int(time.time()))
+        written = every_eval_ever.write_every_eval_ever(table, records, int(time.time()))
         typer.echo(f"{records}: {len(written)} records")
     else:
         store.write_table(table, out)

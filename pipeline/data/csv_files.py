@@ -30,7 +30,9 @@ HUGE = 10**9
 Lines = NDArray[np.int64]
 
 
-def read(path: Path, account: Account | None = None, repeated: bool = False, categories: bool = False) -> pd.DataFrame:
+def read_csv(
+    path: Path, account: Account | None = None, repeated: bool = False, categories: bool = False
+) -> pd.DataFrame:
     """A CSV file (``.gz`` too) as a frame of text, empty cells missing; its index is the line in the file.
 
     Parameters

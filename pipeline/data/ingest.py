@@ -13,10 +13,10 @@ from ..core.errors import FaultsError, InputError
 from . import schema, sources
 from .source import Data, Source
 
-__all__ = ["Data", "demo", "merged", "read"]
+__all__ = ["Data", "demo", "merge_tables", "read_data"]
 
 
-def read(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | Data | None = None) -> Data:
+def read_data(settings: DataSettings, base: Path, override: Path | str | pd.DataFrame | Data | None = None) -> Data:
     """Read and validate the table a config names.
 
     Parameters
@@ -74,7 +74,7 @@ def _counted(table: pd.DataFrame, label: str, account: Account, about: Sequence[
     return Data(table=table, label=label, about=tuple(about), account=account.record())
 
 
-def merged(first: Data, second: Data) -> Data:
+def merge_tables(first: Data, second: Data) -> Data:
     """Two ladder tables as one: scores of one tool beside losses of another, for the same runs.
 
     Where one does not tell a checkpoint's step and the other has one of the same run and tokens, it is that step.
@@ -97,4 +97,4 @@ def merged(first: Data, second: Data) -> Data:
 
 def demo() -> Data:
     """The ladder this project trained and scored itself, shipped as package data."""
-    return read(DataSettings(source="demo"), Path())
+    return read_data(DataSettings(source="demo"), Path())

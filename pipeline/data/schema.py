@@ -45,10 +45,10 @@ from . import table_faults, table_files
 from .csv_files import LINE
 from .table_faults import COLUMNS, KEY, NUMBERS, REQUIRED, TEXT, Place
 
-__all__ = ["COLUMNS", "KEY", "NUMBERS", "REQUIRED", "TEXT", "read", "unpaired", "unusual", "validate"]
+__all__ = ["COLUMNS", "KEY", "NUMBERS", "REQUIRED", "TEXT", "read_table", "unpaired", "unusual", "validate"]
 
 
-def read(path: Path, account: Account | None = None) -> pd.DataFrame:
+def read_table(path: Path, account: Account | None = None) -> pd.DataFrame:
     """Read and validate a CSV, Parquet or JSON (a list of rows) file in this schema.
 
     Raises
@@ -57,7 +57,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
         With every fault of the file; rows of a CSV file are its lines, as an editor shows them.
     """
     try:
-        frame = table_files.read(path, account)
+        frame = table_files.read_table_file(path, account)
     except UnreadableError as what:
         fault = Fault(str(path), f"cannot be read: {what}", "give a CSV, Parquet or JSON file")
         raise FaultsError([fault]) from None

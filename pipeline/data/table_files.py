@@ -16,7 +16,7 @@ from . import csv_files
 MOST_ROWS = 200_000_000
 
 
-def read(path: Path, account: Account | None = None) -> pd.DataFrame:
+def read_table_file(path: Path, account: Account | None = None) -> pd.DataFrame:
     """The rows of a file; those of a CSV file as text, with the line as index.
 
     Raises
@@ -28,7 +28,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
         return _parquet(path)
     if path.suffix == ".json":
         return _json(path)
-    return csv_files.read(path, account, categories=True)
+    return csv_files.read_csv(path, account, categories=True)
 
 
 def _parquet(path: Path) -> pd.DataFrame:

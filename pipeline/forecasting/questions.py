@@ -87,7 +87,7 @@ def solve(
     config: Config, base: Path, data: Path | Data | None, task: str, accuracy: float, multiplier: float
 ) -> list[ComputeRequirement]:
     """FLOPs needed to reach ``accuracy`` (a fraction) on ``task``, at ``multiplier`` tokens per parameter."""
-    loaded = ingest.read(config.data, base, data)
+    loaded = ingest.read_data(config.data, base, data)
     table = loaded.table
     roles = assign_roles(config, table)
     ladder = table[table["run"].map(roles).eq("fit")]
@@ -166,7 +166,7 @@ def compare(
         When one is no family, or no task has a forecast with an interval of both; ``account`` names single such tasks.
     """
     changed = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),))
-    jobs = jobs_of(changed, ingest.read(config.data, base, data).table)
+    jobs = jobs_of(changed, ingest.read_data(config.data, base, data).table)
     families = {job.family for job in jobs}
     for name in (first, second):
         if name not in families:
@@ -219,7 +219,7 @@ def suggest(
 
     ``account`` names the tasks without an answer: their targets say no parameters and tokens.
     """
-    table = ingest.read(config.data, base, data).table
+    table = ingest.read_data(config.data, base, data).table
     jobs = build_jobs(config, table, assign_roles(config, table))
     settings = next((r for r in config.recipes if isinstance(r, AutoSettings)), AutoSettings())
     suggestions = []
@@ -317,7 +317,7 @@ def backtest(
     InputError
         As ``run`` does.
     """
-    loaded = ingest.read(config.data, base, data)
+    loaded = ingest.read_data(config.data, base, data)
     roles = assign_roles(config, loaded.table)
     jobs = jobs_of(config, loaded.table, roles)
     contexts = contexts_of(jobs)

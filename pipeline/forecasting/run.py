@@ -78,7 +78,7 @@ def run(
     0.498
     """
     config, base = given(config, Config, base)
-    loaded = ingest.read(config.data, base, data)
+    loaded = ingest.read_data(config.data, base, data)
     roles = assign_roles(config, loaded.table)
     output = RecipeOutput()
     jobs = jobs_of(config, loaded.table, roles)

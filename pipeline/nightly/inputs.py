@@ -57,7 +57,7 @@ def gather(
     if config.score is not None:
         scores = _score(config, settings, base, logger, retry_failed=retry_failed)
     try:
-        data = ingest.read(config.data, base)
+        data = ingest.read_data(config.data, base)
     except InputError as error:  # of data, and not of the config
         raise BenchcastError(str(error)) from error
     for line in data.account.lines():

@@ -40,7 +40,7 @@ def read(config: PlanConfig, base: Path, data: Path | None, account: Account) ->
         return None, "none: published constants"
     columns, where = (settings.columns, settings.where) if settings else ({}, {})
     optional = ("tokens", "flops", "step", "flops_per_token")
-    table = plan_table.read(path, ("params", "loss"), optional, columns, where, account)
+    table = plan_table.read_plan_table(path, ("params", "loss"), optional, columns, where, account)
     if "tokens" not in table:
         table["tokens"] = _tokens(table, path, columns.get("tokens", "tokens"), account)
         plan_table.check_units(table, path)

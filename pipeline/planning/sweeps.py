@@ -15,7 +15,7 @@ from benchcast.stages.notices import readers
 from benchcast.stages.planning import hyperparams as hyper
 from benchcast.stages.planning import isoflop_bias
 from benchcast.stages.planning.envelope import envelope
-from benchcast.stages.planning.isoflop import CURVES, IsoFLOP, isoflop, sweep
+from benchcast.stages.planning.isoflop import CURVES, IsoFLOP, isoflop, sweep_budgets
 
 from ..core.errors import InputError
 from . import table as plan_table
@@ -45,7 +45,7 @@ def isoflop_report(
     c, n, y = (table[name].to_numpy() for name in ("flops", "params", "loss"))
     settings, level = config.isoflop, config.level
     try:
-        budgets = sweep(c, n, y, settings.tolerance)
+        budgets = sweep_budgets(c, n, y, settings.tolerance)
     except FitError as error:
         account.note(readers.NO_ISOFLOP(error=str(error)))
         return None
@@ -180,7 +180,7 @@ def _sweep_table(config: PlanConfig, base: Path, account: Account) -> pd.DataFra
     if settings.path is None:
         return None
     needed = ("params", "tokens", "lr", "batch_size", "loss")
-    table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
+    table = plan_table.read_plan_table(base / settings.path, needed, (), settings.columns, settings.where, account)
     return table.assign(batch_size=table["batch_size"] * settings.sequence_length)
 
 

@@ -26,7 +26,7 @@ EARLY_LOSS = 1.0  # nats/token by which a run's first steps lie above its end, a
 NUMBER = "is no positive number"
 
 
-def read(
+def read_plan_table(
     path: Path,
     needed: Sequence[str],
     optional: Sequence[str],
@@ -77,7 +77,7 @@ def _load(path: Path, account: Account) -> pd.DataFrame:
     try:
         if path.suffix != ".parquet":
             own = Account()
-            table = csv_files.read(path, own)
+            table = csv_files.read_csv(path, own)
             separators = [n.values["separator"] for n in own.record().notes if n.code == readers.SEPARATED.name]
             table.attrs["separated"] = "; ".join(readers.SEPARATED(separator=each) for each in separators)
             account.add(own.record())

@@ -34,7 +34,7 @@ def batch_report(config: PlanConfig, base: Path, account: Account) -> BatchRepor
         raise InputError("batches.path: is missing (give the table, or source: demo)")
     else:
         needed = ("params", "batch_size", "step", "loss")
-        table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
+        table = plan_table.read_plan_table(base / settings.path, needed, (), settings.columns, settings.where, account)
     try:
         fitted = fit_critical_batch(table, seed=config.seed, level=config.level)
     except FitError as error:
@@ -93,7 +93,7 @@ def schedule_report(config: PlanConfig, base: Path, account: Account) -> Schedul
     if settings is None:
         return None
     needed = ("step", "lr", "loss")
-    table = plan_table.read(base / settings.path, needed, (), settings.columns, settings.where, account)
+    table = plan_table.read_plan_table(base / settings.path, needed, (), settings.columns, settings.where, account)
     if "run" not in table:
         raise InputError(f"schedules: {settings.path} has no column 'run' (name your schedule column with columns)")
     names = list(dict.fromkeys(table["run"]))

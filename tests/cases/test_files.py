@@ -39,7 +39,7 @@ def test_a_register_without_its_last_newline_is_not_broken(sh: Shell) -> None:
 
 
 def test_a_run_of_the_fitted_table_does_not_settle_a_forecast(sh: Shell) -> None:
-    ladder = schema.read(DEMO)
+    ladder = schema.read_table(DEMO)
     ladder.to_csv("ladder.csv", index=False)
     end = ladder[ladder["run"].eq("1.3M-10x")].sort_values("tokens").iloc[-1]
     target = {"name": "my-plan", "params": float(end["params"]), "tokens": float(end["tokens"])}

@@ -57,7 +57,7 @@ class Shell:
         """A table that is read without an error, and what is said about it."""
         done = self("ingest", source, "--from", where, "--out", "t.csv")
         assert done.code == 0, done.err
-        return schema.read(self.folder / "t.csv"), done.err
+        return schema.read_table(self.folder / "t.csv"), done.err
 
     def refused(self, source: str, where: str) -> str:
         """What is said of a table that is refused, and of which nothing is written."""
@@ -70,7 +70,7 @@ class Shell:
         """A table and what is said about it, or no table and why."""
         done = self("ingest", source, "--from", where, "--out", "t.csv")
         assert done.code in (0, 2), done.text
-        return (schema.read(self.folder / "t.csv") if done.code == 0 else None), done.err
+        return (schema.read_table(self.folder / "t.csv") if done.code == 0 else None), done.err
 
     def write(self, **texts: str) -> None:
         """Files of the folder, by their names without the ending ``.yaml``."""

@@ -153,7 +153,7 @@ def _from_file(path: Path, out: Path, options: Options, account: Account) -> Dra
         raise FaultsError([Fault(str(path), "is an export of Weights & Biases, no ladder table", fix)])
     if path.suffix == ".json" and (tool := _tool(path)) and sources.reader_of(tool):
         raise FaultsError([Fault(str(path), f"is a result file of {tool}", f"give its folder, {path.parent}")])
-    table = schema.read(path, account)
+    table = schema.read_table(path, account)
     options.unused(account, "a ladder table states its tokens")
     held = Held(table, "table")
     return Draft({out: init_config.forecast(path, out, held)}, init_config.needs(held))
@@ -290,7 +290,7 @@ def _from_others(
         from .. import ingest
 
         try:
-            loaded = ingest.read(DataSettings.model_validate({"source": reader, "path": path}), Path())
+            loaded = ingest.read_data(DataSettings.model_validate({"source": reader, "path": path}), Path())
         except FaultsError as error:
             first, more = error.faults[0], len(error.faults) - 1
             raise FaultsError(

@@ -33,7 +33,7 @@ class DemoSource:
 
         folder = files("benchcast.demo_ladder")
         with as_file(folder / "ladder.csv") as file:
-            table = schema.read(file)
+            table = schema.read_table(file)
         about = json.loads((folder / "provenance.json").read_text())["about"]
         return Data(table=table, label="demo ladder (package data)", about=tuple(about))
 

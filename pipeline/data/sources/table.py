@@ -30,7 +30,7 @@ class TableSource:
 
         if path is None:
             raise TypeError("source 'table' needs a path")
-        return Data(table=schema.read(path, account), label=path.name)
+        return Data(table=schema.read_table(path, account), label=path.name)
 
 
 SOURCE = TableSource()

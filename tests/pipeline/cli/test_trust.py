@@ -127,24 +127,23 @@ def test_questions_tell_what_was_left_out_and_read_their_data_once(
     assert forecast.run(load(small, Config), small.parent, told).provenance.account == account.record()
 
 
-def test_compare_says_when_there_is_nothing_to_compare(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_says_when_there_is_nothing_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
     from benchcast.reports.records.account import Account
 
-    result = run(
-        {
-            "data": {"source": "demo"},
-            "targets": [{"run": "1.3M-10x"}],
-            "recipes": ["llama3"],
-            "tasks": ["recall", "word_order"],
-        }
-    )
+    asked = {
+        "data": {"source": "demo"},
+        "targets": [{"run": "1.3M-10x"}],
+        "recipes": ["llama3"],
+        "tasks": ["recall", "word_order"],
+    }
+    result = run(asked)
     first, second = result.forecasts
     account = Account()
     none = first.model_copy(update={"low": None})
     for kept in ((none, second), (none, second.model_copy(update={"forecast": None}))):
         answer = result.model_copy(update={"forecasts": kept})
-        monkeypatch.setattr(questions.forecasting, "run", lambda *_, answer=answer: answer)
-        ask = (load(small, Config), small.parent, None, first.family, first.family, 1e14, 20.0, account)
+        monkeypatch.setattr(questions.auto, "run", lambda *_, answer=answer: answer)
+        ask = (Config.model_validate(asked), Path(), None, first.family, first.family, 1e14, 20.0, account)
         if kept[1] is second:
             assert [c.task for c in questions.compare(*ask)] == ["word_order"]
             assert account.record().left_out[0].examples == ("recall",)

@@ -40,7 +40,7 @@ def row(
 def read(folder: Path, text: str | bytes, account: Account | None = None, name: str = "t.csv") -> pd.DataFrame:
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return schema.read(path, account)
+    return schema.read_table(path, account)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
@@ -140,7 +140,7 @@ def test_scores_and_losses_at_other_tokens_are_told(tmp_path: Path) -> None:
         + row(tokens=1.122816e9, step=1, metric="val_loss", value="3.1").replace(",1,", ",,", 1)
     )
     (tmp_path / "t.csv").write_text(text)
-    read_ = ingest.read(DataSettings(source="table"), Path(), tmp_path / "t.csv")
+    read_ = ingest.read_data(DataSettings(source="table"), Path(), tmp_path / "t.csv")
     assert any("1 of 1 runs lie at different tokens" in note for note in read_.account.notes)
 
 
@@ -159,7 +159,7 @@ def test_a_fifo_a_folder_and_a_bomb_are_refused_before_they_are_read(
     (tmp_path / "folder.csv").mkdir()
     for name, what in (("fifo.csv", "FIFO"), ("folder.csv", "folder")):
         with pytest.raises(FaultsError, match=f"is a {what}"):
-            schema.read(tmp_path / name)
+            schema.read_table(tmp_path / name)
     monkeypatch.setattr(reading, "MOST_TABLE", 1 << 20)
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"0" * (8 << 20)))
     with pytest.raises(UnreadableError, match="unpacks to more than 1 MiB"):

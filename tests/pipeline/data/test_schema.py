@@ -16,13 +16,13 @@ def _faults(table: pd.DataFrame, tmp_path: Path) -> list[str]:
     path = tmp_path / "ladder.csv"
     table.to_csv(path, index=False)
     with pytest.raises(FaultsError) as caught:
-        schema.read(path)
+        schema.read_table(path)
     assert caught.value.exit_code == 2
     return str(caught.value).splitlines()
 
 
 def test_a_valid_table_comes_back_whole(ladder_csv: Path) -> None:
-    table = schema.read(ladder_csv)
+    table = schema.read_table(ladder_csv)
     assert list(table.columns) == list(schema.COLUMNS)
     assert len(table) == 36
     assert table["flops"].dtype == float
@@ -82,14 +82,14 @@ def test_missing_and_misspelt_columns(tmp_path: Path) -> None:
 
 
 def test_parquet_is_read_like_csv(tmp_path: Path, ladder_csv: Path) -> None:
-    table = schema.read(ladder_csv)
+    table = schema.read_table(ladder_csv)
     table.to_parquet(tmp_path / "ladder.parquet")
-    pd.testing.assert_frame_equal(schema.read(tmp_path / "ladder.parquet"), table)
+    pd.testing.assert_frame_equal(schema.read_table(tmp_path / "ladder.parquet"), table)
 
 
 def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(FaultsError, match="cannot be read"):
-        schema.read(tmp_path / "none.csv")
+        schema.read_table(tmp_path / "none.csv")
 
 
 def test_first_steps_alone_are_no_fault_of_the_unit(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_first_steps_alone_are_no_fault_of_the_unit(tmp_path: Path) -> None:
 
 def test_ratios_that_no_run_usually_has_get_a_line() -> None:
     table = make_ladder()
-    assert not ingest.read(DataSettings(source="table"), Path(), table).account.notes
+    assert not ingest.read_data(DataSettings(source="table"), Path(), table).account.notes
     table = table.assign(tokens=table["tokens"] * 1000, flops=table["flops"] * 1000)
-    notes = ingest.read(DataSettings(source="table"), Path(), table).account.notes
+    notes = ingest.read_data(DataSettings(source="table"), Path(), table).account.notes
     assert notes[0].startswith("all runs have 5e+03 to 8e+04 tokens per parameter")

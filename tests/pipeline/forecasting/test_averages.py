@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,13 @@ def made_up(correlation: float, seed: int, cutoffs: int = 12) -> tuple[BacktestF
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     mean = np.array(means)
     trials = BacktestForecasts(
-        table, (ForecastPath(ONE_STEP, CARRY),), mean[:, None], np.zeros((len(mean), 1)), np.zeros((len(mean), 1))
+        rows=table,
+        paths=(ForecastPath(ONE_STEP, CARRY),),
+        mean=mean[:, None],
+        stderr=np.zeros((len(mean), 1)),
+        at_bound=np.zeros((len(mean), 1)),
     )
-    return trials, PooledForecasts(np.ones((len(mean), 1)), mean, np.full(len(mean), 0.02))
+    return trials, PooledForecasts(weights=np.ones((len(mean), 1)), mean=mean, std=np.full(len(mean), 0.02))
 
 
 @pytest.mark.parametrize(("correlation", "expected"), [(0.0, 0.02 / np.sqrt(TASKS)), (1.0, 0.02), (0.5, 0.0145)])
@@ -77,23 +82,25 @@ def test_no_peeking_and_every_member_is_needed() -> None:
         each = {t: pooled.mean[np.flatnonzero(same & rows["task"].eq(t))[0]] for t in weights}
         assert joint.mean[i] == pytest.approx(sum(weights[t] * each[t] for t in weights))
     late = rows["flops"] > 1e6
-    changed = BacktestForecasts(
-        rows.assign(actual=rows["actual"].where(~late, 0.9)),
-        *(getattr(trials, k) for k in ("paths", "mean", "stderr", "at_bound")),
-    )
+    changed = replace(trials, rows=rows.assign(actual=rows["actual"].where(~late, 0.9)))
     _, other = combine(changed, pooled, weights, "pair")
     early = (made.rows["cutoff"] < 1e6).to_numpy()
     np.testing.assert_array_equal(joint.std[early], other.std[early])
     fewer = trials.rows["task"].ne("t1") | trials.rows["cutoff"].lt(1e3)
     kept = np.flatnonzero(fewer.to_numpy())
     part = BacktestForecasts(
-        rows.iloc[kept].reset_index(drop=True),
-        trials.paths,
-        trials.mean[kept],
-        trials.stderr[kept],
-        trials.at_bound[kept],
+        rows=rows.iloc[kept].reset_index(drop=True),
+        paths=trials.paths,
+        mean=trials.mean[kept],
+        stderr=trials.stderr[kept],
+        at_bound=trials.at_bound[kept],
     )
-    some, _ = combine(part, PooledForecasts(pooled.weights[kept], pooled.mean[kept], pooled.std[kept]), weights, "pair")
+    some, _ = combine(
+        part,
+        PooledForecasts(weights=pooled.weights[kept], mean=pooled.mean[kept], std=pooled.std[kept]),
+        weights,
+        "pair",
+    )
     assert some.rows["cutoff"].max() < 1e3
 
 

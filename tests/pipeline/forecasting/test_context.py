@@ -27,7 +27,7 @@ def config(**more: Any) -> Config:
 
 
 def read(table: pd.DataFrame) -> pd.DataFrame:
-    return ingest.read(config().data, Path(), table).table
+    return ingest.read_data(config().data, Path(), table).table
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_model_ladder_within_0_3_points() -> None:
 
 
 def test_the_17_task_subset_follows_from_its_definition() -> None:
-    table = overtraining.read(published("gadre2024"))
+    table = overtraining.read_overtraining(published("gadre2024"))
     assert {"average_17", "average_46"} <= set(table["task"])
     assert table.loc[table["task"].eq("arc_challenge"), "n"].eq(1172).all()
 
@@ -110,6 +110,6 @@ def test_a_damaged_testbed_names_every_bad_file(tmp_path: Path) -> None:
         path.write_text(text)
     (folder / "evals" / f"evaluation_{models[2].stem}_heavy.json").unlink()
     with pytest.raises(FaultsError) as caught:
-        overtraining.read(tmp_path)
+        overtraining.read_overtraining(tmp_path)
     assert len(caught.value.faults) == 3
     assert np.all([str(m) in str(caught.value) for m in models[:2]])

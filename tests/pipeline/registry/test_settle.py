@@ -11,7 +11,7 @@ import pytest
 from benchcast import run
 from benchcast.core.config import Config, load
 from benchcast.core.errors import BenchcastError, InputError
-from benchcast.data.ingest import read
+from benchcast.data.ingest import read_data
 from benchcast.registry import register as records
 from benchcast.registry.settle import settle
 
@@ -21,7 +21,7 @@ CONFIG = Path(__file__).parents[3] / "configs" / "auto.yaml"
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     settings = load(CONFIG, Config)
-    return read(settings.data, CONFIG.parent).table
+    return read_data(settings.data, CONFIG.parent).table
 
 
 @pytest.fixture(scope="module")

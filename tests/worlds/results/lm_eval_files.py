@@ -72,12 +72,12 @@ def ladder(folder: Path, steps: dict[str, int]) -> None:
 def faults(folder: Path) -> str:
     """What is wrong with results that are refused."""
     with pytest.raises(FaultsError) as caught:
-        reader.read(folder)
+        reader.read_lm_eval(folder)
     return str(caught.value)
 
 
 def account_lines(folder: Path) -> str:
     """What is said of results that are read."""
     account = Account()
-    reader.read(folder, account)
+    reader.read_lm_eval(folder, account)
     return "\n".join(account.record().lines())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _read(path: Path, account: Account) -> pd.DataFrame:
     from . import reader
 
-    return reader.read(path, account)
+    return reader.read_every_eval_ever(path, account)
 
 
 SOURCE = FileSource(

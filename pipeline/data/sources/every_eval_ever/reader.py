@@ -25,9 +25,9 @@ from ...places.clocks import falling_tokens
 from ...places.ladder import LADDER, LadderPlaces
 from ...places.models import ModelPlaces, read_model_places
 from . import scores
-from .writer import ABOUT, SCHEMA, write
+from .writer import ABOUT, SCHEMA, write_every_eval_ever
 
-__all__ = ["SCHEMA", "read", "write"]
+__all__ = ["SCHEMA", "read_every_eval_ever", "write_every_eval_ever"]
 
 NUMBERS = ("step", "params", "tokens", "flops")
 # What else belongs to the identity of a model, where a record tells it of itself.
@@ -37,7 +37,7 @@ KEY = ("run", "step", "tokens", "task", "num_fewshot", "prompt", "metric")
 Row = dict[str, Any]
 
 
-def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
+def read_every_eval_ever(folder: Path, account: Account | None = None) -> pd.DataFrame:
     """Every record below a folder (or one file) as a ladder table.
 
     Raises

@@ -19,7 +19,7 @@ ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention
 SETUP = ("num_fewshot", "prompt", "tokenizer", "chat_template", "dtype")
 
 
-def write(table: pd.DataFrame, folder: Path, now: int) -> list[Path]:
+def write_every_eval_ever(table: pd.DataFrame, folder: Path, now: int) -> list[Path]:
     """Write a record for every checkpoint and evaluation library of a ladder table; their paths.
 
     ``now`` is when, in Unix seconds. A file's name is made of digests: a run may be called anything.

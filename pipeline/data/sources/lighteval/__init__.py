@@ -31,13 +31,13 @@ class LightevalSource(FileSource):
         """The folder's ladder table, with ``placed`` for the content of its ``ladder.yaml``."""
         from . import reader
 
-        return reader.read(folder, account, dict(placed))
+        return reader.read_lighteval(folder, account, dict(placed))
 
 
 def _read(path: Path, account: Account) -> pd.DataFrame:
     from . import reader
 
-    return reader.read(path, account)
+    return reader.read_lighteval(path, account)
 
 
 SOURCE = LightevalSource(

@@ -28,7 +28,7 @@ from ..lm_eval.files import Records, ResultFile, Task
 from ..lm_eval.identity import Identity
 from ..lm_eval.models import Model
 
-__all__ = ["models", "read"]
+__all__ = ["models", "read_lighteval"]
 
 # Arguments of a model that say how it was run; what is generated does not matter for accuracies of choices.
 RUNNING = (
@@ -47,15 +47,15 @@ RUNNING = (
 BY_LENGTH = re.compile(r"^acc:logprob_normalization=LogProbCharNorm\(.*\)$")
 
 
-def read(folder: Path, account: Account | None = None, placed: dict[str, Any] | None = None) -> pd.DataFrame:
+def read_lighteval(folder: Path, account: Account | None = None, placed: dict[str, Any] | None = None) -> pd.DataFrame:
     """The folder's results as a ladder table; ``placed`` is what to take for the content of its ``ladder.yaml``.
 
     Raises
     ------
     FaultsError
-        As ``lm_eval.read`` does.
+        As ``read_lm_eval`` does.
     """
-    return lm_eval.read(folder, account, placed, TOOL)
+    return lm_eval.read_lm_eval(folder, account, placed, TOOL)
 
 
 def models(folder: Path, account: Account | None = None) -> list[Model]:

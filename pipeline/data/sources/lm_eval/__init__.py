@@ -31,13 +31,13 @@ class LmEvalSource(FileSource):
         """The folder's ladder table, with ``placed`` for the content of its ``ladder.yaml``."""
         from . import reader
 
-        return reader.read(folder, account, dict(placed))
+        return reader.read_lm_eval(folder, account, dict(placed))
 
 
 def _read(path: Path, account: Account) -> pd.DataFrame:
     from . import reader
 
-    return reader.read(path, account)
+    return reader.read_lm_eval(path, account)
 
 
 SOURCE = LmEvalSource(

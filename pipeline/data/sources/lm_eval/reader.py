@@ -42,7 +42,7 @@ from .cells import Score
 from .files import Records, ResultFile, Task
 from .models import Model, Named
 
-__all__ = ["models", "read", "without_nll"]
+__all__ = ["models", "read_lm_eval", "without_nll"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ HARNESS = Tool("lm-eval 0.3 or 0.4", lm_eval_files.result_files)
 UsableTasks = list[tuple[Named, list[tuple[Task, Numbers]]]]  # every file with its tasks that can be used
 
 
-def read(
+def read_lm_eval(
     folder: Path, account: Account | None = None, placed: dict[str, Any] | None = None, tool: Tool = HARNESS
 ) -> pd.DataFrame:
     """The folder's results as a ladder table; ``placed`` is what to take for the content of its ``ladder.yaml``.
@@ -235,7 +235,7 @@ def _with_losses(score: Score, file: ResultFile, task: Task, account: Account, f
     path = lm_eval_samples.path_of(file, task.name)
     where = f"{lm_eval_files.shown(path)}: model {score.model}, task {task.name}"
     try:
-        documents, count, why = lm_eval_samples.read(file, task, score.means)
+        documents, count, why = lm_eval_samples.read_samples(file, task, score.means)
     except ContradictionError as error:
         what = f"these samples are not those of {file.path.name}: {error}"
         faults.append(Fault(where, what, "copy both files again from the same run, or delete the samples"))

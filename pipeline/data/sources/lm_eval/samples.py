@@ -58,7 +58,7 @@ def _name(file: ResultFile, task: str) -> str:
     return f"{re.sub('/|=', '__', file.args_text)}_{task}.jsonl"
 
 
-def read(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tuple[list[Document], int, str]:
+def read_samples(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tuple[list[Document], int, str]:
     """The documents of a task's samples, how many samples there are, and why there are no documents.
 
     Raises

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _read(path: Path, account: Account) -> tuple[pd.DataFrame, Sequence[str]]:
     from . import reader
 
-    return reader.read(path, account), reader.ABOUT
+    return reader.read_model_ladder(path, account), reader.ABOUT
 
 
 SOURCE = PublishedSource(

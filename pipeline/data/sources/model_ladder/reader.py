@@ -63,7 +63,7 @@ ABOUT = (
 )
 
 
-def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
+def read_model_ladder(folder: Path, account: Account | None = None) -> pd.DataFrame:
     """Read every run under ``folder`` (or ``folder/ladder-runs``) into the ladder table.
 
     Raises
@@ -141,7 +141,7 @@ def _column(name: str) -> tuple[str, str, float] | None:
 
 def _numbers(path: Path, account: Account, faults: list[Fault]) -> pd.DataFrame:
     """The columns that are taken, as floats; a cell that is no number in its metric's range is a fault."""
-    cells = csv_files.read(path, account)
+    cells = csv_files.read_csv(path, account)
     taken = {}
     for name in cells:
         kind = _column(name)

@@ -38,7 +38,7 @@ ABOUT = (
 )
 
 
-def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
+def read_overtraining(folder: Path, account: Account | None = None) -> pd.DataFrame:
     """Read every model under ``folder`` (or ``folder/exp_data``) into the ladder table.
 
     Raises
@@ -80,7 +80,7 @@ def _metadata(root: Path, faults: list[Fault]) -> pd.DataFrame:
     path = root / "eval_metadata.csv"
     columns = ["#shots", "#datapoints", "Random baseline"]
     try:
-        cells = csv_files.read(path)
+        cells = csv_files.read_csv(path)
         if lacking := {"Eval Task", *columns} - {*cells}:
             raise UnreadableError(f"has no column {listed(map(repr, sorted(lacking)))}")
         if len(twice := cells.loc[cells["Eval Task"].duplicated(), "Eval Task"]):

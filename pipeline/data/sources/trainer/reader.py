@@ -30,7 +30,7 @@ MOST_OFF = 0.2  # counted tokens against steps: padding is counted or not, but n
 NOTED_OFF = 0.02
 
 
-def read(folder: Path, account: Account | None = None) -> pd.DataFrame:
+def read_trainer(folder: Path, account: Account | None = None) -> pd.DataFrame:
     """The logged evaluation losses as a ladder table.
 
     Raises

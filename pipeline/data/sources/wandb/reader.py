@@ -32,7 +32,7 @@ from ...places.ladder import LADDER
 from ...places.runs import RunPlaces, note_idle_names, read_run_places, run_place
 from .names import LOGGED, OWN, STEPS, TOKENS, UNFINISHED, what, why_not
 
-__all__ = ["read", "what"]
+__all__ = ["read_wandb", "what"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Problems(list[Fault]):
             self.append(fault)
 
 
-def read(path: Path, account: Account | None = None) -> pd.DataFrame:
+def read_wandb(path: Path, account: Account | None = None) -> pd.DataFrame:
     """A CSV file, or every one in a folder, as a ladder table.
 
     Raises
@@ -77,7 +77,7 @@ def read(path: Path, account: Account | None = None) -> pd.DataFrame:
     places_of: dict[tuple[Any, ...], str] = {}
     for file in files:
         try:
-            data, frame = reading.data(file, reading.MOST_TABLE), csv_files.read(file, account, repeated=True)
+            data, frame = reading.data(file, reading.MOST_TABLE), csv_files.read_csv(file, account, repeated=True)
         except UnreadableError as error:
             problems.add(str(file), f"cannot be read: {error}")
             continue

@@ -32,7 +32,7 @@ def test_download_then_read(server: tuple[str, Path], tmp_path: Path) -> None:
     base, www = server
     folder = download.fetch("model_ladder", base, tmp_path / "cache")
     assert {p.name for p in folder.glob("*.csv")} == set(download.registry("model_ladder"))
-    assert model_ladder.read(folder)["run"].nunique() == 30
+    assert model_ladder.read_model_ladder(folder)["run"].nunique() == 30
     shutil.rmtree(www)
     assert download.fetch("model_ladder", base, tmp_path / "cache") == folder  # nothing left to download
 

@@ -17,13 +17,13 @@ from worlds.results.every_eval_ever import put, record, result
 
 def taken(folder: Path) -> tuple[list[dict[str, Any]], str]:
     account = Account()
-    rows = every_eval_ever.read(folder, account).to_dict("records")
+    rows = every_eval_ever.read_every_eval_ever(folder, account).to_dict("records")
     return rows, "\n".join(account.record().told())
 
 
 def refused(folder: Path) -> str:
     with pytest.raises(FaultsError) as caught:
-        every_eval_ever.read(folder)
+        every_eval_ever.read_every_eval_ever(folder)
     return str(caught.value)
 
 

@@ -36,13 +36,13 @@ def table() -> pd.DataFrame:
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "json"])
 def test_a_table_reads_back_as_it_was_written(table: pd.DataFrame, suffix: str, tmp_path: Path) -> None:
     write_table(table, tmp_path / f"ladder.{suffix}")
-    assert_frame_equal(schema.read(tmp_path / f"ladder.{suffix}"), table)
+    assert_frame_equal(schema.read_table(tmp_path / f"ladder.{suffix}"), table)
 
 
 def test_a_json_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text("{")
     with pytest.raises(FaultsError, match=r"t\.json: cannot be read"):
-        schema.read(tmp_path / "t.json")
+        schema.read_table(tmp_path / "t.json")
 
 
 # ---- Every Eval Ever ----
@@ -50,12 +50,12 @@ def test_a_json_file_that_is_no_table_is_named(tmp_path: Path) -> None:
 
 def test_records_follow_the_published_schema_and_read_back(table: pd.DataFrame, tmp_path: Path) -> None:
     table.loc[0, "task"] = "../../x <script>"
-    paths = every_eval_ever.write(table, tmp_path / "records", 1764000000)
+    paths = every_eval_ever.write_every_eval_ever(table, tmp_path / "records", 1764000000)
     published = json.loads(SCHEMA.read_text())
     for path in paths:
         jsonschema.validate(json.loads(path.read_text()), published)
     assert {p.parent for p in paths} == {tmp_path / "records"}
-    again = every_eval_ever.read(tmp_path / "records")
+    again = every_eval_ever.read_every_eval_ever(tmp_path / "records")
     keys = ["run", "step", "task", "metric", "num_fewshot"]
     lost = ["source", "digest"]  # the record is now where the number comes from
     both = [t.drop(columns=lost).sort_values(keys).reset_index(drop=True) for t in (again, table)]
@@ -63,7 +63,7 @@ def test_records_follow_the_published_schema_and_read_back(table: pd.DataFrame, 
 
 
 def test_the_same_table_gives_the_same_files(table: pd.DataFrame, tmp_path: Path) -> None:
-    one, two = (every_eval_ever.write(table, tmp_path / name, 1764000000) for name in "ab")
+    one, two = (every_eval_ever.write_every_eval_ever(table, tmp_path / name, 1764000000) for name in "ab")
     assert [p.name for p in one] == [p.name for p in two]
     assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
 
@@ -72,16 +72,16 @@ def test_a_record_of_another_tool_is_placed_by_ladder_yaml(tmp_path: Path) -> No
     jsonschema.validate(foreign(), json.loads(SCHEMA.read_text()))
     (tmp_path / "record.json").write_text(json.dumps(foreign()))
     with pytest.raises(FaultsError, match="nothing tells family, params, tokens of 'lab/m'"):
-        every_eval_ever.read(tmp_path)
+        every_eval_ever.read_every_eval_ever(tmp_path)
     (tmp_path / "ladder.yaml").write_text("lab/m: {family: lab, params: 7e9, tokens: 1.4e11}\n")
-    (row,) = every_eval_ever.read(tmp_path).to_dict("records")
+    (row,) = every_eval_ever.read_every_eval_ever(tmp_path).to_dict("records")
     assert (row["run"], row["task"], row["metric"], row["n"]) == ("lab/m", "arc_easy", "acc", 2376)
     assert row["value"] == pytest.approx(0.615)
     assert row["stderr"] == pytest.approx(0.011)
     assert row["lm_eval"] == "0.4.9"
     (tmp_path / "record.json").write_text(json.dumps(foreign(unit="points")))
     with pytest.raises(FaultsError, match="is it a percentage"):
-        every_eval_ever.read(tmp_path)
+        every_eval_ever.read_every_eval_ever(tmp_path)
 
 
 # ---- the trainer ----
@@ -118,7 +118,7 @@ def test_losses_that_the_real_trainer_logged(tmp_path: Path) -> None:
     )
     run = transformers.Trainer(model, settings, train_dataset=rows, eval_dataset=rows[:4])
     run.train()
-    found = trainer.read(tmp_path / "runs")
+    found = trainer.read_trainer(tmp_path / "runs")
     logged = [entry for entry in run.state.log_history if "eval_loss" in entry]
     assert found["step"].tolist() == [entry["step"] for entry in logged] == [2, 4]
     assert found["value"].tolist() == pytest.approx([entry["eval_loss"] for entry in logged])
@@ -132,16 +132,16 @@ def test_the_last_state_counts_and_ladder_yaml_gives_sizes(tmp_path: Path) -> No
     state(tmp_path / "a-1B" / "checkpoint-100", 100)
     state(tmp_path / "a-1B" / "checkpoint-300", 300)
     with pytest.raises(FaultsError, match=r"run 'a-1B': nothing tells its params and tokens_per_step"):
-        trainer.read(tmp_path)
+        trainer.read_trainer(tmp_path)
     (tmp_path / "ladder.yaml").write_text("a-*: {family: mix, params: 1e9, tokens_per_step: 4e6}\n")
-    found = trainer.read(tmp_path)
+    found = trainer.read_trainer(tmp_path)
     assert found["tokens"].tolist() == [4e8, 8e8, 12e8]
     assert found["value"].tolist() == pytest.approx([3.9, 3.8, 3.7])
     assert set(found["task"]) == {"c4"}
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "trainer_state.json").write_text("[]")
     with pytest.raises(FaultsError, match=r"b/trainer_state\.json: is no state of the trainer"):
-        trainer.read(tmp_path)
+        trainer.read_trainer(tmp_path)
 
 
 # ---- Weights & Biases ----
@@ -155,7 +155,7 @@ def test_a_panel_of_wandb(tmp_path: Path) -> None:
     (tmp_path / "panel.csv").write_text(PANEL)
     places = "1B-*: {params: 1e9, tokens_per_step: 1e6}\n'7B <x>': {run: 7B, params: 7e9, tokens_per_step: 2e6}\n"
     (tmp_path / "ladder.yaml").write_text(places)
-    found = wandb_csv.read(tmp_path / "panel.csv")
+    found = wandb_csv.read_wandb(tmp_path / "panel.csv")
     shown = found[["run", "step", "tokens", "task", "metric", "value"]].to_numpy().tolist()
     assert shown == [
         ["1B-20x", 100, 1e8, "validation", "val_loss", 3.9],
@@ -167,9 +167,9 @@ def test_a_panel_of_wandb(tmp_path: Path) -> None:
 def test_the_table_of_runs_of_wandb(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text(RUNS)
     with pytest.raises(FaultsError, match=r"run '1B-20x': nothing tells its params"):
-        wandb_csv.read(tmp_path)
+        wandb_csv.read_wandb(tmp_path)
     (tmp_path / "ladder.yaml").write_text("'*': {params: 1e9, tokens: 2e10}\n")
-    found = wandb_csv.read(tmp_path)
+    found = wandb_csv.read_wandb(tmp_path)
     cells = set(zip(found["task"], found["metric"], found["value"], strict=True))
     assert cells == {("hellaswag", "acc_norm", 0.41), ("arc_easy", "acc", 0.52), ("validation", "val_loss", 3.7)}
 
@@ -181,7 +181,7 @@ def test_the_table_of_runs_of_wandb(tmp_path: Path) -> None:
 def test_other_csv_files_are_named(text: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(FaultsError, match=says):
-        wandb_csv.read(tmp_path)
+        wandb_csv.read_wandb(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_step_that_one_table_does_not_tell_is_the_others(table: pd.DataFrame) 
     unstepped, told, other = (
         ingest.Data(table=t, label="t") for t in (scores.assign(step=float("nan")), scores, losses)
     )
-    assert_frame_equal(ingest.merged(unstepped, other).table, ingest.merged(told, other).table)
+    assert_frame_equal(ingest.merge_tables(unstepped, other).table, ingest.merge_tables(told, other).table)
 
 
 def test_losses_of_one_tool_join_the_scores_of_another(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -222,11 +222,11 @@ def test_losses_of_one_tool_join_the_scores_of_another(table: pd.DataFrame, tmp_
     (tmp_path / "w" / "ladder.yaml").write_text(json.dumps({"1.3M-10x": place}))
     joined = ["ingest", "wandb", "--from", str(tmp_path / "w"), "--add", str(tmp_path / "scores.csv")]
     printed(*joined, "--out", str(tmp_path / "both.json"))
-    both = schema.read(tmp_path / "both.json")
+    both = schema.read_table(tmp_path / "both.json")
     assert len(both) == len(scores) + 1
     assert both["metric"].eq("val_loss").sum() == 1
     told = printed("ingest", "table", "--from", str(tmp_path / "both.json"), "--records", str(tmp_path / "eee"))
     assert "records" in told
-    again = ingest.read(DataSettings(source="every_eval_ever"), Path(), tmp_path / "eee").table
+    again = ingest.read_data(DataSettings(source="every_eval_ever"), Path(), tmp_path / "eee").table
     assert len(again) == len(both)
     assert "is no known source" in printed("ingest", "excel", code=2)

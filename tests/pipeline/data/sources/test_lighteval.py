@@ -19,7 +19,7 @@ from worlds.results.lm_eval_files import ladder
 
 def faults(folder: Path) -> str:
     with pytest.raises(FaultsError) as caught:
-        source.read(folder)
+        source.read_lighteval(folder)
     return str(caught.value)
 
 
@@ -27,7 +27,7 @@ def test_the_newest_layout(tmp_path: Path) -> None:
     put(tmp_path, newest())
     ladder(tmp_path, {"org/m": 1})
     account = Account()
-    table = source.read(tmp_path, account).set_index(["task", "metric"])
+    table = source.read_lighteval(tmp_path, account).set_index(["task", "metric"])
     assert table["value"].to_dict() == {
         ("arc:challenge", "acc"): 0.5,
         ("arc:challenge", "acc_norm"): 0.6,
@@ -56,7 +56,7 @@ def test_the_layouts_before(tmp_path: Path, suite: str) -> None:
     content = json.loads(json.dumps(older()).replace("leaderboard|", f"{suite}|"))
     put(tmp_path, content)
     ladder(tmp_path, {f"org/m@{40 * 'a'}": 1})
-    table = source.read(tmp_path).set_index("metric")
+    table = source.read_lighteval(tmp_path).set_index("metric")
     assert table["value"].to_dict() == {"acc": 0.5, "acc_norm": 0.6}
     assert set(table["task"]) == {"arc:challenge"}
     assert set(table["lm_eval"]) == {"lighteval 494ee122"}
@@ -111,7 +111,7 @@ def test_a_smoke_test_does_not_replace_the_whole(tmp_path: Path) -> None:
     put(tmp_path, newest(), 1)
     put(tmp_path, smoke, 2)
     ladder(tmp_path, {"org/m": 1})
-    table = source.read(tmp_path).set_index(["task", "metric"])
+    table = source.read_lighteval(tmp_path).set_index(["task", "metric"])
     assert table.loc[("arc:challenge", "acc"), "value"] == 0.5
 
 
@@ -120,7 +120,7 @@ def test_suites_that_ask_the_same_task_count_apart(tmp_path: Path) -> None:
     content["results"]["lighteval|arc:challenge|25"] = {"acc": 0.3}
     put(tmp_path, content)
     ladder(tmp_path, {"org/m": 1})
-    assert set(source.read(tmp_path)["prompt"]) == {"leaderboard", "lighteval"}
+    assert set(source.read_lighteval(tmp_path)["prompt"]) == {"leaderboard", "lighteval"}
 
 
 @pytest.mark.parametrize(("acc", "words"), [(math.nan, "is nan"), (50, "percentage")])
@@ -135,7 +135,7 @@ def test_values_that_cannot_be(tmp_path: Path, acc: float, words: str) -> None:
 def test_it_is_a_source(tmp_path: Path) -> None:
     put(tmp_path, newest())
     ladder(tmp_path, {"org/m": 1})
-    data = ingest.read(DataSettings(source="lighteval", path=Path()), tmp_path)
+    data = ingest.read_data(DataSettings(source="lighteval", path=Path()), tmp_path)
     assert data.table["task"].nunique() == 3
     assert data.label.startswith("lighteval: ")
 

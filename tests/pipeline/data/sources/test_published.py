@@ -65,7 +65,7 @@ def refused(read: Any, folder: Path) -> str:
 def test_the_model_ladder_tells_what_it_left_out(tmp_path: Path) -> None:
     folder = ladder_run(tmp_path / "in")
     (folder / "notes.txt").write_text("x")
-    found = ingest.read(DataSettings(source="model_ladder"), Path(), folder)
+    found = ingest.read_data(DataSettings(source="model_ladder"), Path(), folder)
     assert len(found.table) == 6
     told = "\n".join(found.account.lines())
     assert "columns that are no score by ranked choices and no loss: optim/learning_rate_group0" in told
@@ -86,14 +86,14 @@ def test_the_model_ladder_tells_what_it_left_out(tmp_path: Path) -> None:
     ],
 )
 def test_the_model_ladder_names_file_line_and_column(columns: dict[str, Any], says: str, tmp_path: Path) -> None:
-    told = refused(model_ladder.read, ladder_run(tmp_path / "in", **columns))
+    told = refused(model_ladder.read_model_ladder, ladder_run(tmp_path / "in", **columns))
     assert says in told
     assert "190M-1xC.csv" in told
 
 
 def test_tokens_that_deny_the_batch_size_are_noted(tmp_path: Path) -> None:
     account = Account()
-    model_ladder.read(ladder_run(tmp_path / "in", batch_size_in_tokens=[500_000] * 3), account)
+    model_ladder.read_model_ladder(ladder_run(tmp_path / "in", batch_size_in_tokens=[500_000] * 3), account)
     assert "_step times batch_size_in_tokens is" in "\n".join(account.record().told())
 
 
@@ -105,7 +105,7 @@ def test_over_training_tells_what_it_left_out(tmp_path: Path) -> None:
         content["eval_metrics"]["icl"]["new"] = 0.4
         path.write_text(json.dumps(content))
     account = Account()
-    table = overtraining.read(folder, account)
+    table = overtraining.read_overtraining(folder, account)
     assert len(table[table["task"].eq("quiz")]) == 3
     told = "\n".join(account.record().told())
     assert "evaluations of no model in models/: evaluation_other_heavy.json" in told
@@ -138,16 +138,16 @@ def test_over_training_names_file_and_value(
         inner = inner[key]
     inner[keys[-1]] = value
     path.write_text(json.dumps(content))
-    assert says in refused(overtraining.read, folder)
+    assert says in refused(overtraining.read_overtraining, folder)
 
 
 def test_what_is_no_file_is_named_and_does_not_hang(tmp_path: Path) -> None:
     folder = over_trained(tmp_path / "in")
     os.mkfifo(folder / "models" / "pipe.json")
     (folder / "models" / "deep.json").write_text("[" * 200_000)
-    told = refused(overtraining.read, folder)
+    told = refused(overtraining.read_overtraining, folder)
     assert "pipe.json: cannot be read (is a FIFO, no file)" in told
     assert "nested too deep" in told
     runs = ladder_run(tmp_path / "runs")
     os.mkfifo(runs / "370M-1xC.csv")
-    assert "370M-1xC.csv: cannot be read: is a FIFO" in refused(model_ladder.read, runs)
+    assert "370M-1xC.csv: cannot be read: is a FIFO" in refused(model_ladder.read_model_ladder, runs)

@@ -57,12 +57,12 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_new_source_is_one_file(toy: Path) -> None:
     assert sources.names() == (*NAMES, "toy")
     (toy / "scores.txt").write_text("small 1e8 2e9 0.3\nlarge 1e9 2e10 0.5\n")
-    data = ingest.read(DataSettings.model_construct(source="toy", path=Path("scores.txt")), toy)
+    data = ingest.read_data(DataSettings.model_construct(source="toy", path=Path("scores.txt")), toy)
     assert data.table[["run", "value"]].to_numpy().tolist() == [["small", 0.3], ["large", 0.5]]
     assert data.label == "toy: scores.txt"
     assert data.account.read == {"lines": 2}
     with pytest.raises(InputError, match="source 'toy' needs a file or folder"):
-        ingest.read(DataSettings.model_construct(source="toy", path=None), toy)
+        ingest.read_data(DataSettings.model_construct(source="toy", path=None), toy)
 
 
 def test_a_config_may_name_a_new_source(tmp_path: Path) -> None:

@@ -42,14 +42,14 @@ def put(folder: Path, log: list[Any], at: str = "100m/checkpoint-1000", ladder: 
 
 def taken(folder: Path) -> tuple[list[tuple[Any, ...]], str]:
     account = Account()
-    table = trainer.read(folder, account)
+    table = trainer.read_trainer(folder, account)
     rows = table[["run", "step", "tokens", "task", "value"]].itertuples(index=False, name=None)
     return list(rows), "\n".join(account.record().told())
 
 
 def refused(folder: Path) -> str:
     with pytest.raises(FaultsError) as caught:
-        trainer.read(folder)
+        trainer.read_trainer(folder)
     return str(caught.value)
 
 

@@ -16,7 +16,7 @@ PLACES = '"*": {family: mix, params: 1e8, tokens_per_step: 5e5}\n'
 def read(folder: Path, text: str, account: Account | None = None, places: str = PLACES) -> pd.DataFrame:
     (folder / "w.csv").write_text(text, encoding="utf-8")
     (folder / "ladder.yaml").write_text(places)
-    return wandb_csv.read(folder, account)
+    return wandb_csv.read_wandb(folder, account)
 
 
 def told(account: Account) -> str:

@@ -34,7 +34,7 @@ def change(folder: Path, size: str, edit: Any) -> None:
 
 def told(folder: Path) -> str:
     account = Account()
-    lm_eval.read(folder, account)
+    lm_eval.read_lm_eval(folder, account)
     return "\n".join(account.record().told())
 
 
@@ -62,7 +62,7 @@ def test_a_model_that_its_arguments_do_not_name_is_told(folder: Path) -> None:
 def test_an_accuracy_that_is_a_list_is_a_fault(folder: Path) -> None:
     change(folder, "60M", lambda c: c["results"]["quiz"].update({"acc,none": [0.5]}))
     with pytest.raises(FaultsError, match=r"task quiz, acc: \[0\.5\] is no number"):
-        lm_eval.read(folder)
+        lm_eval.read_lm_eval(folder)
 
 
 # ---- what looks odd in real results and is right ----
@@ -77,14 +77,14 @@ def test_answers_scored_without_a_prompt_are_no_choices(delimiter: str, tmp_path
     path = put(tmp_path, result("pretrained=o/m", 0.75, **counted("arc_easy", 4)))
     samples = put_samples(path, "arc_easy", [True, True, True, False])
     ladder(tmp_path, {"o/m": 1000})
-    right = lm_eval.read(tmp_path).set_index("metric")[["value", "chance"]]
+    right = lm_eval.read_lm_eval(tmp_path).set_index("metric")[["value", "chance"]]
     lines = [json.loads(line) for line in samples.read_text().splitlines()]
     for line in lines:  # as acc_mutual_info asks for
         for i in range(2):
             line["arguments"][f"gen_args_{2 + i}"] = {"arg_0": "", "arg_1": f"{delimiter}abc{i}"}
             line["filtered_resps"].append([str(-9.0 - i), "False"])
     samples.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    found = lm_eval.read(tmp_path).set_index("metric")[["value", "chance"]]
+    found = lm_eval.read_lm_eval(tmp_path).set_index("metric")[["value", "chance"]]
     assert found.to_dict() == right.to_dict()
     assert found["chance"].tolist() == [0.5] * 4
 
@@ -98,7 +98,7 @@ def test_one_answer_after_several_prompts_does_not_tell_the_gold_one(right: list
     put_samples(path, "winogrande", right, arguments=asked, target="was small.")
     ladder(tmp_path, {"o/m": 1000})
     account = Account()
-    table = lm_eval.read(tmp_path, account)
+    table = lm_eval.read_lm_eval(tmp_path, account)
     assert table[["metric", "value"]].to_numpy().tolist() == [["acc", acc]]
     assert "the samples do not tell the gold answers: winogrande" in "\n".join(account.record().lines())
 
@@ -116,7 +116,7 @@ def test_the_score_of_guessing_is_that_of_the_whole_task(tmp_path: Path) -> None
             line["filtered_resps"] += [["-5.0", "False"], ["-6.0", "False"]]
         samples.write_text("".join(json.dumps(line) + "\n" for line in lines))
     ladder(tmp_path, {"o/m1": 1000, "o/m2": 2000})
-    assert set(lm_eval.read(tmp_path)["chance"]) == {0.375}  # not 0.5 of the first two documents
+    assert set(lm_eval.read_lm_eval(tmp_path)["chance"]) == {0.375}  # not 0.5 of the first two documents
 
 
 def test_a_snapshot_of_a_model_without_an_organisation(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_snapshot_of_a_model_without_an_organisation(tmp_path: Path) -> None:
     put(tmp_path, result(f"pretrained=/root/.cache/huggingface/hub/models--gpt2/snapshots/{sha}"))
     assert [model.name for model in lm_eval.models(tmp_path)] == [f"gpt2@{sha}"]
     ladder(tmp_path, {"gpt2": 1000})
-    assert set(lm_eval.read(tmp_path)["value"]) == {0.5}
+    assert set(lm_eval.read_lm_eval(tmp_path)["value"]) == {0.5}
 
 
 def test_a_place_that_is_not_what_the_name_says_and_two_models_at_one_place_get_a_line(tmp_path: Path) -> None:
@@ -132,19 +132,19 @@ def test_a_place_that_is_not_what_the_name_says_and_two_models_at_one_place_get_
     put(tmp_path, result("pretrained=o/m,revision=step3000", task="piqa"), 2)
     ladder(tmp_path, {"o/m@step1000": 143000, "o/m@step3000": 143000})
     account = Account()
-    lm_eval.read(tmp_path, account)
+    lm_eval.read_lm_eval(tmp_path, account)
     told = "\n".join(account.record().lines())
     assert "names tell another step or other tokens than ladder.yaml, which counts, for 2 models: o/m@step1000" in told
     ladder(tmp_path, {"o/m@step1000": 1000, "o/m@step3000": 3000})
     account = Account()
-    lm_eval.read(tmp_path, account)
+    lm_eval.read_lm_eval(tmp_path, account)
     assert "names tell" not in "\n".join(account.record().lines())
     places = {
         name: {"run": "a", "family": "f", "params": 1e8, "tokens": 1e9} for name in ("o/m@step1000", "o/m@step3000")
     }
     (tmp_path / "ladder.yaml").write_text(json.dumps(places))
     account = Account()
-    lm_eval.read(tmp_path, account)
+    lm_eval.read_lm_eval(tmp_path, account)
     told = "\n".join(account.record().lines())
     assert "takes several models for one checkpoint of one run: a: o/m@step1000 and o/m@step3000" in told
 
@@ -153,4 +153,4 @@ def test_half_of_a_character_in_a_name_is_spelled(tmp_path: Path) -> None:
     put(tmp_path, result({"pretrained": "o/m\udcff"}))
     assert [model.name for model in lm_eval.models(tmp_path)] == ["o/m\\udcff"]
     ladder(tmp_path, {"o/m\\udcff": 1000})
-    assert set(lm_eval.read(tmp_path)["value"]) == {0.5}
+    assert set(lm_eval.read_lm_eval(tmp_path)["value"]) == {0.5}

@@ -55,7 +55,7 @@ def test_other_tools_files_are_left_out_by_name(tmp_path: Path, tool: str, name:
     said = account_lines(tmp_path)
     assert (f"files of {tool}" if tool else "JSON files that are no results of lm-eval") in said
     assert f"other/{name}" in said
-    assert len(source.read(tmp_path)) == 1
+    assert len(source.read_lm_eval(tmp_path)) == 1
 
 
 def test_a_folder_of_another_tool_says_whose_it_is(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_is_not_followed_or_packed_is_said(tmp_path: Path) -> None:
     assert "folders that are links, which are not followed: link" in said
     assert "packed results, which are not read: unpack them: results_2026-05-01.json.gz" in said
     with pytest.raises(FaultsError, match="is a file"):
-        source.read(tmp_path / "r" / "ladder.yaml")
+        source.read_lm_eval(tmp_path / "r" / "ladder.yaml")
 
 
 def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     ladder(tmp_path, {"/x/caf": 1})
-    table = source.read(tmp_path)
+    table = source.read_lm_eval(tmp_path)
     assert table["source"].iloc[0].startswith("caf\\xe9/results_")
     table.to_csv(tmp_path / "l.csv")
 
@@ -136,7 +136,7 @@ def test_a_key_that_is_there_twice(tmp_path: Path) -> None:
 def test_results_named_by_the_user(tmp_path: Path) -> None:
     path = one(tmp_path)
     path.rename(path.with_name("my-eval_2026-01-01T00-00-00.000000.json"))
-    assert len(source.read(tmp_path)) == 1
+    assert len(source.read_lm_eval(tmp_path)) == 1
 
 
 # ---- what tasks have ----
@@ -156,7 +156,7 @@ def test_tasks_without_an_accuracy_are_named_with_what_they_have(tmp_path: Path)
     }
     path.write_text(json.dumps(content))
     account = Account()
-    assert set(source.read(tmp_path, account)["task"]) == {"arc_easy", "mrpc"}
+    assert set(source.read_lm_eval(tmp_path, account)["task"]) == {"arc_easy", "mrpc"}
     said = "\n".join(account.record().lines())
     for words in (
         "which have exact_match: gsm8k",
@@ -222,7 +222,7 @@ def test_a_task_scored_on_nothing(tmp_path: Path) -> None:
 def test_lambadas_perplexity_is_a_loss(tmp_path: Path) -> None:
     numbers = {"perplexity,none": 9.7, "perplexity_stderr,none": 0.2, "acc,none": 0.4}
     one(tmp_path, task="lambada_openai", results={"lambada_openai": numbers})
-    table = source.read(tmp_path).set_index("metric")
+    table = source.read_lm_eval(tmp_path).set_index("metric")
     assert table.loc["val_loss", "value"] == pytest.approx(math.log(9.7))
     assert table.loc["val_loss", "stderr"] == pytest.approx(0.2 / 9.7)
     assert table.loc["acc", "chance"] == 0
@@ -323,7 +323,7 @@ def test_accuracy_only_results_of_a_public_family(tmp_path: Path) -> None:
     names = [m.name for m in source.models(folder)]
     assert len(names) == 8
     ladder(folder, {name: i + 1 for i, name in enumerate(names)})
-    table = source.read(folder)
+    table = source.read_lm_eval(folder)
     assert set(table["chance"]) == {0.5}
     assert set(table["metric"]) == {"acc", "acc_norm"}
 
@@ -331,7 +331,7 @@ def test_accuracy_only_results_of_a_public_family(tmp_path: Path) -> None:
 def test_mixed_metrics(tmp_path: Path) -> None:
     folder = case(tmp_path, "05-mixed-metrics")
     account = Account()
-    table = source.read(folder, account)
+    table = source.read_lm_eval(folder, account)
     assert table["task"].nunique() == 5
     said = "\n".join(account.record().lines())
     for task in ("gsm8k", "wikitext", "triviaqa", "humaneval", "drop", "mmlu_pro", "f1 of mrpc"):
@@ -342,7 +342,7 @@ def test_nan_and_groups_and_exact_match_only(tmp_path: Path) -> None:
     folder = case(tmp_path / "a", "06-nan-acc-norm")
     said = faults(folder)
     assert "results/org__m-3b/results_2025-01-02T10-00-00.000000.json: model org/m-3b, task arc_easy, acc_norm" in said
-    table = source.read(case(tmp_path / "b", "07-mmlu-groups-0.4.1"))
+    table = source.read_lm_eval(case(tmp_path / "b", "07-mmlu-groups-0.4.1"))
     assert table.set_index("task")["value"].to_dict() == {"mmlu_anatomy": 0.30, "mmlu_virology": 0.28}
     assert set(table["num_fewshot"]) == {5}
     assert "exact_match (filters strict-match, flexible-extract)" in faults(case(tmp_path / "c", "04-gsm8k-only"))
@@ -356,5 +356,5 @@ def test_local_paths_and_a_foreign_file(tmp_path: Path) -> None:
     assert len(names) == 5
     ladder(folder, {name: i + 1 for i, name in enumerate(names)})
     assert yaml.safe_load((folder / "ladder.yaml").read_text()).keys() == set(names)
-    assert source.read(folder)["step"].nunique() == 5
+    assert source.read_lm_eval(folder)["step"].nunique() == 5
     assert "JSON files that are no results of lm-eval: other/results.json" in account_lines(folder)

@@ -18,7 +18,7 @@ M = "pretrained=org/m"
 
 
 def values(folder: Path, account: Account | None = None) -> dict[Any, float]:
-    table = source.read(folder, account)
+    table = source.read_lm_eval(folder, account)
     return {(row.step, row.metric): row.value for row in table.itertuples() if row.metric == "acc"}
 
 
@@ -123,7 +123,7 @@ def test_what_does_not(tmp_path: Path, first: Any, second: Any) -> None:
     put(tmp_path, result(second, 0.3, "piqa"), 2)
     assert [m.name for m in source.models(tmp_path)] == ["org/m"]
     ladder(tmp_path, {"org/m": 1})
-    assert len(source.read(tmp_path)) == 2
+    assert len(source.read_lm_eval(tmp_path)) == 2
 
 
 def test_an_adapter_does_not_go_by_its_bases_name(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_more_documents_than_there_are_is_said(tmp_path: Path) -> None:
 def test_names_that_are_no_whole_text(tmp_path: Path) -> None:
     put(tmp_path, result(M, 0.9, "quiz\ud800"))
     ladder(tmp_path, {"org/m": 1})
-    assert list(source.read(tmp_path)["task"]) == ["quiz\\ud800"]
+    assert list(source.read_lm_eval(tmp_path)["task"]) == ["quiz\\ud800"]
 
 
 def test_a_part_only_is_taken_and_said(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_shots_are_cells_of_their_own(tmp_path: Path) -> None:
     more: dict[str, Any] = {"n-shot": {"arc_easy": 25}}
     put(tmp_path, result(M, 0.3, **more), 2)
     ladder(tmp_path, {"org/m": 1})
-    assert set(source.read(tmp_path)["num_fewshot"]) == {0, 25}
+    assert set(source.read_lm_eval(tmp_path)["num_fewshot"]) == {0, 25}
 
 
 def test_two_models_in_one_place_are_a_fault(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_the_table_says_how_it_was_scored(tmp_path: Path) -> None:
         ),
     )
     ladder(tmp_path, {"org/m": 1})
-    row = source.read(tmp_path).iloc[0]
+    row = source.read_lm_eval(tmp_path).iloc[0]
     assert row["tokenizer"] == "bos <s> 1, eos </s> 2"
     assert row["dtype"] == "float16 load_in_4bit=True"
     template, _, system = row["chat_template"].partition("+system:")
@@ -295,7 +295,7 @@ def sampled(folder: Path, right: list[bool], acc: float, effective: int | None =
 
 def test_samples_that_fit_give_losses(tmp_path: Path) -> None:
     sampled(tmp_path, [True, True, False, True], 0.75)
-    assert {"acc", "nll", "bits_per_byte", "nll_choice"} == set(source.read(tmp_path)["metric"])
+    assert {"acc", "nll", "bits_per_byte", "nll_choice"} == set(source.read_lm_eval(tmp_path)["metric"])
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_an_accuracy_that_its_log_likelihoods_contradict(tmp_path: Path) -> None
 
 def test_rounded_results_fit_their_samples(tmp_path: Path) -> None:
     sampled(tmp_path, [True, True, False], 0.667)
-    assert "nll" in set(source.read(tmp_path)["metric"])
+    assert "nll" in set(source.read_lm_eval(tmp_path)["metric"])
 
 
 def test_samples_of_other_prompts(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_no_mutation_gives_a_traceback_or_a_number_that_cannot_be(tmp_path: Path
         of_lm_eval(tmp_path / "r", rng) if seed % 3 else of_lighteval(tmp_path / "r", rng)
         account = Account()
         try:
-            table = (lm_eval if seed % 3 else lighteval).read(tmp_path / "r", account)
+            table = (lm_eval.read_lm_eval if seed % 3 else lighteval.read_lighteval)(tmp_path / "r", account)
         except FaultsError as error:
             outcomes.append(": row " in str(error) and "a row of a table that nobody has")
         else:

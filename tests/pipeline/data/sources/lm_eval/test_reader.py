@@ -94,7 +94,7 @@ def values(table: pd.DataFrame, column: str = "value") -> dict[str, float]:
 @pytest.mark.parametrize("layout", [old, modern])
 def test_both_layouts_give_the_same_numbers(tmp_path: Path, layout: Any) -> None:
     layout(tmp_path)
-    table = source.read(tmp_path)
+    table = source.read_lm_eval(tmp_path)
     found = values(table)
     assert found["acc"] == 2 / 3
     assert found["acc_norm"] == 0.5
@@ -112,7 +112,7 @@ def test_both_layouts_give_the_same_numbers(tmp_path: Path, layout: Any) -> None
 
 def test_without_samples_there_are_accuracies_only(tmp_path: Path) -> None:
     next(modern(tmp_path).glob("samples_*")).unlink()
-    table = source.read(tmp_path)
+    table = source.read_lm_eval(tmp_path)
     assert set(table["metric"]) == {"acc", "acc_norm"}
     assert set(table["n"]) == {3}
     assert table["chance"].isna().all()  # no well-known task
@@ -120,10 +120,10 @@ def test_without_samples_there_are_accuracies_only(tmp_path: Path) -> None:
 
 def test_gold_answers_given_by_their_text(tmp_path: Path) -> None:
     place = modern(tmp_path)
-    by_index = values(source.read(tmp_path))
+    by_index = values(source.read_lm_eval(tmp_path))
     lines = [json.dumps(s) for s in samples(modern=True, targets=["Paris", "été", "two"])]
     next(place.glob("samples_*")).write_text("\n".join(lines))
-    assert values(source.read(tmp_path)) == by_index
+    assert values(source.read_lm_eval(tmp_path)) == by_index
 
 
 def test_gold_answers_that_are_unclear_give_no_losses(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_gold_answers_that_are_unclear_give_no_losses(tmp_path: Path) -> None:
     lines = [json.dumps(s) for s in samples(modern=True, targets=["1", "1", "0"])]
     next(place.glob("samples_*")).write_text("\n".join(lines))
     account = Account()
-    table = source.read(tmp_path, account)
+    table = source.read_lm_eval(tmp_path, account)
     assert set(table["metric"]) == {"acc", "acc_norm"}
     assert "the samples do not tell the gold answers: t (org/a)" in "\n".join(account.record().lines())
 
@@ -145,7 +145,7 @@ def test_groups_are_not_tasks(tmp_path: Path) -> None:
     }
     modern(tmp_path, results=scores, group_subtasks={"both": ["t"], "t": []}, groups={"sub": {}})
     account = Account()
-    assert set(source.read(tmp_path, account)["task"]) == {"t"}
+    assert set(source.read_lm_eval(tmp_path, account)["task"]) == {"t"}
     told = "\n".join(account.record().lines())
     assert "left out 2: groups of tasks, whose members count: both, sub" in told
     assert "left out 1: averages over tasks: x_average" in told
@@ -154,7 +154,7 @@ def test_groups_are_not_tasks(tmp_path: Path) -> None:
 def test_flops_default_to_six_n_d(tmp_path: Path) -> None:
     modern(tmp_path)
     ladder(tmp_path, {"org__a": {"family": "f", "params": "1e6", "tokens": 2e7}})
-    row = source.read(tmp_path).iloc[0]
+    row = source.read_lm_eval(tmp_path).iloc[0]
     assert (row["run"], row["flops"], row["flops_convention"]) == ("org__a", 1.2e14, "6ND")
     assert math.isnan(row["step"])
 
@@ -167,7 +167,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     (other / "results_y.json").write_text("{")
     ladder(tmp_path, {"org/aa": PLACE, "org/c": {"family": "f", "params": -1, "tokens": 1, "flop": 1}})
     with pytest.raises(FaultsError) as caught:
-        source.read(tmp_path)
+        source.read_lm_eval(tmp_path)
     said = str(caught.value)
     for words in (
         "results_y.json: is not a result file that can be read",
@@ -183,19 +183,19 @@ def test_no_ladder_names_the_models(tmp_path: Path) -> None:
     modern(tmp_path)
     (tmp_path / "ladder.yaml").unlink()
     with pytest.raises(FaultsError, match="model 'org/a' is not in it"):
-        source.read(tmp_path)
+        source.read_lm_eval(tmp_path)
 
 
 def test_a_folder_without_results(tmp_path: Path) -> None:
     with pytest.raises(FaultsError, match=r"holds no results of lm-eval"):
-        source.read(tmp_path)
+        source.read_lm_eval(tmp_path)
 
 
 def test_a_broken_log_likelihood_is_a_fault(tmp_path: Path) -> None:
     path = next(modern(tmp_path).glob("samples_*"))
     path.write_text(path.read_text(encoding="utf-8").replace("-4.0", "nan"), encoding="utf-8")
     with pytest.raises(FaultsError, match="document 1: a log-likelihood is not finite"):
-        source.read(tmp_path)
+        source.read_lm_eval(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
@@ -225,7 +225,7 @@ def test_what_the_command_writes_reads_as_what_we_score(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     ladder(tmp_path / "out", {f"{tmp_path}/runs/a": PLACE})
-    read = source.read(tmp_path / "out").set_index(["task", "metric"])
+    read = source.read_lm_eval(tmp_path / "out").set_index(["task", "metric"])
     scored, failures = run(tmp_path, checkpoints=("runs/a",), tasks=("plain", "shots"))
     assert failures == {}
     ours = scored.set_index(["task", "metric"]).loc[read.index]
@@ -257,7 +257,7 @@ def test_results_of_lm_eval_03_have_accuracies_and_no_nll(tmp_path: Path) -> Non
     (tmp_path / "ladder.yaml").write_text(
         "70m_step1000: {run: pythia-70m, family: pile, step: 1000, params: 7.0e+7, tokens: 2097152000}\n"
     )
-    table = source.read(tmp_path)
+    table = source.read_lm_eval(tmp_path)
     assert table.set_index(["task", "metric"])["value"].to_dict() == {
         ("arc_easy", "acc"): 0.5,
         ("arc_easy", "acc_norm"): 0.4,

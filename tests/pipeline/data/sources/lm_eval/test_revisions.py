@@ -58,7 +58,7 @@ def test_every_revision_is_placed_with_what_its_own_result_states(folder: Path) 
 def test_every_score_is_the_one_of_its_revision(folder: Path) -> None:
     told = run("-m", "benchcast", "ingest", "lm_eval", "--from", "results", "--out", "l.csv", folder=folder)
     assert "left out" not in told
-    table = schema.read(folder / "l.csv")
+    table = schema.read_table(folder / "l.csv")
     assert len(table[["run", "step", "tokens"]].drop_duplicates()) == 16
     by_cell = table.set_index(["run", "step", "metric"])["value"]
     for (name, step), scores in world.values(folder).items():
