@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchcast.stages.fit.intervals import central_interval  # noqa: E402
 from benchcast.stages.planning import hyperparams as hyper  # noqa: E402
-from benchcast.stages.planning.isoflop import CURVES, isoflop, sweep  # noqa: E402
+from benchcast.stages.planning.isoflop import CURVES, isoflop, sweep_budgets  # noqa: E402
 from benchcast.stages.planning.trajectory import fit_schedules  # noqa: E402
 
 HEADLINE = {
@@ -38,14 +38,12 @@ def porian(folder: Path) -> bool:
     table = pd.read_csv(folder / "porian2024" / "isoflop.csv")
     for column, value in HEADLINE.items():
         table = table[table[column].eq(value)]
-    budgets = sweep(*(table[c].to_numpy() for c in ("flops", "n", "loss")))
+    budgets = sweep_budgets(*(table[c].to_numpy() for c in ("flops", "n", "loss")))
     began, parts, slopes = time.process_time(), [], {}
     for curve in CURVES:
-        found = isoflop(budgets, curve, draws=1000)
-        slopes[curve] = found.optimal_params.slope
-        parts.append(
-            f"{curve} {found.optimal_params.slope:.4f} ({', '.join(f'{v:.3f}' for v in central_interval(found.optimal_params.slopes))})"
-        )
+        law = isoflop(budgets, curve, draws=1000).optimal_params
+        slopes[curve] = law.slope
+        parts.append(f"{curve} {law.slope:.4f} ({', '.join(f'{v:.3f}' for v in central_interval(law.slopes))})")
     seconds = time.process_time() - began
     missed = abs(slopes["akima"] - 0.496) > 0.003 or abs(slopes["parabola"] - 0.515) > 0.003 or seconds > 3
     print(f"isoFLOP exponent of N*, 12 budgets, 1,000 draws each: {'; '.join(parts)}; {seconds:.2f} s for the three")

@@ -9,7 +9,7 @@ scatter about the law is added where noise does not explain it (DerSimonian and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,7 @@ def group_budgets(flops: Array, tolerance: float = 0.05) -> NDArray[np.int64]:
     return labels
 
 
-def sweep(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> tuple[SweepBudget, ...]:
+def sweep_budgets(flops: Array, params: Array, loss: Array, tolerance: float = 0.05) -> tuple[SweepBudget, ...]:
     """Budgets of at least three model sizes; runs of the same size are averaged.
 
     A chain of runs that reaches further in C than twice the tolerance is not a budget (checkpoints of training curves).
@@ -148,45 +148,54 @@ def isoflop(
     checks.threshold("isoflop", "noise", noise)
     sigma = noise_level(budgets) if noise is None else noise
     rng = np.random.default_rng(seed)
-    best, low, drawn, inside = [], [], [], []
-    flat: dict[float, list[Array]] = {share: [] for share in shares}
-    for budget in budgets:
-        errors = sigma * rng.normal(size=(len(budget.log_n), draws))
-        y = budget.log_loss[:, None] + np.hstack([np.zeros((len(budget.log_n), 1)), errors])
-        x_min, y_min, grid, values = _minimum(curve, budget.log_n, y)
-        best.append(x_min[0])
-        low.append(y_min[0])
-        drawn.append(x_min[1:])
-        inside.append(bool(budget.log_n[0] < x_min[0] < budget.log_n[-1]))
-        for share in shares:
-            flat[share].append(_range(grid, values, y_min, np.log1p(share)))
+    minima = [_sample_minimum(budget, curve, sigma, draws, rng) for budget in budgets]
     log_c = np.log([b.flops for b in budgets])
-    usable = np.array(inside) if sum(inside) >= 2 else np.ones(len(budgets), dtype=bool)
-    centre, spread = np.array(best), np.array(drawn)
-    variance = np.maximum(spread.var(axis=1), 1e-12)
-    excess = _scatter(log_c[usable], centre[usable], variance[usable])
+    place, drawn = np.array([m.place[0] for m in minima]), np.array([m.place[1:] for m in minima])
+    inside = np.array([bool(b.log_n[0] < at < b.log_n[-1]) for b, at in zip(budgets, place, strict=True)])
+    usable = inside if inside.sum() >= 2 else np.ones(len(budgets), dtype=bool)
+    variance = np.maximum(drawn.var(axis=1), 1e-12)
+    excess = _scatter(log_c[usable], place[usable], variance[usable])
     weight = usable / (variance + excess)
-    shaken = spread + np.sqrt(excess) * rng.normal(size=spread.shape)
-    size = _line(log_c, centre, shaken, weight)
-    tokens = _line(log_c, log_c - np.log(6) - centre, log_c[:, None] - np.log(6) - shaken, weight)
-    widths = {share: np.array(parts) for share, parts in flat.items()}
+    scattered = drawn + np.sqrt(excess) * rng.normal(size=drawn.shape)
+    pairs = log_c - np.log(6)  # log N D, by C = 6 N D
+    ranges = {s: np.array([_range(m.grid, m.curves, m.value, np.log1p(s)) for m in minima]) for s in shares}
     return IsoFLOP(
         curve=curve,
         budgets=budgets,
-        minima=np.exp(centre),
-        losses=np.exp(np.array(low)),
-        draws=np.exp(spread),
-        inside=np.array(inside),
-        optimal_params=size,
-        optimal_tokens=tokens,
-        flat={share: np.exp(w[:, 0]) for share, w in widths.items()},
-        growth={share: _growth(log_c, w, level) for share, w in widths.items()},
+        minima=np.exp(place),
+        losses=np.exp(np.array([m.value[0] for m in minima])),
+        draws=np.exp(drawn),
+        inside=inside,
+        optimal_params=_line(log_c, place, scattered, weight),
+        optimal_tokens=_line(log_c, pairs - place, pairs[:, None] - scattered, weight),
+        flat={share: np.exp(w[:, 0]) for share, w in ranges.items()},
+        growth={share: _growth(log_c, w, level) for share, w in ranges.items()},
         noise=sigma,
     )
 
 
-def _minimum(curve: CurveKind, x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
-    """Place (k,) and value (k,) of the minimum of each column of y (n, k), and the curves on a grid: (g,), (g, k)."""
+class _Minimum(NamedTuple):
+    """Place in log N and value in log loss (k,) of the minimum of k curves through one budget: their values (g, k)
+    on a grid (g,).
+    """
+
+    place: Array
+    value: Array
+    grid: Array
+    curves: Array
+
+
+def _sample_minimum(
+    budget: SweepBudget, curve: CurveKind, noise: float, draws: int, rng: np.random.Generator
+) -> _Minimum:
+    """The minimum of the curve through a budget's losses, and through ``draws`` of them with noise: k = 1 + draws."""
+    errors = noise * rng.normal(size=(len(budget.log_n), draws))
+    losses = budget.log_loss[:, None] + np.hstack([np.zeros((len(budget.log_n), 1)), errors])
+    return _minimum(curve, budget.log_n, losses)
+
+
+def _minimum(curve: CurveKind, x: Array, y: Array) -> _Minimum:
+    """The minimum of the curve through each column of y (n, k) at x (n,)."""
     if curve == "parabola" or len(x) < 4:
         centre, scale = x.mean(), max(float(np.ptp(x)) / 2, 1e-9)
         z = (x - centre) / scale
@@ -197,7 +206,7 @@ def _minimum(curve: CurveKind, x: Array, y: Array) -> tuple[Array, Array, Array,
         place = np.clip(place, -4.0, 4.0)
         line = np.linspace(-3.0, 3.0, GRID_POINTS)
         values = c[0] + np.outer(line, c[1]) + np.outer(line**2, c[2])
-        return centre + scale * place, c[0] + c[1] * place + c[2] * place**2, centre + scale * line, values
+        return _Minimum(centre + scale * place, c[0] + c[1] * place + c[2] * place**2, centre + scale * line, values)
     grid = np.linspace(x[0], x[-1], GRID_POINTS)
     spline = Akima1DInterpolator(x, y) if curve == "akima" else CubicSpline(x, y)
     values = spline(grid)
@@ -207,7 +216,7 @@ def _minimum(curve: CurveKind, x: Array, y: Array) -> tuple[Array, Array, Array,
     bend = np.maximum(left - 2 * lowest + right, 1e-300)
     shift = np.clip((left - right) / (2 * bend), -1.0, 1.0)
     place = grid[at] + shift * (grid[1] - grid[0])
-    return place, lowest - (left - right) ** 2 / (8 * bend), grid, values
+    return _Minimum(place, lowest - (left - right) ** 2 / (8 * bend), grid, values)
 
 
 def _range(grid: Array, values: Array, lowest: Array, room: float) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..fit.errors import NotASweepError
 from ..fit.newton import Array
 from ..laws.loss.chinchilla import ChinchillaLoss
-from .isoflop import CURVES, isoflop, sweep
+from .isoflop import CURVES, isoflop, sweep_budgets
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def specifications(
     for name, given in conventions.items():
         for curve in CURVES:
             try:
-                answer = isoflop(sweep(given, params, loss, tolerance), curve, draws=50)
+                answer = isoflop(sweep_budgets(given, params, loss, tolerance), curve, draws=50)
             except NotASweepError as error:
                 logger.debug("no isoFLOP answer with %s and FLOPs %s: %s", curve, name, error)
                 continue

@@ -13,7 +13,7 @@ from benchcast.stages.notices import Code
 from benchcast.stages.notices import planning as notices
 from benchcast.stages.planning import allocation
 from benchcast.stages.planning.envelope import envelope
-from benchcast.stages.planning.isoflop import SweepBudget, group_budgets, isoflop, sweep
+from benchcast.stages.planning.isoflop import SweepBudget, group_budgets, isoflop, sweep_budgets
 from benchcast.stages.planning.isoflop_bias import bias, diagnose
 from benchcast.stages.planning.published import PUBLISHED_LAWS
 from worlds.ladders import published
@@ -50,7 +50,7 @@ def porian() -> tuple[SweepBudget, ...]:
     }
     for column, value in headline.items():
         table = table[table[column].eq(value)]
-    return sweep(table["flops"].to_numpy(), table["n"].to_numpy(), table["loss"].to_numpy())
+    return sweep_budgets(table["flops"].to_numpy(), table["n"].to_numpy(), table["loss"].to_numpy())
 
 
 def test_the_published_exponents(porian: tuple[SweepBudget, ...]) -> None:
@@ -144,7 +144,7 @@ def test_budgets_are_grouped_with_a_tolerance() -> None:
     flops = np.array([1.00e18, 3.1e18, 1.02e18, 3.0e18, 0.99e18, 9e18])
     assert group_budgets(flops, 0.05).tolist() == [0, 1, 0, 1, 0, 2]
     with pytest.raises(ValueError, match="two are needed"):
-        sweep(flops, np.arange(1.0, 7.0) * 1e7, np.full(6, 3.0))
+        sweep_budgets(flops, np.arange(1.0, 7.0) * 1e7, np.full(6, 3.0))
 
 
 def test_the_envelope_finds_the_exponent_of_its_curves() -> None:
