@@ -86,15 +86,15 @@ def combine(
     mean, shares = predicted[order] @ weight, std[order] * weight
     independent = np.sqrt(np.sum(shares**2, axis=1))
     average = BacktestForecasts(
-        merged[list(COLUMNS)].reset_index(drop=True),
-        (MEAN, ForecastPath(ONE_STEP, CARRY)),
-        np.column_stack([mean, carried[order] @ weight]),
-        np.column_stack([independent, np.zeros(len(mean))]),
-        np.zeros((len(mean), 2)),
+        rows=merged[list(COLUMNS)].reset_index(drop=True),
+        paths=(MEAN, ForecastPath(ONE_STEP, CARRY)),
+        mean=np.column_stack([mean, carried[order] @ weight]),
+        stderr=np.column_stack([independent, np.zeros(len(mean))]),
+        at_bound=np.zeros((len(mean), 2)),
     )
     rho = _correlations(average, shares, (predicted - actual)[order] * weight, constants)
     joint = np.sqrt((1 - rho) * independent**2 + rho * np.sum(shares, axis=1) ** 2)
-    return average, PooledForecasts(np.tile([1.0, 0.0], (len(mean), 1)), mean, joint)
+    return average, PooledForecasts(weights=np.tile([1.0, 0.0], (len(mean), 1)), mean=mean, std=joint)
 
 
 def _aligned(table: pd.DataFrame) -> pd.DataFrame:

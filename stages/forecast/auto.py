@@ -200,6 +200,13 @@ class AutoForecaster(BaseEstimator):
         flops = dict(zip(rows["run"], rows["flops"], strict=True))
         return pd.DataFrame([_row(task, run, flops[run], level, each) for task, run, each in made])
 
+    def grade(self, targets: pd.DataFrame, tasks: Iterable[str] | None = None) -> pd.DataFrame:
+        """What the forecasts of some targets may be trusted for, and why: task, run, grade, reasons.
+
+        A grade does not depend on the level of the interval that is asked for.
+        """
+        return self.predict(targets, GRADING.interval_level, tasks)[["task", "run", "grade", "reasons"]]
+
     def pool(self, targets: pd.DataFrame) -> PooledBacktest:
         """The ladder's own runs, and targets (run, flops, params, tokens, token_multiplier), pooled: all that is known.
 

@@ -23,7 +23,7 @@ MAX_WORKERS = 8
 Part = tuple[pd.DataFrame, PathPredictions]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BacktestForecasts:
     """Forecasts of all paths, for the ladder's own runs and for the targets.
 
@@ -63,12 +63,11 @@ class BacktestForecasts:
         if not len(self.rows) or not len(other.rows):
             return self if len(self.rows) else other
         return BacktestForecasts(
-            pd.concat([self.rows, other.rows], ignore_index=True),
-            self.paths,
-            *(
-                np.concatenate([getattr(part, name) for part in (self, other)])
-                for name in ("mean", "stderr", "at_bound")
-            ),
+            rows=pd.concat([self.rows, other.rows], ignore_index=True),
+            paths=self.paths,
+            mean=np.concatenate([self.mean, other.mean]),
+            stderr=np.concatenate([self.stderr, other.stderr]),
+            at_bound=np.concatenate([self.at_bound, other.at_bound]),
         )
 
 
@@ -249,8 +248,9 @@ def _assembled(parts: Iterable[Part], paths: tuple[ForecastPath, ...]) -> Backte
     """One table of all parts, with a column per path."""
     parts = list(parts)
     if not parts:
-        empty = (np.zeros((0, len(paths))) for _ in range(3))
-        return BacktestForecasts(pd.DataFrame(columns=list(COLUMNS)), paths, *empty)
+        empty = np.zeros((0, len(paths)))
+        rows = pd.DataFrame(columns=list(COLUMNS))
+        return BacktestForecasts(rows=rows, paths=paths, mean=empty, stderr=empty, at_bound=empty)
     blocks: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
     for rows, predictions in parts:
         place = [predictions.paths.index(path) if path in predictions.paths else -1 for path in paths]
@@ -260,4 +260,5 @@ def _assembled(parts: Iterable[Part], paths: tuple[ForecastPath, ...]) -> Backte
         for block, value in zip(blocks, values, strict=True):
             block.append(np.column_stack([value[i] if i >= 0 else gap for i in place]))
     rows = pd.concat([rows for rows, _ in parts], ignore_index=True)
-    return BacktestForecasts(rows, paths, *(np.concatenate(block) for block in blocks))
+    mean, stderr, at_bound = (np.concatenate(block) for block in blocks)
+    return BacktestForecasts(rows=rows, paths=paths, mean=mean, stderr=stderr, at_bound=at_bound)

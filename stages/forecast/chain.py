@@ -142,10 +142,10 @@ def compose(losses: LossDistribution, second: Law, *, new_observation: bool = Tr
     distribution = second.predict_distribution(every.reshape(-1, 1))
     scale = distribution.std if new_observation else distribution.curve_stderr
     mean, scale = distribution.mean.reshape(every.shape), scale.reshape(every.shape)
-    return mean[:, 0], Mixture(mean[:, 1:], scale[:, 1:], distribution.dof)
+    return mean[:, 0], Mixture(mean=mean[:, 1:], scale=scale[:, 1:], dof=distribution.dof)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mixture:
     """Equal parts of Student t distributions, (m, parts) means and scales, of a score that is cut to [0, 1]."""
 
@@ -155,7 +155,7 @@ class Mixture:
 
     def complement(self) -> Mixture:
         """Of one minus the score."""
-        return Mixture(1 - self.mean, self.scale, self.dof)
+        return Mixture(mean=1 - self.mean, scale=self.scale, dof=self.dof)
 
     def moment_std(self) -> Array:
         """Standard deviation, (m,), of the parts' means and scales, at most ``SCORE_STD_CAP``, which is also unknown.

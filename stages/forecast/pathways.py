@@ -71,7 +71,7 @@ class ForecastPath:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PathPredictions:
     """What k paths predict at m targets: plug-in forecast, and standard error of a new observation, (k, m).
 
@@ -139,7 +139,7 @@ class FittedPaths:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             mean, stderr = self._predictions(X)
         at_bound = [_warns(each) for each in self._laws()] + [False] * (self.carried is not None)
-        return PathPredictions(self.paths, mean, stderr, np.array(at_bound, dtype=bool))
+        return PathPredictions(paths=self.paths, mean=mean, stderr=stderr, at_bound=np.array(at_bound, dtype=bool))
 
     def _laws(self) -> Iterator[_Laws]:
         for loss in self.loss_names:

@@ -51,7 +51,7 @@ class PoolingConstants:
 POOLING = PoolingConstants()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PooledForecasts:
     """The combined forecast of every row of a backtest: weights (n, k), mean (n,) and standard deviation (n,).
 
@@ -84,7 +84,7 @@ def pool(forecasts: BacktestForecasts, constants: PoolingConstants = POOLING) ->
     if SAMPLING in forecasts.rows:
         sampling = forecasts.rows[SAMPLING].to_numpy(dtype=float)
         variance += constants.own_sampling_share * np.nan_to_num(sampling) ** 2
-    return PooledForecasts(weights, mean, np.sqrt(variance))
+    return PooledForecasts(weights=weights, mean=mean, std=np.sqrt(variance))
 
 
 def prior_weights(forecasts: BacktestForecasts, constants: PoolingConstants) -> Array:

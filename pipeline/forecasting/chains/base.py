@@ -51,7 +51,7 @@ class ChainInputs:
     runs: Sequence[str] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FittedOn:
     """What a law was fitted on: inputs (n, columns), values (n,), and the runs they are of."""
 
@@ -62,7 +62,8 @@ class FittedOn:
     @classmethod
     def of(cls, rows: pd.DataFrame, columns: Sequence[str], y: str) -> FittedOn:
         """Columns of a table with a row per observation, which names its run."""
-        return cls(rows[list(columns)].to_numpy(dtype=float), rows[y].to_numpy(dtype=float), list(rows["run"]))
+        X, values = rows[list(columns)].to_numpy(dtype=float), rows[y].to_numpy(dtype=float)
+        return cls(X=X, y=values, runs=list(rows["run"]))
 
 
 def baselines(

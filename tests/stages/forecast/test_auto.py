@@ -73,7 +73,7 @@ def test_intervals_of_higher_levels_hold_the_lower_ones_and_a_grade_has_no_level
     assert (wide["low"] <= narrow["low"]).all()
     assert (wide["high"] >= narrow["high"]).all()
     assert (narrow["low"] < narrow["mean"]).all()
-    assert wide["grade"].tolist() == narrow["grade"].tolist()
+    assert wide["grade"].tolist() == narrow["grade"].tolist() == forecaster.grade(targets())["grade"].tolist()
 
 
 def test_the_backtest_is_a_tidy_table(forecaster: AutoForecaster) -> None:

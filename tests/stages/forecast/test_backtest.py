@@ -120,9 +120,11 @@ def test_a_form_that_failed_loses_its_weight() -> None:
             "target": [False] * 5 + [True],
         }
     )
-    forms = (ForecastPath("a", "good"), ForecastPath("b", "bad"))
+    paths = (ForecastPath("a", "good"), ForecastPath("b", "bad"))
     mean = np.column_stack([np.full(6, 0.51), np.full(6, 0.7)])
-    made = BacktestForecasts(rows, forms, mean, np.zeros_like(mean), np.zeros_like(mean))
+    made = BacktestForecasts(
+        rows=rows, paths=paths, mean=mean, stderr=np.zeros_like(mean), at_bound=np.zeros_like(mean)
+    )
     weights = pool(made).weights
     np.testing.assert_allclose(weights[0], [0.5, 0.5])
     assert weights[-1, 0] > 0.95

@@ -75,7 +75,7 @@ def test_quantiles_of_a_mixture_are_where_its_distribution_says(dof: float, scal
     def below(value: float, row: int) -> float:
         return float(student.cdf(value, dof, means[row], scales[row]).mean())
 
-    mixture = Mixture(means, scales, dof)
+    mixture = Mixture(mean=means, scale=scales, dof=dof)
     for probability in (0.05, 0.1587, 0.5, 0.95):
         for row, found in enumerate(mixture.quantile(probability, 60)):
             # Between two peaks the distribution is flat: any place there is a quantile.
@@ -100,12 +100,14 @@ def test_the_two_standard_errors_are_of_one_mixture(chain: Chain) -> None:
 def test_few_degrees_of_freedom_widen_the_interval_and_not_the_moments(chain: Chain) -> None:
     X = np.array([[1e22]])
     losses = loss_distribution(chain.first, X, 9)
-    few, many = (Mixture(m.mean, m.scale, dof) for dof in (3.0, 1e4) for m in [compose(losses, chain.second)[1]])
+    few, many = (
+        Mixture(mean=m.mean, scale=m.scale, dof=dof) for dof in (3.0, 1e4) for m in [compose(losses, chain.second)[1]]
+    )
     assert few.quantile(0.8413, 60)[0] > many.quantile(0.8413, 60)[0]
     assert few.moment_std() == many.moment_std()
 
 
 def test_the_complement_of_a_mixture_mirrors_it() -> None:
-    mixture = Mixture(np.array([[0.2, 0.3]]), np.array([[0.05, 0.1]]), 5.0)
+    mixture = Mixture(mean=np.array([[0.2, 0.3]]), scale=np.array([[0.05, 0.1]]), dof=5.0)
     assert mixture.complement().quantile(0.1, 60)[0] == pytest.approx(1 - mixture.quantile(0.9, 60)[0], abs=1e-9)
     assert mixture.complement().moment_std()[0] == pytest.approx(mixture.moment_std()[0])

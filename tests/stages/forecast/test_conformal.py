@@ -24,8 +24,10 @@ def intervals(rows: list[dict[str, Any]], level: float, mean: float = MEAN, std:
     """Of forecasts that all say the same; ``actual`` is unknown unless a row tells it."""
     table = pd.DataFrame([{"task": "t", "run": f"r{i}", "actual": np.nan} | row for i, row in enumerate(rows)])
     n = len(table)
-    made = BacktestForecasts(table, (ForecastPath("a", "b"),), *(np.full((n, 1), v) for v in (mean, std, 0.0)))
-    return calibrate(made, PooledForecasts(np.ones((n, 1)), np.full(n, mean), np.full(n, std)), level)
+    means, stds, zeros = (np.full((n, 1), v) for v in (mean, std, 0.0))
+    paths = (ForecastPath("a", "b"),)
+    made = BacktestForecasts(rows=table, paths=paths, mean=means, stderr=stds, at_bound=zeros)
+    return calibrate(made, PooledForecasts(weights=np.ones((n, 1)), mean=np.full(n, mean), std=np.full(n, std)), level)
 
 
 def prior(level: float) -> float:

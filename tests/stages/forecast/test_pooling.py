@@ -23,7 +23,7 @@ def forecasts(
     table = pd.DataFrame([{"task": "t", "run": f"r{i}", "actual": 0.5} | row for i, row in enumerate(rows)])
     values = np.array(mean, dtype=float)
     spread = np.broadcast_to(np.asarray(stderr, dtype=float), values.shape).copy()
-    return BacktestForecasts(table, paths, values, spread, np.zeros_like(values))
+    return BacktestForecasts(rows=table, paths=paths, mean=values, stderr=spread, at_bound=np.zeros_like(values))
 
 
 def test_what_was_never_tested_is_a_plain_mean() -> None:
