@@ -113,7 +113,7 @@ def test_questions_tell_what_was_left_out_and_read_their_data_once(
     told = dataclasses.replace(loaded, account=account.record())
     reads: list[int] = []
     given: list[object] = []
-    monkeypatch.setattr(ingest, "read", lambda *a: (reads.append(1), told)[1])
+    monkeypatch.setattr(ingest, "read_data", lambda *a: (reads.append(1), told)[1])
     for name in ("solve", "compare", "suggest"):
         monkeypatch.setattr(questions, name, lambda *a: (given.append(a[2]), [])[1])
     cli_trust.solve(small, task="word_order", accuracy=0.9, json=True)
@@ -123,7 +123,9 @@ def test_questions_tell_what_was_left_out_and_read_their_data_once(
     assert out == "[]\n" * 3
     assert err == "data: left out 1: rows that are no scores: a\\x1b[2Jb\n" * 3
     assert (len(reads), given) == (3, [told] * 3)
-    monkeypatch.setattr(ingest, "read", lambda _, __, data: data)  # it was read: solve and suggest take it as it is
+    monkeypatch.setattr(
+        ingest, "read_data", lambda _, __, data: data
+    )  # it was read: solve and suggest take it as it is
     assert forecast.run(load(small, Config), small.parent, told).provenance.account == account.record()
 
 
@@ -225,9 +227,7 @@ def test_a_refused_task_counts_with_its_baseline(small: Path, tmp_path: Path, ta
     assert found.mean_error == pytest.approx(np.mean(carry))
 
 
-def test_a_title_may_hold_what_ends_lines_elsewhere(
-    planned: tuple[records.Record, pd.DataFrame], tmp_path: Path
-) -> None:
+def test_a_title_may_hold_what_ends_lines_elsewhere(tmp_path: Path) -> None:
     result = run(
         {
             "data": {"source": "demo"},
