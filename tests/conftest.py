@@ -9,7 +9,6 @@ import pytest
 from filelock import FileLock
 from worlds.ladders import make_ladder
 
-
 # They take longest, mostly waiting: begun last, they alone would be left at the end.
 FIRST = ("test_cron.py", "test_executors.py", "test_kills.py", "test_revisions.py")
 
