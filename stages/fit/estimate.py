@@ -146,17 +146,25 @@ def _uncertainty(problem: Problem, theta: Array, groups: NDArray[np.generic] | N
     if dof <= 0 or not np.all(np.isfinite(jac)):
         return np.full_like(covariance, np.nan), float("nan"), max(dof, 0.0)
     std = float(np.sqrt(np.sum(scaled * r**2) / max(n - p, 1)))
+    covariance[np.ix_(free, free)] = _sandwich(jac[:, free], r, scaled, std, width[free], ids)
+    return covariance, std, dof
+
+
+def _sandwich(j: Array, r: Array, weight: Array, std: float, width: Array, ids: NDArray[np.int_]) -> Array:
+    """Covariance (p, p) of free parameters with Jacobian ``j`` (n, p), residuals (n,) and prior ranges ``width`` (p,).
+
+    ``ids`` (n,) number the groups; with several observations in one it is clustered by them, else the noise is ``std``.
+    """
+    (n, p), clusters = j.shape, int(ids.max()) + 1
     # Columns differ by many orders of magnitude: invert the scaled normal matrix.
-    j = jac[:, free]
-    size = np.maximum(np.sqrt(np.sum(scaled[:, None] * j**2, axis=0)), 1e-300)
-    prior = np.diag((std / (width[free] * size)) ** 2)
-    inverse = np.linalg.pinv((j / size).T @ (scaled[:, None] * (j / size)) + prior, rcond=1e-13, hermitian=True)
+    size = np.maximum(np.sqrt(np.sum(weight[:, None] * j**2, axis=0)), 1e-300)
+    prior = np.diag((std / (width * size)) ** 2)
+    inverse = np.linalg.pinv((j / size).T @ (weight[:, None] * (j / size)) + prior, rcond=1e-13, hermitian=True)
     if clusters < n:
         scores = np.zeros((clusters, p))
-        np.add.at(scores, ids, scaled[:, None] * (j / size) * r[:, None])
+        np.add.at(scores, ids, weight[:, None] * (j / size) * r[:, None])
         correction = clusters / (clusters - 1) * (n - 1) / max(n - p, 1)
-        sandwich = inverse @ (scores.T @ scores * correction + prior * std**2) @ inverse
+        scaled = inverse @ (scores.T @ scores * correction + prior * std**2) @ inverse
     else:
-        sandwich = inverse * std**2
-    covariance[np.ix_(free, free)] = sandwich / np.outer(size, size)
-    return covariance, std, dof
+        scaled = inverse * std**2
+    return np.asarray(scaled / np.outer(size, size))
