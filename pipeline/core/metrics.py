@@ -7,7 +7,7 @@ from dataclasses import dataclass
 FRACTION = "fraction"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
     """Unit and possible range of a metric; ``hint`` says what a value outside it usually is."""
 
@@ -25,13 +25,13 @@ class Metric:
 SUM = "this looks like a sum over tokens; divide by the answer's bytes"
 PERCENT = "is it a percentage? divide by 100"
 METRICS = {
-    "acc": Metric(FRACTION, 0.0, 1.0, PERCENT),
-    "acc_norm": Metric(FRACTION, 0.0, 1.0, PERCENT),
-    "nll": Metric("nats/byte of the gold answer", 0.0, 25.0, SUM),
-    "bits_per_byte": Metric("bits/byte of the gold answer", 0.0, 36.0, SUM),
-    "nll_choice": Metric("nats, normalised over the choices", 0.0, 1000.0, SUM),
-    "val_loss": Metric("nats/token", 0.0, 25.0, "give the mean per token"),
-    "val_bpb": Metric("bits/byte", 0.0, 36.0, "give the mean per byte"),
+    "acc": Metric(unit=FRACTION, low=0.0, high=1.0, hint=PERCENT),
+    "acc_norm": Metric(unit=FRACTION, low=0.0, high=1.0, hint=PERCENT),
+    "nll": Metric(unit="nats/byte of the gold answer", low=0.0, high=25.0, hint=SUM),
+    "bits_per_byte": Metric(unit="bits/byte of the gold answer", low=0.0, high=36.0, hint=SUM),
+    "nll_choice": Metric(unit="nats, normalised over the choices", low=0.0, high=1000.0, hint=SUM),
+    "val_loss": Metric(unit="nats/token", low=0.0, high=25.0, hint="give the mean per token"),
+    "val_bpb": Metric(unit="bits/byte", low=0.0, high=36.0, hint="give the mean per byte"),
 }
 
 # What other tools call them, for a hint.

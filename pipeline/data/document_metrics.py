@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """One scored document: a log-likelihood per choice (nats), the gold choice, its length in bytes."""
 

@@ -54,7 +54,7 @@ class Read:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Numbers:
     """What a name tells; None where it does not, and then ``unsure`` may say why a number in it was not read.
 
@@ -121,14 +121,14 @@ def numbers(name: str) -> Numbers:
     read = gathered.read
     multiplier = read.get("token_multiplier")
     return Numbers(
-        _run(name, parts, at),
-        read.get("step"),
-        read.get("params"),
-        read.get("tokens"),
-        multiplier,
-        read.get("batch"),
-        multiplier is not None and TIMES.fullmatch(multiplier.text) is not None,
-        unsure,
+        run=_run(name, parts, at),
+        step=read.get("step"),
+        params=read.get("params"),
+        tokens=read.get("tokens"),
+        token_multiplier=multiplier,
+        batch=read.get("batch"),
+        bare=multiplier is not None and TIMES.fullmatch(multiplier.text) is not None,
+        unsure=unsure,
     )
 
 

@@ -13,8 +13,8 @@ from benchcast.stages.notices import Notice
 from scipy.stats import norm
 
 
-@dataclass(frozen=True)
-class Basis:
+@dataclass(frozen=True, kw_only=True)
+class PlanLaw:
     """The law that a plan stands on: its values (1,) and draws (k,), and where they come from."""
 
     surface: type[LossSurface]

@@ -42,7 +42,7 @@ from . import runs as plan_runs
 from . import sweeps as plan_sweeps
 from . import training_curves as plan_curves
 from .config import PlanConfig
-from .estimates import Basis, estimate, growth
+from .estimates import PlanLaw, estimate, growth
 
 LAWS: dict[str, type[LossSurface]] = {  # by the config's names
     "chinchilla": ChinchillaLoss,
@@ -116,21 +116,21 @@ def _run(config: PlanConfig, base: Path, data: Path | None) -> PlanResult:
     )
 
 
-def _published(config: PlanConfig) -> Basis:
+def _published(config: PlanConfig) -> PlanLaw:
     law = published.PUBLISHED_LAWS[config.published]
     what = "4,000 pair resamples" if law.covariance else "what the printed digits leave open"
-    return Basis(
-        law.loss_surface(),
-        law.values(),
-        law.draws(seed=config.seed),
-        law.name,
-        law.source,
-        what,
+    return PlanLaw(
+        surface=law.loss_surface(),
+        values=law.values(),
+        draws=law.draws(seed=config.seed),
+        method=law.name,
+        source=law.source,
+        interval=what,
         notes=(law.note,) if law.note else (),
     )
 
 
-def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
+def _fitted(config: PlanConfig, table: pd.DataFrame) -> PlanLaw:
     law = _law(config)
     if missing := set(law.columns) - {*table.columns, "token_multiplier"}:
         raise InputError(f"data: the table has no column {missing.pop()!r}, which law {config.law!r} needs")
@@ -171,7 +171,16 @@ def _fitted(config: PlanConfig, table: pd.DataFrame) -> Basis:
     if law.status_ == FitStatus.ABNORMAL:
         notes.insert(0, notices.NOT_CONVERGED())
     remarks = (*notes, *law.notes_)
-    return Basis(surface, values_6nd, draws_6nd, type(law).__name__, law.source, how, report, remarks)
+    return PlanLaw(
+        surface=surface,
+        values=values_6nd,
+        draws=draws_6nd,
+        method=type(law).__name__,
+        source=law.source,
+        interval=how,
+        fit=report,
+        notes=remarks,
+    )
 
 
 def _law(config: PlanConfig) -> LossSurface:
@@ -179,7 +188,7 @@ def _law(config: PlanConfig) -> LossSurface:
     return kind(huber=config.huber) if "huber" in kind().get_params() else kind()
 
 
-def _answer(basis: Basis, flops: float, level: float) -> Answer:
+def _answer(basis: PlanLaw, flops: float, level: float) -> Answer:
     best, drawn = (basis.surface.optimum_at(p, flops) for p in (basis.values, basis.draws))
     return Answer(
         method=basis.method,
@@ -225,7 +234,7 @@ def _literature(config: PlanConfig, flops: float) -> list[Answer]:
     return found
 
 
-def _near(basis: Basis, flops: float, level: float) -> list[NearOptimal]:
+def _near(basis: PlanLaw, flops: float, level: float) -> list[NearOptimal]:
     ranges = []
     for share in SHARES:
         (low, high), (lows, highs) = (
@@ -236,7 +245,7 @@ def _near(basis: Basis, flops: float, level: float) -> list[NearOptimal]:
     return ranges
 
 
-def _deviations(basis: Basis, flops: float, level: float) -> list[Deviation]:
+def _deviations(basis: PlanLaw, flops: float, level: float) -> list[Deviation]:
     factors = np.array(FACTORS)
     some = {name: np.asarray(v)[:COSTED] for name, v in basis.draws.items()}
     (extra, waste), (extras, wastes) = (
@@ -256,7 +265,7 @@ def _deviations(basis: Basis, flops: float, level: float) -> list[Deviation]:
     ]
 
 
-def _growth(basis: Basis, level: float) -> list[Growth]:
+def _growth(basis: PlanLaw, level: float) -> list[Growth]:
     """Exponents of the law's own optimum, from its closed form at two budgets."""
 
     def exponent(p: ParameterDraws) -> Array:
@@ -291,7 +300,7 @@ def _specifications(config: PlanConfig, table: pd.DataFrame) -> tuple[Spec, ...]
     )
 
 
-def _contours(basis: Basis, budgets: tuple[float, ...], table: pd.DataFrame | None) -> Contours:
+def _contours(basis: PlanLaw, budgets: tuple[float, ...], table: pd.DataFrame | None) -> Contours:
     """Lines of equal loss around the frontier, from the smallest run to the largest budget."""
     low = 1e18 if table is None else float(table["flops"].min())
     flops = np.geomspace(min(low, min(budgets) / 10), max(budgets) * 3, 40)

@@ -20,12 +20,12 @@ from benchcast.stages.planning.isoflop import CURVES, IsoFLOP, isoflop, sweep_bu
 from ..core.errors import InputError
 from . import table as plan_table
 from .config import PlanConfig
-from .estimates import Basis, estimate, growth
+from .estimates import PlanLaw, estimate, growth
 
 LEAST = 3  # budgets of three or more sizes that make a table a sweep
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sweep:
     """The analysis and its report."""
 
@@ -88,7 +88,7 @@ def isoflop_report(
         bias=bias if np.isfinite(bias) else None,
         other_curves={k: estimate(o.optimal_params.slope, o.optimal_params.slopes, level) for k, o in others.items()},
     )
-    return Sweep(fitted, report, per_pair)
+    return Sweep(found=fitted, report=report, per_pair=per_pair)
 
 
 def isoflop_answer(made: Sweep, flops: float, level: float) -> Answer:
@@ -124,7 +124,7 @@ def envelope_growth(table: pd.DataFrame, config: PlanConfig, account: Account) -
 
 
 def hyperparams(
-    config: PlanConfig, base: Path, basis: Basis, answers: list[Answer], account: Account
+    config: PlanConfig, base: Path, basis: PlanLaw, answers: list[Answer], account: Account
 ) -> tuple[list[Hyper], list[HyperGroup]]:
     """Learning rate and batch size at every budget's optimum: fitted on a sweep where there is one, and published."""
     table = _sweep_table(config, base, account)

@@ -46,7 +46,7 @@ def of_task(task: Task, encoded: Encoded, scored: JobResult, limit: int) -> Meas
         of_question = answers[position : position + len(question.requests)]
         position += len(question.requests)
         logliks = tuple(loglik for loglik, _ in of_question[: len(question.answers)])
-        documents.append(Document(logliks, question.gold, question.answer_bytes[question.gold]))
+        documents.append(Document(logliks=logliks, gold=question.gold, gold_bytes=question.answer_bytes[question.gold]))
         for metric, value in task.harness.process_results(question.doc, of_question).items():
             raw[metric, "none"].append(value)
     results = _lm_eval_results(task, raw)

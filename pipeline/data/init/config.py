@@ -21,7 +21,7 @@ SCHEMA_LINE = "# yaml-language-server: $schema=config.schema.json  (benchcast sc
 PLANNED = "planned"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Held:
     """What a source holds: its table, and whether the runs in it stand where they will (else only tasks are told)."""
 

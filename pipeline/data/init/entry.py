@@ -22,7 +22,7 @@ FAMILY = "my-mix"
 NEAR = 1.25  # two statements of one number may differ by this factor: embeddings, rounding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """A model as its results name it.
 
@@ -37,7 +37,7 @@ class Known:
     adapter: bool = False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Entry:
     """A line of ``ladder.yaml``: numbers with their origins, and what is lacking with the reason where one is known."""
 
@@ -80,7 +80,11 @@ def entry_of(model: Known) -> Entry:
     numbers = _from_name(model)
     numbers = numbers if numbers.run.strip() else replace(numbers, run=model.name)
     _, bracket, particular = model.name.partition(" (")  # what tells models of one name and revision apart
-    entry = Entry(model, numbers, numbers.run + (bracket + particular if bracket and particular.endswith(")") else ""))
+    entry = Entry(
+        model=model,
+        from_name=numbers,
+        run=numbers.run + (bracket + particular if bracket and particular.endswith(")") else ""),
+    )
     if model.adapter:
         what = f"{model.name} adapts {model.pretrained}: its own training is not in that one's tokens"
         entry.lacking["tokens"] = what

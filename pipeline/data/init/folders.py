@@ -27,7 +27,7 @@ STEP = re.compile(r"(?P<word>(?:global[-_]?step|step|checkpoint|iter)[-_]?)(?P<s
 HEADER = 1 << 16  # bytes of a CSV that are read to see what it is
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoints:
     """Folders with an architecture and safetensors weights, by name; those at step 0 apart."""
 
@@ -87,7 +87,7 @@ def checkpoints(folder: Path, account: Account) -> Checkpoints | None:
         spelled = (shown(place, folder) for place in untrained)
         account.leave("checkpoints at step 0, which have seen no tokens", *spelled)
     trained = tuple(place for place in places if place not in set(untrained))
-    return Checkpoints(folder, trained, tuple(untrained)) if trained else None
+    return Checkpoints(folder=folder, trained=trained, untrained=tuple(untrained)) if trained else None
 
 
 def trainer_losses(folder: Path) -> tuple[str, ...]:

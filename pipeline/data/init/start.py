@@ -65,7 +65,7 @@ class Options:
             account.note(readers.UNUSED_OPTION(options=" and ".join(given), why=why))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Results:
     """A folder of results of lm-eval or lighteval: its models, and what becomes of it."""
 
@@ -115,7 +115,16 @@ def draft(
         searched = Account()  # the reader says it all again when it reads the results
         files, others = source.result_files(path, searched, faults)
         if files and not faults:
-            return _from_results(_Results(source, path, out, lm_eval_models.named(files), options, account))
+            return _from_results(
+                _Results(
+                    source=source,
+                    folder=path,
+                    out=out,
+                    named=lm_eval_models.named(files),
+                    options=options,
+                    account=account,
+                )
+            )
         if faults:
             lm_eval_files.leave_others(others, searched)
             account.add(searched.record())
@@ -155,7 +164,7 @@ def _from_file(path: Path, out: Path, options: Options, account: Account) -> Dra
         raise FaultsError([Fault(str(path), f"is a result file of {tool}", f"give its folder, {path.parent}")])
     table = schema.read_table(path, account)
     options.unused(account, "a ladder table states its tokens")
-    held = Held(table, "table")
+    held = Held(table=table, source="table")
     return Draft({out: init_config.forecast(path, out, held)}, init_config.needs(held))
 
 
@@ -187,7 +196,13 @@ def _from_results(results: _Results) -> Draft:
 def _built(results: _Results, named: Sequence[Named]) -> Ladder:
     models = lm_eval_models.models(named, defaultdict(bool), defaultdict(bool))
     known = [
-        Known(m.name, m.pretrained, m.revision, m.params, any(word in key for key in m.args for word in ADAPTERS))
+        Known(
+            name=m.name,
+            pretrained=m.pretrained,
+            revision=m.revision,
+            params=m.params,
+            adapter=any(word in key for key in m.args for word in ADAPTERS),
+        )
         for m in models
     ]
     options = results.options
@@ -259,11 +274,11 @@ def _held(results: _Results, places: Mapping[str, Any], lacking: set[str], left_
     source, account = results.source, Account()
     try:
         table = source.read_placed(results.folder, account, dict(places) | _stand_ins(waiting))
-        held = Held(table, source.name, placed=not waiting)
+        held = Held(table=table, source=source.name, placed=not waiting)
     except FaultsError as error:
         account = Account()
         table = source.read_placed(results.folder, account, _stand_ins({one.model for one in results.named}))
-        held = Held(table, source.name, placed=False)
+        held = Held(table=table, source=source.name, placed=False)
         results.to_do.extend(str(fault) for fault in error.faults[:MOST_LINES])
         if len(error.faults) > MOST_LINES:
             results.to_do.append(f"and {len(error.faults) - MOST_LINES} more such faults")
@@ -305,7 +320,7 @@ def _from_others(
             ) from None
         account.add(loaded.account)
         options.unused(account, f"the {reader} reader tells the tokens")
-        held = Held(loaded.table, reader)
+        held = Held(table=loaded.table, source=reader)
         return Draft({out: init_config.forecast(path, out, held)}, init_config.needs(held))
     known = [f"results of {tool}: benchcast ingest {reader} --from {path}" for tool, reader in readers.items()]
     hints = list(dict.fromkeys([*known, *init_folders.elsewhere(path)]))

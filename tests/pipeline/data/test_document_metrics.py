@@ -15,7 +15,7 @@ LOGLIKS = st.lists(st.floats(-300, 0), min_size=2, max_size=6)
 
 
 def test_a_document_by_hand() -> None:
-    document = Document((math.log(0.2), math.log(0.05)), gold=0, gold_bytes=4)
+    document = Document(logliks=(math.log(0.2), math.log(0.05)), gold=0, gold_bytes=4)
     assert document_metrics.gold_nll(document) == pytest.approx(-math.log(0.2) / 4)
     assert document_metrics.choice_nll(document) == pytest.approx(-math.log(0.2 / 0.25))
 
@@ -23,7 +23,9 @@ def test_a_document_by_hand() -> None:
 @given(LOGLIKS, st.integers(0, 1))
 def test_choice_nll_is_scipys_log_softmax(logliks: list[float], gold: int) -> None:
     expected = -scipy.special.log_softmax(np.array(logliks))[gold]
-    assert document_metrics.choice_nll(Document(tuple(logliks), gold, 1)) == pytest.approx(expected, abs=1e-9)
+    assert document_metrics.choice_nll(Document(logliks=tuple(logliks), gold=gold, gold_bytes=1)) == pytest.approx(
+        expected, abs=1e-9
+    )
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
@@ -38,7 +40,10 @@ def test_one_document_has_no_error() -> None:
 
 
 def test_losses_in_their_units() -> None:
-    documents = [Document((-4.0, -6.0), 0, 2), Document((-9.0, -3.0, -5.0), 1, 3)]
+    documents = [
+        Document(logliks=(-4.0, -6.0), gold=0, gold_bytes=2),
+        Document(logliks=(-9.0, -3.0, -5.0), gold=1, gold_bytes=3),
+    ]
     found = document_metrics.losses(documents)
     assert found["nll"].value == pytest.approx((2.0 + 1.0) / 2)
     assert found["bits_per_byte"].value == pytest.approx(1.5 / math.log(2))
@@ -47,7 +52,7 @@ def test_losses_in_their_units() -> None:
 
 
 def test_a_single_answer_has_nothing_to_choose_from() -> None:
-    documents = [Document((-4.0,), 0, 2), Document((-2.0,), 0, 2)]
+    documents = [Document(logliks=(-4.0,), gold=0, gold_bytes=2), Document(logliks=(-2.0,), gold=0, gold_bytes=2)]
     assert set(document_metrics.losses(documents)) == {"nll", "bits_per_byte"}
     assert math.isnan(document_metrics.chance(documents))
 

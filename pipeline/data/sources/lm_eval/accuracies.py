@@ -21,7 +21,7 @@ MOST_LOSS = 25.0  # nats: a perplexity of 7e10 is of no trained model
 NO_VALUE = ("N/A", "NA", "", "nan?", None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
     """One task's numbers: accuracies, and the names of all others with their filters."""
 
@@ -65,7 +65,7 @@ def numbers(metrics: Mapping[str, Any], where: Callable[[str], str], faults: lis
             mean = _mean(metrics[key], _stderr(metrics, name, key), where(name), faults)
             if mean is not None:
                 means[name] = mean
-    return Numbers(means, tuple(only), tuple(others))
+    return Numbers(means=means, filtered=tuple(only), others=tuple(others))
 
 
 def leave(task: str, of_task: Numbers, account: Account) -> None:

@@ -24,7 +24,7 @@ from .identity import Identity
 SAME = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """What one result file says of one task of one model that has a place on the ladder."""
 

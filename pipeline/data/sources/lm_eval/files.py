@@ -25,7 +25,7 @@ PACKED = (".json.gz", ".json.bz2", ".json.xz", ".json.zst", ".zip", ".tar", ".ta
 MOST_UNNAMED = 1 << 20  # bytes of a JSON file that is parsed only to say what it is
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One task of one result file. ``metrics`` has every number by metric and filter, as the file gives it."""
 
@@ -42,7 +42,7 @@ class Task:
     configured: Any = None  # shots as the task's configuration has them
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultFile:
     """One result file; ``shown`` is its path below the folder, as text that can be written anywhere."""
 

@@ -92,7 +92,7 @@ DTYPES = {
 UNSTATED = ("model_sha", "peft_sha", "delta_sha", "dtype")  # may be left unsaid without being another
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """A model as the results state it; ``facts`` are (key, value) of all that makes it another than its name says."""
 

@@ -18,7 +18,7 @@ from .files import ResultFile, shown
 from .identity import Identity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One model of a results folder, as the results state it."""
 
@@ -33,7 +33,7 @@ class Model:
     sources: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
     """A result file with its model's name in this folder, and every way to say it: explicit ones, then plain ones."""
 
@@ -56,7 +56,14 @@ def named(files: Sequence[ResultFile]) -> list[Named]:
         explicit = (*((own,) if alone else ()), *identities.explicit_names(one, display[one.key]))
         folders = (shown(file.path.parent), shown(Path(file.shown).parent), shown(Path(file.path.parent.name)))
         plain = identities.plain_names(one, own, one.name.replace("/", "__"), *folders)
-        named_files.append(Named(replace(file, identity=one), name, explicit, tuple(p for p in plain if p != ".")))
+        named_files.append(
+            Named(
+                file=replace(file, identity=one),
+                model=name,
+                explicit=explicit,
+                plain=tuple(p for p in plain if p != "."),
+            )
+        )
     return named_files
 
 

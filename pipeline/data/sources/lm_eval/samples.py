@@ -28,7 +28,7 @@ MOST_ARRAY = 1 << 30  # bytes of samples in one JSON array
 MOSTLY = 0.8  # of the documents: so many agree with a reading of the gold answers that the others contradict it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """What one document's sample says, as far as it matters."""
 
@@ -129,7 +129,9 @@ def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
         bare = bare[:half]  # the rest asks for the answers without the prompt (acc_mutual_info)
     resps = raw["filtered_resps"][: len(bare)]
     logliks = tuple(_loglik(r[0]) if isinstance(r, list | tuple) and r else math.inf for r in resps)
-    return Sample(raw.get("doc_id"), raw.get("target"), tuple(bare), logliks, scores)
+    return Sample(
+        number=raw.get("doc_id"), target=raw.get("target"), answers=tuple(bare), logliks=logliks, scores=scores
+    )
 
 
 def _loglik(given: Any) -> float:
@@ -214,7 +216,7 @@ def _document(sample: Sample, *, by_text: bool) -> Document | None:
         gold = int(target) if re.fullmatch(r"\d{1,9}", str(target)) else -1
     if not 0 <= gold < len(answers) or not (length := document_metrics.answer_bytes(answers[gold])):
         return None
-    return Document(sample.logliks, gold, length)
+    return Document(logliks=sample.logliks, gold=gold, gold_bytes=length)
 
 
 def _agrees(sample: Sample, document: Document) -> bool:

@@ -27,7 +27,7 @@ SAME_MODEL = 1e-4  # two evaluations of one model in 16 bits differ by so much, 
 ABOUT = re.compile(r"eval_.*(runtime|_per_second|preparation_time|num_tokens)|eval_(jit_compilation_time|samples)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """One ``trainer_state.json``: ``steps`` is its global step, ``batch`` its batch size per device (or None)."""
 
@@ -39,7 +39,7 @@ class State:
     log: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """A logged loss in nats per token, and the tokens the trainer had counted by then (None: it did not)."""
 
@@ -88,7 +88,14 @@ def _state(path: Path) -> State:
     if not math.isfinite(steps) or steps < 0:
         raise TypeError(f"global_step {state['global_step']!r:.100} is no number of steps")
     best = reading.number(state.get("best_metric")), str(state.get("best_model_checkpoint") or "")
-    return State(path, hashlib.sha256(data).hexdigest(), steps, state.get("train_batch_size"), best, log)
+    return State(
+        path=path,
+        digest=hashlib.sha256(data).hexdigest(),
+        steps=steps,
+        batch=state.get("train_batch_size"),
+        best=best,
+        log=log,
+    )
 
 
 def evaluations(run: str, states: list[State], account: Account, faults: list[Fault]) -> tuple[State, list[Evaluation]]:
@@ -182,7 +189,9 @@ def _evaluation(
         if counted is not None and not (math.isfinite(tokens) and tokens >= 0):
             faults.append(Fault(where, f"num_input_tokens_seen {counted!r:.100} is no number of tokens"))
             return None
-        return Evaluation(step, task, number, tokens if tokens > 0 else None, key)  # 0: it does not count
+        return Evaluation(
+            step=step, task=task, value=number, tokens=tokens if tokens > 0 else None, key=key
+        )  # 0: it does not count
     return None
 
 

@@ -35,7 +35,7 @@ from .names import LOGGED, OWN, STEPS, TOKENS, UNFINISHED, what, why_not
 __all__ = ["read_wandb", "what"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One number of an export, and where it stands."""
 
@@ -301,7 +301,7 @@ def _at(
     elif any(time is not None and time < 0 for time in times):
         problems.add(where, f"run {run!r}: steps and tokens are zero or more")
     else:
-        yield Cell(run, times[0], times[1], name, value, where)
+        yield Cell(run=run, step=times[0], tokens=times[1], name=name, value=value, where=where)
 
 
 def _line(file: Path, frame: pd.DataFrame, at: int) -> str:
