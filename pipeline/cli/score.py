@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 store_app = typer.Typer(help="Look after a folder of scored cells.", no_args_is_help=True)
 ConfigPath = Annotated[Path, config_argument("YAML config with a score section")]
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of scored cells (score.store of the config)")]
-INTERRUPTED = 130
+INTERRUPTED = 130  # exit code, as a shell gives it for SIGINT
 HELP_ORDER = 40  # place in ``benchcast --help``
 
 

@@ -16,8 +16,8 @@ from ..core.errors import plain
 from ..core.redact import redacted
 from ..scoring.progress import Progress
 
-LOG_BYTES, LOG_FILES = 1 << 20, 5
-OUTPUT_BYTES = 1 << 20
+LOG_BYTES, LOG_FILES = 1 << 20, 5  # of one file of the log, and how many are kept
+OUTPUT_BYTES = 1 << 20  # of output.log; a fuller one is begun anew by the next pass
 
 
 class PassLogger(Progress):

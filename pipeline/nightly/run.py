@@ -27,7 +27,7 @@ from .state import State, stamp
 if TYPE_CHECKING:
     from .compare import PassForecast
 
-NAMED = 20  # of many things, in status.json
+MOST_NAMED = 20  # of many things, in status.json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,5 +256,5 @@ class _Pass:
 
 def _first(names: Sequence[str]) -> list[str]:
     """The first of many, and a count of the others."""
-    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
-    return [*names[:NAMED], *more]
+    more = [f"and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    return [*names[:MOST_NAMED], *more]

@@ -223,6 +223,7 @@ LISTS = {  # of an entry, with what each of their items must have
     "points": ("run", "task", "step", "tokens", "params", "metric", "value", "stderr", "n", "version", "digest"),
     "forecasts": ("recipe", "family", "task", "target", "forecast"),
 }
+# Of the entry of a registration, what it must have.
 REGISTERED = ("hash", "time", "targets", "late", "complete", "versions", "setup")
 
 

@@ -24,7 +24,7 @@ from .register import Record, claim_of
 
 PLAN_RTOL = 0.05  # of its planned parameters and tokens a run may be off and still be the run that was forecast
 LEAST_SHARE_OF_DOCUMENTS = 0.98  # of the documents that were forecast a score must be of
-CALIBRATION_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+CALIBRATION_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # nominal, of the calibration figure
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from .store import Store
 from .store.index import FAILED, MISSING, SCORED, Index
 
-MOST_ROWS = 40
+MOST_ROWS = 40  # of checkpoints that are printed
 FEW_TASKS = 12  # so many get a column with a name above it
 STATES = ("missing", "scored", "failed")  # as the index numbers them
 MARKS = ("[dim]·[/dim]", "[green]●[/green]", "[red]✗[/red]")

@@ -17,7 +17,7 @@ from ...core.redact import shown
 from ..quiet import PassLogger
 from ..state import State
 
-LONG = 12  # letters of a word that may be a password; a shorter one is found in innocent text
+SECRET_LETTERS = 12  # letters of a word that may be a password; a shorter one is found in innocent text
 TERMINAL, APPRISE, COMMAND = "terminal", "apprise", "command"
 
 
@@ -118,5 +118,5 @@ def _command(settings: NotifySettings, lines: Sequence[str], base: Path, state: 
 def secrets(settings: NotifySettings) -> list[str]:
     """What must not be said of them: the URLs, also as the environment completes them, and the command's arguments."""
     whole = [*settings.urls, *map(os.path.expandvars, settings.urls)]
-    parts = [part for url in whole for part in re.split(r"[:/@?&=]+", url) if len(part) >= LONG]
-    return [*whole, *parts, *(word for word in settings.command[1:] if len(word) >= LONG)]
+    parts = [part for url in whole for part in re.split(r"[:/@?&=]+", url) if len(part) >= SECRET_LETTERS]
+    return [*whole, *parts, *(word for word in settings.command[1:] if len(word) >= SECRET_LETTERS)]

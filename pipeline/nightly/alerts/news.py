@@ -10,8 +10,8 @@ from benchcast.reports.records.nightly import News, Track, TrackedPoint, Tracked
 from benchcast.reports.text.numbers import percent
 
 Entry = Mapping[str, Any]
-MOVED = 0.005  # of accuracy: smaller moves of a forecast are no news
-MOST_MOVES = 8
+LEAST_MOVE = 0.005  # of accuracy: smaller moves of a forecast are no news
+MOST_MOVES = 8  # of forecasts, told one by one; the others are counted
 
 
 def news(entry: Entry, history: Sequence[Entry], tracks: Sequence[Track]) -> News:
@@ -48,7 +48,7 @@ def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
             moves.append((math.inf, f"{name}: {percent(value)} %, where there was no number before"))
         elif value is None and was is not None:
             moves.append((math.inf, f"{name}: no number any more, {percent(was)} % before"))
-        elif value is not None and was is not None and abs(value - was) >= MOVED:
+        elif value is not None and was is not None and abs(value - was) >= LEAST_MOVE:
             moves.append((abs(value - was), f"{name}: {percent(was)} to {percent(value)} %"))
     yield from (text for _, text in sorted(moves, key=lambda item: -item[0]))
 

@@ -23,7 +23,7 @@ from ..settings import settings_of
 from ..state import State, stamp
 from . import install
 
-ENOUGH = 1 << 30  # bytes
+LEAST_FREE = 1 << 30  # bytes
 DAEMONS = {"cron", "crond", "fcron", "bcron-sched"}
 NO_DAEMON = "none is seen here: unless something else reads crontabs, nothing will start the pass"
 PROCESSES = Path("/proc")
@@ -94,8 +94,8 @@ def _folders(config: Config, settings: ReevaluateSettings, base: Path) -> Iterat
         room = f"{free / 1e9:.1f} GB free"
         yield Check(
             what=key,
-            ok=free >= ENOUGH,
-            says=f"{folder}: {room}" + ("" if free >= ENOUGH else "; less than 1 GB is too little"),
+            ok=free >= LEAST_FREE,
+            says=f"{folder}: {room}" + ("" if free >= LEAST_FREE else "; less than 1 GB is too little"),
         )
 
 

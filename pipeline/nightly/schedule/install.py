@@ -27,7 +27,7 @@ from . import cron
 
 MARK = "# benchcast: "
 SCRIPT = "cron.sh"
-KEPT = (
+KEPT_VARIABLES = (
     "PATH",
     "HOME",
     "LANG",
@@ -50,7 +50,7 @@ KEPT = (
     "HTTPS_PROXY",
     "NO_PROXY",
 )
-PREFIXES = ("HF_", "TRANSFORMERS_", "BENCHCAST_", "XDG_")
+KEPT_PREFIXES = ("HF_", "TRANSFORMERS_", "BENCHCAST_", "XDG_")
 
 
 class Scheduler(Protocol):
@@ -81,7 +81,7 @@ def scheduler_for(config: Path, *, systemd: bool) -> Scheduler:
 
 
 HEAD = "#!/bin/sh\n# Written by benchcast cron install; run that again after changing the environment.\n"
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)  # what a shell takes for the name of a variable
+SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)  # what a shell takes for the name of a variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +114,10 @@ def _environment(config: Config) -> tuple[dict[str, str], list[str]]:
     """Variables that the pass needs, and names among them that no shell would take: they could be commands."""
     urls = " ".join(config.reevaluate.notify.urls) if config.reevaluate else ""
     named = re.findall(r"\$\{?(\w+)", urls)
-    wanted = {k: v for k, v in os.environ.items() if k in KEPT or k in named or k.startswith(PREFIXES)}
-    return {k: v for k, v in wanted.items() if NAME.fullmatch(k)}, sorted(k for k in wanted if not NAME.fullmatch(k))
+    wanted = {k: v for k, v in os.environ.items() if k in KEPT_VARIABLES or k in named or k.startswith(KEPT_PREFIXES)}
+    return {k: v for k, v in wanted.items() if SHELL_NAME.fullmatch(k)}, sorted(
+        k for k in wanted if not SHELL_NAME.fullmatch(k)
+    )
 
 
 def _delete(path: Path) -> list[str]:

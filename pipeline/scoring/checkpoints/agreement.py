@@ -16,14 +16,19 @@ from benchcast.stages.notices import Notice, readers
 from ...core.errors import CheckpointError
 from .files import Files
 
-ROUNDED = 0.01  # what two statements of one number may differ by
-FACTOR = 2.0  # a stated size further from that of config.json is another model's
+ROUNDING_RTOL = 0.01  # what two statements of one number may differ by
+SIZE_FACTOR = 2.0  # a stated size further from that of config.json is another model's
 Statements = list[tuple[str, Mapping[str, Any]]]  # who says it, and what: numbers are numbers
 
 
 def contradiction(statements: Statements) -> str:
     """How two of the statements contradict each other, naming both; empty where none do."""
-    for name, tolerance in (("step", 1e-9), ("params", ROUNDED), ("tokens", ROUNDED), ("tokens_per_step", ROUNDED)):
+    for name, tolerance in (
+        ("step", 1e-9),
+        ("params", ROUNDING_RTOL),
+        ("tokens", ROUNDING_RTOL),
+        ("tokens_per_step", ROUNDING_RTOL),
+    ):
         stated = [(who, given[name]) for who, given in statements if name in given]
         for who, value in stated[1:]:
             if _apart(value, stated[0][1], tolerance):
@@ -44,7 +49,7 @@ def _tokens(statements: Statements) -> str:
     if len(nearest) < 3:
         return ""
     (at, step), (counter, tokens), (who, each) = nearest["step"], nearest["tokens"], nearest["tokens_per_step"]
-    if not _apart(tokens, step * each, ROUNDED):
+    if not _apart(tokens, step * each, ROUNDING_RTOL):
         return ""
     return (
         f"its tokens are {tokens:.9g} by {counter}, but step {step:.9g} (by {at}) times tokens_per_step {each:.9g} "
@@ -69,10 +74,10 @@ def size(params: float, statements: Statements, files: Files) -> tuple[str, list
     except (ValueError, TypeError, OverflowError, AttributeError, CheckpointError):
         return "", [readers.PARAMS_UNCONFIRMED(params=params, who=who)]
     near = min(ways, key=lambda counted: abs(counted / params - 1))
-    if not _apart(near, params, ROUNDED):
+    if not _apart(near, params, ROUNDING_RTOL):
         return "", []
     difference = f"its params are {params:.9g} by {who}, {ways[0]:.9g} by config.json"
-    if not 1 / FACTOR <= near / params <= FACTOR:
+    if not 1 / SIZE_FACTOR <= near / params <= SIZE_FACTOR:
         return f"{difference}: correct one of them", []
     return "", [readers.PARAMS_DIFFER(params=params, who=who, own=ways[0])]
 

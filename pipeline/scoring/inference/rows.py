@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from ..requests.encoded import Encoded, Ints
 
 PAD = -1  # branch number of padding
-MOST_SHARED_SIZE = (
-    0.8  # a document whose row has more than this share of its requests' tokens is not shared: attention is dearer
-)
+MOST_SHARED_SIZE = 0.8  # of the requests' tokens: a shared row with more is not worth its dearer attention
 MOST_PADDING = 0.1  # rows shorter than the batch's longest by more than this share begin a new batch
 
 

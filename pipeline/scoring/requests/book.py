@@ -19,7 +19,7 @@ from .encoded import Encoded, join
 from .tasks import Task
 
 GROUP_TOKENS = 2_000_000  # a group is stored when it is answered: minutes on a GPU, at most
-KEPT_GROUPS = 8
+KEPT_GROUPS = 8  # lists of groups, the last ones used: a ladder has few tokenizers and contexts
 CHANGED = "changed while it was scored: tried again next time"
 
 

@@ -33,7 +33,7 @@ from .book import PreparedRequest, RequestSpec
 from .tasks import Task
 
 NAME = "requests.json"
-FORMAT = 1
+FORMAT = 1  # of the file; raise it when what is kept changes
 MOST_KEPT = 8  # sets of settings
 SMALL = 8 << 20  # bytes: below, a file is hashed every time; above, known by inode, modification time and size
 DECIDING_SETTINGS = ("tasks", "include_path", "validation_text", "num_fewshot", "limit", "seed")

@@ -37,7 +37,7 @@ PLACE = ("run", "family", "step", "params", "tokens", "flops")
 CONTENT = "content_sha256"
 DERIVED = "derived"
 OUR_LOSSES = ("nll", "bits_per_byte", "nll_choice", "val_loss", "val_bpb")  # by our own formulas, whatever the task
-SAME = 1e-9
+METRIC_TOLERANCE = 1e-9  # relative and absolute: a metric and the same from the documents
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -203,4 +203,4 @@ def _given(documents: pd.DataFrame) -> dict[str, float]:
 
 def _close(one: float, other: Any) -> bool:
     number = reading.number(other)
-    return math.isclose(one, number, rel_tol=SAME, abs_tol=SAME)
+    return math.isclose(one, number, rel_tol=METRIC_TOLERANCE, abs_tol=METRIC_TOLERANCE)

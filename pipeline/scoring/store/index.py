@@ -24,7 +24,7 @@ from ...core.digest import file_digest
 from ...core.errors import BenchcastError, plain
 from .disk import Store
 
-FORMAT = 1
+FORMAT = 1  # of the tables, as SQLite's user_version
 ROOM = 1 << 18  # bytes that opening the index may need
 MISSING, SCORED, FAILED = range(3)
 Answer = TypeVar("Answer")

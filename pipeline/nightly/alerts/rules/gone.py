@@ -9,7 +9,7 @@ from benchcast.stages.notices import Notice, nightly
 from ..conditions import condition
 from ..contexts import PassInputs
 
-NAMED = 3  # checkpoints of a run; of others only the number is told
+MOST_NAMED = 3  # checkpoints of a run; of others only the number is told
 
 
 class Gone:
@@ -28,8 +28,8 @@ class Gone:
             if source not in seen.places:
                 missing.setdefault(run, []).append(source)
         for run, sources in missing.items():
-            more = f" and {len(sources) - NAMED} more" if len(sources) > NAMED else ""
-            yield condition(self.code, run, names=", ".join(sources[:NAMED]) + more)
+            more = f" and {len(sources) - MOST_NAMED} more" if len(sources) > MOST_NAMED else ""
+            yield condition(self.code, run, names=", ".join(sources[:MOST_NAMED]) + more)
 
 
 RULE = Gone()
