@@ -13,10 +13,8 @@ from worlds import nightly as world
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = world.make(tmp_path_factory.mktemp("running"))
-    assert world.here(config).returncode == 0
-    world.grow(config, 0.1)
+def running(first_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = world.copy(first_night, tmp_path_factory.mktemp("running"))
     assert world.here(config).returncode == 0
     return config
 

@@ -22,18 +22,9 @@ from worlds import nightly as world
 SECRET = "SECRETTOKEN1234"
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A world after its first night, with one scored checkpoint of the big run for the second."""
-    config = world.make(tmp_path_factory.mktemp("running"))
-    assert world.here(config).returncode == 0
-    world.grow(config, 0.1)
-    return config
-
-
 @pytest.fixture
-def config(running: Path, tmp_path: Path) -> Path:
-    return world.copy(running, tmp_path)
+def config(first_night: Path, tmp_path: Path) -> Path:
+    return world.copy(first_night, tmp_path)
 
 
 def everything(config: Path) -> str:
