@@ -26,8 +26,8 @@ from benchcast.forecasting.context import FamilyContext, contexts_of, target_tab
 from benchcast.forecasting.job import Job
 from benchcast.forecasting.jobs import jobs_of
 from benchcast.forecasting.questions import expected_reduction
-from benchcast.forecasting.recipes.auto import AutoSettings
 from benchcast.stages import DirectAccuracy
+from benchcast.stages.forecast.auto import AutoForecaster
 from benchcast.stages.forecast.design import expected_scores, pooled_std
 from benchcast.stages.forecast.pathways import ForecastPath, Question, first_laws, predict_all
 from benchcast.stages.forecast.pooled import PooledBacktest
@@ -41,7 +41,7 @@ TARGETS = {
 }
 TASKS = 12  # of each suite, those with the strongest trend: the others have no interval worth shrinking
 BAND, FEWEST = 2.5, 3
-SETTINGS = AutoSettings(cutoffs=3)
+FORECASTER = AutoForecaster(max_cutoffs=3)
 SHAPES, DRAWS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0), 20
 
 
@@ -58,7 +58,7 @@ def fitted(jobs: Sequence[Job]) -> tuple[dict[str, TaskData], PooledBacktest, pd
     """What the tasks were fitted on, the pooled forecasts, and the targets."""
     context = FamilyContext(jobs=tuple(jobs))
     targets = jobs[0].targets
-    return context.forecaster(SETTINGS).tasks_, context.pooled(SETTINGS, targets), target_table(targets)
+    return context.forecaster(FORECASTER).tasks_, context.pooled(FORECASTER, targets), target_table(targets)
 
 
 def rising(jobs: Sequence[Job]) -> list[Job]:

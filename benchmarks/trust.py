@@ -21,8 +21,8 @@ from benchcast.data import ingest
 from benchcast.forecasting import run as forecast
 from benchcast.forecasting.context import contexts_of
 from benchcast.forecasting.jobs import jobs_of
-from benchcast.forecasting.recipes.auto import AutoSettings
 from benchcast.reports.records.forecast import Result
+from benchcast.stages.forecast.auto import AutoForecaster
 from benchcast.stages.forecast.backtest import BacktestForecasts
 from benchcast.stages.forecast.pathways import CARRY, DIRECT, FIRST, ONE_STEP, SECOND
 from benchcast.stages.forecast.pooling import pool
@@ -103,14 +103,14 @@ def backtests(result: Result) -> None:
             )
 
 
-def ladders(suite: str, testbeds: Path, settings: AutoSettings) -> Iterator[tuple[str, BacktestForecasts]]:
+def ladders(suite: str, testbeds: Path, forecaster: AutoForecaster) -> Iterator[tuple[str, BacktestForecasts]]:
     """The backtest of every family of a suite, all its runs but the targets; nothing here sees a target."""
     plain = load(CONFIGS / f"{suite}.yaml", Config).model_dump()
     config = Config.model_validate(plain | {"recipes": ["auto"], "targets": [{"run": t} for t in TARGETS[suite]]})
     config = config.model_copy(update={"runs": RunsSettings()})
     table = ingest.read_data(config.data, CONFIGS, None if suite == "demo" else testbeds / suite).table
     for family, context in contexts_of(jobs_of(config, table)).items():
-        yield f"{suite} {family}", context.forecaster(settings).history_.own
+        yield f"{suite} {family}", context.forecaster(forecaster).history_.own
 
 
 def scored(trials: BacktestForecasts) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +122,7 @@ def scored(trials: BacktestForecasts) -> tuple[np.ndarray, np.ndarray]:
 
 def selection(suite: str, testbeds: Path) -> None:
     """Averaging against picking the winner and against equal weights, on the ladders' own backtests."""
-    for name, trials in ladders(suite, testbeds, AutoSettings()):
+    for name, trials in ladders(suite, testbeds, AutoForecaster()):
         said, pooled = trials.mean, pool(trials)
         known, actual = scored(trials)
         heaviest = said[np.arange(len(said)), np.argmax(np.where(np.isfinite(said), pooled.weights, -1), axis=1)]
@@ -133,7 +133,7 @@ def selection(suite: str, testbeds: Path) -> None:
 
 def candidates(names: list[str], testbeds: Path) -> None:
     """Mean miss in the ladders' own backtests without each candidate of the default, and with each of the wide ones."""
-    every = {name: t for suite in names for name, t in ladders(suite, testbeds, AutoSettings(wide=True))}
+    every = {name: t for suite in names for name, t in ladders(suite, testbeds, AutoForecaster(extended=True))}
     kinds = {"to a loss": FIRST, "to accuracy": SECOND, "one step": DIRECT}
     steps = {(kind, name): step.extended for kind, named in kinds.items() for name, step in named.items()}
     default = {key for key, wide in steps.items() if not wide} | {("one step", CARRY)}

@@ -10,25 +10,26 @@ import pandas as pd
 from benchcast.stages.forecast.auto import AutoForecaster
 from benchcast.stages.forecast.pooled import PooledBacktest
 from benchcast.stages.laws.base import Law
+from sklearn.base import clone
 
 from .job import Job, TargetRun
-from .recipes.auto import AutoSettings
 
 logger = logging.getLogger(__name__)
+Params = tuple[tuple[str, Hashable], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Fitted:
     """A fitted forecaster, and what it was fitted on."""
 
-    settings: AutoSettings
+    params: Params
     tables: dict[str, pd.DataFrame]
     chance: dict[str, float | None]
     forecaster: AutoForecaster
 
-    def serves(self, settings: AutoSettings, tables: dict[str, pd.DataFrame], chance: dict[str, float | None]) -> bool:
+    def serves(self, params: Params, tables: dict[str, pd.DataFrame], chance: dict[str, float | None]) -> bool:
         """Whether it was fitted on the same, to the last digit."""
-        same = self.settings == settings and self.chance == chance and list(self.tables) == list(tables)
+        same = self.params == params and self.chance == chance and list(self.tables) == list(tables)
         return same and all(table.equals(tables[task]) for task, table in self.tables.items())
 
 
@@ -42,23 +43,17 @@ class FittedLadders:
     def __init__(self) -> None:
         self._fitted: list[_Fitted] = []
 
-    def forecaster(self, jobs: Sequence[Job], settings: AutoSettings) -> AutoForecaster:
-        """The forecaster of one family's jobs, fitted once."""
-        fit_settings = settings.model_copy(update={"refuse": True})  # which says nothing of the fits
+    def forecaster(self, jobs: Sequence[Job], unfitted: AutoForecaster) -> AutoForecaster:
+        """A forecaster like ``unfitted`` for one family's jobs, fitted once."""
         tables = {job.task: job.fitted_rows for job in jobs}
         chance = {job.task: job.chance for job in jobs}
+        params = params_of(unfitted)
         for fitted in self._fitted:
-            if fitted.serves(fit_settings, tables, chance):
+            if fitted.serves(params, tables, chance):
                 logger.debug("%s: the fits of before serve again", jobs[0].family)
                 return fitted.forecaster
-        forecaster = AutoForecaster(
-            average_last=settings.last,
-            n_validation_losses=settings.losses,
-            min_runs=settings.fewest,
-            max_cutoffs=settings.cutoffs,
-            extended=settings.wide,
-        ).fit(tables, chance=chance)
-        self._fitted.append(_Fitted(settings=fit_settings, tables=tables, chance=chance, forecaster=forecaster))
+        forecaster = clone(unfitted).fit(tables, chance=chance)
+        self._fitted.append(_Fitted(params=params, tables=tables, chance=chance, forecaster=forecaster))
         return forecaster
 
 
@@ -72,21 +67,21 @@ class FamilyContext:
     jobs: tuple[Job, ...]
     ladders: FittedLadders = field(default_factory=FittedLadders)
     _laws: dict[Hashable, Law] = field(default_factory=dict, repr=False)
-    _pooled: dict[tuple[AutoSettings, tuple[TargetRun, ...]], PooledBacktest] = field(default_factory=dict, repr=False)
+    _pooled: dict[tuple[Params, tuple[TargetRun, ...]], PooledBacktest] = field(default_factory=dict, repr=False)
 
     def is_first(self, job: Job) -> bool:
         """Whether a job is the first of its family: what holds for all of them is said with it."""
         return job.task == self.jobs[0].task
 
-    def forecaster(self, settings: AutoSettings) -> AutoForecaster:
-        """The forecaster of all tasks of the family."""
-        return self.ladders.forecaster(self.jobs, settings)
+    def forecaster(self, unfitted: AutoForecaster) -> AutoForecaster:
+        """A forecaster like ``unfitted`` for all tasks of the family."""
+        return self.ladders.forecaster(self.jobs, unfitted)
 
-    def pooled(self, settings: AutoSettings, targets: tuple[TargetRun, ...]) -> PooledBacktest:
+    def pooled(self, unfitted: AutoForecaster, targets: tuple[TargetRun, ...]) -> PooledBacktest:
         """The pooled forecasts of all tasks at some targets."""
-        key = (settings, targets)
+        key = (params_of(unfitted), targets)
         if key not in self._pooled:
-            self._pooled[key] = self.forecaster(settings).pool(target_table(targets))
+            self._pooled[key] = self.forecaster(unfitted).pool(target_table(targets))
         return self._pooled[key]
 
     def law(self, key: Hashable, fit: Callable[[], Law]) -> tuple[Law, bool]:
@@ -104,6 +99,11 @@ def contexts_of(jobs: Iterable[Job], ladders: FittedLadders | None = None) -> di
         by_family.setdefault(job.family, []).append(job)
     ladders = ladders or FittedLadders()
     return {family: FamilyContext(jobs=tuple(own), ladders=ladders) for family, own in by_family.items()}
+
+
+def params_of(forecaster: AutoForecaster) -> Params:
+    """All that a forecaster was made with."""
+    return tuple(sorted(forecaster.get_params(deep=False).items()))
 
 
 def target_table(targets: Iterable[TargetRun]) -> pd.DataFrame:

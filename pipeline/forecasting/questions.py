@@ -221,13 +221,13 @@ def suggest(
     """
     table = ingest.read_data(config.data, base, data).table
     jobs = build_jobs(config, table, assign_roles(config, table))
-    settings = next((r for r in config.recipes if isinstance(r, AutoSettings)), AutoSettings())
+    unfitted = auto.unfitted(next((r for r in config.recipes if isinstance(r, AutoSettings)), AutoSettings()))
     suggestions = []
     for family, context in contexts_of(jobs).items():
-        forecaster = context.forecaster(settings)
+        forecaster = context.forecaster(unfitted)
         targets = target_table(context.jobs[0].targets).dropna(subset=["params", "tokens"])
         targets = targets.sort_values("flops", kind="stable")
-        pooled = context.pooled(settings, context.jobs[0].targets)
+        pooled = context.pooled(unfitted, context.jobs[0].targets)
         for task, data_of_task in forecaster.tasks_.items():
             grid = _candidates_within(data_of_task.finals, budget)
             if targets.empty:

@@ -13,8 +13,8 @@ from benchcast.data import schema
 from benchcast.forecasting import run as forecast
 from benchcast.forecasting.context import contexts_of
 from benchcast.forecasting.jobs import jobs_of
-from benchcast.forecasting.recipes.auto import AutoSettings
 from benchcast.reports.records.forecast import Forecast
+from benchcast.stages.forecast.auto import AutoForecaster
 
 SIZES, MULTIPLIERS = (1e7, 3e7, 1e8, 3e8, 1e9), (5.0, 20.0, 80.0)
 BIG = {"params": 7e9, "token_multiplier": 20}
@@ -150,7 +150,7 @@ def test_the_largest_runs_choose_nothing_for_earlier_cutoffs() -> None:
     for each in (table, table.assign(value=table["value"].mask(dear, 0.3 + 0.4 * rng.random(len(table))))):
         config = Config.model_validate({"data": {"source": "table"}, "targets": [BIG], "recipes": ["auto"]})
         family, *_ = contexts_of(jobs_of(config, schema.validate(each, "t"))).values()
-        pooled = family.pooled(AutoSettings(), family.jobs[0].targets)
+        pooled = family.pooled(AutoForecaster(), family.jobs[0].targets)
         rows = pooled.forecasts.rows
         early = ((rows["cutoff"] < table["flops"][dear].min() * 0.99) & ~rows["target"].astype(bool)).to_numpy()
         made.append((pooled.pooled.mean[early], pooled.pooled.weights[early], pooled.intervals(0.9).high[early]))

@@ -12,10 +12,10 @@ from benchcast.core.config import Config
 from benchcast.data import ingest
 from benchcast.forecasting.context import FittedLadders, contexts_of
 from benchcast.forecasting.jobs import jobs_of
-from benchcast.forecasting.recipes.auto import AutoSettings
 from benchcast.forecasting.run import run
 from benchcast.stages.fit.errors import FitError
 from benchcast.stages.forecast import auto
+from benchcast.stages.forecast.auto import AutoForecaster
 from benchcast.stages.laws.loss.task_loss import TaskLoss
 from worlds.ladders import make_ladder
 
@@ -65,10 +65,11 @@ def test_other_targets_levels_and_refusals_need_no_fit_but_another_digit_does(fi
 def test_another_chance_or_other_settings_are_another_ladder() -> None:
     jobs = jobs_of(config(), read(make_ladder(noise=0.003)))
     ladders = FittedLadders()
-    one = ladders.forecaster(jobs, AutoSettings())
-    assert ladders.forecaster(jobs, AutoSettings(refuse=False)) is one
-    assert ladders.forecaster(jobs, AutoSettings(cutoffs=2)) is not one
-    assert ladders.forecaster([replace(job, chance=0.5) for job in jobs], AutoSettings()) is not one
+    one = ladders.forecaster(jobs, AutoForecaster(max_cutoffs=1))
+    assert ladders.forecaster(jobs, AutoForecaster(max_cutoffs=1)) is one
+    assert ladders.forecaster(jobs, AutoForecaster(max_cutoffs=2)) is not one
+    other_chance = [replace(job, chance=0.5) for job in jobs]
+    assert ladders.forecaster(other_chance, AutoForecaster(max_cutoffs=1)) is not one
 
 
 def test_every_family_has_its_own_context() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from benchcast.reports.records.forecast import Alternative, BacktestSummary, Forecast, TaskBacktest
 from benchcast.stages.forecast.aggregate import MEAN
+from benchcast.stages.forecast.auto import AutoForecaster
 from benchcast.stages.forecast.pooled import PooledBacktest, TargetForecast
 from benchcast.stages.notices import Notice, grading, recipes
 
@@ -20,7 +21,7 @@ from ...chains.base import ASSUMED, baselines, baselines_at, common_fields
 from ...chains.figures import sig
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput, TargetRun
-from . import AutoSettings
+from .settings import AutoSettings
 
 TRIAL_DIGITS = 5  # of a forecast in the backtest: a mark in a figure needs no more
 NO_NUMBER: dict[str, Any] = {"forecast": None, "low": None, "high": None, "stderr": None}
@@ -29,11 +30,22 @@ NO_NUMBER: dict[str, Any] = {"forecast": None, "low": None, "high": None, "stder
 def run(job: Job, settings: AutoSettings, context: FamilyContext) -> RecipeOutput:
     """Forecast one task; the family's backtest comes with its first task."""
     output = RecipeOutput(backtests=backtest_summaries(job, settings, context))
-    average_last = context.forecaster(settings).average_last_
+    average_last = context.forecaster(unfitted(settings)).average_last_
     for labelled, pooled in _views(job, settings, context):
         output.trials += _trials(pooled, labelled)
         output.forecasts += _forecasts(labelled, pooled, settings, average_last)
     return output
+
+
+def unfitted(settings: AutoSettings) -> AutoForecaster:
+    """The forecaster that the settings of the config ask for."""
+    return AutoForecaster(
+        average_last=settings.last,
+        n_validation_losses=settings.losses,
+        min_runs=settings.fewest,
+        max_cutoffs=settings.cutoffs,
+        extended=settings.wide,
+    )
 
 
 def labels(job: Job, tasks: Collection[str]) -> list[str]:
@@ -46,7 +58,7 @@ def backtest_summaries(job: Job, settings: AutoSettings, context: FamilyContext)
     """How the forecaster did on the ladder's own runs: with the first job over all tasks, then on each label's own."""
     summaries = []
     if context.is_first(job):
-        summaries += _summaries(context.pooled(settings, job.targets), job, "")
+        summaries += _summaries(context.pooled(unfitted(settings), job.targets), job, "")
     for labelled, pooled in _views(job, settings, context):
         summaries += _summaries(pooled, labelled, labelled.task)
     return summaries
@@ -54,7 +66,7 @@ def backtest_summaries(job: Job, settings: AutoSettings, context: FamilyContext)
 
 def _views(job: Job, settings: AutoSettings, context: FamilyContext) -> Iterator[tuple[Job, PooledBacktest]]:
     """The job with its forecasts, and an average also as the mean of its tasks."""
-    pooled = context.pooled(settings, job.targets)
+    pooled = context.pooled(unfitted(settings), job.targets)
     yield job, pooled
     for label in labels(job, [each.task for each in context.jobs])[1:]:
         yield replace(job, task=label), pooled.average(job.members, label, pooled.facts[job.task])

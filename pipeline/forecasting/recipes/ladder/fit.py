@@ -18,7 +18,7 @@ from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import GRID, TOKENS, Axis, chain_curves, law_curve, panel, points
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput
-from . import LadderSettings
+from .settings import LadderSettings
 
 LOSS = "bits_per_byte"
 MAX_SIZES = 6

@@ -16,7 +16,7 @@ from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput
-from . import Llama3Settings
+from .settings import Llama3Settings
 
 MIN_RUNS = 4  # compute-optimal runs below which a line through them is no evidence
 

@@ -1,29 +1,17 @@
-"""The over-training recipe (Gadre et al., arXiv 2403.08540): its settings; ``fit`` does the work."""
+"""The over-training recipe (Gadre et al., arXiv 2403.08540): its settings, and ``fit``, which does the work."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator
-
-from ....core.settings import Patterns, RecipeSettings
-from ...recipe import Recipe, check_loss_name
+from ...recipe import Recipe
+from .settings import OvertrainingSettings
 
 if TYPE_CHECKING:
     from ...context import FamilyContext
     from ...job import Job, RecipeOutput
 
-
-class OvertrainingSettings(RecipeSettings):
-    """(C, tokens per parameter) to validation loss, then exponential to top-1 error."""
-
-    name: Literal["overtraining"] = "overtraining"
-    loss: str = Field(description="name of the validation loss in the table")
-    loss_runs: Patterns = Field(default=("*",), description="runs the loss law is fitted on")
-    error_runs: Patterns = Field(default=("*",), description="runs the error law is fitted on")
-    last: int = Field(default=1, ge=1)
-
-    _loss_is_a_loss = field_validator("loss")(check_loss_name)
+__all__ = ["RECIPE", "OvertrainingSettings"]
 
 
 def _run(job: Job, settings: OvertrainingSettings, context: FamilyContext) -> RecipeOutput:

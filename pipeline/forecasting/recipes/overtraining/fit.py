@@ -18,7 +18,7 @@ from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points, sig
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput, matching
-from . import OvertrainingSettings
+from .settings import OvertrainingSettings
 
 MAX_MULTIPLIERS = 5
 ERROR = "1 - accuracy"  # a column beside the losses, of which one may be called error

@@ -1,0 +1,29 @@
+"""What the config says of the recipe ``llama3``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ....core.settings import Bounds, Positive, RecipeSettings
+from ...recipe import check_loss_name
+
+
+class Llama3Settings(RecipeSettings):
+    """Training FLOPs, linear to NLL, sigmoid to accuracy; compute-optimal runs only in the first step."""
+
+    name: Literal["llama3"] = "llama3"
+    optimal: Literal["frontier", "all"] = Field(
+        default="frontier", description="frontier: runs that no cheaper run beats on the middle quantity"
+    )
+    token_multiplier: tuple[Positive, Positive] | None = Field(
+        default=None, description="tokens per parameter taken as compute-optimal, instead of the frontier"
+    )
+    largest: int | None = Field(default=None, ge=3, description="use only this many of the largest of them")
+    middle: str = Field(default="nll", description="nll, nll_choice, or the name of a validation loss")
+    floor: Bounds | Literal["chance"] = Field(default="chance", description="chance, a number, or [low, high]")
+    ceiling: Bounds = 1.0
+    last: int = Field(default=1, ge=1, description="a run's value is the mean of its last checkpoints")
+
+    _middle_is_a_loss = field_validator("middle")(check_loss_name)

@@ -1,0 +1,22 @@
+"""What the config says of the recipe ``overtraining``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ....core.settings import Patterns, RecipeSettings
+from ...recipe import check_loss_name
+
+
+class OvertrainingSettings(RecipeSettings):
+    """(C, tokens per parameter) to validation loss, then exponential to top-1 error."""
+
+    name: Literal["overtraining"] = "overtraining"
+    loss: str = Field(description="name of the validation loss in the table")
+    loss_runs: Patterns = Field(default=("*",), description="runs the loss law is fitted on")
+    error_runs: Patterns = Field(default=("*",), description="runs the error law is fitted on")
+    last: int = Field(default=1, ge=1)
+
+    _loss_is_a_loss = field_validator("loss")(check_loss_name)
