@@ -52,7 +52,8 @@ class FittedLadders:
             if fitted.serves(params, tables, chance):
                 logger.debug("%s: the fits of before serve again", jobs[0].family)
                 return fitted.forecaster
-        forecaster = clone(unfitted).fit(tables, chance=chance)
+        forecaster: AutoForecaster = clone(unfitted)
+        forecaster.fit(tables, chance=chance)
         self._fitted.append(_Fitted(params=params, tables=tables, chance=chance, forecaster=forecaster))
         return forecaster
 
