@@ -64,9 +64,11 @@ def history(
     json: JsonFlag = False,
 ) -> None:
     """Print (and plot) how the forecasts moved over time, what was registered, and what was measured."""
+    from benchcast.reports.text.strict_json import without_nan
+
     from ..nightly import history as past
     from ..nightly.settings import settings_of
-    from ..nightly.state import State, without_nan
+    from ..nightly.state import State
 
     settings = settings_of(config)
     folder = config.resolve().parent / settings[1].folder

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import secrets
 import shutil
@@ -30,6 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchcast.reports.text import strict_json
 from filelock import FileLock, Timeout
 
 from ..core import files as store
@@ -122,7 +122,7 @@ class State:
 
     def append(self, entry: dict[str, Any]) -> None:
         """Add a line to the history; all of it or nothing, and on the disk when this returns."""
-        store.append_line(_dumped(entry), self._history)
+        store.append_line(strict_json.dumps(entry, sort_keys=True), self._history)
 
     def status(self) -> dict[str, Any]:
         """The last pass in short; empty when there is none, or it cannot be read."""
@@ -135,7 +135,9 @@ class State:
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Keep the last pass in short."""
-        store.write_text(_dumped(status, indent=1) + "\n", self.folder / "status.json", durable=True)
+        store.write_text(
+            strict_json.dumps(status, indent=1, sort_keys=True) + "\n", self.folder / "status.json", durable=True
+        )
 
     def known(self) -> dict[str, str]:
         """Checkpoints that were there: "run at step" to where."""
@@ -143,7 +145,9 @@ class State:
 
     def write_known(self, known: dict[str, Any]) -> None:
         """Keep which checkpoints are there."""
-        store.write_text(_dumped(known, indent=0) + "\n", self.folder / "known.json", durable=True)
+        store.write_text(
+            strict_json.dumps(known, indent=0, sort_keys=True) + "\n", self.folder / "known.json", durable=True
+        )
 
     @contextmanager
     def new_report(self) -> Iterator[Path]:
@@ -202,20 +206,6 @@ def _read(path: Path) -> dict[str, Any]:
     except UnreadableError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _dumped(value: Any, indent: int | None = None) -> str:
-    """As JSON that every reader takes: NaN and infinity, which JSON cannot say, are null."""
-    return json.dumps(without_nan(value), indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
-
-
-def without_nan(value: Any) -> Any:
-    """The same structure with null for what JSON cannot say."""
-    if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 LISTS = {  # of an entry, with what each of their items must have

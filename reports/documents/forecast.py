@@ -18,10 +18,11 @@ from ..sections.pictures import Section, Sheet
 from ..sections.provenance import Origin, origin
 from ..sections.trust import Trust
 from ..text import fonts
+from ..text.strict_json import without_nan
 from ..text.table import Table
 from . import writing
 from .page import page_bytes
-from .typesetting import is_mathematics, json_bytes, set_pages, unset, without_nan
+from .typesetting import is_mathematics, json_bytes, set_pages, unset
 
 COLUMNS = (
     *("recipe", "family", "task", "target", "params", "tokens", "flops", "forecast", "low", "high", "level", "stderr"),

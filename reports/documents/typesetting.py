@@ -6,7 +6,6 @@ The same input gives the same bytes. Typst reads only this package's templates a
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -17,6 +16,7 @@ import typst
 
 from ..sections.picture import Files
 from ..text import fonts
+from ..text.strict_json import dumps
 from ..text.table import Table, as_page
 
 HERE = Path(__file__).parent / "templates"
@@ -96,14 +96,4 @@ def is_mathematics(formula: str) -> bool:
 
 def json_bytes(record: Any) -> bytes:
     """A dump of a record as people can read it, NaN and infinity as null."""
-    text = json.dumps(without_nan(record), indent=1, ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode("utf-8", "replace")
-
-
-def without_nan(value: Any) -> Any:
-    """The same structure with null for what JSON cannot say."""
-    if isinstance(value, Mapping):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return (dumps(record, indent=1) + "\n").encode("utf-8", "replace")

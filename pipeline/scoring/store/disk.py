@@ -17,8 +17,6 @@ uninterrupted one would have.
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import shutil
 import stat
@@ -29,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchcast.reports.text.strict_json import dumps, without_nan
 from filelock import FileLock, Timeout
 
 from ...core import files, reading
@@ -122,7 +121,7 @@ class Store:
                 _sync(folder / DOCUMENTS)
                 about = record.about | {"documents_sha256": file_digest(folder / DOCUMENTS), "rows": record.rows}
                 about |= {DERIVED: cells_of.derived(record.rows, record.documents)}
-                content = _plain(record.results | {"benchcast": about})
+                content = without_nan(record.results | {"benchcast": about})
                 content["benchcast"][CONTENT] = cells_of.content_digest(content)
                 # Half a surrogate pair, as a file name or a task may hold, is escaped as JSON escapes it.
                 (folder / RESULTS).write_bytes(dump(content).encode("utf-8", "backslashreplace"))
@@ -281,17 +280,7 @@ def _clear(place: Path) -> None:
 
 def dump(content: Any) -> str:
     """JSON with sorted keys; NaN and infinity, which JSON lacks, become null."""
-    return json.dumps(_plain(content), sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if hasattr(value, "item"):  # a numpy scalar
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return dumps(content, indent=1, sort_keys=True)
 
 
 def _sync(path: Path) -> None:

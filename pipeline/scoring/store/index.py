@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchcast.reports.text.strict_json import without_nan
 from filelock import FileLock
 
 from ...core.digest import file_digest
@@ -305,8 +306,8 @@ class Index:
                 disk = self._store.about(cell)
             except BenchcastError:
                 continue
-            indexed = _plain(json.loads(about)) if about else {}
-            on_disk = _plain({k: v for k, v in disk.items() if k in indexed})
+            indexed = without_nan(json.loads(about)) if about else {}
+            on_disk = without_nan({k: v for k, v in disk.items() if k in indexed})
             lacks = not {"rows", "place", "setup", "source", "task"} <= set(indexed)
             if lacks or indexed != on_disk or identity != [disk["checkpoint"], disk["requests"], disk["setup_digest"]]:
                 differing.append(str(cell))
@@ -362,11 +363,6 @@ def _ruined(error: Exception) -> bool:
 def _encodable(text: str) -> str:
     """Text that SQLite can hold: half a character is escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _plain(value: Any) -> Any:
-    """JSON-like values with NaN as null, as the disk has it."""
-    return json.loads(json.dumps(value), parse_constant=lambda _: None) if value is not None else None
 
 
 def _to_stderr(text: str) -> None:
