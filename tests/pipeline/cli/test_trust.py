@@ -15,19 +15,16 @@ from benchcast.core import files as store
 from benchcast.core.config import Config, load
 from benchcast.core.digest import object_digest
 from benchcast.core.errors import FaultsError, InputError
-from benchcast.data.ingest import read_data
+from benchcast.data.ingest import demo
 from benchcast.forecasting import questions
 from benchcast.registry import register as records
 from benchcast.registry.settle import settle
 from worlds.commands import printed
 
-CONFIG = Path(__file__).parents[3] / "configs" / "auto.yaml"
-
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
-    settings = load(CONFIG, Config)
-    return read_data(settings.data, CONFIG.parent).table
+    return demo().table
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchcast import run
-from benchcast.core.config import Config, load
 from benchcast.core.errors import BenchcastError, InputError
-from benchcast.data.ingest import read_data
+from benchcast.data.ingest import demo
 from benchcast.registry import register as records
 from benchcast.registry.settle import settle
-
-CONFIG = Path(__file__).parents[3] / "configs" / "auto.yaml"
 
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
-    settings = load(CONFIG, Config)
-    return read_data(settings.data, CONFIG.parent).table
+    return demo().table
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from benchcast.data import schema
+from worlds.commands import benchcast
 from worlds.hosts.lines import environment
 from worlds.results import revisions as world
 
@@ -21,15 +22,8 @@ LACKING = [name for name in ("torch", "transformers", "lm_eval") if importlib.ut
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"needs {', '.join(LACKING)}: the extra called score")
 
 
-def run(*command: str, folder: Path) -> str:
-    quiet = {
-        "HF_HUB_OFFLINE": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    done = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment() | quiet, capture_output=True, text=True, timeout=300
-    )
+def command(*words: str, folder: Path) -> str:
+    done = benchcast(*words, cwd=folder)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout + done.stderr
 
@@ -38,8 +32,17 @@ def run(*command: str, folder: Path) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results, then ``init`` and ``ingest`` on them."""
     where = tmp_path_factory.mktemp("revisions")
-    run(str(MAKER), str(where), folder=where)
-    run("-m", "benchcast", "init", "results", "--tokens-per-step", str(TOKENS_PER_STEP), folder=where)
+    quiet = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
+    made = subprocess.run(
+        [sys.executable, str(MAKER), str(where)],
+        cwd=where,
+        env=environment() | quiet,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert made.returncode == 0, (made.stdout + made.stderr)[-3000:]
+    command("init", "results", "--tokens-per-step", str(TOKENS_PER_STEP), folder=where)
     return where
 
 
@@ -56,7 +59,7 @@ def test_every_revision_is_placed_with_what_its_own_result_states(folder: Path) 
 
 
 def test_every_score_is_the_one_of_its_revision(folder: Path) -> None:
-    told = run("-m", "benchcast", "ingest", "lm_eval", "--from", "results", "--out", "l.csv", folder=folder)
+    told = command("ingest", "lm_eval", "--from", "results", "--out", "l.csv", folder=folder)
     assert "left out" not in told
     table = schema.read_table(folder / "l.csv")
     assert len(table[["run", "step", "tokens"]].drop_duplicates()) == 16
@@ -70,7 +73,7 @@ def test_every_score_is_the_one_of_its_revision(folder: Path) -> None:
 
 
 def test_the_config_that_init_wrote_runs(folder: Path) -> None:
-    run("-m", "benchcast", "run", "benchcast.yaml", folder=folder)
+    command("run", "benchcast.yaml", folder=folder)
     assert (folder / "out" / "report.pdf").is_file()
     result = json.loads((folder / "out" / "result.json").read_text())
     assert {(row["run"], row["checkpoints"]) for row in result["ladder"]} == {(name, 4) for name in world.WIDTHS}
