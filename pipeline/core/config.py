@@ -209,7 +209,7 @@ class Config(Strict):
         planned = {t.name: t for t in self.targets if t.name is not None}
         for name, run in (self.reevaluate.track if self.reevaluate else {}).items():
             if name not in planned:
-                raise ValueError(f"reevaluate.track: {name!r} is no target with a name (name, params and tokens)")
+                raise ValueError(f"reevaluate.track: {name!r} is not a target with a name (name, params and tokens)")
             if name == run:
                 raise ValueError(f"reevaluate.track: {name!r}: a planned target needs another name than its run")
             if planned[name].budget().params is None:

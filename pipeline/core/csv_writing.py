@@ -17,7 +17,7 @@ FEW = 20_000  # rows below which pandas is as fast
 
 
 def encoded(table: pd.DataFrame) -> bytes:
-    """The table as UTF-8 CSV with a header, lines ending in a line feed; what is no Unicode is escaped."""
+    """The table as UTF-8 CSV with a header, lines ending in a line feed; what is not an Unicode is escaped."""
     if len(table) >= FEW and all(_plain(table[column]) for column in table):
         header = _quoted([str(column) for column in table])
         try:

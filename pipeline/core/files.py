@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_text(text: str, path: Path, mode: int | None = None, durable: bool = False) -> None:
-    """Write a UTF-8 text file atomically; what is no Unicode is escaped as JSON escapes it.
+    """Write a UTF-8 text file atomically; what is not an Unicode is escaped as JSON escapes it.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def append_line(line: str, path: Path) -> None:
     Raises
     ------
     BenchcastError
-        When it cannot be written, or the path is no regular file.
+        When it cannot be written, or the path is not a regular file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ MOST_TABLE = 4 << 30  # of a table or samples, unpacked
 
 
 def check(path: Path, most: int = MOST_TABLE) -> None:
-    """Refuse what is no regular file, or larger than ``most`` bytes, before it is opened.
+    """Refuse what is not a regular file, or larger than ``most`` bytes, before it is opened.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def unpacked(path: Path, most: int = MOST_TABLE) -> bytes:
                     raise UnreadableError(f"unpacks to more than {most / 2**20:.0f} MiB")
                 parts.append(part)
     except (OSError, EOFError) as error:
-        raise UnreadableError(f"is no whole gzip file ({error})") from None
+        raise UnreadableError(f"is not a whole gzip file ({error})") from None
     return b"".join(parts)
 
 
@@ -120,16 +120,16 @@ def json_of(content: bytes | str) -> Any:
     Raises
     ------
     UnreadableError
-        Saying where it is no JSON, or which key is there twice.
+        Saying where it is not JSON, or which key is there twice.
     """
     try:
         return json.loads(decoded(content) if isinstance(content, bytes) else content, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
-        raise UnreadableError(f"is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise UnreadableError(f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
-        raise UnreadableError("is no JSON that can be read: it is nested too deep") from None
+        raise UnreadableError("is not JSON that can be read: it is nested too deep") from None
     except ValueError as error:
-        raise error if isinstance(error, UnreadableError) else UnreadableError(f"is no JSON: {error}") from None
+        raise error if isinstance(error, UnreadableError) else UnreadableError(f"is not JSON: {error}") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def read_csv(
     Raises
     ------
     UnreadableError
-        For what is no table: another encoding, no header, rows of other lengths, a column that is there twice.
+        For what is not a table: another encoding, no header, rows of other lengths, a column that is there twice.
     """
     content = reading.unpacked(path).removeprefix(b"\xef\xbb\xbf")
     reading.decoded(content)
@@ -66,13 +66,13 @@ def read_csv(
     try:
         names = [name.strip() for name in next(csv.reader([head], delimiter=separator))]
     except csv.Error as error:
-        raise UnreadableError(f"line {start} is no header of a CSV file: {error}") from None
+        raise UnreadableError(f"line {start} is not a header of a CSV file: {error}") from None
     if not repeated and (twice := [name for name, count in Counter(names).items() if count > 1]):
         raise UnreadableError(f"has the column {twice[0]!r:.100} twice; keep one of them")
     lines = _lines(content, separator, len(names), start)
     frame = _parsed(content, separator, len(names), start, categories)
     if len(frame) != len(lines):
-        raise UnreadableError("is no CSV: a quote is out of place")
+        raise UnreadableError("is not CSV: a quote is out of place")
     return frame.set_axis(names, axis=1).set_axis(pd.Index(lines, name=LINE))
 
 
@@ -94,7 +94,7 @@ def _parsed(content: bytes, separator: str, width: int, start: int, categories: 
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return pd.DataFrame(columns=names, dtype=object)
-        raise UnreadableError(f"is no CSV: {str(error)[:200]}") from None
+        raise UnreadableError(f"is not CSV: {str(error)[:200]}") from None
     return table.to_pandas()
 
 
@@ -150,7 +150,7 @@ def _quoted_lines(content: bytes, separator: str, width: int, start: int) -> Lin
                 _ragged(line, len(cells), width, 1)
             rows.append(line)
     except csv.Error as error:
-        raise UnreadableError(f"line {reader.line_num} is no CSV: {error}") from None
+        raise UnreadableError(f"line {reader.line_num} is not CSV: {error}") from None
     return np.array(rows, dtype=np.int64)
 
 
@@ -163,7 +163,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def unlike(cell: str) -> str:
-    """Why a cell is no plain number: what it looks like, and how to write it."""
+    """Why a cell is not a plain number: what it looks like, and how to write it."""
     text = cell.strip()
     bare = text.rstrip("%").strip()
     if text.endswith("%") and NUMBER.fullmatch(bare.replace(",", ".")):
@@ -180,7 +180,7 @@ def unlike(cell: str) -> str:
 
 
 def numbers(cells: pd.Series | Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Cells as floats (NaN where empty), and which of the filled ones are no plain finite numbers."""
+    """Cells as floats (NaN where empty), and which of the filled ones are not plain finite numbers."""
     series = pd.Series(cells)
     values = pd.to_numeric(series, errors="coerce").to_numpy(dtype=float)
     filled = series.notna().to_numpy()

@@ -253,7 +253,7 @@ class _Gathered:
         elif candidates:
             read = next(iter(candidates.values()))
             if quantity == "step" and read.value != int(read.value):
-                self.unsure[quantity] = f"{read.text} is no whole number of steps"
+                self.unsure[quantity] = f"{read.text} is not a whole number of steps"
             else:
                 self.read[quantity] = read
 

@@ -114,7 +114,7 @@ def validate(
 
 
 def _numbers(given: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """A column as floats, and where what is given is no plain number."""
+    """A column as floats, and where what is given is not a plain number."""
     if isinstance(given.dtype, pd.CategoricalDtype):
         numbers, bad = _numbers(pd.Series(given.cat.categories.to_numpy(dtype=object)))
         codes = given.cat.codes.to_numpy()

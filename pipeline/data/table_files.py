@@ -22,7 +22,7 @@ def read_table_file(path: Path, account: Account | None = None) -> pd.DataFrame:
     Raises
     ------
     UnreadableError
-        For what is no such file.
+        For what is not a such file.
     """
     if path.suffix == ".parquet":
         return _parquet(path)
@@ -40,13 +40,13 @@ def _parquet(path: Path) -> pd.DataFrame:
                 raise UnreadableError(f"unpacks to {size / 2**20:.0f} MiB in {file.metadata.num_rows} rows: too many")
             return file.read().to_pandas()
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableError(f"is no Parquet file: {' '.join(str(error).split())[:200]}") from None
+        raise UnreadableError(f"is not a Parquet file: {' '.join(str(error).split())[:200]}") from None
 
 
 def _json(path: Path) -> pd.DataFrame:
     rows = reading.json_of(reading.data(path, reading.MOST_TABLE))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableError("is no list of rows ({column: value, …})")
+        raise UnreadableError("is not a list of rows ({column: value, …})")
     for number, row in enumerate(rows):
         if nested := [key for key, value in row.items() if isinstance(value, list | dict)]:
             raise UnreadableError(f"row {number + 1} (from 1): {nested[0]!r} holds a list or object, not a value")

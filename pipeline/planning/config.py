@@ -93,5 +93,5 @@ class PlanConfig(Strict):
         if twice := [c for i, c in enumerate(self.flops) if c in self.flops[:i]]:
             raise ValueError(f"flops: {twice[0]:g} is there twice; keep one of them")
         if self.published not in losses:
-            raise ValueError(f"published: {self.published!r} is no law with a loss ({', '.join(losses)})")
+            raise ValueError(f"published: {self.published!r} is not a law with a loss ({', '.join(losses)})")
         return self

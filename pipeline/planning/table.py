@@ -41,8 +41,8 @@ def read_plan_table(
     Raises
     ------
     FaultsError
-        For a file that cannot be read, missing columns, values that are no positive numbers or cannot be in their unit,
-        two losses for one checkpoint, or no row left.
+        For a file that cannot be read, missing columns, values that are not positive numbers or cannot be in their
+        unit, two losses for one checkpoint, or no row left.
     """
     account = account or Account()
     table = _load(path, account)
@@ -105,7 +105,7 @@ def _check_columns(
     known = [name for name in names if name != "flops_convention"]
     have = f"it has {listed(table.columns, 12)}"
     faults = [
-        Fault(f"columns.{name}", "is no column of this table", f"known: {', '.join(known)}")
+        Fault(f"columns.{name}", "is not a column of this table", f"known: {', '.join(known)}")
         for name in columns
         if name not in names
     ]
@@ -140,7 +140,7 @@ def _kept(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _numbers(table: pd.DataFrame, name: str, place: str, faults: list[Fault]) -> pd.Series:
-    """A column as floats; what is no positive number is entered in ``faults``."""
+    """A column as floats; what is not a positive number is entered in ``faults``."""
     values, _ = csv_files.numbers(table[name])
     truths = table[name].map(lambda v: isinstance(v, bool | np.bool_)).to_numpy(dtype=bool)
     for i in np.flatnonzero(~(np.isfinite(values) & (values > 0)) | truths):

@@ -98,7 +98,9 @@ def schedule_report(config: PlanConfig, base: Path, account: Account) -> Schedul
         raise InputError(f"schedules: {settings.path} has no column 'run' (name your schedule column with columns)")
     names = list(dict.fromkeys(table["run"]))
     if unknown := set(settings.held_out) - set(names):
-        raise InputError(f"schedules.held_out: {sorted(unknown)[0]!r} is no run of the table ({', '.join(names[:8])})")
+        raise InputError(
+            f"schedules.held_out: {sorted(unknown)[0]!r} is not a run of the table ({', '.join(names[:8])})"
+        )
     train = table[~table["run"].isin(settings.held_out)]
     if train["run"].nunique() < 2:
         raise InputError("schedules: two or more runs are needed to fit on")

@@ -36,7 +36,7 @@ ModelPlaces = LadderPlaces[ModelPlace | None]  # None: listed with faults, or le
 MODELS = PlaceKind(
     place=ModelPlace,
     content="must map model names to {run, family, step, params, tokens, flops}",
-    entry="{value} is no place",
+    entry="{value} is not a place",
     example="write {run, family, step, params, tokens, flops}",
     leaves_out=True,
 )

@@ -89,7 +89,7 @@ RunPlaces = LadderPlaces[RunPlace]
 RUNS = PlaceKind(
     place=RunPlace,
     content="must map run names to {family, params, tokens_per_step}",
-    entry="is no place",
+    entry="is not a place",
     example="write {family, params, tokens_per_step}",
     as_written=True,
 )

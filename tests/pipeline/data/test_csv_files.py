@@ -67,7 +67,7 @@ def test_byte_order_mark_other_line_ends_gzip_and_blank_lines_change_nothing(tmp
         (HEAD + row() + row("b").replace("acc", "acc\0"), "line 3 has a NUL byte"),
         (HEAD + row() + "a,b\n", "line 3 has 2 cells, the header has 12"),
         (HEAD + row().replace("0.5", "0,5"), "line 2 has 13 cells, the header has 12"),
-        (HEAD + '"a,m\n', "no CSV"),
+        (HEAD + '"a,m\n', "not CSV"),
         (HEAD.replace("stderr", "n") + row(), "has the column 'n' twice"),
         ("", "is empty"),
         (HEAD, "there are no rows"),

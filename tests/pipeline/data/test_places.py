@@ -39,8 +39,8 @@ SAYS = {
     },
     "[]": {"models": "must map model names", "runs": "must map run names", "checkpoints": "must map folders"},
     "a: 7": {
-        "models": "ladder.yaml: a: 7 is no place (write {run, family, step, params, tokens, flops})",
-        "runs": "ladder.yaml: a: is no place (write {family, params, tokens_per_step})",
+        "models": "ladder.yaml: a: 7 is not a place (write {run, family, step, params, tokens, flops})",
+        "runs": "ladder.yaml: a: is not a place (write {family, params, tokens_per_step})",
         "checkpoints": "ladder.yaml: a: must be a mapping such as {run: 56K, params: 56136}",
     },
     "a: {family: f, params: 1e9, tokens: 1e9, sise: 1}": {

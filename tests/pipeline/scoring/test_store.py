@@ -104,7 +104,7 @@ def test_check_finds_what_was_changed_lost_or_left_out(store: Store) -> None:
     code, lines = check()
     assert code == 1
     assert any("documents.parquet is not the file that was written" in line for line in lines)
-    assert any(f"{two / 'results.json'}: is no JSON" in line for line in lines)
+    assert any(f"{two / 'results.json'}: is not JSON" in line for line in lines)
     assert any("holds another cell" in line for line in lines)
     assert any("is in the index but gone" in line for line in lines)
 

@@ -102,7 +102,7 @@ def test_broken_checkpoints(world: Path) -> None:
         "flipped": "model.safetensors is not the file whose digest SHA256SUMS records",
         "cut": "model.safetensors has 9000 bytes where its header tells of",
         "stub": "model.safetensors is no safetensors file",
-        "not-json": "config.json is no JSON",
+        "not-json": "config.json is not JSON",
         "nameless": "nothing tells its family, step, params, tokens, flops",
         "percent": "params -5 must be positive and finite",
         "pickled": "has no model.safetensors (pytorch_model.bin is a pickle, which is not read)",

@@ -78,7 +78,7 @@ def read_every_eval_ever(folder: Path, account: Account | None = None) -> pd.Dat
 def _record(
     path: Path, shown: str, many: bool, account: Account, faults: list[Fault]
 ) -> tuple[dict[str, Any], str] | None:
-    """A record and its digest; None for another file, which is left out, or a fault where one of many is no other."""
+    """A record and its digest; None for a file that is left out, or that is a fault since no other was given."""
     try:
         data = reading.data(path)
     except UnreadableError as error:
@@ -101,10 +101,10 @@ def _record(
     for key, kind in (("evaluation_results", list), ("model_info", dict)):
         if not isinstance(record.get(key), kind):
             name = "list" if kind is list else "mapping"
-            faults.append(Fault(str(path), f"cannot be read as a record: {key} is missing or no {name}"))
+            faults.append(Fault(str(path), f"cannot be read as a record: {key} is missing or not a {name}"))
             return None
     if not isinstance(record["model_info"].get("id"), str):
-        faults.append(Fault(str(path), "cannot be read as a record: model_info.id is missing or no text"))
+        faults.append(Fault(str(path), "cannot be read as a record: model_info.id is missing or not text"))
         return None
     version = str(record.get("schema_version", "unknown"))
     if version.split(".")[:2] != SCHEMA.split(".")[:2]:
@@ -123,7 +123,7 @@ def _placed(
     info = record["model_info"]
     model, details = info["id"], info.get("additional_details") or {}
     if not isinstance(details, dict):
-        faults.append(Fault(str(path), f"model {model!r}: model_info.additional_details is no mapping"))
+        faults.append(Fault(str(path), f"model {model!r}: model_info.additional_details is not a mapping"))
         return None
     more = {key: str(details[key]) for key in IDENTITY if details.get(key) not in (None, "")}
     name = f"{model}@{more['revision']}" if more.get("revision") else model
@@ -169,7 +169,7 @@ def _stated(details: Mapping[str, Any], where: str, faults: list[Fault]) -> tupl
         number = scores.number(value)
         if not math.isfinite(number) or number < 0 or (number == 0 and key != "step"):
             fix = csv_files.unlike(value) if isinstance(value, str) else ""
-            faults.append(Fault(f"{where}, {key}", f"{value!r:.100} is no count", fix))
+            faults.append(Fault(f"{where}, {key}", f"{value!r:.100} is not a count", fix))
             wrong = True
         stated[key] = number
     return stated, wrong

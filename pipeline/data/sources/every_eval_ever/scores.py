@@ -43,11 +43,11 @@ def rows(
         place = f"{where}: model {model!r}, result {position}"
         config, score = (_mapping(result, key) for key in ("metric_config", "score_details"))
         if not config or not score:
-            faults.append(Fault(place, "is no result: metric_config or score_details is missing or no mapping"))
+            faults.append(Fault(place, "is not a result: metric_config or score_details is missing or not a mapping"))
             continue
         task = result.get("evaluation_name")
         if not isinstance(task, str) or not task.strip():
-            faults.append(Fault(place, f"evaluation_name {task!r:.100} is no name"))
+            faults.append(Fault(place, f"evaluation_name {task!r:.100} is not a name"))
             continue
         place = f"{where}: model {model!r}, task {task!r}"
         name = next((n for k in ("metric_name", "metric_id", "evaluation_description") if (n := config.get(k))), "")
@@ -139,7 +139,7 @@ def _scale(
     if config.get("lower_is_better") is True:
         return 1.0, ("lower_is_better is true, and of an accuracy more is better", "correct the record")
     if low is not None and low != 0:
-        return 1.0, (f"its scores begin at min_score {low:g}: it is no share of documents", "")
+        return 1.0, (f"its scores begin at min_score {low:g}: it is not a share of documents", "")
     if high is not None and value > high:
         return 1.0, (
             f"the score {value:g} is above its own max_score {high:g}",
@@ -155,7 +155,7 @@ def _scale(
         )
     scale = by_unit or high or 1.0
     if scale <= 0:
-        return 1.0, (f"max_score {scale:g} is no highest score", "")
+        return 1.0, (f"max_score {scale:g} is not a highest score", "")
     if scale == 100 and 0 < value <= 1 and not over:
         return scale, (f"the score {value:g} in percent is below one percent", "is it a fraction? correct the record")
     if by_unit is None and scale != 1:
@@ -184,5 +184,5 @@ def _impossible(metric: str, value: float, stderr: float, n: float, chance: floa
     if n <= 0 or math.isinf(n):
         return f"num_samples {n:g} must be positive", ""
     if chance < 0 or chance >= 1:
-        return f"chance {chance:g} is no fraction in [0, 1)", "is it a percentage? divide by 100"
+        return f"chance {chance:g} is not a fraction in [0, 1)", "is it a percentage? divide by 100"
     return None

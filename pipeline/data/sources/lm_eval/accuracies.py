@@ -106,7 +106,7 @@ def _mean(given: Any, stderr: float, where: str, faults: list[Fault]) -> Mean | 
     elif not 0 <= value <= 1:
         percent = 1 < value <= 100
         fix = "it looks like a percentage: divide by 100" if percent else "an accuracy is a share of the documents"
-        faults.append(Fault(where, f"{value:g} is no fraction in [0, 1]", fix))
+        faults.append(Fault(where, f"{value:g} is not a fraction in [0, 1]", fix))
     elif stderr < 0 or stderr > 0.51:
         fix = "is it a percentage? divide by 100"
         faults.append(Fault(where, f"the standard error {stderr:g} is not possible for a fraction", fix))

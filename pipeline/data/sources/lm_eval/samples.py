@@ -59,7 +59,7 @@ def _name(file: ResultFile, task: str) -> str:
 
 
 def read_samples(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tuple[list[Document], int, str]:
-    """The documents of a task's samples, how many samples there are, and why there are no documents.
+    """The documents of a task's samples, how many samples there are, and why there are not documents.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def _raw(path: Path) -> Iterator[dict[str, Any]]:
 
 def _mapping(sample: Any, number: int) -> dict[str, Any]:
     if not isinstance(sample, dict):
-        raise ValueError(f"line {number} is no sample")
+        raise ValueError(f"line {number} is not a sample")
     return sample
 
 

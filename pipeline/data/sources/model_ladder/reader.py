@@ -69,7 +69,7 @@ def read_model_ladder(folder: Path, account: Account | None = None) -> pd.DataFr
     Raises
     ------
     FaultsError
-        For unknown sizes, unreadable files, cells that are no number, and steps or tokens that cannot be.
+        For unknown sizes, unreadable files, cells that are not number, and steps or tokens that cannot be.
     """
     account = account or Account()
     root = folder / "ladder-runs" if (folder / "ladder-runs").is_dir() else folder
@@ -140,7 +140,7 @@ def _column(name: str) -> tuple[str, str, float] | None:
 
 
 def _numbers(path: Path, account: Account, faults: list[Fault]) -> pd.DataFrame:
-    """The columns that are taken, as floats; a cell that is no number in its metric's range is a fault."""
+    """The columns that are taken, as floats; a cell that is not a number in its metric's range is a fault."""
     cells = csv_files.read_csv(path, account)
     taken = {}
     for name in cells:

@@ -98,7 +98,7 @@ def _loaded(path: Path) -> tuple[dict[str, Any], str]:
     data = reading.data(path)
     content = reading.json_of(data)
     if not isinstance(content, dict):
-        raise UnreadableError("is no mapping")
+        raise UnreadableError("is not a mapping")
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -124,7 +124,7 @@ def _model(path: Path, root: Path, metadata: pd.DataFrame, account: Account) -> 
         raise ValueError(f"tokens is {stated:.9g}, and 20 times chinchilla_multiplier times params is {tokens:.9g}")
     for key in ("name", "dataset_name"):
         if not isinstance(data[key], str) or not data[key]:
-            raise ValueError(f"{key} {data[key]!r:.60} is no name")
+            raise ValueError(f"{key} {data[key]!r:.60} is not a name")
     common = {
         "run": data["name"],
         "family": data["dataset_name"],
@@ -144,12 +144,12 @@ def _model(path: Path, root: Path, metadata: pd.DataFrame, account: Account) -> 
         raise ValueError(f"its evaluation {scored.name}: {error}") from None
     scores = content["eval_metrics"]["icl"]
     if not isinstance(scores, dict):
-        raise ValueError(f"eval_metrics.icl of {scored.name} is no mapping")
+        raise ValueError(f"eval_metrics.icl of {scored.name} is not a mapping")
     common |= {"source": scored.name, "digest": digest}
     for task, given in scores.items():
         accuracy = reading.number(given)
         if not 0 <= accuracy <= 1:
-            raise ValueError(f"the accuracy {given!r:.60} of {task} in {scored.name} is no fraction in [0, 1]")
+            raise ValueError(f"the accuracy {given!r:.60} of {task} in {scored.name} is not a fraction in [0, 1]")
         row = metadata.loc[task] if task in metadata.index else None
         if row is None:
             account.note(readers.CHANCE_UNKNOWN(task=task))

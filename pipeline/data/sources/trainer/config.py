@@ -36,7 +36,7 @@ class Size:
         try:
             config = reading.json_of(reading.data(path, reading.MOST_CONFIG))
             if not isinstance(config, dict):
-                return cls(why=f"{CONFIG} is no mapping")
+                return cls(why=f"{CONFIG} is not a mapping")
             if experts := [f"{key} {config[key]}" for key in EXPERTS if (config.get(key) or 0) not in (0, 1)]:
                 return cls(why=f"{CONFIG} is of a mixture of experts, {experts[0]}: N cannot be counted from it")
             model = Architecture.from_config(config)

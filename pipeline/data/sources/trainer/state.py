@@ -62,7 +62,7 @@ def runs(folder: Path, account: Account, faults: list[Fault]) -> dict[str, list[
             state = _state(path)
         except (UnreadableError, KeyError, TypeError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else str(error)
-            faults.append(Fault(str(path), f"is no state of the trainer: {what}"))
+            faults.append(Fault(str(path), f"is not a state of the trainer: {what}"))
             continue
         states.setdefault(_run(path, folder), []).append(state)
     return states
@@ -81,10 +81,10 @@ def _state(path: Path) -> State:
     data = reading.data(path)
     state = reading.json_of(data)
     if not isinstance(state, dict):
-        raise TypeError("it is no mapping")
+        raise TypeError("it is not a mapping")
     log, steps = state["log_history"], reading.number(state["global_step"])
     if not isinstance(log, list) or not all(isinstance(entry, dict) for entry in log):
-        raise TypeError("log_history is no list of mappings")
+        raise TypeError("log_history is not a list of mappings")
     if not math.isfinite(steps) or steps < 0:
         raise TypeError(f"global_step {state['global_step']!r:.100} is no number of steps")
     best = reading.number(state.get("best_metric")), str(state.get("best_model_checkpoint") or "")

@@ -66,8 +66,8 @@ def read_wandb(path: Path, account: Account | None = None) -> pd.DataFrame:
     Raises
     ------
     FaultsError
-        With every file that is no export, every cell that is no number, every run whose size or tokens nothing tells,
-        and everything that two columns, rows or files say differently.
+        With every file that is not an export, every cell that is not a number, every run whose size or tokens nothing
+        tells, and everything that two columns, rows or files say differently.
     """
     account = account or Account()
     problems = Problems(account)
@@ -154,7 +154,7 @@ def _cells(file: Path, frame: pd.DataFrame, problems: Problems) -> Iterator[Cell
             f"its first column is {names[0]!r}" if any(" - " in name for name in names) else "it has no column 'Name'"
         )
         fix = "choose trainer/global_step (or tokens) as the x axis of the panel, or export the table of runs"
-        problems.add(str(file), f"is no export of W&B that tells steps or tokens: {first}", fix)
+        problems.add(str(file), f"is not an export of W&B that tells steps or tokens: {first}", fix)
     else:
         yield from _panel(file, frame, clock, tokens, problems)
 

@@ -61,7 +61,7 @@ def test_a_score_below_one_percent_is_one_where_other_scores_show_percent(tmp_pa
         (31.2, {"metric_unit": "points"}, "is it a percentage"),
         (31.2, {}, "is it a percentage"),
         (0.5, {"max_score": 0.4}, "above its own max_score"),
-        (0.5, {"min_score": -1}, "no share of documents"),
+        (0.5, {"min_score": -1}, "not a share of documents"),
         (0.5, {"lower_is_better": True}, "lower_is_better is true"),
         (float("nan"), {}, "nan is no number"),
         ("0.5", {}, "'0.5' is no number"),
@@ -130,7 +130,7 @@ def test_what_is_no_accuracy_and_other_files_are_left_out_with_a_line(tmp_path: 
     [
         ({"params": "0.1"}, "cannot be a language model's; are they in billions?"),
         ({"tokens": "2"}, "are the tokens in billions?"),
-        ({"tokens": "2B"}, "'2B' is no count (has a suffix"),
+        ({"tokens": "2B"}, "'2B' is not a count (has a suffix"),
         ({"flops": "1.2e9"}, "no way of counting gives"),
         ({"flops": "2e18", "flops_convention": "6ND"}, "are not 6·params·tokens"),
     ],

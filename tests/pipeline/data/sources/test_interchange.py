@@ -140,7 +140,7 @@ def test_the_last_state_counts_and_ladder_yaml_gives_sizes(tmp_path: Path) -> No
     assert set(found["task"]) == {"c4"}
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "trainer_state.json").write_text("[]")
-    with pytest.raises(FaultsError, match=r"b/trainer_state\.json: is no state of the trainer"):
+    with pytest.raises(FaultsError, match=r"b/trainer_state\.json: is not a state of the trainer"):
         trainer.read_trainer(tmp_path)
 
 
@@ -176,7 +176,7 @@ def test_the_table_of_runs_of_wandb(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("a,b\n1,2\n", "is no export of W&B"), ("Step,x - train/loss\n1,2\n", "no column that is an accuracy")],
+    [("a,b\n1,2\n", "is not an export of W&B"), ("Step,x - train/loss\n1,2\n", "no column that is an accuracy")],
 )
 def test_other_csv_files_are_named(text: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(text)

@@ -119,12 +119,12 @@ def test_over_training_tells_what_it_left_out(tmp_path: Path) -> None:
         ("models", ("hyperparameters", "tokens"), 2e8, "and 20 times chinchilla_multiplier times params is 2e+09"),
         ("models", ("hyperparameters", "params"), "1e8", "params '1e8' is no number above 0"),
         ("models", ("name",), "m1", "m1.json: is called 'm1', as"),
-        ("models", ("name",), ["m0"], "is no name"),
+        ("models", ("name",), ["m0"], "is not a name"),
         ("models", ("results", 0, "loss"), 300.0, "the loss 300.0 of c4_val is not in [0, 25]"),
         ("models", ("results", 0, "val_data"), [["x"]], "names no file"),
         ("evals", ("eval_metrics", "icl", "quiz"), 31.2, "the accuracy 31.2 of quiz in evaluation_m0_heavy.json"),
         ("evals", ("eval_metrics", "icl", "quiz"), None, "the accuracy None of quiz"),
-        ("evals", ("eval_metrics", "icl"), [1], "is no mapping"),
+        ("evals", ("eval_metrics", "icl"), [1], "is not a mapping"),
     ],
 )
 def test_over_training_names_file_and_value(

@@ -170,9 +170,9 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"global_step": 1', "is no JSON"),
+        ('{"global_step": 1', "is not JSON"),
         ('{"global_step": 1, "global_step": 2, "log_history": []}', "'global_step' twice"),
-        ('{"global_step": 1, "log_history": ["a"]}', "no list of mappings"),
+        ('{"global_step": 1, "log_history": ["a"]}', "not a list of mappings"),
         ('{"global_step": "x", "log_history": []}', "is no number of steps"),
         ('{"log_history": []}', "has no 'global_step'"),
         ("[" * 200_000, "nested too deep"),
@@ -212,7 +212,7 @@ def test_two_folders_that_ladder_yaml_gives_one_name(tmp_path: Path) -> None:
         ("100m: {params: 7B}", "100m.params: '7B': "),
         ("100m: {params: 0.1}", "are they in billions?"),
         ("100m: {params: .inf}", "100m.params"),
-        ("100m: 1e8", "100m: is no place (write {family, params, tokens_per_step})"),
+        ("100m: 1e8", "100m: is not a place (write {family, params, tokens_per_step})"),
         ("- a", "must map run names"),
         ("100m: {params: 1e8, tokens_per_step: 5e-4}", "are the tokens in billions?"),
         ("100m: {params: 1e8, tokens: 5e8}", "at step 500 and at step 1000"),

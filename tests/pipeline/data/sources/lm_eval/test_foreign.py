@@ -191,8 +191,8 @@ def test_nothing_that_can_be_used_is_one_message(tmp_path: Path) -> None:
     [
         (math.nan, "is nan, no number"),
         (math.inf, "is inf, no number"),
-        (31.2, "31.2 is no fraction in [0, 1] (it looks like a percentage: divide by 100)"),
-        (-0.1, "-0.1 is no fraction"),
+        (31.2, "31.2 is not a fraction in [0, 1] (it looks like a percentage: divide by 100)"),
+        (-0.1, "-0.1 is not a fraction"),
         ("0.31", "'0.31' is no number"),
         (True, "True is no number"),
     ],
@@ -280,14 +280,14 @@ def test_chance_from_the_table_is_said(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("org/m: {family: f, params: 1, tokens: 1}\norg/m: {family: f, params: 1, tokens: 1}", "is there twice"),
-        ("org/m: 7", "org/m: 7 is no place"),
+        ("org/m: 7", "org/m: 7 is not a place"),
         ("- org/m", "must map model names to"),
         ("org/m: {family: f, params: 1, tokens: 1, flop: 2}", "org/m.flop: is no known key (keys are run, family"),
         ("org/m: {family: f, params: 1, tokens: 0}", "org/m.tokens: 0: must be positive and finite"),
         ("org/m: {family: f, params: .nan, tokens: 1}", "org/m.params: nan: "),
         ("org/m: {family: f, params: 1}", "org/m.tokens: is missing"),
         ("7: {family: f, params: 1, tokens: 1}\n'7': {family: f, params: 1, tokens: 1}", "7: is there twice"),
-        ("a: &a [1, 2]\nb: &b [*a, *a]\norg/m: [*b, *b]", "org/m: a list is no place"),
+        ("a: &a [1, 2]\nb: &b [*a, *a]\norg/m: [*b, *b]", "org/m: a list is not a place"),
     ],
 )
 def test_faults_of_the_ladder(tmp_path: Path, text: str, words: str) -> None:
