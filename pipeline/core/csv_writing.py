@@ -1,6 +1,8 @@
 """A table as CSV, byte for byte as ``DataFrame.to_csv`` writes it, in a third of the time for a million rows.
 
-Most cells of a ladder table repeat: each distinct one is formatted once.
+Most cells of a ladder table repeat: each distinct one is formatted once. No library writes these bytes faster:
+``pyarrow.csv`` puts every text in quotes and writes 4.7e+10 for 47423692800.0, so that tables written before and after
+would differ.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ FEW = 20_000  # rows below which pandas is as fast
 
 
 def encoded(table: pd.DataFrame) -> bytes:
-    """The table as UTF-8 CSV with a header, lines ending in a line feed; what is not an Unicode is escaped."""
+    """The table as UTF-8 CSV with a header, lines ending in a line feed; half characters are escaped."""
     if len(table) >= FEW and all(_plain(table[column]) for column in table):
         header = _quoted([str(column) for column in table])
         try:

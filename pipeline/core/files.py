@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_text(text: str, path: Path, mode: int | None = None, durable: bool = False) -> None:
-    """Write a UTF-8 text file atomically; what is not an Unicode is escaped as JSON escapes it.
+    """Write a UTF-8 text file atomically; half characters are escaped as JSON escapes it.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def modules(package: str) -> tuple[str, ...]:
     Raises
     ------
     ModuleNotFoundError
-        When there is not a such package.
+        When there is no such package.
     """
     names = (module.name for module in pkgutil.iter_modules(import_module(package).__path__))
     return tuple(f"{package}.{name}" for name in sorted(names) if not name.startswith("_"))

@@ -17,7 +17,7 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_truth_values(cls, data: Any) -> Any:
-        """``last: true`` is not a number 1: a truth value counts only where one is asked for."""
+        """``last: true`` does not mean 1: a truth value counts only where one is asked for."""
         for name, value in data.items() if isinstance(data, dict) else ():
             given = value if isinstance(value, list | tuple) else [value]
             field = cls.model_fields.get(name) if isinstance(name, str) else None

@@ -22,7 +22,7 @@ def read_table_file(path: Path, account: Account | None = None) -> pd.DataFrame:
     Raises
     ------
     UnreadableError
-        For what is not a such file.
+        For any other file, and one that is broken.
     """
     if path.suffix == ".parquet":
         return _parquet(path)

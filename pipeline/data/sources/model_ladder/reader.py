@@ -69,7 +69,7 @@ def read_model_ladder(folder: Path, account: Account | None = None) -> pd.DataFr
     Raises
     ------
     FaultsError
-        For unknown sizes, unreadable files, cells that are not number, and steps or tokens that cannot be.
+        For unknown sizes, unreadable files, cells that are not numbers, and steps or tokens that cannot be.
     """
     account = account or Account()
     root = folder / "ladder-runs" if (folder / "ladder-runs").is_dir() else folder
