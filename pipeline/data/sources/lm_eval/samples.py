@@ -59,7 +59,7 @@ def _name(file: ResultFile, task: str) -> str:
 
 
 def read_samples(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tuple[list[Document], int, str]:
-    """The documents of a task's samples, how many samples there are, and why there are not documents.
+    """The documents of a task's samples, how many samples there are, and why there are no documents.
 
     Raises
     ------
