@@ -21,31 +21,13 @@ from ..alerts import channels as alerts
 from ..alerts.rules.clock import SLACK
 from ..settings import settings_of
 from ..state import State, stamp
-from . import install
+from . import build_tasks, install
 
 LEAST_FREE = 1 << 30  # bytes
 DAEMONS = {"cron", "crond", "fcron", "bcron-sched"}
 NO_DAEMON = "none is seen here: unless something else reads crontabs, nothing will start the pass"
 PROCESSES = Path("/proc")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-# In a process of its own: whether a network may be used is decided when the libraries are imported.
-BUILD = """
-import sys
-from pathlib import Path
-from benchcast.core.errors import BenchcastError
-from benchcast.nightly.settings import settings_of
-from benchcast.scoring import encode, tasks
-config, base = settings_of(Path(sys.argv[1]))[0], Path(sys.argv[1]).parent
-try:
-    with tasks.cached_templates(), tasks.quiet():
-        encode.texts(config.score, base)
-        built, unbuilt = tasks.load(config.score, base)
-except BenchcastError as error:
-    unbuilt = {"tasks": str(error)}
-for name, reason in unbuilt.items():
-    print("benchcast-unbuilt", name, " ".join(str(reason).split()), flush=True)
-sys.exit(1 if unbuilt else 0)
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,14 +138,15 @@ def _device(device: str) -> Check:
 
 def _tasks(path: Path) -> Check:
     """Whether every task can be built without a network."""
-    command = [sys.executable, "-P", "-W", "ignore", "-c", BUILD, str(path)]
+    command = [sys.executable, "-P", "-W", "ignore", "-m", build_tasks.__name__, str(path)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=600, env=os.environ | OFFLINE, check=False
         )
     except subprocess.TimeoutExpired:
         return Check(what="tasks offline", ok=False, says="could not be built within 10 minutes")
-    unbuilt = [x.removeprefix("benchcast-unbuilt ") for x in done.stdout.splitlines() if x.startswith("benchcast-un")]
+    lines = done.stdout.splitlines()
+    unbuilt = [line.removeprefix(f"{build_tasks.MARK} ") for line in lines if line.startswith(build_tasks.MARK)]
     if done.returncode == 0:
         return Check(what="tasks offline", ok=True, says="all can be built without a network")
     last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
