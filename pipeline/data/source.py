@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from benchcast.reports.records.account import Account, AccountRecord
 
+    from ..core.errors import Fault
     from .sources.lm_eval.files import Records
 
 LAST = 100  # rank of a source that does not say where it stands among the others
@@ -81,7 +82,7 @@ class ResultsSource(Protocol):
     def name(self) -> str:
         """What a config calls it."""
 
-    def result_files(self, folder: Path, account: Account, faults: list[Any]) -> Records:
+    def result_files(self, folder: Path, account: Account, faults: list[Fault]) -> Records:
         """The result files below a folder, oldest first, and other tools' files by tool."""
 
     def read_placed(self, folder: Path, account: Account, placed: Mapping[str, Any]) -> pd.DataFrame:
@@ -105,6 +106,22 @@ class FileSource:
         if path is None:
             raise TypeError(f"source {self.name!r} needs a path")
         return Data(table=self.read_table(path, account), label=f"{self.name}: {path.name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedResultsSource(FileSource):
+    """A folder of results of a tool, whose models ``ladder.yaml`` places (a ``ResultsSource``)."""
+
+    read_table: Callable[..., pd.DataFrame]  # takes, third, what to take for the content of ``ladder.yaml``
+    find_files: Callable[[Path, Account, list[Fault]], Records]
+
+    def result_files(self, folder: Path, account: Account, faults: list[Fault]) -> Records:
+        """The result files below a folder, oldest first, and other tools' files by tool."""
+        return self.find_files(folder, account, faults)
+
+    def read_placed(self, folder: Path, account: Account, placed: Mapping[str, Any]) -> pd.DataFrame:
+        """The folder's ladder table, with ``placed`` for the content of its ``ladder.yaml``."""
+        return self.read_table(folder, account, dict(placed))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...source import FileSource
+from ...source import PlacedResultsSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,33 +15,23 @@ if TYPE_CHECKING:
     from .files import Records
 
 
-@dataclass(frozen=True, kw_only=True)
-class LmEvalSource(FileSource):
-    """Results whose models ``ladder.yaml`` places (a ``ResultsSource``)."""
-
-    def result_files(self, folder: Path, account: Account, faults: list[Fault]) -> Records:
-        """The result files below a folder, oldest first, and other tools' files by tool."""
-        from . import files
-
-        return files.result_files(folder, account, faults)
-
-    def read_placed(self, folder: Path, account: Account, placed: Mapping[str, Any]) -> pd.DataFrame:
-        """The folder's ladder table, with ``placed`` for the content of its ``ladder.yaml``."""
-        from . import reader
-
-        return reader.read_lm_eval(folder, account, dict(placed))
-
-
-def _read(path: Path, account: Account) -> pd.DataFrame:
+def _read(path: Path, account: Account, placed: dict[str, Any] | None = None) -> pd.DataFrame:
     from . import reader
 
-    return reader.read_lm_eval(path, account)
+    return reader.read_lm_eval(path, account, placed)
 
 
-SOURCE = LmEvalSource(
+def _files(folder: Path, account: Account, faults: list[Fault]) -> Records:
+    from . import files
+
+    return files.result_files(folder, account, faults)
+
+
+SOURCE = PlacedResultsSource(
     name="lm_eval",
     about="a folder of results of lm-eval 0.3 or 0.4, with samples where they were logged",
     read_table=_read,
+    find_files=_files,
     tools=("lm-eval",),
     rank=20,
 )
