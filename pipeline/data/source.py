@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from benchcast.reports.records.account import Account, AccountRecord
 
     from ..core.errors import Fault
-    from .sources.lm_eval.files import Records
 
+ResultFiles = tuple[list[Any], dict[str, list[str]]]  # of a tool, oldest first; and the other files by their tool
 LAST = 100  # rank of a source that does not say where it stands among the others
 
 
@@ -82,7 +82,7 @@ class ResultsSource(Protocol):
     def name(self) -> str:
         """What a config calls it."""
 
-    def result_files(self, folder: Path, account: Account, faults: list[Fault]) -> Records:
+    def result_files(self, folder: Path, account: Account, faults: list[Fault]) -> ResultFiles:
         """The result files below a folder, oldest first, and other tools' files by tool."""
 
     def read_placed(self, folder: Path, account: Account, placed: Mapping[str, Any]) -> pd.DataFrame:
@@ -113,9 +113,9 @@ class PlacedResultsSource(FileSource):
     """A folder of results of a tool, whose models ``ladder.yaml`` places (a ``ResultsSource``)."""
 
     read_table: Callable[..., pd.DataFrame]  # takes, third, what to take for the content of ``ladder.yaml``
-    find_files: Callable[[Path, Account, list[Fault]], Records]
+    find_files: Callable[[Path, Account, list[Fault]], ResultFiles]
 
-    def result_files(self, folder: Path, account: Account, faults: list[Fault]) -> Records:
+    def result_files(self, folder: Path, account: Account, faults: list[Fault]) -> ResultFiles:
         """The result files below a folder, oldest first, and other tools' files by tool."""
         return self.find_files(folder, account, faults)
 
