@@ -110,9 +110,8 @@ def report(
     register: RegisterPath = None,
 ) -> None:
     """Typeset the PDF again from a stored result."""
-    from pydantic import ValidationError
-
     from benchcast.reports.records.forecast import Result
+    from pydantic import ValidationError
 
     from ..core import reading
     from ..core.errors import Fault, FaultsError
@@ -134,10 +133,9 @@ def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or pla
     """Print the JSON schema of results or of configs."""
     import json as json_module
 
-    from pydantic import BaseModel
-
     from benchcast.reports.records.forecast import Result
     from benchcast.reports.records.plan import PlanResult
+    from pydantic import BaseModel
 
     from ..core.config import Config
     from ..core.errors import InputError

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from benchcast.reports.records.forecast import LawFit, Result
 from benchcast.reports.text import forecast_table
 from benchcast.reports.text.numbers import estimate
 from benchcast.reports.text.table import Table, as_rich, shown
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 MOST_ROWS = 40
 FILE_WIDTH = 140  # columns when the output is no terminal: a table in a log is not cut to 80
