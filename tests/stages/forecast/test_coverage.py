@@ -11,7 +11,7 @@ REPLICATES = 400
 RUNS, SECOND_STAGE = 12, 30
 BEYOND = np.array([100.0, 10_000.0])  # targets, as multiples of the largest run's FLOPs
 DOCUMENTS = 1000
-LEVELS_AND_COVERAGE = {0.9: (0.87, 0.95)}  # other levels: test_chain.py, against a simulation
+LEVELS_AND_COVERAGE = {0.9: (0.87, 0.95)}  # other levels: tests/stages/test_levels.py
 LEVELS = tuple(LEVELS_AND_COVERAGE)
 
 
