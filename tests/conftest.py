@@ -10,7 +10,7 @@ from filelock import FileLock
 from worlds.ladders import make_ladder
 
 # They take longest, mostly waiting: begun last, they alone would be left at the end.
-FIRST = ("test_cron.py", "test_executors.py", "test_kills.py", "test_revisions.py")
+FIRST = ("test_cron.py", "test_docs.py", "test_executors.py", "test_kills.py", "test_revisions.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
