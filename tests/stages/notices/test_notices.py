@@ -232,7 +232,7 @@ def test_every_code_is_used() -> None:
 
 
 def strings(path: Path) -> Iterator[str]:
-    """String constants of a module, without its docstrings and the codes that it defines (a rule's own file may)."""
+    """The string constants of a module, without its docstrings and its own codes (a rule's file may define one)."""
     tree = ast.parse(path.read_text())
     codes = [
         n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "Code"
