@@ -206,7 +206,7 @@ def _answer(basis: PlanLaw, flops: float, level: float) -> Answer:
 
 def _literature(config: PlanConfig, flops: float) -> list[Answer]:
     """The other published laws at the same budget."""
-    found = []
+    rows = []
     for law in published.PUBLISHED_LAWS.values():
         if config.data is None and law.name == config.published:
             continue
@@ -217,7 +217,7 @@ def _literature(config: PlanConfig, flops: float) -> list[Answer]:
             best, drawn = (law.loss_surface().optimum_at(p, flops) for p in (law.values(), law.draws()))
             size, tokens, sizes, many = best.params, best.tokens, drawn.params, drawn.tokens
             loss = estimate(float(best.loss[0]), drawn.loss, config.level)
-        found.append(
+        rows.append(
             Answer(
                 method=law.name,
                 kind="published",
@@ -231,7 +231,7 @@ def _literature(config: PlanConfig, flops: float) -> list[Answer]:
                 notes=(law.note,) if law.note else (),
             )
         )
-    return found
+    return rows
 
 
 def _near(basis: PlanLaw, flops: float, level: float) -> list[NearOptimal]:

@@ -29,7 +29,7 @@ LEAST = 3  # budgets of three or more sizes that make a table a sweep
 class Sweep:
     """The analysis and its report."""
 
-    found: IsoFLOP
+    fitted: IsoFLOP
     report: IsoFLOPReport
     per_pair: float = 6.0  # FLOPs of a parameter and a token, as the table counts them
 
@@ -88,12 +88,12 @@ def isoflop_report(
         bias=bias if np.isfinite(bias) else None,
         other_curves={k: estimate(o.optimal_params.slope, o.optimal_params.slopes, level) for k, o in others.items()},
     )
-    return Sweep(found=fitted, report=report, per_pair=per_pair)
+    return Sweep(fitted=fitted, report=report, per_pair=per_pair)
 
 
 def isoflop_answer(made: Sweep, flops: float, level: float) -> Answer:
     """N* and D* of the power law through the minima."""
-    size, sizes = float(made.found.optimal_params.at(flops)), made.found.optimal_params.draws_at(flops)
+    size, sizes = float(made.fitted.optimal_params.at(flops)), made.fitted.optimal_params.draws_at(flops)
     pairs = flops / made.per_pair
     return Answer(
         method=f"isoFLOP ({made.report.curve})",
@@ -103,7 +103,7 @@ def isoflop_answer(made: Sweep, flops: float, level: float) -> Answer:
         tokens=estimate(pairs / size, pairs / sizes, level),
         token_multiplier=estimate(pairs / size**2, pairs / sizes**2, level),
         loss=None,
-        interval=f"{made.found.draws.shape[1]} draws of the noise and of the scatter about the power law",
+        interval=f"{made.fitted.draws.shape[1]} draws of the noise and of the scatter about the power law",
         source="Chinchilla (arXiv 2203.15556), approach 2; Llama 3 (arXiv 2407.21783), section 3.2.1",
         notes=made.report.findings,
     )
@@ -128,7 +128,7 @@ def hyperparams(
 ) -> tuple[list[Hyper], list[HyperGroup]]:
     """Learning rate and batch size at every budget's optimum: fitted on a sweep where there is one, and published."""
     table = _sweep_table(config, base, account)
-    found, groups = [], []
+    hypers, groups = [], []
     fitted = None
     if table is not None:
         try:
@@ -145,7 +145,7 @@ def hyperparams(
             k = min(len(laws), len(drawn.params))
             many = [other.at(drawn.params[i], drawn.tokens[i]) for i, other in enumerate(laws[:k])]
             lr, batch = law.at(n, d)
-            found.append(
+            hypers.append(
                 Hyper(
                     method="Step Law's form, fitted",
                     kind="fitted",
@@ -160,7 +160,7 @@ def hyperparams(
         for law_ in hyper.PUBLISHED_RULES.values():
             lr, batch = law_.at(n, d, np.array(flops))
             lrs, batches = law_.at(drawn.params, drawn.tokens, np.array(flops), len(drawn.params), config.seed)
-            found.append(
+            hypers.append(
                 Hyper(
                     method=law_.name,
                     kind="published",
@@ -172,7 +172,7 @@ def hyperparams(
                     source=law_.source,
                 )
             )
-    return found, groups
+    return hypers, groups
 
 
 def _sweep_table(config: PlanConfig, base: Path, account: Account) -> pd.DataFrame | None:
