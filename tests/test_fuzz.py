@@ -1,4 +1,4 @@
-"""A small share of the two fuzzers, with a fixed seed; ``benchmarks/fuzz.py`` runs as many as you like."""
+"""A small share of the two fuzzers, with a fixed seed; ``python -m benchmarks.fuzz`` runs as many as you like."""
 
 from __future__ import annotations
 
@@ -7,47 +7,44 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import fuzz
-import fuzz_semantic
-import fuzz_world
-import fuzz_worlds
-import fuzz_worlds_of_tables
 import pandas as pd
 from benchcast.core import config
 from benchcast.core.errors import FaultsError
 from benchcast.data import schema
 
+from benchmarks.fuzz import run, semantic, table_worlds, world, worlds
+
 SEED = 14
 SLOW = {"plan": 4}  # a fit each: a fourth of the others
 
 
-@pytest.mark.parametrize("reader", fuzz_worlds.WORLDS)
+@pytest.mark.parametrize("reader", worlds.WORLDS)
 def test_broken_files_give_a_table_or_an_error_that_helps(reader: str) -> None:
-    failures = fuzz.run("files", reader, 50 // SLOW.get(reader, 1), SEED)
+    failures = run.run("files", reader, 50 // SLOW.get(reader, 1), SEED)
     assert not failures, "\n".join(map(str, failures[:20]))
 
 
-@pytest.mark.parametrize("reader", fuzz_semantic.READERS)
+@pytest.mark.parametrize("reader", semantic.READERS)
 def test_no_contradiction_is_taken_in_silence(reader: str) -> None:
-    failures = fuzz.run("semantic", reader, 30 // SLOW.get(reader, 1), SEED)
+    failures = run.run("semantic", reader, 30 // SLOW.get(reader, 1), SEED)
     assert not failures, "\n".join(map(str, failures[:20]))
 
 
 def test_the_oracle_sees_what_it_is_there_for(tmp_path: Path) -> None:
     """A value that changed without a word is a failure; with a word, or as it was, it is none."""
-    case = fuzz.Case(fuzz_worlds.table(), tmp_path)
+    case = run.Case(worlds.table(), tmp_path)
     rows = dict(case.base.rows)
     key = next(iter(rows))
     rows[key] = (9.9, *rows[key][1:])
-    changed = fuzz_world.Read(rows)
-    assert "ACCEPTED 1 rows" in fuzz.silent(case, changed, fuzz_semantic.same)
-    assert fuzz.silent(case, fuzz_world.Read(rows, ("left out 1: …",)), fuzz_semantic.same) == ""
-    assert fuzz.silent(case, case.base, fuzz_semantic.same) == ""
-    assert "nothing says" in fuzz.silent(case, case.base, fuzz_semantic.nothing)
-    assert "22 lines" in fuzz.unreadable("x\n" * 21)
-    assert "control characters" in fuzz.unreadable("\x1b[31m")
+    changed = world.Read(rows)
+    assert "ACCEPTED 1 rows" in run.silent(case, changed, semantic.same)
+    assert run.silent(case, world.Read(rows, ("left out 1: …",)), semantic.same) == ""
+    assert run.silent(case, case.base, semantic.same) == ""
+    assert "nothing says" in run.silent(case, case.base, semantic.nothing)
+    assert "22 lines" in run.unreadable("x\n" * 21)
+    assert "control characters" in run.unreadable("\x1b[31m")
 
 
 def test_half_a_character_in_a_config_is_named(tmp_path: Path) -> None:
@@ -61,7 +58,7 @@ def test_half_a_character_in_a_config_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["params", "tokens", "flops"])
 def test_an_infinite_size_is_a_fault_and_no_warning(column: str) -> None:
     """Found by the fuzzer: a warning of numpy came first."""
-    rows = fuzz_worlds_of_tables.table_rows()
+    rows = table_worlds.table_rows()
     rows[0][column] = float("inf")
     with pytest.raises(FaultsError, match="must be positive and finite"):
         schema.validate(pd.DataFrame(rows).replace("", float("nan")))

@@ -9,20 +9,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-import fuzz_of_logs
-import fuzz_of_results
-import fuzz_of_tables
-import fuzz_of_user_files
-from fuzz_contradict import BY_READER, Allowed, Unfit, anything, nothing, same
-from fuzz_world import Files, World
-from fuzz_worlds import WORLDS
+from . import logs, results, tables, user_files
+from .contradict import BY_READER, Allowed, Unfit, anything, nothing, same
+from .world import Files, World
+from .worlds import WORLDS
 
 __all__ = ["READERS", "Allowed", "anything", "contradict", "nothing", "same", "worlds"]
 ENTERED = (
-    fuzz_of_logs,
-    fuzz_of_results,
-    fuzz_of_tables,
-    fuzz_of_user_files,
+    logs,
+    results,
+    tables,
+    user_files,
 )  # importing them entered their contradictions
 
 

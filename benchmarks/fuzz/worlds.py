@@ -11,7 +11,18 @@ from typing import Any
 
 import numpy as np
 from benchcast.data.init import start as init
-from fuzz_world import (
+
+from .table_worlds import (
+    configs,
+    every_eval_ever,
+    forecasts,
+    model_ladder,
+    overtraining,
+    plan_table,
+    registered,
+    table,
+)
+from .world import (
     PER_PARAMETER,
     SIZES,
     Files,
@@ -24,16 +35,6 @@ from fuzz_world import (
     command,
     ingested,
     loss_of,
-)
-from fuzz_worlds_of_tables import (
-    configs,
-    every_eval_ever,
-    forecasts,
-    model_ladder,
-    overtraining,
-    plan_table,
-    registered,
-    table,
 )
 
 CHOICES = ("north", "south", "east", "west")

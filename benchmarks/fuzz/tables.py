@@ -6,8 +6,8 @@ import copy
 import random
 from typing import Any
 
-from fuzz_contradict import UNITS, Allowed, Made, json_of, named, nothing, of, off, rows_of, same
-from fuzz_world import Files, as_csv, as_json, as_yaml
+from .contradict import UNITS, Allowed, Made, json_of, named, nothing, of, off, rows_of, same
+from .world import Files, as_csv, as_json, as_yaml
 
 # ---- ladder tables ----
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fuzz_world import Files
+from .world import Files
 
 Rows = Mapping[tuple[Any, ...], tuple[Any, ...]]
 Allowed = Callable[[Rows, Rows], bool]

@@ -13,7 +13,8 @@ from benchcast.core.config import Config
 from benchcast.forecasting import run as forecast
 from benchcast.planning import run as plan
 from benchcast.registry import register
-from fuzz_world import (
+
+from .world import (
     PER_PARAMETER,
     SIZES,
     Files,

@@ -1,8 +1,8 @@
 """Two fuzzers of everything that reads a file: no traceback, no hang, no flood, and no contradiction taken in silence.
 
-    python benchmarks/fuzz.py files    --reader lm_eval --count 2000 --seed 0
-    python benchmarks/fuzz.py semantic --reader lm_eval --count 2000 --seed 0
-    python benchmarks/fuzz.py replay FOLDER/semantic-lm_eval-0-17
+    python -m benchmarks.fuzz files    --reader lm_eval --count 2000 --seed 0
+    python -m benchmarks.fuzz semantic --reader lm_eval --count 2000 --seed 0
+    python -m benchmarks.fuzz replay FOLDER/semantic-lm_eval-0-17
 
 ``files`` breaks bytes, lines, cells and keys, blindly: the outcome must be a table or an error that a user can read.
 ``semantic`` makes a contradiction on purpose, such as an accuracy that its samples deny: the outcome must be an error,
@@ -31,11 +31,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fuzz_mutate
-import fuzz_semantic
 from benchcast.core.errors import BenchcastError
-from fuzz_world import Files, Read, World
-from fuzz_worlds import WORLDS
+
+from . import mutate, semantic
+from .world import Files, Read, World
+from .worlds import WORLDS
 
 LONGEST = 10  # seconds
 MOST_LINES = 21
@@ -77,17 +77,17 @@ def place(folder: Path, path: str, content: bytes) -> None:
     """A file, or the special thing that stands for one."""
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    if content == fuzz_mutate.FOLDER:
+    if content == mutate.FOLDER:
         target.mkdir()
-    elif content == fuzz_mutate.FIFO:
+    elif content == mutate.FIFO:
         os.mkfifo(target)
-    elif content == fuzz_mutate.LOOP:
+    elif content == mutate.LOOP:
         target.symlink_to(target.name)
-    elif content == fuzz_mutate.DANGLING:
+    elif content == mutate.DANGLING:
         target.symlink_to("nowhere")
-    elif content == fuzz_mutate.DEVICE:
+    elif content == mutate.DEVICE:
         target.symlink_to("/dev/zero")
-    elif content != fuzz_mutate.GONE:
+    elif content != mutate.GONE:
         target.write_bytes(content)
 
 
@@ -143,7 +143,7 @@ class Case:
         arguments = [part.replace("{in}", str(self.folder)) for part in self.world.command]
         command = [sys.executable, "-m", "benchcast", *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=30, cwd=Path(__file__).parents[1])
+            done = subprocess.run(command, capture_output=True, timeout=30, cwd=Path(__file__).parents[2])
         except subprocess.TimeoutExpired:
             return "the command hangs for more than 30 s"
         errors = done.stderr.decode("utf-8", "replace")
@@ -168,7 +168,7 @@ def unreadable(message: str) -> str:
     return f"a line of {max(map(len, lines))} letters" if max(map(len, lines)) > 1100 else ""
 
 
-def silent(case: Case, now: Read, allowed: fuzz_semantic.Allowed) -> str:
+def silent(case: Case, now: Read, allowed: semantic.Allowed) -> str:
     """What a contradiction changed without a word; empty where it was told or changed nothing."""
     if set(now.told) - set(case.base.told):
         return ""
@@ -186,16 +186,16 @@ def run(kind: str, reader: str, count: int, seed: int, keep: Path | None = None,
     root = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     failures: list[Failure] = []
     try:
-        makers = fuzz_semantic.worlds(reader) if kind == "semantic" else WORLDS[reader]
+        makers = semantic.worlds(reader) if kind == "semantic" else WORLDS[reader]
         cases = [Case(make(), root / str(i)) for i, make in enumerate(makers)]
         for number in range(count):
             rng = random.Random(f"{seed} {kind} {reader} {number}")
             case = rng.choice(cases)
             if kind == "semantic":
-                files, done, allowed = fuzz_semantic.contradict(reader, case.world.files, rng)
+                files, done, allowed = semantic.contradict(reader, case.world.files, rng)
             else:
-                files, done = fuzz_mutate.mutate(case.world.files, rng)
-                allowed = fuzz_semantic.anything
+                files, done = mutate.mutate(case.world.files, rng)
+                allowed = semantic.anything
             with case.changed(files):
                 now, why = case.read()
                 if not why and now is not None:
@@ -222,7 +222,7 @@ def replay(folder: Path) -> int:
     """Read a kept failure again, with its traceback."""
     about = json.loads((folder / "failure.json").read_text())
     print(about["what"])
-    world = [*WORLDS[about["reader"]], *fuzz_semantic.worlds(about["reader"])][0]()
+    world = [*WORLDS[about["reader"]], *semantic.worlds(about["reader"])][0]()
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(folder, name, dirs_exist_ok=True, symlinks=True)
         found = world.read(Path(name))
@@ -245,7 +245,7 @@ def main() -> int:
         return replay(given.folder)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     bad = 0
-    for reader in given.reader or (fuzz_semantic.READERS if given.kind == "semantic" else WORLDS):
+    for reader in given.reader or (semantic.READERS if given.kind == "semantic" else WORLDS):
         start = time.monotonic()
         failures = run(given.kind, reader, given.count, given.seed, given.keep, given.commands)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -267,7 +267,3 @@ def _kind_of(failure: Failure) -> str:
     if failure.what.startswith("ACCEPTED"):
         return failure.done.partition(" [")[0]
     return failure.what.partition(": ")[0]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

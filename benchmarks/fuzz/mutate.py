@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
-from fuzz_world import Files
+
+from .world import Files
 
 ESCAPES = "\x1b[2J\x1b]0;title\x07"
 HOSTILE: tuple[Any, ...] = (

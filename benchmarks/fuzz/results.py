@@ -9,8 +9,9 @@ import re
 from typing import Any
 
 import yaml
-from fuzz_contradict import UNITS, Made, Unfit, json_of, named, nothing, of, off, same
-from fuzz_world import Files, as_json, as_yaml
+
+from .contradict import UNITS, Made, Unfit, json_of, named, nothing, of, off, same
+from .world import Files, as_json, as_yaml
 
 RESULT = r"(results[^/]*|/m-[^/]*)\.json$"
 

@@ -8,8 +8,8 @@ import random
 import re
 from typing import Any
 
-from fuzz_contradict import UNITS, Allowed, Made, Unfit, export, json_of, more, named, nothing, of, same
-from fuzz_world import Files, as_csv, as_json
+from .contradict import UNITS, Allowed, Made, Unfit, export, json_of, more, named, nothing, of, same
+from .world import Files, as_csv, as_json
 
 # ---- Weights & Biases ----
 

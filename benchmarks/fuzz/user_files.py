@@ -7,8 +7,9 @@ import random
 from typing import Any
 
 import yaml
-from fuzz_contradict import Made, Unfit, nothing, of, same
-from fuzz_world import Files, as_yaml
+
+from .contradict import Made, Unfit, nothing, of, same
+from .world import Files, as_yaml
 
 # ---- configs and what they forecast ----
 

@@ -1,0 +1,1 @@
+"""Two fuzzers of everything that reads files: blind mutations, and contradictions made on purpose."""
