@@ -12,6 +12,8 @@ from itertools import islice
 from benchcast.stages.notices import Notice
 from pydantic import BaseModel, ConfigDict, Field
 
+from .notices import StoredNotice
+
 SHOWN = 5
 MOST_LINES = 20
 
@@ -40,7 +42,7 @@ class AccountRecord(BaseModel):
     read: dict[str, int] = Field(default={}, description="what was read: kind to count")
     taken: dict[str, int] = Field(default={}, description="what of it is in the table: kind to count")
     left_out: tuple[LeftOut, ...] = ()
-    notes: tuple[Notice, ...] = Field(default=(), description="what a rule decided, or two sources disagree on")
+    notes: tuple[StoredNotice, ...] = Field(default=(), description="what a rule decided, or two sources disagree on")
 
     def lines(self) -> tuple[str, ...]:
         """The account for people: what was left out and decided, then the sums."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from benchcast.stages.notices import Notice
 from pydantic import Field, WithJsonSchema
 
 from . import display
 from .base import Frozen, Number, Provenance
+from .notices import StoredNotice
 from .quantities import Quantity
 from .target import Target
 
@@ -63,14 +63,14 @@ class Forecast(Frozen):
     versions: dict[str, str] = Field(default={}, description="task (or members) to its version, where known")
     stderr: float | None = Field(description="standard error of the forecast of a new observation")
     status: Literal["ok", "warning", "failed", "refused"] = Field(description="refused: grade D, no number is given")
-    notes: tuple[Notice, ...]
+    notes: tuple[StoredNotice, ...]
     baselines: Baselines
     actual: float | None = Field(description="the measured score; null when unknown")
     chance: float | None = None
     middle: float | None = Field(default=None, description="forecast of the middle quantity (loss or NLL)")
     middle_actual: float | None = None
     grade: Literal["A", "B", "C", "D"] | None = Field(default=None, description="auto only: what it may be trusted for")
-    reasons: tuple[Notice, ...] = Field(default=(), description="why that grade")
+    reasons: tuple[StoredNotice, ...] = Field(default=(), description="why that grade")
     codes: tuple[str, ...] = Field(default=(), description="warnings by name: the codes of the notes that show theirs")
     inflation: float | None = Field(default=None, description="interval in multiples of the forms' own spread")
     tested_ratio: float | None = Field(default=None, description="largest extrapolation ratio in the backtest")
@@ -143,7 +143,7 @@ class LawFit(Frozen):
     estimates: dict[str, Number]
     stderrs: dict[str, float | None]
     status: Literal["converged", "bound hit", "abnormal"]
-    notes: tuple[Notice, ...]
+    notes: tuple[StoredNotice, ...]
     n: int
     residual_std: float | None
     diagnostics: tuple[Diagnostic, ...] = Field(default=(), description="of the tasks that get figures")

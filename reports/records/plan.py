@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from benchcast.stages.notices import Notice
 from pydantic import Field
 
 from . import display
 from .base import Frozen, Number, Provenance
+from .notices import StoredNotice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ class Answer(Frozen):
     loss: Estimate | None = Field(description="null where the method gives none")
     interval: str = Field(description="what the intervals are of")
     source: str
-    notes: tuple[Notice, ...] = ()
+    notes: tuple[StoredNotice, ...] = ()
 
 
 class Hyper(Frozen):
@@ -111,7 +111,7 @@ class FitReport(Frozen):
     status: Literal["converged", "bound hit", "abnormal"]
     n: int
     resamples_at_optimum: Number
-    notes: tuple[Notice, ...] = ()
+    notes: tuple[StoredNotice, ...] = ()
 
 
 class BudgetCurve(Frozen):
@@ -134,7 +134,7 @@ class IsoFLOPReport(Frozen):
     exponent: Estimate
     prefactor: Number
     flatness: dict[str, Estimate] = Field(description="share: exponent of the near-optimal range's width in C")
-    findings: tuple[Notice, ...]
+    findings: tuple[StoredNotice, ...]
     bias: float | None = Field(description="relative error in N* at the first budget on noise-free fitted losses")
     other_curves: dict[str, Estimate] = Field(description="the exponent by the other curves")
 
@@ -198,7 +198,7 @@ class BatchReport(Frozen):
     least_loss: dict[str, Number] = Field(description="by model size: the loss of unlimited steps")
     reaches: tuple[Reach, ...]
     curves: tuple[CurveOverlay, ...]
-    notes: tuple[Notice, ...]
+    notes: tuple[StoredNotice, ...]
 
 
 class ScheduleReport(Frozen):
@@ -208,7 +208,7 @@ class ScheduleReport(Frozen):
     memory: Number
     gamma: Number
     curves: tuple[CurveOverlay, ...]
-    notes: tuple[Notice, ...]
+    notes: tuple[StoredNotice, ...]
 
 
 class PlanResult(display.DisplayMixin, Frozen):
@@ -229,7 +229,7 @@ class PlanResult(display.DisplayMixin, Frozen):
     surfaces: tuple[HyperGroup, ...]
     batches: BatchReport | None
     schedules: ScheduleReport | None
-    notes: tuple[Notice, ...]
+    notes: tuple[StoredNotice, ...]
     provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchcast.stages.notices import Notice
 from pydantic import Field
 
 from . import display
 from .base import Frozen, Number
+from .notices import StoredNotice
 
 
 class SettledForecast(Frozen):
@@ -48,7 +48,7 @@ class Settlement(Frozen):
     interval_score: float | None
     calibration: tuple[tuple[float, float], ...] = Field(description="nominal level, share inside so far")
     known: int = Field(default=0, description="scores known when registered; means leave them out if there are others")
-    notes: tuple[Notice, ...] = ()
+    notes: tuple[StoredNotice, ...] = ()
 
     def write(self, out: str | Path) -> dict[str, Path]:
         """Typeset ``settlement.pdf``, with its JSON beside it; paths by kind.

@@ -109,18 +109,6 @@ class Notice(str):
             self.body, code=self.code, severity=severity, subject=self.subject, values=self.values, named=self.named
         )
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """In a pydantic record: a notice is kept, a string is read back; it is written, and described, as a string."""
-        from pydantic_core import core_schema
-
-        from .reading import read
-
-        def keep(value: Any, inner: Any) -> Notice:
-            return value if isinstance(value, Notice) else read(inner(value))
-
-        return core_schema.no_info_wrap_validator_function(keep, handler(str))
-
 
 def _again(body: str, code: str, severity: Severity, subject: str, values: Mapping[str, Value], named: bool) -> Notice:
     return Notice(body, code=code, severity=severity, subject=subject, values=values, named=named)

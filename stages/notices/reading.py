@@ -22,16 +22,21 @@ SUBJECT = "_subject"
 
 @dataclass(frozen=True, kw_only=True)
 class _Pattern:
-    """A template as a regular expression: what its groups mean, and how many letters are its own."""
+    """A template as a regular expression: its own words in order, and what its groups mean."""
 
     code: Code
     expression: re.Pattern[str]
     kinds: dict[str, Callable[[str], Value]]
-    letters: int
+    words: tuple[str, ...]
+
+    @property
+    def letters(self) -> int:
+        """How many letters are its own."""
+        return sum(len(word.strip()) for word in self.words)
 
     def read(self, said: str, named: bool, subject: str | None = None) -> Notice | None:
         """The notice that a text is; of a given ``subject`` the text is the sentence alone."""
-        match = self.expression.fullmatch(said)
+        match = self.expression.fullmatch(said) if self._has_words(said) else None
         if match is None:
             return None
         try:
@@ -41,6 +46,16 @@ class _Pattern:
             return self.code.of(values, subject or "", named=named)
         except (ValueError, SyntaxError):
             return None
+
+    def _has_words(self, said: str) -> bool:
+        """Whether its words are there in their order: else the expression would try every split of a long text."""
+        end = 0
+        for word in self.words:
+            start = said.find(word, end)
+            if start < 0:
+                return False
+            end = start + len(word)
+        return True
 
 
 def read(text: str) -> Notice:
@@ -92,18 +107,19 @@ def _all(_count: int) -> list[_Pattern]:
 def _patterns(code: Code) -> Iterator[_Pattern]:
     subject = f"(?:(?P<{SUBJECT}>.+?): )?" if code.about else ""
     for template in code.sentences():
-        parts, kinds, letters = [subject], dict[str, Callable[[str], Value]](), 0
+        parts, kinds, words = [subject], dict[str, Callable[[str], Value]](), list[str]()
         # A meaning that is said without values is no template: its braces, if any, are its own.
         parsed = Formatter().parse(template) if template in code.templates else [(template, None, None, None)]
         for literal, name, spec, conversion in parsed:
             parts.append(re.escape(literal))
-            letters += len(literal.strip())
+            words.append(literal)
             if name in kinds:
                 parts.append(f"(?P={name})")
             elif name:
                 expression, kinds[name] = _kind(spec or "", conversion)
                 parts.append(f"(?P<{name}>{expression})")
-        yield _Pattern(code=code, expression=re.compile("".join(parts), re.DOTALL), kinds=kinds, letters=letters)
+        expression = re.compile("".join(parts), re.DOTALL)
+        yield _Pattern(code=code, expression=expression, kinds=kinds, words=tuple(words))
 
 
 def _kind(spec: str, conversion: str | None) -> tuple[str, Callable[[str], Value]]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from benchcast.nightly.alerts.rules import rules
-from benchcast.stages.notices import CODES, OTHER, Code, Notice, Severity, grading, laws, nightly, read, recalled
+from benchcast.reports.records.notices import StoredNotice
+from benchcast.stages.notices import CODES, OTHER, Code, Severity, grading, laws, nightly, read, recalled
 from benchcast.stages.notices.notice import names
 from pydantic import BaseModel
 from worlds.ladders import ROOT
@@ -127,7 +128,7 @@ def test_a_notice_is_frozen_and_travels() -> None:
 
 def test_a_record_keeps_notices_and_is_written_with_strings() -> None:
     class Kept(BaseModel):
-        notes: tuple[Notice, ...]
+        notes: tuple[StoredNotice, ...]
 
     notice = grading.BASELINE_AS_GOOD(points=3.14, carried=2.0)
     kept = Kept(notes=(notice, "only 50 documents"))  # type: ignore[arg-type]
