@@ -44,16 +44,12 @@ ALLOWED = {
     "core": TEXT | {"reports.documents", "stages.compute", "stages.fit"},
     "data": DATA,
     "forecasting": DATA | TEXT | SCIENCE,
-    "planning": DATA | TEXT | SCIENCE | {"forecasting"},  # a plan may end in a forecast
+    "planning": DATA | TEXT | SCIENCE,
     "scoring": DATA | TEXT,
-    "report": CORE | TEXT | {"reports", "reports.documents"},
-    "registry": DATA | TEXT | SCIENCE | {"forecasting", "reports.documents", "report"},
-    "nightly": DATA | TEXT | SCIENCE | WORK | {"registry", "reports.documents", "stages.monitor", "report"},
-    "cli": DATA
-    | TEXT
-    | SCIENCE
-    | WORK
-    | {"registry", "nightly", "report", "reports", "reports.documents", "reports.figures"},
+    "report": CORE | TEXT | {"reports.documents"},
+    "registry": DATA | TEXT | SCIENCE | {"forecasting", "reports.documents"},
+    "nightly": DATA | TEXT | SCIENCE | {"forecasting", "scoring", "registry", "reports.documents", "stages.monitor"},
+    "cli": DATA | TEXT | SCIENCE | WORK | {"registry", "nightly", "reports.documents", "reports.figures"},
     "": CORE | {"forecasting", "planning", "report"},  # the face
     "__main__": {"cli"},
     "demo_ladder": CORE | {"scoring"},
