@@ -38,7 +38,7 @@ ALLOWED = {
     "reports.figures": TEXT,
     "reports.sections": TEXT | {"reports.figures"},
     "reports.documents": TEXT | {"reports.figures", "reports.sections"},
-    "reports": {"reports.documents"},
+    "reports": set(),  # the face has no names
     # pipeline: configs, files, commands
     # Of the documents: how a file is written whole; of the science: what a config can check.
     "core": TEXT | {"reports.documents", "stages.compute", "stages.fit"},
@@ -47,7 +47,7 @@ ALLOWED = {
     "planning": DATA | TEXT | SCIENCE,
     "scoring": DATA | TEXT,
     "report": CORE | TEXT | {"reports.documents"},
-    "registry": DATA | TEXT | SCIENCE | {"forecasting", "reports.documents"},
+    "registry": DATA | TEXT | SCIENCE | {"reports.documents"},
     "nightly": DATA | TEXT | SCIENCE | {"forecasting", "scoring", "registry", "reports.documents", "stages.monitor"},
     "cli": DATA | TEXT | SCIENCE | WORK | {"registry", "nightly", "reports.documents", "reports.figures"},
     "": CORE | {"forecasting", "planning", "report"},  # the face
