@@ -18,7 +18,7 @@ from benchcast.nightly.alerts.contexts import ForecastProblem, ObservedRun, Obse
 from benchcast.nightly.tracking.bands import Band
 from benchcast.nightly.tracking.points import Point
 from benchcast.stages.monitor.sequential import Series, Verdict
-from benchcast.stages.notices import CODES
+from benchcast.stages.notices import CODES, Code
 from worlds.ladders import ROOT
 
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
@@ -241,3 +241,15 @@ def test_a_rule_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         rules.rules.cache_clear()
         sys.modules.pop("benchcast.nightly.alerts.rules.many_waiting", None)
         CODES.pop("toy-many-waiting", None)
+
+
+def test_a_rule_without_an_exit_code_is_refused_before_the_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules.rules()[0], "code", Code("toy-mild", "a warning only", area="toy", anchor="howto.md"))
+    rules.rules.cache_clear()
+    try:
+        with pytest.raises(ValueError, match="toy-mild: nothing ends with severity warning"):
+            rules.rules()
+    finally:
+        monkeypatch.undo()
+        rules.rules.cache_clear()
+        CODES.pop("toy-mild", None)

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 from benchcast.stages.notices import Code, Notice
 
+from ..conditions import EXIT_CODES
+
 Context = TypeVar("Context", contravariant=True)
 
 
@@ -38,9 +40,22 @@ class Rule(Protocol[Context]):
 
 @cache
 def rules() -> tuple[Rule[Any], ...]:
-    """Every rule of this folder, in their order."""
+    """Every rule of this folder, in their order.
+
+    Raises
+    ------
+    ValueError
+        When a code's severity has no exit code: found before the first pass, not in the night that it speaks.
+    """
     modules = [import_module(f".{module.name}", __name__) for module in pkgutil.iter_modules(__path__)]
-    return tuple(sorted((module.RULE for module in modules), key=lambda rule: rule.order))
+    found: list[Rule[Any]] = [module.RULE for module in modules]
+    for rule in found:
+        if rule.code.severity not in EXIT_CODES:
+            raise ValueError(
+                f"rule {rule.code.name}: nothing ends with severity {rule.code.severity}; give its code one of "
+                + ", ".join(EXIT_CODES)
+            )
+    return tuple(sorted(found, key=lambda rule: rule.order))
 
 
 def watching(context: type[Any]) -> tuple[Rule[Any], ...]:
