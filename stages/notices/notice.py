@@ -191,10 +191,6 @@ class Code:
         body = self.meaning if template is None else template.format(**values)
         return Notice(body, code=self.name, severity=self.severity, subject=subject, values=values, named=named)
 
-    def worded(self, body: str, subject: str = "") -> Notice:
-        """A notice whose sentence is given, such as one that was kept by an earlier version."""
-        return Notice(body, code=self.name, severity=self.severity, subject=subject)
-
     def sentences(self) -> tuple[str, ...]:
         """Every template, the meaning among them where notices without values have no other."""
         return self.templates if frozenset[str]() in self._by_names() else (self.meaning, *self.templates)
