@@ -6,7 +6,7 @@ left out); the table of runs has ``Name`` and a column per logged value, one row
 are validation losses, those of ``test`` kept apart; every other column is left out, with a line. Steps are the
 trainer's (``trainer/global_step``) where the file has them, tokens are read where they were logged. Runs that crashed
 or still run are left out. W&B does not know how large a model is: ``ladder.yaml`` beside the file does (see
-``run_places``).
+``places.runs``).
 """
 
 from __future__ import annotations
