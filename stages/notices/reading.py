@@ -116,8 +116,8 @@ def _patterns(code: Code) -> Iterator[_Pattern]:
             if name in kinds:
                 parts.append(f"(?P={name})")
             elif name:
-                expression, kinds[name] = _kind(spec or "", conversion)
-                parts.append(f"(?P<{name}>{expression})")
+                form, kinds[name] = _kind(spec or "", conversion)
+                parts.append(f"(?P<{name}>{form})")
         expression = re.compile("".join(parts), re.DOTALL)
         yield _Pattern(code=code, expression=expression, kinds=kinds, words=tuple(words))
 
