@@ -26,8 +26,11 @@ _FORMS = (
     re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]{6,}"),
     re.compile(r"(?i)(?<=basic )[A-Za-z0-9+/=]{8,}"),
 )
+# What stands before ``secret`` in ``my_secret=`` is not matched: it stays anyway, and the search would take the square
+# of a text's length.
 _NAMED = re.compile(
-    r"(?i)(\b(?:(?:access|auth|api|hf|bearer|refresh|id|github)[_-]?token|token|[\w-]*secret|[\w-]*passw(?:or)?d|[\w-]*api[_-]?key|[\w-]*access[_-]?key)[\"']?\s*[=:]\s*[\"']?)([^\s\"'&,;)]{3,})"
+    r"(?i)((?:\b(?:(?:access|auth|api|hf|bearer|refresh|id|github)[_-]?)?token|secret|passw(?:or)?d|api[_-]?key|"
+    r"access[_-]?key)[\"']?\s*[=:]\s*[\"']?)([^\s\"'&,;)]{3,})"
 )
 
 
