@@ -270,3 +270,10 @@ def test_templates_have_values_that_python_can_name() -> None:
     for code in CODES.values():
         for template in code.templates:
             assert all(name.isidentifier() for name in names(template)), template
+
+
+@pytest.mark.parametrize("part", [": ", "a", "' \" ", " (", "1", "x\n", "1 of 2 "])
+def test_a_long_text_that_is_no_notice_takes_no_time(part: str) -> None:
+    text = part * (100_000 // len(part))  # minutes, when every pattern tries every split
+    assert read(text) == text
+    assert read(text).code == "other"
