@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..core.config import Config, ReevaluateSettings
 from ..core.digest import object_digest
-from ..core.errors import LATER, BenchcastError
+from ..core.errors import LATER, BenchcastError, plain
 from ..core.redact import MOST_TEXT, bounded, redacted, shown
 from .alerts import channels as alerts
 from .alerts import conditions, rules
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .compare import PassForecast
 
 MOST_NAMED = 20  # of many things, in status.json
+STOPPED = "the pass was stopped; the next one goes on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +54,35 @@ def run_pass(path: Path, options: Options) -> int:
     """
     config, settings = settings_of(path)
     state = State(path.resolve().parent / settings.folder)
-    with state.lock(), pass_logger(state.folder, verbose=options.verbose) as logger, _stoppable():
-        logger.hide(alerts.secrets(settings.notify))
-        with contextlib.suppress(OSError):
-            os.nice(max(settings.nice - os.nice(0), 0))
+    with _stoppable():  # before there is a holder that others see, and until the lock is free again
         try:
-            code = _Pass(config, settings, path, state, options, logger).run()
+            with state.lock(), pass_logger(state.folder, verbose=options.verbose) as logger:
+                return _run_logged(config, settings, path, state, options, logger)
         except SystemExit:
-            logger.say(f"{state.folder}: the pass was stopped; the next one goes on")
+            sys.stderr.write(f"{plain(str(state.folder))}: {STOPPED}\n")
             raise
-        except Exception as error:
-            # It is printed, mailed by cron, logged and told: without secrets, and not without end.
-            error.args = (bounded(redacted(str(error), alerts.secrets(settings.notify))),)
-            logger.log(f"error: {error}")
-            _remember(error, config, settings, path.resolve().parent, state, logger)
-            raise
-        logger.note(f"done, exit code {code}")
-        return code
+
+
+def _run_logged(
+    config: Config, settings: ReevaluateSettings, path: Path, state: State, options: Options, logger: PassLogger
+) -> int:
+    """The pass, with the lock held and everything that is printed in the log."""
+    logger.hide(alerts.secrets(settings.notify))
+    with contextlib.suppress(OSError):
+        os.nice(max(settings.nice - os.nice(0), 0))
+    try:
+        code = _Pass(config, settings, path, state, options, logger).run()
+    except SystemExit:
+        logger.log(f"{state.folder}: {STOPPED}")
+        raise
+    except Exception as error:
+        # It is printed, mailed by cron, logged and told: without secrets, and not without end.
+        error.args = (bounded(redacted(str(error), alerts.secrets(settings.notify))),)
+        logger.log(f"error: {error}")
+        _remember(error, config, settings, path.resolve().parent, state, logger)
+        raise
+    logger.note(f"done, exit code {code}")
+    return code
 
 
 def _remember(
