@@ -108,7 +108,7 @@ def test_a_plan_prints() -> None:
 
 
 def test_the_package_loads_nothing_heavy() -> None:
-    code = "import sys, pipeline; print(sorted({'numpy', 'pandas', 'pydantic', 'scipy', 'torch'} & set(sys.modules)))"
+    code = "import sys, benchcast; print(sorted({'numpy', 'pandas', 'pydantic', 'scipy', 'torch'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

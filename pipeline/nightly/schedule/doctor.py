@@ -208,6 +208,9 @@ def _installed(path: Path) -> Iterator[Check]:
     yield Check(
         what="installed", ok=True, says=every[0].splitlines()[0] if every else f"not yet: benchcast cron install {path}"
     )
+    for script in install.outdated(path):
+        again = f"benchcast cron install {path}"
+        yield Check(what="script", ok=False, says=f"{script} is of an earlier version and starts nothing; run {again}")
     if by_systemd[False] and PROCESSES.is_dir():
         running = sorted(DAEMONS & set(_processes()))
         yield Check(what="cron daemon", ok=bool(running), says=", ".join(running) or NO_DAEMON)

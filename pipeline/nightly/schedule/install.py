@@ -6,6 +6,7 @@ of the day it was installed: cron starts its children with next to none.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -141,6 +142,17 @@ def _places_of(config: Path) -> list[Path]:
     except BenchcastError:
         return []
     return [config.parent / settings.folder / SCRIPT]
+
+
+def outdated(config: Path) -> list[Path]:
+    """Scripts that a version before 0.2 wrote: they start a module that is no longer there."""
+    scripts = []
+    for path in _places_of(config):
+        with contextlib.suppress(OSError, UnreadableError):
+            text = reading.data(path, reading.MOST_CONFIG)
+            if HEAD.encode() in text and b" -m pipeline.cli " in text:
+                scripts.append(path)
+    return scripts
 
 
 class Crontab:

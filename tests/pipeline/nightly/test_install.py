@@ -261,6 +261,18 @@ def test_the_doctor_finds_what_would_fail(config: Path) -> None:
     assert "number 1" in doctor(config)[1]["FAIL notify.urls"]
 
 
+def test_the_doctor_finds_a_script_of_an_earlier_version(config: Path) -> None:
+    assert benchcast("cron", "install", str(config)).returncode == 0
+    script = config.parent / "nightly" / "cron.sh"
+    assert "FAIL script" not in doctor(config)[1]
+    script.write_text(script.read_text().replace("-m benchcast ", "-m pipeline.cli "))
+    code, found = doctor(config)
+    assert code == 1
+    assert f"benchcast cron install {config}" in found["FAIL script"]
+    assert benchcast("cron", "install", str(config)).returncode == 0
+    assert "FAIL script" not in doctor(config)[1]
+
+
 def test_the_doctor_looks_whether_cron_runs(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only where the pass is in the crontab; processes are read as Linux shows them."""
     from benchcast.nightly.schedule import doctor as checks

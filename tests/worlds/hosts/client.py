@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 HEADER = 8  # bytes: the length of the request that follows
+STARTED = 120  # seconds that the host may take to fork; then it hangs, and the test fails
 
 
 def call(
@@ -38,6 +39,7 @@ def call(
         connection.connect(address)
         socket.send_fds(connection, [len(content).to_bytes(HEADER, "big")], files)
         connection.sendall(content)
+        connection.settimeout(STARTED)
         with connection.makefile("r") as answers:
             process = int(answers.readline())
             connection.settimeout(timeout)
@@ -49,5 +51,5 @@ def call(
 
 
 if __name__ == "__main__":
-    code = call(sys.argv[1], sys.argv[2:], folder=os.getcwd(), environment=os.environ)
+    code = call(sys.argv[1], sys.argv[2:], folder=os.getcwd(), environment=os.environ, timeout=600)
     sys.exit(code if code >= 0 else 128 - code)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+SECONDS = 400  # for one answer; then the host hangs, and the test fails
 
 
 def environment() -> dict[str, str]:
@@ -28,11 +30,14 @@ class LineHost:
         )
 
     def ask(self, *values: Any) -> Any:
-        """The answer to these values."""
+        """The answer to these values; a host that gives none in time is ended, and the test with it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(values) + "\n")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], SECONDS)[0]:
+            self._process.kill()
+            raise TimeoutError(f"no answer to {values} after {SECONDS} s")
         return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
