@@ -93,7 +93,7 @@ def _run(config: PlanConfig, base: Path, data: Path | None) -> PlanResult:
         answers += _literature(config, flops)
         near += _near(basis, flops, config.level)
         deviations += _deviations(basis, flops, config.level)
-    hypers, surfaces = plan_sweeps.hyperparams(config, base, basis, answers, account)
+    hypers, surfaces = plan_sweeps.hyperparams(config, base, basis, account)
     envelope = [] if table is None else plan_sweeps.envelope_growth(table, config, account)
     return PlanResult(
         schema="benchcast.plan/1",

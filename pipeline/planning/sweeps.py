@@ -124,7 +124,7 @@ def envelope_growth(table: pd.DataFrame, config: PlanConfig, account: Account) -
 
 
 def hyperparams(
-    config: PlanConfig, base: Path, basis: PlanLaw, answers: list[Answer], account: Account
+    config: PlanConfig, base: Path, basis: PlanLaw, account: Account
 ) -> tuple[list[Hyper], list[HyperGroup]]:
     """Learning rate and batch size at every budget's optimum: fitted on a sweep where there is one, and published."""
     table = _sweep_table(config, base, account)

@@ -11,11 +11,9 @@ from ..records.plan import PlanResult
 from ..sections import plan as sections
 from ..sections.picture import Files
 from ..sections.plan import Part
-from ..text import fonts
 from ..text.table import Table
 from ..text.wording import clean
-from . import writing
-from .typesetting import json_bytes, set_pages
+from .typesetting import write_pdf_and_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +38,7 @@ def write(result: PlanResult, out: Path) -> dict[str, Path]:
     OSError
         When the place cannot be written.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    with fonts.fonts_for(result):
-        data, files = build(result)
-        pdf = set_pages("plan.typ", data, files)
-    json = json_bytes(result.model_dump(mode="json", by_alias=True))
-    paths = {"pdf": out / "plan.pdf", "json": out / "plan.json"}
-    writing.write_all(dict(zip(paths.values(), (pdf, json), strict=True)))
-    return paths
+    return write_pdf_and_json(result, Path(out), "plan", build)
 
 
 def build(result: PlanResult) -> tuple[PlanPages, Files]:

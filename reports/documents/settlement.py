@@ -9,11 +9,10 @@ from ..figures.calibration import calibration_figure
 from ..records.settlement import Settlement
 from ..sections.picture import Files, Picture, picture
 from ..sections.settlement import summary
-from ..text import fonts, settlement_table
+from ..text import settlement_table
 from ..text.numbers import finite
 from ..text.table import Table
-from . import writing
-from .typesetting import json_bytes, set_pages
+from .typesetting import write_pdf_and_json
 
 MOST_ROWS = 400
 TITLE = "How the registered forecasts fared"
@@ -41,15 +40,7 @@ def write(settlement: Settlement, out: Path) -> dict[str, Path]:
     OSError
         When the place cannot be written.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    with fonts.fonts_for(settlement):
-        data, files = build(settlement)
-        pdf = set_pages("settlement.typ", data, files)
-    json = json_bytes(settlement.model_dump(mode="json"))
-    paths = {"pdf": out / "settlement.pdf", "json": out / "settlement.json"}
-    writing.write_all(dict(zip(paths.values(), (pdf, json), strict=True)))
-    return paths
+    return write_pdf_and_json(settlement, Path(out), "settlement", build)
 
 
 def build(settlement: Settlement) -> tuple[SettlementPages, Files]:

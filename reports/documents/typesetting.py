@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typst
+from pydantic import BaseModel
 
 from ..sections.picture import Files
 from ..text import fonts
 from ..text.strict_json import dumps
 from ..text.table import Table, as_page
+from . import writing
 
 HERE = Path(__file__).parent / "templates"
 PARTS = ("style.typ", "sheet.typ", "decision.typ", "trust.typ")
+R = TypeVar("R", bound=BaseModel)
 typeset: Any = typst.compile  # its stub knows nothing of files in memory
 
 
@@ -48,6 +51,28 @@ def set_pages(template: str, data: Any, files: Files) -> bytes:
             return _compile(files, [])
         except typst.TypstError as error:
             raise ReportError(f"the report could not be typeset: {error}") from error
+
+
+def write_pdf_and_json(record: R, out: Path, stem: str, build: Callable[[R], tuple[Any, Files]]) -> dict[str, Path]:
+    """Write ``<stem>.pdf``, set by ``<stem>.typ``, and ``<stem>.json`` into ``out``; return their paths by kind.
+
+    ``build`` gives the template's data and the figures it names. Both are made before the first is written.
+
+    Raises
+    ------
+    ReportError
+        When it cannot be set.
+    OSError
+        When the place cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with fonts.fonts_for(record):
+        data, files = build(record)
+        pdf = set_pages(f"{stem}.typ", data, files)
+    json_text = json_bytes(record.model_dump(mode="json", by_alias=True))
+    paths = {"pdf": out / f"{stem}.pdf", "json": out / f"{stem}.json"}
+    writing.write_all(dict(zip(paths.values(), (pdf, json_text), strict=True)))
+    return paths
 
 
 def _compile(files: Files, standards: list[str]) -> bytes:
