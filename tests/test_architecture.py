@@ -29,6 +29,7 @@ ALLOWED = {
     "stages.compute": GROUND,
     "stages.monitor": GROUND,
     "stages.laws": GROUND | {"stages.fit"},
+    "stages.documents": GROUND | {"stages.fit", "stages.laws", "stages.compute"},
     "stages.forecast": GROUND | {"stages.fit", "stages.laws", "stages.compute"},
     "stages.planning": GROUND | {"stages.fit", "stages.laws", "stages.compute"},
     "stages": SCIENCE,  # the face: names that are imported when they are first used
