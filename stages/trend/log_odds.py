@@ -1,0 +1,307 @@
+r"""Accuracy as a trend in log-odds: an integrated Wiener process between a floor and one, many tasks in one search.
+
+.. math::
+
+    \mathrm{acc}(x) = c + (1 - c)\,\sigma(f(x)), \qquad f(x) = a + b\,(x - x_\mathrm{last}) + w(x)
+
+with x in decades of effective compute, :math:`\sigma` the logistic function and w an integrated Wiener process that is
+zero, with its slope, at the ladder's last run. So f is a cubic smoothing spline (Wahba, J. R. Stat. Soc. B 40 (1978)),
+and beyond the ladder a straight line in log-odds whose error grows as distance to the power 1.5 (Harvey, Forecasting,
+Structural Time Series Models and the Kalman Filter (1989)). Given the scatter of runs, the prior of the slope and that
+of the floor, f and c are found by Gauss-Newton steps (an iterated extended Kalman update, dense). What is not given is
+averaged over: each combination counts by its marginal likelihood (Laplace), so rough tasks get wide forecasts and
+tasks without a trend get flat ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fit.newton import Array
+
+STEPS = 25  # Gauss-Newton steps at most
+LARGEST_STEP, LARGEST_FLOOR_STEP = 1.0, 0.03  # log-odds, accuracy
+TOLERANCE = 1e-3  # log-odds
+EDGE = 0.02  # accuracy: log-odds of a score are taken no nearer to the ends than this, to centre the prior
+LEAST_SLOPE = 1e-3  # of accuracy over log-odds, where the curve is flat
+HIGHEST_FLOOR = 0.95
+LEAST_WEIGHT = 1e-3  # combinations that count less are forgotten
+TOGETHER = 48  # fits in one block of memory
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrendPriors:
+    """Priors of a task's trend; set on the backtests of four ladders (docs/dev/log.md), never on a target."""
+
+    slopes: tuple[tuple[float, float], ...] = ((0.0, 0.05), (0.3, 0.3))
+    """Log-odds per decade: mean and standard deviation of b, no trend or one. Equally likely before the data."""
+
+    scatters: tuple[float, ...] = (0.005, 0.015, 0.04, 0.1)
+    """Accuracy (fraction): standard deviation of runs about their trend, beyond sampling error. Equally likely."""
+
+    level_std: float = 1.0
+    """Log-odds: standard deviation of a about the mean of the ladder's scores."""
+
+    wiggle: float = 0.2
+    """Log-odds per decade^1.5: scale of the integrated Wiener process."""
+
+    floor_std: float = 0.03
+    """Accuracy (fraction): standard deviation of a floor about chance. As likely is a floor of zero."""
+
+    run_share: float = 0.5
+    """Share of the scatter's variance that checkpoints of one run have in common."""
+
+    sampling_share: float = 0.5
+    """Share of a score's sampling variance that is not common to runs asked the same questions."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrendData:
+    """One task: ``x`` (n,) log10 effective FLOPs, ``accuracy`` (n,) and its ``sampling`` error (n,), fractions.
+
+    ``runs`` (n,) says which points are checkpoints of one run.
+    """
+
+    x: Array
+    accuracy: Array
+    sampling: Array
+    runs: NDArray[np.int_]
+    chance: float
+    weight: Array | None = None
+    """(n,) by which the variance of a score is divided; by default 1."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedTrend:
+    """The combinations of priors that count, k of them, each with its posterior: ``predict`` averages them.
+
+    Attributes
+    ----------
+    weights : (k,)
+        Posterior probabilities.
+    slopes : (k,)
+        Of the trend at the ladder's end, log-odds per decade.
+    """
+
+    weights: Array
+    distance: Array  # (n,) decades from the last run
+    last: float
+    center: Array  # (k,) prior mean of f at the last run
+    prior: Array  # (k, 2) mean and std of the slope
+    prior_floor: Array  # (k, 2)
+    gain: Array  # (k, n): posterior of f is prior + covariance @ gain
+    inverse: Array  # (k, n, n) of the linearised covariance of the scores
+    curve_slope: Array  # (k, n) of accuracy over log-odds
+    floor_slope: Array  # (k, n) of accuracy over the floor
+    noise: Array  # (k,) variance of a new score about the trend
+    priors: TrendPriors
+
+    @property
+    def slopes(self) -> Array:
+        cross = self.prior[:, 1, None] ** 2 * self.distance * self.curve_slope
+        return np.asarray(self.prior[:, 0] + np.sum(cross * self.gain, axis=1))
+
+    def predict(self, x: Array, x_std: Array | None = None) -> tuple[Array, Array]:
+        """Mean and standard deviation (t,) of a new score at ``x`` (t,), whose own standard error is ``x_std`` (t,)."""
+        ahead = np.asarray(x, dtype=float) - self.last
+        cross = _covariance(self.distance, ahead, self.prior[:, 1], self.priors)
+        weighted = self.curve_slope[:, :, None] * cross
+        f = self.center[:, None] + self.prior[:, :1] * ahead + np.einsum("knt,kn->kt", weighted, self.gain)
+        solved = self.inverse @ weighted
+        own = _variance(ahead, self.prior[:, 1], self.priors)
+        variance = np.maximum(own - np.einsum("knt,knt->kt", weighted, solved), 1e-8)
+        if x_std is not None:
+            variance = variance + (self.slopes[:, None] * x_std) ** 2
+        floor_variance = self.prior_floor[:, 1] ** 2
+        lean = self.floor_slope * floor_variance[:, None]
+        floor = np.clip(self.prior_floor[:, 0] + np.sum(lean * self.gain, axis=1), 0.0, HIGHEST_FLOOR)
+        floor_left = floor_variance - np.einsum("kn,knm,km->k", lean, self.inverse, lean)
+        common = -np.einsum("kn,knt->kt", lean, solved)
+        mean, spread = _accuracy(f, variance, floor, np.maximum(floor_left, 0.0), common)
+        average = self.weights @ mean
+        total = self.weights @ (spread + self.noise[:, None] + (mean - average) ** 2)
+        return np.asarray(average), np.asarray(np.sqrt(total))
+
+
+def fit_trends(tasks: Sequence[TrendData], priors: TrendPriors | None = None) -> list[FittedTrend]:
+    """Fit every task; tasks of similar size are fitted together.
+
+    Raises
+    ------
+    ValueError
+        For a task without a score.
+    """
+    priors = priors or TrendPriors()
+    if any(len(task.x) == 0 for task in tasks):
+        raise ValueError("a trend needs at least one score")
+    order = sorted(range(len(tasks)), key=lambda i: len(tasks[i].x))
+    fitted: dict[int, FittedTrend] = {}
+    for start in range(0, len(order), TOGETHER):
+        part = order[start : start + TOGETHER]
+        fitted.update(zip(part, _fit_block([tasks[i] for i in part], priors), strict=True))
+    return [fitted[i] for i in range(len(tasks))]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Block:
+    """Padded data of m tasks, (m, n) each; ``known`` says where there is a score."""
+
+    distance: Array
+    accuracy: Array
+    sampling: Array  # variance
+    weight: Array
+    same_run: Array  # (m, n, n)
+    known: NDArray[np.bool_]
+    last: Array
+    chance: Array
+
+    @classmethod
+    def of(cls, tasks: Sequence[TrendData], priors: TrendPriors) -> _Block:
+        m, n = len(tasks), max(len(task.x) for task in tasks)
+        distance, accuracy, sampling = np.zeros((m, n)), np.full((m, n), 0.5), np.zeros((m, n))
+        weight = np.ones((m, n))
+        known, runs = np.zeros((m, n), dtype=bool), np.full((m, n), -1)
+        for i, task in enumerate(tasks):
+            k = len(task.x)
+            distance[i, :k] = task.x - task.x.max()
+            accuracy[i, :k], known[i, :k], runs[i, :k] = task.accuracy, True, task.runs
+            sampling[i, :k] = priors.sampling_share * np.nan_to_num(task.sampling) ** 2
+            weight[i, :k] = 1.0 if task.weight is None else task.weight
+        same = (runs[:, :, None] == runs[:, None, :]) & known[:, :, None] & known[:, None, :]
+        return cls(
+            distance=distance,
+            accuracy=accuracy,
+            sampling=sampling,
+            weight=weight,
+            same_run=same.astype(float),
+            known=known,
+            last=np.array([task.x.max() for task in tasks]),
+            chance=np.array([task.chance for task in tasks]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Posterior:
+    """Of one combination of priors, for m tasks."""
+
+    evidence: Array
+    center: Array
+    prior_floor: Array
+    gain: Array
+    inverse: Array
+    curve_slope: Array
+    floor_slope: Array
+
+
+def _fit_block(tasks: Sequence[TrendData], priors: TrendPriors) -> Iterator[FittedTrend]:
+    block = _Block.of(tasks, priors)
+    combinations = list(itertools.product(priors.slopes, priors.scatters, (True, False)))
+    posteriors = [_posterior(block, slope, scatter, floor, priors) for slope, scatter, floor in combinations]
+    evidence = np.array([each.evidence for each in posteriors])
+    weights = np.exp(evidence - evidence.max(axis=0))
+    weights /= weights.sum(axis=0)
+    for i, task in enumerate(tasks):
+        kept = np.flatnonzero(weights[:, i] >= LEAST_WEIGHT)
+        share, n = weights[kept, i] / weights[kept, i].sum(), len(task.x)
+        mine = [posteriors[k] for k in kept]
+        typical = float(np.median(block.sampling[i, :n]))
+        yield FittedTrend(
+            weights=share,
+            distance=block.distance[i, :n],
+            last=float(block.last[i]),
+            center=np.array([p.center[i] for p in mine]),
+            prior=np.array([combinations[k][0] for k in kept]),
+            prior_floor=np.array([p.prior_floor[i] for p in mine]),
+            gain=np.array([p.gain[i, :n] for p in mine]),
+            inverse=np.array([p.inverse[i, :n, :n] for p in mine]),
+            curve_slope=np.array([p.curve_slope[i, :n] for p in mine]),
+            floor_slope=np.array([p.floor_slope[i, :n] for p in mine]),
+            noise=np.array([combinations[k][1] ** 2 + typical for k in kept]),
+            priors=priors,
+        )
+
+
+def _posterior(
+    block: _Block, slope: tuple[float, float], scatter: float, at_chance: bool, priors: TrendPriors
+) -> _Posterior:
+    """Gauss-Newton for f at the scores and for the floor, given all else."""
+    known, u = block.known, block.distance
+    count = known.sum(axis=1)
+    expected = block.chance if at_chance else np.zeros(len(block.chance))
+    floor_variance = np.full(len(expected), priors.floor_std**2 if at_chance else 0.0)
+    center = _level(block, expected) - slope[0] * np.sum(u * known, axis=1) / count
+    prior_f = center[:, None] + slope[0] * u
+    covariance = _covariance(u, u, np.full(len(u), slope[1]), priors)
+    shared, own = priors.run_share * scatter**2, (1 - priors.run_share) * scatter**2
+    diagonal = np.where(known, (block.sampling + own) / block.weight, 1.0)
+    noise = shared * block.same_run + diagonal[:, :, None] * np.eye(u.shape[1])
+    f, floor = prior_f, expected
+    for _ in range(STEPS):
+        chance_part = 1 - floor[:, None]
+        s = 1 / (1 + np.exp(-f))
+        slope_f = np.where(known, np.maximum(chance_part * s * (1 - s), LEAST_SLOPE), 0.0)
+        slope_c = np.where(known, 1 - s, 0.0)
+        total = slope_f[:, :, None] * covariance * slope_f[:, None, :] + noise
+        total += slope_c[:, :, None] * slope_c[:, None, :] * floor_variance[:, None, None]
+        left = block.accuracy - floor[:, None] - chance_part * s
+        left = np.where(known, left + slope_f * (f - prior_f) + slope_c * (floor - expected)[:, None], 0.0)
+        gain = np.linalg.solve(total, left[:, :, None])[:, :, 0]
+        step = prior_f + np.einsum("mij,mj->mi", covariance, slope_f * gain) - f
+        step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
+        floor_step = expected + floor_variance * np.sum(slope_c * gain, axis=1) - floor
+        f = f + step
+        floor = np.clip(floor + np.clip(floor_step, -LARGEST_FLOOR_STEP, LARGEST_FLOOR_STEP), 0.0, HIGHEST_FLOOR)
+        if np.abs(step).max() < TOLERANCE:
+            break
+    evidence = -0.5 * (np.linalg.slogdet(total)[1] + np.sum(left * gain, axis=1) + count * np.log(2 * np.pi))
+    return _Posterior(
+        evidence=evidence,
+        center=center,
+        prior_floor=np.stack([expected, np.sqrt(floor_variance)], axis=1),
+        gain=gain,
+        inverse=np.linalg.inv(total),
+        curve_slope=slope_f,
+        floor_slope=slope_c,
+    )
+
+
+def _level(block: _Block, floor: Array) -> Array:
+    """Mean log-odds of the scores above a floor, (m,)."""
+    share = np.clip((block.accuracy - floor[:, None]) / (1 - floor[:, None]), EDGE, 1 - EDGE)
+    log_odds = np.where(block.known, np.log(share / (1 - share)), 0.0)
+    return np.asarray(log_odds.sum(axis=1) / block.known.sum(axis=1))
+
+
+def _covariance(u: Array, v: Array, slope_std: Array, priors: TrendPriors) -> Array:
+    """Prior covariance of f at distances u and v from the last run, for k slope priors: (k, n, t)."""
+    rows, columns = u[..., :, None], v[..., None, :]
+    near, far = np.minimum(np.abs(rows), np.abs(columns)), np.maximum(np.abs(rows), np.abs(columns))
+    wiggle = np.where(rows * columns > 0, near**2 * (3 * far - near) / 6, 0.0)
+    line = slope_std[:, None, None] ** 2 * rows * columns
+    return np.asarray(priors.level_std**2 + line + priors.wiggle**2 * wiggle)
+
+
+def _variance(v: Array, slope_std: Array, priors: TrendPriors) -> Array:
+    """Diagonal of the prior covariance at distances v (t,), (k, t)."""
+    line = slope_std[:, None] ** 2 * v**2
+    return np.asarray(priors.level_std**2 + line + priors.wiggle**2 * np.abs(v) ** 3 / 3)
+
+
+def _accuracy(f: Array, variance: Array, floor: Array, floor_left: Array, common: Array) -> tuple[Array, Array]:
+    """Mean and variance (k, t) of the curve where f (k, t) and the floor (k,) are jointly normal: by quadrature."""
+    at = f[:, :, None] + np.sqrt(variance)[:, :, None] * NODES
+    lean = (common / variance)[:, :, None]
+    c = np.clip(floor[:, None, None] + lean * (at - f[:, :, None]), 0.0, HIGHEST_FLOOR)
+    s = 1 / (1 + np.exp(-at))
+    score = c + (1 - c) * s
+    mean = score @ NODE_WEIGHTS
+    spread = (score - mean[:, :, None]) ** 2 @ NODE_WEIGHTS
+    rest = np.maximum(floor_left[:, None] - common**2 / variance, 0.0)
+    return mean, spread + rest * ((1 - s) @ NODE_WEIGHTS) ** 2
