@@ -7,7 +7,12 @@ prompt) and gold answer :math:`g` of :math:`b` bytes:
 
 .. math:: \\mathrm{nll} = -\\ell_g / b, \\qquad \\mathrm{nll\\_choice} = \\log \\textstyle\\sum_j e^{\\ell_j} - \\ell_g
 
-``bits_per_byte`` is nll / ln 2. The score of a task is the mean over its documents.
+``bits_per_byte`` is nll / ln 2. The score of a task is the mean over its :math:`n` documents, but for
+
+.. math:: \\mathrm{nll\\_mean\\_prob} = -\\log \\frac1n \\textstyle\\sum_i e^{-\\mathrm{nll}_i},
+
+minus the log of the gold answer's mean probability (of a byte, its geometric mean over the answer): documents that are
+nearly known count most, hopeless ones hardly, as in the accuracy. Nats per byte.
 """
 
 from __future__ import annotations
@@ -71,10 +76,23 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(float(array.mean()), stderr)
 
 
+def of_mean_probability(nlls: Sequence[float]) -> Mean:
+    """Minus the log of the mean probability exp(−nll) over documents, in the unit of ``nlls``.
+
+    The standard error is the mean probability's, by the delta method: s / (p̄ √n), s with n − 1.
+    """
+    array = np.asarray(nlls, dtype=float)
+    least = float(array.min())  # taken out first: exp(-1000) would be zero for every document
+    probability = mean(list(np.exp(least - array)))
+    return Mean(least - math.log(probability.value), probability.stderr / probability.value)
+
+
 def losses(documents: Sequence[Document]) -> dict[str, Mean]:
-    """``nll``, ``bits_per_byte`` and, where there are choices, ``nll_choice`` of a task's documents."""
-    nll = mean([gold_nll(d) for d in documents])
+    """``nll``, ``bits_per_byte``, ``nll_mean_prob`` and, where there are choices, ``nll_choice`` of a task."""
+    nlls = [gold_nll(d) for d in documents]
+    nll = mean(nlls)
     means = {"nll": nll, "bits_per_byte": Mean(nll.value / math.log(2), nll.stderr / math.log(2))}
+    means["nll_mean_prob"] = of_mean_probability(nlls)
     if all(len(d.logliks) > 1 for d in documents):
         means["nll_choice"] = mean([choice_nll(d) for d in documents])
     return means

@@ -36,7 +36,15 @@ IDENTITY = {
 PLACE = ("run", "family", "step", "params", "tokens", "flops")
 CONTENT = "content_sha256"
 DERIVED = "derived"
-OUR_LOSSES = ("nll", "bits_per_byte", "nll_choice", "val_loss", "val_bpb")  # by our own formulas, whatever the task
+OUR_LOSSES = (  # by our own formulas, whatever the task
+    "nll",
+    "bits_per_byte",
+    "nll_mean_prob",
+    "nll_choice",
+    "val_loss",
+    "val_bpb",
+)
+ANSWER_COLUMNS = {"doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt", "loglik"}
 METRIC_TOLERANCE = 1e-9  # relative and absolute: a metric and the same from the documents
 
 
@@ -129,12 +137,14 @@ def from_documents(documents: pd.DataFrame) -> dict[str, float]:
         tokens, size = int(documents["answer_tokens"].sum()), int(documents["document_bytes"].sum())
         loss = -float(documents["loglik"].sum()) / tokens
         return {"val_loss": loss, "val_bpb": loss * (tokens / size / math.log(2)), "n": len(documents)}
-    if not {"doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt", "loglik"} <= columns:
+    if not ANSWER_COLUMNS <= columns:
         return {}
     answers = documents[documents["with_prompt"].astype(bool)]
     gold = answers[answers["choice"] == answers["gold"]].set_index("doc_id")
-    nll = float((-gold["loglik"] / gold["answer_bytes"]).mean())
+    nlls = -gold["loglik"] / gold["answer_bytes"]
+    nll = float(nlls.mean())
     metrics = {"nll": nll, "bits_per_byte": nll / math.log(2), "n": float(answers["doc_id"].nunique())}
+    metrics["nll_mean_prob"] = float(np.log(len(nlls)) - np.logaddexp.reduce(-nlls.to_numpy(dtype=float)))
     groups = answers.groupby("doc_id")["loglik"]
     if int(groups.size().min()) > 1:
         top = groups.transform("max")

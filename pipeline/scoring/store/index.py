@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from ...core.digest import file_digest
 from ...core.errors import BenchcastError, plain
+from . import later
 from .disk import Store
 
 FORMAT = 1  # of the tables, as SQLite's user_version
@@ -40,6 +41,7 @@ CREATE TABLE IF NOT EXISTS cell (
 CREATE TABLE IF NOT EXISTS content (cell TEXT PRIMARY KEY, about TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (
     path TEXT PRIMARY KEY, inode INTEGER, modified INTEGER, size INTEGER, sha256 TEXT, changed INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS later (cell TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID;
 """
 COLUMNS_OF_FILE = ("path", "inode", "modified", "changed", "size", "sha256")
 # What SQLite says when the file is no longer what it wrote; everything else (locked, full) has another reason.
@@ -234,7 +236,8 @@ class Index:
         self, checkpoints: Sequence[str], requests: Sequence[str], setup: str | None, *, failed: bool
     ) -> list[dict[str, Any]]:
         """Identity, provenance and rows (or reason) of cells; ``setup`` None for every setup."""
-        return self._sure(lambda: self._contents(checkpoints, requests, setup, failed))
+        found = self._sure(lambda: self._contents(checkpoints, requests, setup, failed))
+        return found if failed else self._completed(found)
 
     def _contents(
         self, checkpoints: Sequence[str], requests: Sequence[str], setup: str | None, failed: bool
@@ -252,7 +255,24 @@ class Index:
     def everything(self) -> list[dict[str, Any]]:
         """Every scored cell."""
         walk = "SELECT cell.cell, content.about FROM cell LEFT JOIN content USING (cell) WHERE failed = 0"
-        return self._sure(lambda: list(map(_content, self._db.execute(walk))))
+        return self._completed(self._sure(lambda: list(map(_content, self._db.execute(walk)))))
+
+    def _completed(self, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Cells with the rows of metrics that came later than they, which are computed once and remembered here."""
+        lacking = {c["cell"]: c for c in contents if later.lacks(c)}
+        if not lacking:
+            return contents
+        query = "SELECT cell, row FROM later WHERE cell IN (SELECT value FROM json_each(?))"
+        found = self._sure(lambda: dict(self._db.execute(query, (json.dumps(list(lacking)),))))
+        rows = {cell: json.loads(row) for cell, row in found.items()}
+        new = {c: row for c, content in lacking.items() if c not in rows and (row := later.row(self._store, content))}
+        with contextlib.suppress(sqlite3.OperationalError):  # locked or full: computed again the next time
+            insert = "INSERT OR REPLACE INTO later VALUES (?, ?)"
+            self._db.executemany(insert, [(cell, json.dumps(row)) for cell, row in new.items()])
+        rows |= new
+        if bad := len(lacking.keys() - rows.keys()):
+            self._say(f"warning: {self._store.folder}: {bad} cells have no {later.METRIC}: no documents to compute it")
+        return [{**c, "rows": [*c["rows"], rows[c["cell"]]]} if c["cell"] in rows else c for c in contents]
 
     def forget(self, cells: Iterable[str]) -> None:
         """Take cells out that are no longer on disk; each is told."""
@@ -262,7 +282,7 @@ class Index:
                 f"warning: {self._store.path(cell)}: its results.json is gone or empty; "
                 "the cell counts as missing and is scored again"
             )
-        for table in ("cell", "content") if gone else ():
+        for table in ("cell", "content", "later") if gone else ():
             drop = f"DELETE FROM {table} WHERE cell IN (SELECT value FROM json_each(?))"
             self._sure(partial(self._db.execute, drop, (json.dumps(gone),)))
 

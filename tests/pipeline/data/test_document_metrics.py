@@ -51,9 +51,32 @@ def test_losses_in_their_units() -> None:
     assert document_metrics.chance(documents) == pytest.approx((1 / 2 + 1 / 3) / 2)
 
 
+@given(st.lists(st.floats(0, 25), min_size=2, max_size=40))
+def test_the_mean_probability_is_scipys_and_its_error_that_of_the_delta_method(nlls: list[float]) -> None:
+    found = document_metrics.of_mean_probability(nlls)
+    array = np.array(nlls)
+    assert found.value == pytest.approx(np.log(len(nlls)) - scipy.special.logsumexp(-array), abs=1e-9)
+    assert found.value <= array.mean() + 1e-9  # Jensen
+    shares = np.exp(-(array - array.min()))
+    assert found.stderr == pytest.approx(scipy.stats.sem(shares) / shares.mean(), abs=1e-9)
+
+
+def test_the_error_of_the_mean_probability_is_that_of_resampling() -> None:
+    rng = np.random.default_rng(0)
+    nlls = rng.gamma(4.0, 0.5, 400)
+    found = document_metrics.of_mean_probability(list(nlls))
+    draws = rng.choice(nlls, (4000, len(nlls)))
+    resampled = np.log(len(nlls)) - scipy.special.logsumexp(-draws, axis=1)
+    assert found.stderr == pytest.approx(resampled.std(), rel=0.05)
+
+
+def test_a_mean_probability_that_no_float_holds() -> None:
+    assert document_metrics.of_mean_probability([1000.0, 1000.0]).value == pytest.approx(1000.0)
+
+
 def test_a_single_answer_has_nothing_to_choose_from() -> None:
     documents = [Document(logliks=(-4.0,), gold=0, gold_bytes=2), Document(logliks=(-2.0,), gold=0, gold_bytes=2)]
-    assert set(document_metrics.losses(documents)) == {"nll", "bits_per_byte"}
+    assert set(document_metrics.losses(documents)) == {"nll", "bits_per_byte", "nll_mean_prob"}
     assert math.isnan(document_metrics.chance(documents))
 
 

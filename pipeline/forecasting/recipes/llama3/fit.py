@@ -51,7 +51,8 @@ def run(job: Job, settings: Llama3Settings, context: FamilyContext) -> RecipeOut
 
 def _unit(loss: str) -> str:
     """Unit of the intermediate loss; what is no score of a benchmark is a validation loss."""
-    return {"nll": "nats/byte", "bits_per_byte": "bits/byte", "nll_choice": "nats"}.get(loss, "nats/token")
+    units = {"nll": "nats/byte", "bits_per_byte": "bits/byte", "nll_choice": "nats", "nll_mean_prob": "nats"}
+    return units.get(loss, "nats/token")
 
 
 def compute_optimal(finals: pd.DataFrame, loss: str, settings: Llama3Settings) -> tuple[pd.DataFrame, list[Notice]]:

@@ -21,7 +21,7 @@ class Llama3Settings(RecipeSettings):
         default=None, description="tokens per parameter taken as compute-optimal, instead of the frontier"
     )
     largest: int | None = Field(default=None, ge=3, description="use only this many of the largest of them")
-    middle: str = Field(default="nll", description="nll, nll_choice, or the name of a validation loss")
+    middle: str = Field(default="nll", description="nll, nll_choice, nll_mean_prob, or the name of a validation loss")
     floor: Bounds | Literal["chance"] = Field(default="chance", description="chance, a number, or [low, high]")
     ceiling: Bounds = 1.0
     last: int = Field(default=1, ge=1, description="a run's value is the mean of its last checkpoints")

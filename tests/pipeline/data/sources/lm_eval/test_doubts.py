@@ -86,7 +86,7 @@ def test_answers_scored_without_a_prompt_are_no_choices(delimiter: str, tmp_path
     samples.write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = lm_eval.read_lm_eval(tmp_path).set_index("metric")[["value", "chance"]]
     assert found.to_dict() == right.to_dict()
-    assert found["chance"].tolist() == [0.5] * 4
+    assert found["chance"].tolist() == [0.5] * 5
 
 
 @pytest.mark.parametrize("right", [[True] * 9 + [False], [True] * 10])

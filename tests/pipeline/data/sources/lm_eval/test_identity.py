@@ -295,7 +295,9 @@ def sampled(folder: Path, right: list[bool], acc: float, effective: int | None =
 
 def test_samples_that_fit_give_losses(tmp_path: Path) -> None:
     sampled(tmp_path, [True, True, False, True], 0.75)
-    assert {"acc", "nll", "bits_per_byte", "nll_choice"} == set(source.read_lm_eval(tmp_path)["metric"])
+    assert {"acc", "nll", "bits_per_byte", "nll_mean_prob", "nll_choice"} == set(
+        source.read_lm_eval(tmp_path)["metric"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def test_what_the_command_writes_reads_as_what_we_score(tmp_path: Path) -> None:
     for column in ("value", "stderr", "n", "chance", "num_fewshot"):
         pd.testing.assert_series_equal(read[column], ours[column], rtol=1e-5)
     assert set(read["lm_eval"]) == set(ours["lm_eval"])
-    assert len(read) == 10
+    assert len(read) == 12
 
 
 def test_results_of_lm_eval_03_have_accuracies_and_no_nll(tmp_path: Path) -> None:
