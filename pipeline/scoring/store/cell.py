@@ -137,7 +137,7 @@ def from_documents(documents: pd.DataFrame) -> dict[str, float]:
         tokens, size = int(documents["answer_tokens"].sum()), int(documents["document_bytes"].sum())
         loss = -float(documents["loglik"].sum()) / tokens
         return {"val_loss": loss, "val_bpb": loss * (tokens / size / math.log(2)), "n": len(documents)}
-    if not ANSWER_COLUMNS <= columns:
+    if not columns >= ANSWER_COLUMNS:
         return {}
     answers = documents[documents["with_prompt"].astype(bool)]
     gold = answers[answers["choice"] == answers["gold"]].set_index("doc_id")
