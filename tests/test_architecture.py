@@ -18,9 +18,18 @@ MOST_LINES = 400
 GROUND = {"stages.notices"}  # plain data that every wing may speak with
 RECORDS = GROUND | {"reports.records"}
 TEXT = RECORDS | {"reports.text"}
-SCIENCE = GROUND | {"stages", "stages.fit", "stages.laws", "stages.compute", "stages.forecast", "stages.planning"}
+SCIENCE = GROUND | {
+    "stages",
+    "stages.documents",
+    "stages.trend",
+    "stages.fit",
+    "stages.laws",
+    "stages.compute",
+    "stages.forecast",
+    "stages.planning",
+}
 CORE = RECORDS | {"core"}
-DATA = CORE | {"data", "stages.compute"}
+DATA = CORE | {"data", "stages.compute", "stages.documents"}
 WORK = {"forecasting", "planning", "scoring"}
 
 ALLOWED = {
@@ -30,7 +39,8 @@ ALLOWED = {
     "stages.monitor": GROUND,
     "stages.laws": GROUND | {"stages.fit"},
     "stages.documents": GROUND | {"stages.fit", "stages.laws", "stages.compute"},
-    "stages.forecast": GROUND | {"stages.fit", "stages.laws", "stages.compute"},
+    "stages.trend": GROUND | {"stages.fit"},
+    "stages.forecast": GROUND | {"stages.fit", "stages.laws", "stages.compute", "stages.trend", "stages.documents"},
     "stages.planning": GROUND | {"stages.fit", "stages.laws", "stages.compute"},
     "stages": SCIENCE,  # the face: names that are imported when they are first used
     # reports: results to figures and pages
@@ -53,7 +63,7 @@ ALLOWED = {
     "cli": DATA | TEXT | SCIENCE | WORK | {"registry", "nightly", "reports.documents", "reports.figures"},
     "": CORE | {"forecasting", "planning", "report"},  # the face
     "__main__": {"cli"},
-    "demo_ladder": CORE | {"scoring"},
+    "demo_ladder": DATA | {"scoring"},
 }
 
 

@@ -16,7 +16,10 @@ from ..fit.newton import Array
 from .backtest import COLUMNS, BacktestForecasts
 from .pathways import CARRY, ONE_STEP, ForecastPath
 from .pooling import PooledForecasts
+from .rolling_origin import Horizon
 
+PLACE = ["origin", "run", "target"]  # what an average is taken over the tasks at
+ABOUT = [name for name in COLUMNS if name not in (*PLACE, "task", "actual")]
 MEAN = ForecastPath(ONE_STEP, "mean of its tasks")
 
 
@@ -52,7 +55,7 @@ def combine(
     Returns
     -------
     (BacktestForecasts, PooledForecasts)
-        A row per (cutoff, run) that every member was forecast for. Its paths are the mean of the members' pools, whose
+        A row per (horizon, run) that every member was forecast for. Its paths are the mean of the members' pools, whose
         ``stderr`` takes errors to be independent, and carrying forward; the pool's ``std`` has the correlation.
 
     Raises
@@ -64,24 +67,17 @@ def combine(
     carry = next((i for i, f in enumerate(forecasts.paths) if f.first == CARRY), None)
     if carry is None:
         raise ValueError("no path was fitted to any task: there is nothing to average")
-    table = pd.DataFrame(
-        {
-            **rows[list(COLUMNS)],
-            "forecast": pooled.mean,
-            "std": pooled.std,
-            "carried": forecasts.mean[:, carry],
-        }
-    )[rows["task"].isin(members).to_numpy()]
-    table = _aligned(table)
-    place = ["cutoff", "run", "target"]
-    wide = {c: table.pivot(index=place, columns="task", values=c) for c in ("forecast", "std", "carried", "actual")}
+    table = rows[["task", *PLACE]].assign(
+        forecast=pooled.mean, std=pooled.std, carried=forecasts.mean[:, carry], actual=rows["actual"]
+    )
+    table = _aligned(table[rows["task"].isin(members).to_numpy()])
+    wide = {c: table.pivot(index=PLACE, columns="task", values=c) for c in ("forecast", "std", "carried", "actual")}
     full = wide["forecast"].notna().all(axis=1).to_numpy() & (wide["forecast"].shape[1] == len(members))
     weight = np.array([members[str(t)] for t in wide["forecast"].columns])
     predicted, std, carried, actual = (wide[c].to_numpy(dtype=float)[full] for c in wide)
     merged = wide["forecast"].index[full].to_frame(index=False).assign(task=label, actual=actual @ weight)
-    flops = rows.drop_duplicates("run").set_index("run")["flops"]
-    merged["flops"] = merged["run"].map(flops)
-    merged = merged.sort_values(["target", "cutoff"], kind="stable")
+    about = rows[rows["task"].isin(members)].drop_duplicates(PLACE)[[*PLACE, *ABOUT]]
+    merged = merged.merge(about, on=PLACE, how="left").sort_values(["target", "cutoff"], kind="stable")
     order = merged.index.to_numpy()
     mean, shares = predicted[order] @ weight, std[order] * weight
     independent = np.sqrt(np.sum(shares**2, axis=1))
@@ -98,21 +94,20 @@ def combine(
 
 
 def _aligned(table: pd.DataFrame) -> pd.DataFrame:
-    """Targets as each member forecasts them last, at whatever largest run; they stand at the smallest of those."""
+    """Of every target only what the whole ladder says, or the last horizon that a member was fitted at."""
     target = table["target"].to_numpy(dtype=bool)
-    last = table[target].sort_values("cutoff", kind="stable").groupby(["task", "run"], sort=False).tail(1)
-    return pd.concat([table[~target], last.assign(cutoff=last["cutoff"].min())])
+    last = table[target].groupby(["task", "run"], sort=False).tail(1)
+    return pd.concat([table[~target], last.assign(origin=Horizon().name)])
 
 
 def _correlations(average: BacktestForecasts, shares: Array, errors: Array, constants: AverageConstants) -> Array:
-    """Common correlation of the members' errors as known at every row's cutoff, (n,).
+    """Common correlation of the members' errors as known at every row's horizon, (n,).
 
     From Var(sum e) = sum s_i² + rho (sum_{i≠j} s_i s_j), with the standard deviations s scaled to the errors' own size.
     """
-    cutoffs = average.rows["cutoff"].to_numpy(dtype=float)
-    rho = np.full(len(cutoffs), constants.prior_correlation)
-    for cutoff in np.unique(cutoffs):
-        known = average.known_at(cutoff)
+    rho = np.full(len(average.rows), constants.prior_correlation)
+    for horizon, here in average.origins():
+        known = average.known_at(horizon)
         known = known[np.isfinite(errors[known]).all(axis=1)]
         if not len(known) or shares.shape[1] < 2:
             continue
@@ -123,5 +118,5 @@ def _correlations(average: BacktestForecasts, shares: Array, errors: Array, cons
         estimate = float(np.clip(cross / max(most, 1e-300), 0.0, 1.0))
         count = len(known)
         prior = constants.prior_pairs * constants.prior_correlation
-        rho[cutoffs == cutoff] = (count * estimate + prior) / (count + constants.prior_pairs)
+        rho[here] = (count * estimate + prior) / (count + constants.prior_pairs)
     return rho

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..compute.budget import complete_budget
 from ..fit import checks
 from .aggregate import AverageConstants
-from .backtest import LadderHistory, fit_history, sampling_error, usual_workers
+from .backtest import LadderHistory, fit_history, min_runs_of, sampling_error, usual_workers
 from .conformal import CalibrationConstants
 from .grading import GRADING, Signal, signal
 from .pooled import PooledBacktest, TargetForecast, TaskFacts
@@ -52,7 +52,7 @@ class AutoForecaster(BaseEstimator):
     n_validation_losses : int
         Validation losses tried, those that rank the runs as accuracy does.
     min_runs, max_cutoffs : int
-        Runs below which nothing is fitted, and cutoffs of the backtest at most.
+        Runs that the first cutoff of the backtest sees, fewer on a ladder of few, and cutoffs along compute at most.
     extended : bool
         Try more candidates (robust, weighed, windows, a break): a wider fan, several times slower.
     workers : int, optional
@@ -154,7 +154,8 @@ class AutoForecaster(BaseEstimator):
         }
         self.signals_ = {task: self._signal(task, table, known.get(task)) for task, table in rows.items()}
         workers = usual_workers(len(rows)) if self.workers is None else self.workers
-        self.history_: LadderHistory = fit_history(self.tasks_, self.min_runs, self.max_cutoffs, workers)
+        first = min_runs_of(self.tasks_, self.min_runs)
+        self.history_: LadderHistory = fit_history(self.tasks_, first, self.max_cutoffs, workers)
         self.__dict__.pop("backtest_", None)
         return self
 
@@ -163,7 +164,7 @@ class AutoForecaster(BaseEstimator):
         return signal(self.tasks_[task].finals, chance, late)
 
     def _check_parameters(self) -> None:
-        for name, least in (("min_runs", 4), ("max_cutoffs", 1), ("n_validation_losses", 0)):
+        for name, least in (("min_runs", 3), ("max_cutoffs", 1), ("n_validation_losses", 0)):
             checks.count(name, getattr(self, name), least)
         for name in ("average_last", "workers"):
             if getattr(self, name) is not None:
@@ -214,6 +215,7 @@ class AutoForecaster(BaseEstimator):
         """
         check_is_fitted(self)
         unknown = targets.assign(actual=np.nan)
+        unknown["model"] = unknown["run"]
         forecasts = self.history_.own.joined(self.history_.forecast(dict.fromkeys(self.tasks_, unknown)))
         constants = self._constants
         return PooledBacktest(
@@ -231,6 +233,7 @@ class AutoForecaster(BaseEstimator):
             signal=self.signals_[task],
             sampling=sampling_error(finals),
             all_alike=finals["accuracy"].nunique() <= 1,
+            checkpoints_stand_in=self.tasks_[task].checkpoints_stand_in,
             failures=self._failures(task),
         )
 
@@ -267,7 +270,8 @@ class AutoForecaster(BaseEstimator):
         for task, origins in self.history_.origins.items():
             if origins:
                 end = origins[-1]
-                record = squared_errors(own, end.cutoff, np.array([task]), self._constants.pooling)[0]
+                here = np.flatnonzero(own.rows["task"].eq(task).to_numpy())
+                record = squared_errors(own, end.horizon, here, np.array([task]), self._constants.pooling)[0]
                 fitted = np.isin(names, [path.name for path in end.paths.paths])
                 weight = np.where(fitted, prior_weights(own, self._constants.pooling) / record, 0.0)
                 shares[task] = weight / weight.sum()

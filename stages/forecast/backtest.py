@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 
 from ..fit.newton import Array
 from .pathways import FittedPaths, ForecastPath, PathPredictions, fit_paths
-from .rolling_origin import BUDGET_RTOL_FACTOR, RollingOrigin
+from .rolling_origin import AXES as BUDGETS
+from .rolling_origin import BUDGET_RTOL_FACTOR, Horizon, horizons
 from .task_data import TaskData
 
-COLUMNS = ("task", "cutoff", "run", "flops", "actual", "target")
+FITTED = tuple(f"fitted_{axis}" for axis in BUDGETS)  # the largest of the runs that were fitted
+LIMITS = tuple(f"limit_{axis}" for axis in BUDGETS)  # the horizon
+COLUMNS = ("task", "origin", "axis", "cutoff", "run", "model", *BUDGETS, "actual", "target", *FITTED, *LIMITS)
 SAMPLING = "sampling"
+LEAST_REACH = np.log10(BUDGET_RTOL_FACTOR)  # decades
+FEWEST = 2  # runs of a task, below which there is nothing to continue
+FEWEST_TO_FIT = 3  # runs that a thin ladder is first cut at
+LEFT_TO_TEST = 3  # runs, the largest ones of a thin ladder, that its backtest forecasts at most
 TASKS_PER_WORKER = 4  # tasks that make a process worth starting
 MAX_WORKERS = 8
 Part = tuple[pd.DataFrame, PathPredictions]
@@ -30,9 +37,11 @@ class BacktestForecasts:
     Attributes
     ----------
     rows : DataFrame (n rows)
-        task, cutoff (FLOPs of the largest run that was fitted), run, flops, actual (fraction; NaN where unknown) and
-        whether the run is a target. A target is forecast from the whole ladder. Where the scores' sampling errors are
-        known, also sampling: that of a score of the task (fraction; NaN: not known).
+        task, run and its model (checkpoints of one run share it), its flops, params and tokens, actual (fraction; NaN
+        where unknown) and whether the run is a target. Of the fit: origin (name of the horizon), axis (what the
+        ladder was cut at; empty for the whole of it), cutoff and fitted_* (the largest run fitted), limit_* (the
+        horizon). A target is forecast from the whole ladder. Where the scores' sampling errors are known, also
+        sampling: that of a score of the task (fraction; NaN: not known).
     paths : tuple of ForecastPath, k of them
     mean, stderr : ndarray (n, k)
         NaN where a path could not be fitted.
@@ -49,14 +58,43 @@ class BacktestForecasts:
     @property
     def decades(self) -> Array:
         """log10 of the extrapolation ratio: FLOPs of the run over the largest FLOPs fitted, (n,)."""
-        ratio = self.rows["flops"].to_numpy(dtype=float) / self.rows["cutoff"].to_numpy(dtype=float)
-        return np.asarray(np.log10(np.maximum(ratio, BUDGET_RTOL_FACTOR)))
+        return np.asarray(np.maximum(self._beyond("flops"), LEAST_REACH))
 
-    def known_at(self, cutoff: float) -> NDArray[np.int_]:
-        """Rows whose truth a forecaster who had run everything up to ``cutoff`` would know: no peeking."""
-        rows = self.rows
-        seen = (rows["cutoff"] < cutoff / BUDGET_RTOL_FACTOR) & (rows["flops"] <= cutoff * BUDGET_RTOL_FACTOR)
-        return np.flatnonzero(seen & ~rows["target"] & rows["actual"].notna())
+    @property
+    def reach(self) -> Array:
+        """Decades beyond the fitted runs in parameters and in tokens, (n, 2); NaN where a run's are not known."""
+        return np.stack([np.maximum(self._beyond(axis), 0.0) for axis in ("params", "tokens")], axis=1)
+
+    @property
+    def distance(self) -> Array:
+        """Decades of compute beyond the fitted runs, (n,): along size and length where both are known."""
+        along = np.nan_to_num(self.reach.sum(axis=1), nan=0.0)
+        return np.asarray(np.maximum(self.decades, along))
+
+    def _beyond(self, axis: str) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.rows[axis].to_numpy(dtype=float) / self.rows[f"fitted_{axis}"].to_numpy(dtype=float)
+            return np.asarray(np.log10(ratio))
+
+    @property
+    def is_target(self) -> NDArray[np.bool_]:
+        """Which rows are targets, (n,)."""
+        return np.asarray(self.rows["target"].to_numpy(dtype=bool))
+
+    def origins(self) -> Iterator[tuple[Horizon, NDArray[np.int_]]]:
+        """Every horizon that a forecast was made from, and its rows."""
+        for limits, places in self.rows.groupby(list(LIMITS), sort=True).indices.items():
+            flops, params, tokens = map(float, limits)
+            yield Horizon(flops=flops, params=params, tokens=tokens), places
+
+    def known_at(self, horizon: Horizon) -> NDArray[np.int_]:
+        """Rows whose truth a forecaster who had run everything within a horizon would know: no peeking.
+
+        Both the runs that were fitted and the one that was forecast lie within it.
+        """
+        fitted = self.rows[list(FITTED)].set_axis(BUDGETS, axis="columns")
+        seen = horizon.sees(fitted) & horizon.sees(self.rows)
+        return np.flatnonzero(seen & ~self.is_target & self.rows["actual"].notna().to_numpy())
 
     def joined(self, other: BacktestForecasts) -> BacktestForecasts:
         """These rows and then the other's, of the same paths."""
@@ -73,19 +111,34 @@ class BacktestForecasts:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """A task as it was known at one cutoff, fitted: what later runs are forecast from.
+    """A task as it was known at one horizon, fitted: what later runs are forecast from.
 
-    ``sampling`` is the sampling error of a score of the task, a fraction (NaN: not known).
+    ``fitted`` are the largest flops, params and tokens of the runs; ``sampling`` is the sampling error of a score of
+    the task, a fraction (NaN: not known).
     """
 
     task: str
-    cutoff: float
+    horizon: Horizon
+    fitted: tuple[float, float, float]
     paths: FittedPaths
     sampling: float
 
+    @property
+    def cutoff(self) -> float:
+        """FLOPs of the largest run."""
+        return self.fitted[0]
+
     def forecast(self, runs: pd.DataFrame) -> Part:
         """Rows of a ``BacktestForecasts`` for some runs, with what every path predicts for them."""
-        rows = runs[["run", "flops", "actual", "target"]].assign(task=self.task, cutoff=self.cutoff)
+        rows = runs[["run", *BUDGETS, "actual", "target"]].assign(
+            task=self.task,
+            origin=self.horizon.name,
+            axis=self.horizon.axis or "",
+            cutoff=self.cutoff,
+            model=runs["model"] if "model" in runs else runs["run"],
+            **dict(zip(FITTED, self.fitted, strict=True)),
+            **{limit: getattr(self.horizon, axis) for limit, axis in zip(LIMITS, BUDGETS, strict=True)},
+        )
         rows[SAMPLING] = self.sampling
         return rows[[*COLUMNS, SAMPLING]], self.paths.predict(runs)
 
@@ -144,8 +197,8 @@ def fit_history(
     tasks: Mapping[str, TaskData], min_runs: int = 6, max_cutoffs: int = 8, workers: int = 1
 ) -> LadderHistory:
     """Fit every path at every cutoff of the ladder and to the whole of it; the arguments are those of ``backtest``."""
-    runs = pd.concat([task.finals[["run", "flops"]] for task in tasks.values()]).drop_duplicates("run")
-    cutoffs = RollingOrigin(runs["flops"].to_numpy(), min_runs, max_cutoffs).cutoffs(runs[["flops"]])
+    runs = pd.concat([task.finals[["run", *BUDGETS]] for task in tasks.values()]).drop_duplicates("run")
+    cutoffs = horizons(runs, min_runs, max_cutoffs)
     names = list(tasks)
     # Tasks dealt round, so that those which take long are shared; a worker fits the common laws once for its own.
     hands = [names[i::workers] for i in range(workers) if names[i::workers]]
@@ -156,6 +209,12 @@ def fit_history(
     paths = dict.fromkeys(path for history in every for origin in history.fitted for path in origin)
     own = _assembled([part for history in every for part in history.parts], tuple(paths))
     return LadderHistory(own=own, origins={name: by_task[name].origins for name in names})
+
+
+def min_runs_of(tasks: Mapping[str, TaskData], wanted: int) -> int:
+    """Runs of the first cutoff: as many as wanted, but on a ladder of few so that some are left to be forecast."""
+    runs = len({run for task in tasks.values() for run in task.finals["run"]})
+    return max(min(wanted, runs - LEFT_TO_TEST), min(FEWEST_TO_FIT, wanted))
 
 
 def usual_workers(tasks: int) -> int:
@@ -179,67 +238,66 @@ class _TaskHistory:
     origins: tuple[Origin, ...]
 
 
-def _histories(tasks: Mapping[str, TaskData], cutoffs: Sequence[float], min_runs: int) -> dict[str, _TaskHistory]:
+def _histories(tasks: Mapping[str, TaskData], cutoffs: Sequence[Horizon], min_runs: int) -> dict[str, _TaskHistory]:
     """The history of some tasks, all fits made together."""
-    reached = {name: list(_reached(task.finals, cutoffs, min_runs)) for name, task in tasks.items()}
-    places = [(name, cutoff) for name, each in reached.items() for cutoff in each]
-    known = [_known_at(tasks[name], cutoff) for name, cutoff in places]
+    places = [(name, place) for name, task in tasks.items() for place in _reached(task.finals, cutoffs, min_runs)]
+    known = [_known_at(tasks[name], place) for name, place in places]
     by_task: dict[str, list[Origin]] = {name: [] for name in tasks}
-    for (name, cutoff), task, paths in zip(places, known, fit_paths(known), strict=True):
-        origin = Origin(task=name, cutoff=cutoff, paths=paths, sampling=sampling_error(task.finals))
-        by_task[name].append(origin)
-    return {name: _task_history(tasks[name].finals, origins, cutoffs, min_runs) for name, origins in by_task.items()}
+    for (name, place), task, paths in zip(places, known, fit_paths(known), strict=True):
+        largest = [float(task.finals[axis].max()) for axis in BUDGETS]
+        by_task[name].append(
+            Origin(
+                task=name,
+                horizon=place,
+                fitted=(largest[0], largest[1], largest[2]),
+                paths=paths,
+                sampling=sampling_error(task.finals),
+            )
+        )
+    return {name: _task_history(tasks[name].finals, origins) for name, origins in by_task.items()}
 
 
-def _task_history(
-    finals: pd.DataFrame, origins: Sequence[Origin], cutoffs: Sequence[float], min_runs: int
-) -> _TaskHistory:
+def _task_history(finals: pd.DataFrame, origins: Sequence[Origin]) -> _TaskHistory:
     finals = finals.dropna(subset=["accuracy"])
     parts: list[Part] = []
     for origin in origins:
-        beyond = finals[finals["flops"] > origin.cutoff * BUDGET_RTOL_FACTOR]
+        beyond = finals[~origin.horizon.sees(finals)]
         if len(beyond):
             parts.append(origin.forecast(beyond.assign(target=False, actual=beyond["accuracy"])))
     return _TaskHistory(
         parts=parts,
         fitted=[origin.paths.paths for origin in origins],
-        origins=_last_two(origins, finals, cutoffs),
+        origins=_last_two(origins),
     )
 
 
-def _ends(finals: pd.DataFrame, cutoffs: Sequence[float]) -> tuple[list[float], float]:
-    """The task's own largest runs below the cutoffs, and its largest of all.
+def _reached(finals: pd.DataFrame, cutoffs: Sequence[Horizon], min_runs: int) -> Iterator[Horizon]:
+    """Where a task is fitted: at the horizons that hold enough of its runs and leave some, and to the whole ladder.
 
-    A task that was measured on few of the runs has its own largest one below a cutoff.
+    A task that was measured on few of the runs is cut at its own largest one within a horizon.
     """
-    whole = float(finals["flops"].max())
-    ends = {float(finals["flops"][finals["flops"] <= c * BUDGET_RTOL_FACTOR].max()) for c in cutoffs}
-    return sorted(end for end in ends if end < whole), whole
-
-
-def _reached(finals: pd.DataFrame, cutoffs: Sequence[float], min_runs: int) -> Iterator[float]:
-    """Where a task is fitted: its cutoffs with enough runs, and the whole ladder."""
     finals = finals.dropna(subset=["accuracy"])
     if finals.empty:
         return
-    below, whole = _ends(finals, cutoffs)
-    for cutoff in below:
-        if (finals["flops"] <= cutoff * BUDGET_RTOL_FACTOR).sum() >= min_runs:
-            yield cutoff
-    if len(finals) >= 2:
-        yield whole
+    done: list[frozenset[str]] = []
+    for place in cutoffs:
+        inside = finals[place.sees(finals)]
+        runs = frozenset(inside["run"])
+        if min_runs <= len(inside) < len(finals) and runs not in done:
+            done.append(runs)
+            yield place
+    if len(finals) >= FEWEST:
+        yield Horizon()
 
 
-def _last_two(origins: Sequence[Origin], finals: pd.DataFrame, cutoffs: Sequence[float]) -> tuple[Origin, ...]:
-    """The whole ladder, and before it the last cutoff."""
-    if finals.empty:
-        return ()
-    below, whole = _ends(finals, cutoffs)
-    return tuple(origin for origin in origins if origin.cutoff in (*below[-1:], whole))
+def _last_two(origins: Sequence[Origin]) -> tuple[Origin, ...]:
+    """The whole ladder, and before it the last cutoff along compute."""
+    along = [origin for origin in origins if origin.horizon.axis == "flops"]
+    return (*along[-1:], *(origin for origin in origins if origin.horizon.axis is None))
 
 
-def _known_at(task: TaskData, cutoff: float) -> TaskData:
-    finals = task.finals[task.finals["flops"] <= cutoff * BUDGET_RTOL_FACTOR]
+def _known_at(task: TaskData, place: Horizon) -> TaskData:
+    finals = task.finals[place.sees(task.finals)]
     cloud = task.checkpoints
     return replace(task, finals=finals, checkpoints=None if cloud is None else cloud[cloud["run"].isin(finals["run"])])
 

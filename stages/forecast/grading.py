@@ -39,10 +39,7 @@ class GradingConstants:
     """Nominal coverage of the interval that a grade is for: asking for another makes no forecast better or worse."""
 
     near_decades: float = 0.15
-    """Decades of compute beyond the farthest tested extrapolation that still count as tested."""
-
-    far_ratio: float = 1.5
-    """Beyond this many times the tested decades a grade is C at best."""
+    """Decades beyond the farthest tested extrapolation, in compute, size or length, that still count as tested."""
 
     bandwidth_decades: float = 0.5
     """Decades: backtests so near to the target's distance count most."""
@@ -51,7 +48,10 @@ class GradingConstants:
     """Forecasts' worth of evidence that the suite's error counts against the task's own."""
 
     few_runs: int = 10
-    """Runs: fewer are few for the number of parameters."""
+    """Runs: fewer are few for the number of parameters, and a grade is B at best."""
+
+    very_few_runs: int = 6
+    """Runs: with fewer the backtest is a handful of forecasts, and a grade is C at best."""
 
     few_documents: int = 100
     """Questions of a task: with fewer no score is exact, and a grade is B at best."""
@@ -138,7 +138,7 @@ def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None
         monotonicity=float(spearmanr(rows["flops"], score).statistic) if varies else 0.0,
         above_chance=np.nan if chance is None else float((top.mean() - chance) / error),
         documents=documents(score, stderr) if len(stderr) else np.nan,
-        runs=len(rows),
+        runs=rows["model"].nunique() if "model" in rows else len(rows),
         u_shaped=varies and _u_shaped(np.log10(rows["flops"].to_numpy(dtype=float)), score),
     )
 
@@ -220,14 +220,48 @@ def typical_miss(miss: Array, decades: Array, in_task: NDArray[np.bool_], reach:
     return (count * task_miss + GRADING.suite_forecasts * everyone) / (count + GRADING.suite_forecasts)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """How far a target lies beyond the ladder, decades of compute, size and length, and how far was tested.
+
+    Size and length are NaN where a target tells only its compute; what was tested is NaN where nothing was.
+    """
+
+    flops: float
+    params: float
+    tokens: float
+    tested_flops: float
+    tested_params: float
+    tested_tokens: float
+
+    @property
+    def any_tested(self) -> bool:
+        """Whether any forecast was tested."""
+        return bool(np.isfinite(self.tested_flops))
+
+    def untested_axes(self) -> dict[str, tuple[float, float]]:
+        """Axes that the target lies farther along than any test: decades, and those tested.
+
+        Compute counts where size or length is not known.
+        """
+        known = np.isfinite(self.params) and np.isfinite(self.tokens)
+        axes = {
+            "parameters": (self.params, self.tested_params),
+            "tokens": (self.tokens, self.tested_tokens),
+        }
+        if not known:
+            axes = {"FLOPs": (self.flops, self.tested_flops)}
+        return {name: pair for name, pair in axes.items() if pair[0] > pair[1] + GRADING.near_decades}
+
+
 def grade(
-    of_task: Signal, half_width: float, typical_miss: float, carry_miss: float, decades: float, tested: float
+    of_task: Signal, half_width: float, typical_miss: float, carry_miss: float, reach: Reach
 ) -> tuple[Grade, tuple[Notice, ...]]:
     """Grade of one forecast, and the reasons in words.
 
-    A task is refused (D) where the ladder gives no reason to believe a forecast: it is at chance, nothing could be
-    tested, or the interval says nothing. A record no better than that of copying the largest score caps the grade but
-    refuses nothing: on the backtests of four ladders, tasks refused for it were forecast better than copied.
+    A task is refused (D) where the interval, or the record at this distance, says nothing. What is at chance, or what
+    could not be tested, caps the grade but refuses nothing, and neither does a record no better than that of copying
+    the largest score: on the backtests of four ladders their intervals held.
 
     Parameters
     ----------
@@ -236,27 +270,32 @@ def grade(
     typical_miss, carry_miss : float
         Mean absolute error in the backtest nearest to the target's distance (NaN: none): of this procedure, and of
         the largest score carried forward.
-    decades, tested : float
-        log10 of the target's extrapolation ratio, and of the largest that was tested (NaN: none).
+    reach : Reach
+        How far the target lies beyond the ladder, and how far was tested.
     """
-    refused = [codes.AT_CHANCE()] if of_task.at_chance else []
-    if not np.isfinite(tested):
-        refused.append(codes.UNTESTED())
     expected = max(half_width / 2, typical_miss if np.isfinite(typical_miss) else 0.0)
     if half_width / 2 > GRADING.c_within:
-        refused.append(codes.WIDE_INTERVAL(points=200 * half_width))
-    elif expected > GRADING.c_within:
-        refused.append(codes.BACKTEST_MISS(points=100 * typical_miss))
-    if refused:
-        return "D", tuple(refused)
+        return "D", (codes.WIDE_INTERVAL(points=200 * half_width),)
+    if expected > GRADING.c_within:
+        return "D", (codes.BACKTEST_MISS(points=100 * typical_miss),)
     reasons = [codes.EXPECTED_MISS(points=100 * expected)]
     best = 0 if expected <= GRADING.a_within else 1 if expected <= GRADING.b_within else 2
+    if of_task.at_chance:
+        best = 2
+        reasons.append(codes.STAYS_NEAR_CHANCE())
     if carry_miss <= typical_miss:
         best = 2
         reasons.append(codes.BASELINE_AS_GOOD(points=100 * typical_miss, carried=100 * carry_miss))
-    if decades > tested + GRADING.near_decades:
-        best = max(best, 1 if decades <= GRADING.far_ratio * tested else 2)
-        reasons.append(codes.BEYOND_TESTED(ratio=10**decades, tested=10**tested))
+    if not reach.any_tested:
+        best = 2
+        reasons.append(codes.UNTESTED())
+    elif untested := reach.untested_axes():
+        best = 2
+        for axis, (far, tested) in untested.items():
+            reasons.append(codes.BEYOND_TESTED(axis=axis, ratio=10**far, tested=10**tested))
+    if of_task.runs < GRADING.few_runs:
+        best = max(best, 2 if of_task.runs < GRADING.very_few_runs else 1)
+        reasons.append(codes.FEW_RUNS(runs=of_task.runs))
     if np.isfinite(of_task.documents) and of_task.documents < GRADING.few_documents:
         best = max(best, 1)
         reasons.append(codes.FEW_DOCUMENTS(documents=of_task.documents))

@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from ..fit.estimate import FitStatus
 from ..fit.newton import Array
+from ..laws.accuracy.reference_sigmoid import join_references
 from ..laws.base import Law
 from ..laws.candidate import CandidateLaw, Step
 from ..laws.registry import candidates
 from .chain import SCORE_STD_CAP, LossDistribution, compose, loss_distribution
 from .fit_many import Request, fit_many
+from .forms import trend
+from .forms.form import FittedForm, Form
 from .task_data import TaskData
 
 # The candidates by name, as the laws declare them. The default set lowers the mean miss in the backtests of four
@@ -31,6 +34,7 @@ from .task_data import TaskData
 FIRST: Mapping[str, CandidateLaw] = candidates(Step.BUDGET_TO_LOSS)
 SECOND: Mapping[str, CandidateLaw] = candidates(Step.LOSS_TO_ACCURACY)
 DIRECT: Mapping[str, CandidateLaw] = candidates(Step.BUDGET_TO_ACCURACY)
+FORMS: Mapping[str, Form] = {form.name: form for form in (trend.FORM,)}  # each has a spread of its own
 ONE_STEP = "one step"
 CARRY = "largest carried forward"
 PATH_QUANTILES = 9  # equally likely losses that a path's second law is evaluated at
@@ -62,6 +66,11 @@ class ForecastPath:
     intermediate_loss: str
     first: str
     second: str = ""
+
+    @property
+    def form(self) -> Form | None:
+        """The form that this path is; None of a path of laws."""
+        return FORMS.get(self.first) if self.intermediate_loss == ONE_STEP else None
 
     @property
     def name(self) -> str:
@@ -121,24 +130,28 @@ class FittedPaths:
         Accuracy of the largest run, which "no change" carries forward; None where no run has one.
     dropped : mapping of FitName to DroppedFit
         The fits that were tried and are not used.
+    forms : mapping of name to FittedForm
     """
 
     loss_names: tuple[str, ...]
     laws: Mapping[FitName, Law]
     carried: float | None
     dropped: Mapping[FitName, DroppedFit] = field(default_factory=dict)
+    forms: Mapping[str, FittedForm] = field(default_factory=dict)
 
     @property
     def paths(self) -> tuple[ForecastPath, ...]:
         """In the order of ``predict``."""
         carry = () if self.carried is None else (ForecastPath(ONE_STEP, CARRY),)
-        return (*(each.path for each in self._laws()), *carry)
+        forms = (ForecastPath(ONE_STEP, name) for name in self.forms)
+        return (*(each.path for each in self._laws()), *forms, *carry)
 
     def predict(self, X: pd.DataFrame) -> PathPredictions:
         """The accuracy at ``X`` (m rows, columns of all first laws) by every path; what is not finite is not known."""
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             mean, stderr = self._predictions(X)
-        at_bound = [_warns(each) for each in self._laws()] + [False] * (self.carried is not None)
+        at_bound = [_warns(each) for each in self._laws()]
+        at_bound += [False] * (len(self.forms) + (self.carried is not None))
         return PathPredictions(paths=self.paths, mean=mean, stderr=stderr, at_bound=np.array(at_bound, dtype=bool))
 
     def _laws(self) -> Iterator[_Laws]:
@@ -167,6 +180,7 @@ class FittedPaths:
             if key not in losses:
                 losses[key] = _losses_at(first, X)
             predictions.append(_chained(*losses[key], second, SECOND[path.second].of_error))
+        predictions += [form.predict(X) for form in self.forms.values()]
         if self.carried is not None:
             predictions.append((np.full(len(X), self.carried), np.zeros(len(X))))
         return np.array([mean for mean, _ in predictions]), np.array([stderr for _, stderr in predictions])
@@ -185,8 +199,9 @@ def fit_paths(tasks: Sequence[TaskData]) -> list[FittedPaths]:
         for name, key in named.items():
             unique.setdefault(key, requests[name])
     laws, dropped = _fits(unique)
+    forms = {name: form.fit(tasks) for name, form in FORMS.items()}
     fitted = []
-    for task, named in zip(tasks, keys, strict=True):
+    for i, (task, named) in enumerate(zip(tasks, keys, strict=True)):
         scored = _scored(task)
         missing = {name: dropped[key] for name, key in named.items() if key in dropped}
         for name, why in missing.items():
@@ -197,6 +212,7 @@ def fit_paths(tasks: Sequence[TaskData]) -> list[FittedPaths]:
                 laws={name: laws[key] for name, key in named.items() if key in laws},
                 carried=float(scored["accuracy"].iloc[-1]) if len(scored) else None,
                 dropped=missing,
+                forms={name: one for name, each in forms.items() if (one := each[i]) is not None},
             )
         )
     return fitted
@@ -284,7 +300,9 @@ def _requests(task: TaskData) -> dict[FitName, Request]:
 
 
 def _tried(of_step: Mapping[str, CandidateLaw], task: TaskData) -> list[tuple[str, CandidateLaw]]:
-    return [(name, each) for name, each in of_step.items() if task.extended or not each.extended]
+    known = task.references is not None
+    wanted = {n: each for n, each in of_step.items() if (task.extended or not each.extended)}
+    return [(name, each) for name, each in wanted.items() if known or not each.references]
 
 
 def _request(candidate: CandidateLaw, floor: float, rows: pd.DataFrame, column: str) -> Request | None:
@@ -312,7 +330,10 @@ def _second_request(candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame,
     weight = None
     if candidate.weights != "equal":
         weight = candidate.weigh(part["run"].map(rows.set_index("run")["flops"]).to_numpy(dtype=float), y)
-    groups = part["run"].to_numpy() if len(part) > len(runs) else None
+    if candidate.references and task.references is not None:
+        joined = join_references(part, task.references, loss_name)
+        return Request(law.set_params(families=joined.families), *joined[1:3], None, joined.runs) if joined[0] else None
+    groups = part["model"].to_numpy() if "model" in part else part["run"].to_numpy() if len(part) > len(runs) else None
     return Request(law, part[[loss_name]].to_numpy(dtype=float), 1 - y if candidate.of_error else y, weight, groups)
 
 

@@ -20,9 +20,10 @@ from ..notices import grading as codes
 from .aggregate import AverageConstants, combine
 from .backtest import BacktestForecasts
 from .conformal import CalibratedIntervals, CalibrationConstants, calibrate
-from .grading import GRADING, Grade, Signal, grade, typical_miss
+from .grading import GRADING, Grade, Reach, Signal, grade, typical_miss
 from .pathways import CARRY, ForecastPath
 from .pooling import PooledForecasts, PoolingConstants
+from .rolling_origin import Axis
 from .scoring_rules import interval_score
 
 POOL = "pool"
@@ -40,6 +41,8 @@ class TaskFacts:
         Median sampling error of its scores, a fraction (NaN: not known).
     all_alike : bool
         Every run scores the same.
+    checkpoints_stand_in : bool
+        Checkpoints stand for shorter runs, since the ends of the runs do not tell what tokens do.
     failures : fit to reason
         Laws that refused the data of the whole ladder.
     """
@@ -47,6 +50,7 @@ class TaskFacts:
     signal: Signal
     sampling: float
     all_alike: bool
+    checkpoints_stand_in: bool = False
     failures: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -60,8 +64,8 @@ class TargetForecast:
         Standard error of a new observation: what the interval implies, if errors are normal.
     inflation : float
         The interval in multiples of the pool's own standard deviation.
-    decades, tested : float
-        log10 of the extrapolation ratio, and of the largest that the backtest tried (NaN: none).
+    reach : Reach
+        How far the target lies beyond the ladder, and how far the backtest tried.
     sampling_assumed : bool
         The ladder tells no sampling error, so one is assumed.
     warnings, reasons : tuple of Notice
@@ -76,8 +80,7 @@ class TargetForecast:
     stderr: float
     level: float
     inflation: float
-    decades: float
-    tested: float
+    reach: Reach
     sampling_assumed: bool
     grade: Grade
     reasons: tuple[Notice, ...]
@@ -125,15 +128,14 @@ class PooledBacktest:
         places = np.flatnonzero((rows["task"].eq(task) & rows["run"].eq(run) & self._is_target).to_numpy())
         if not len(places):
             return None
-        at = int(places[np.argmax(rows["cutoff"].to_numpy(dtype=float)[places])])
-        intervals, decades = self.intervals(level), float(self.forecasts.decades[at])
-        warnings = self._warnings(places, at, level)
+        at = int(places[-1])  # from the whole ladder
+        intervals, reach = self.intervals(level), self._reach(at)
+        warnings = self._warnings(places, at, level, reach)
         graded = self.intervals(GRADING.interval_level)
         half_width = float(graded.high[at] - graded.low[at]) / 2
-        miss, carry = self._typical_misses(task, decades)
+        miss, carry = self._typical_misses(task, at)
         warnings += [codes.NO_SKILL(named=True)] if carry <= miss else []
-        tested = float(intervals.tested[at])
-        mark, reasons = grade(self.facts[task].signal, half_width, miss, carry, decades, tested)
+        mark, reasons = grade(self.facts[task].signal, half_width, miss, carry, reach)
         error, assumed = self._least_error(task, half_width)
         mean, width = float(self.pooled.mean[at]), _normal(level) * error
         spread = float(intervals.inflation[at] * self.pooled.std[at] / _normal(level))
@@ -144,8 +146,7 @@ class PooledBacktest:
             stderr=max(spread, error),
             level=level,
             inflation=float(intervals.inflation[at]),
-            decades=decades,
-            tested=tested,
+            reach=reach,
             sampling_assumed=assumed,
             grade=mark,
             reasons=reasons,
@@ -156,7 +157,7 @@ class PooledBacktest:
     def weights(self, task: str, runs: list[str]) -> dict[ForecastPath, Array]:
         """What every path counts in the forecasts of some targets, (m,)."""
         rows = self.forecasts.rows
-        in_task = rows[rows["task"].eq(task) & self._is_target].sort_values("cutoff", kind="stable")
+        in_task = rows[rows["task"].eq(task) & self._is_target]
         places = in_task.reset_index().groupby("run")["index"].last().reindex(runs)
         nothing = np.zeros(len(self.forecasts.paths))
         share = np.array([nothing if pd.isna(at) else self.pooled.weights[int(at)] for at in places])
@@ -179,14 +180,26 @@ class PooledBacktest:
             self._intervals[level] = calibrate(self.forecasts, self.pooled, level, self.calibration)
         return self._intervals[level]
 
-    def _warnings(self, places: NDArray[np.int_], at: int, level: float) -> list[Notice]:
+    def _reach(self, at: int) -> Reach:
+        tested = self.intervals(GRADING.interval_level).tested[at]
+        along = self.forecasts.reach[at]
+        return Reach(
+            flops=float(self.forecasts.decades[at]),
+            params=float(along[0]),
+            tokens=float(along[1]),
+            tested_flops=float(tested[0]),
+            tested_params=float(tested[1]),
+            tested_tokens=float(tested[2]),
+        )
+
+    def _warnings(self, places: NDArray[np.int_], at: int, level: float, reach: Reach) -> list[Notice]:
         """Warnings that follow from the fits and the backtest."""
-        warnings = []
+        task = str(self.forecasts.rows["task"].iloc[at])
+        warnings = [codes.CHECKPOINTS_STAND_IN(named=True)] if self.facts[task].checkpoints_stand_in else []
         intervals = self.intervals(level)
-        tested, decades = intervals.tested[at], self.forecasts.decades[at]
-        if not math.isfinite(tested):
+        if not reach.any_tested:
             warnings.append(codes.UNTESTED(named=True))
-        elif decades > tested + GRADING.near_decades:
+        elif reach.untested_axes():
             warnings.append(codes.BEYOND_TESTED(named=True))
         bound = np.nan_to_num(self.forecasts.at_bound[at])
         if np.sum(self.pooled.weights[at] * bound) > GRADING.bound_weight:
@@ -198,12 +211,13 @@ class PooledBacktest:
                 warnings.append(codes.LEVERAGE(named=True))
         return warnings
 
-    def _typical_misses(self, task: str, decades: float) -> tuple[float, float]:
+    def _typical_misses(self, task: str, at: int) -> tuple[float, float]:
         """What to expect at this distance, by the backtest: of the pool, and of carrying forward."""
         error, carry, known = self._misses
         in_task = self.forecasts.rows["task"].eq(task).to_numpy()[known]
-        reach = self.forecasts.decades[known]
-        return typical_miss(error[known], reach, in_task, decades), typical_miss(carry[known], reach, in_task, decades)
+        distance = self.forecasts.distance
+        far, reach = distance[known], float(distance[at])
+        return typical_miss(error[known], far, in_task, reach), typical_miss(carry[known], far, in_task, reach)
 
     def _least_error(self, task: str, half_width: float) -> tuple[float, bool]:
         """What no standard error may be below, and whether it is assumed because the ladder says nothing of it.
@@ -223,10 +237,15 @@ class PooledBacktest:
 
     # ---- the ladder's own runs ----
 
-    def performance(self, level: float, task: str = "") -> list[Performance]:
-        """On the ladder's own runs, by extrapolation ratio and at last over all of them; empty task: of all tasks."""
+    def performance(self, level: float, task: str = "", axis: Axis = "flops") -> list[Performance]:
+        """On the ladder's own runs, by extrapolation ratio and at last over all of them; empty task: of all tasks.
+
+        Where the ladder was cut along ``axis``; the ratio is that of what was cut.
+        """
         rows, frame = self.forecasts.rows, self.outcomes(level)
-        keep = ~self._is_target.to_numpy() & np.isfinite(frame["error"].to_numpy())
+        keep = ~self._is_target.to_numpy() & np.isfinite(frame["error"].to_numpy()) & rows["axis"].eq(axis).to_numpy()
+        beyond = rows[axis].to_numpy(dtype=float) / rows[f"fitted_{axis}"].to_numpy(dtype=float)
+        frame = frame.assign(ratio=np.maximum(beyond, RATIOS[0]))
         if task:
             keep &= rows["task"].eq(task).to_numpy()
         frame = frame[keep]

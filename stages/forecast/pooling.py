@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..fit.newton import Array
 from .backtest import SAMPLING, BacktestForecasts
 from .pathways import CARRY, ONE_STEP
+from .rolling_origin import Horizon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,9 @@ POOLING = PoolingConstants()
 class PooledForecasts:
     """The combined forecast of every row of a backtest: weights (n, k), mean (n,) and standard deviation (n,).
 
-    ``std`` has what the paths say of their own error, how they disagree, and the sampling error of the score to come.
+    ``std`` is that of a new score. Where there are forms with a spread of their own it is theirs, and their distance
+    from the mean: how laws of one family disagree says little of how wrong they all are. Else it has what the paths say
+    of their own error, how they disagree, and the sampling error of the score to come.
     """
 
     weights: Array
@@ -65,49 +68,65 @@ class PooledForecasts:
 
 def pool(forecasts: BacktestForecasts, constants: PoolingConstants = POOLING) -> PooledForecasts:
     """Combine the paths at every cutoff with what was known there, the targets' rows with all there is."""
-    n, k = forecasts.mean.shape
     prior = prior_weights(forecasts, constants)
-    weights = np.zeros((n, k))
-    tasks, target = forecasts.rows["task"].to_numpy(), forecasts.rows["target"].to_numpy(dtype=bool)
-    cutoffs = forecasts.rows["cutoff"].to_numpy(dtype=float)
-    groups = [(c, False) for c in np.unique(cutoffs[~target])] + [(c, True) for c in np.unique(cutoffs[target])]
-    for cutoff, final in groups:
-        here = np.flatnonzero((cutoffs == cutoff) & (target == final))
+    weights = np.zeros(forecasts.mean.shape)
+    tasks = forecasts.rows["task"].to_numpy()
+    for horizon, here in forecasts.origins():
         names = np.unique(tasks[here])
-        record = squared_errors(forecasts, cutoff, names, constants)[np.searchsorted(names, tasks[here])]
+        record = squared_errors(forecasts, horizon, here, names, constants)[np.searchsorted(names, tasks[here])]
         weights[here] = prior / (record + constants.stated_share * forecasts.stderr[here] ** 2)
     weights = np.where(np.isfinite(forecasts.mean) & np.isfinite(weights), weights, 0.0)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
-    predicted = np.nan_to_num(forecasts.mean)
-    mean = np.sum(weights * predicted, axis=1)
-    variance = np.sum(weights * (np.nan_to_num(forecasts.stderr) ** 2 + (predicted - mean[:, None]) ** 2), axis=1)
+    mean = np.sum(weights * np.nan_to_num(forecasts.mean), axis=1)
+    return PooledForecasts(weights=weights, mean=mean, std=_spread(forecasts, weights, mean, constants))
+
+
+def _spread(forecasts: BacktestForecasts, weights: Array, mean: Array, constants: PoolingConstants) -> Array:
+    """Standard deviation of a new score, (n,): of the forms that have one, else of all paths."""
+    own = np.array([path.form is not None for path in forecasts.paths], dtype=bool)
+    share = np.where(own, weights, 0.0)
+    with_own = share.sum(axis=1) > 0
+    share = np.where(with_own[:, None], share, weights)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-300)
+    apart = np.nan_to_num(forecasts.mean) - mean[:, None]
+    variance = np.sum(share * (np.nan_to_num(forecasts.stderr) ** 2 + apart**2), axis=1)
     if SAMPLING in forecasts.rows:
-        sampling = forecasts.rows[SAMPLING].to_numpy(dtype=float)
-        variance += constants.own_sampling_share * np.nan_to_num(sampling) ** 2
-    return PooledForecasts(weights=weights, mean=mean, std=np.sqrt(variance))
+        sampling = np.nan_to_num(forecasts.rows[SAMPLING].to_numpy(dtype=float))
+        variance += np.where(with_own, 0.0, constants.own_sampling_share * sampling**2)
+    return np.asarray(np.sqrt(variance))
 
 
 def prior_weights(forecasts: BacktestForecasts, constants: PoolingConstants) -> Array:
-    """Each intermediate loss counts the same, however many paths go through it."""
-    losses = [path.intermediate_loss for path in forecasts.paths]
-    weight = np.array([1 / losses.count(loss) for loss in losses])
+    """Each intermediate loss counts the same, however many paths go through it; a form as much as it says."""
+    of_laws = np.array([path.form is None for path in forecasts.paths], dtype=bool)
+    losses = [path.intermediate_loss for path, laws in zip(forecasts.paths, of_laws, strict=True) if laws]
+    weight = np.array([1 / losses.count(path.intermediate_loss) if losses else 1.0 for path in forecasts.paths])
     carries = [path.intermediate_loss == ONE_STEP and path.first == CARRY for path in forecasts.paths]
-    return weight * np.where(carries, constants.carry_weight, 1.0)
+    weight *= np.where(carries, constants.carry_weight, 1.0)
+    together = float(weight[of_laws].sum()) or 1.0
+    forms = [path.form.weight * together if path.form else 0.0 for path in forecasts.paths]
+    return np.where(of_laws, weight, forms)
 
 
 def squared_errors(
-    forecasts: BacktestForecasts, cutoff: float, tasks: NDArray[np.str_], constants: PoolingConstants = POOLING
+    forecasts: BacktestForecasts,
+    horizon: Horizon,
+    here: NDArray[np.int_],
+    tasks: NDArray[np.str_],
+    constants: PoolingConstants = POOLING,
 ) -> Array:
-    """Mean squared error of every path on every one of ``tasks`` (sorted), (tasks, k), as known at ``cutoff``."""
-    known = forecasts.known_at(cutoff)
+    """Mean squared error of every path on every one of ``tasks`` (sorted), (tasks, k), as known at a horizon.
+
+    ``here`` are the rows that are forecast from it.
+    """
+    known = forecasts.known_at(horizon)
     nothing = np.full((len(tasks), len(forecasts.paths)), constants.error_floor**2 + constants.untested_error**2)
     if not len(known):
         return nothing
     error = (forecasts.mean - forecasts.rows["actual"].to_numpy(dtype=float)[:, None])[known]
-    age = np.log10(cutoff / forecasts.rows["cutoff"].to_numpy(dtype=float)[known])
-    weight = forecasts.decades[known] * np.exp2(-age / constants.half_life_decades)
+    weight = forecasts.distance[known] * recency(forecasts, known, here, constants.half_life_decades)
     owner = forecasts.rows["task"].to_numpy()[known]
-    origin = forecasts.rows["cutoff"].to_numpy()[known]
+    origin = forecasts.rows["origin"].to_numpy()[known]
     log_mse = np.full(nothing.shape, np.nan)
     count = np.zeros(len(tasks))
     for i, task in enumerate(tasks):
@@ -120,6 +139,15 @@ def squared_errors(
             mean = np.sum(share * np.nan_to_num(squared), axis=0) / total
             log_mse[i] = np.log(mean + constants.error_floor**2)
     return _shrunk(log_mse, count, nothing, constants)
+
+
+def recency(
+    forecasts: BacktestForecasts, known: NDArray[np.int_], here: NDArray[np.int_], half_life_decades: float
+) -> Array:
+    """Weight of past forecasts by their age in decades of compute, halved at every half-life."""
+    cutoff = forecasts.rows["cutoff"].to_numpy(dtype=float)
+    age = np.maximum(np.log10(cutoff[here].max() / cutoff[known]), 0.0)
+    return np.asarray(np.exp2(-age / half_life_decades))
 
 
 def _shrunk(log_mse: Array, count: Array, nothing: Array, constants: PoolingConstants) -> Array:

@@ -2,20 +2,74 @@
 
 Forecasting's rolling origin (Tashman, Int. J. Forecasting 16 (2000)), with training FLOPs as the clock. Exchangeable
 splits tell nothing about extrapolation: intervals calibrated on them covered nothing at a hundred times the compute.
+A ladder that grew in tokens tells little of a target that grows in size, so a ladder is also cut at a model size and at
+a training length.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 
 from ..fit import checks
 
 BUDGET_RTOL_FACTOR = 1.0001  # budgets within this factor are one budget
+Axis = Literal["flops", "params", "tokens"]
+AXES: tuple[Axis, ...] = ("flops", "params", "tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Horizon:
+    """What a forecaster has seen: the runs up to a compute (FLOPs), a size (parameters) and a length (tokens)."""
+
+    axis: Axis | None = None
+    """What was cut; None for the whole ladder."""
+
+    flops: float = math.inf
+    params: float = math.inf
+    tokens: float = math.inf
+
+    @property
+    def name(self) -> str:
+        """Unlike that of any other horizon of the ladder."""
+        return f"{self.axis} {getattr(self, self.axis):.9g}" if self.axis else "whole ladder"
+
+    def sees(self, runs: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which of some runs (flops, params, tokens) lie within it."""
+        within = [runs[axis].to_numpy(dtype=float) <= getattr(self, axis) * BUDGET_RTOL_FACTOR for axis in AXES]
+        return np.asarray(np.logical_and.reduce(within))
+
+    @classmethod
+    def below(cls, axis: Axis, most: float) -> Horizon:
+        """The ladder cut at one axis."""
+        limits = {each: most if each == axis else math.inf for each in AXES}
+        return cls(axis=axis, flops=limits["flops"], params=limits["params"], tokens=limits["tokens"])
+
+
+def horizons(runs: pd.DataFrame, min_runs: int, max_cutoffs: int) -> list[Horizon]:
+    """Where a ladder is cut: along compute, and half as often along size and length each; cheapest first.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        A row per run: flops, params, tokens.
+    min_runs, max_cutoffs : int
+        Runs that a horizon must hold, and cutoffs along compute at most.
+    """
+    most = {"flops": max_cutoffs, "params": max_cutoffs // 2, "tokens": max_cutoffs // 2}
+    found = []
+    for axis in AXES:
+        if most[axis]:
+            splitter = RollingOrigin(runs[axis].to_numpy(dtype=float), min_runs, most[axis])
+            found += [Horizon.below(axis, cutoff) for cutoff in splitter.cutoffs(runs[[axis]])]
+    return found
 
 
 class RollingOrigin(BaseCrossValidator):

@@ -11,7 +11,9 @@ import pandas as pd
 
 from .rolling_origin import BUDGET_RTOL_FACTOR
 
-TASK_LOSSES = ("nll_choice", "bits_per_byte")  # nll is bits_per_byte in another unit
+TASK_LOSSES = ("nll_choice", "bits_per_byte", "nll_mean_prob")  # nll is bits_per_byte in another unit
+OWN_LOSS = ("bits_per_byte",)  # those that a law of N and D is fitted to where there is no validation loss
+FEWEST_ENDS = 3  # runs, below which their checkpoints are needed
 NOT_VALIDATION_LOSSES = frozenset(
     {
         "run",
@@ -24,6 +26,7 @@ NOT_VALIDATION_LOSSES = frozenset(
         "stderr",
         "chance",
         "nll",
+        "nll_token",
         *TASK_LOSSES,
     }
 )
@@ -51,6 +54,12 @@ class CheckpointConstants:
     kept: int = 12
     """Checkpoints of a run that are kept, evenly spaced: more tell no more, neighbours being alike."""
 
+    same_length: float = 1.5
+    """Ratio of tokens: runs that all end within it do not tell what tokens do, and their checkpoints must."""
+
+    stand_in: int = 5
+    """Checkpoints of a run, evenly spaced in log D, that then stand for shorter runs."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskData:
@@ -60,7 +69,8 @@ class TaskData:
     ----------
     finals : DataFrame
         A row per run: run, params, tokens, flops, token_multiplier, accuracy, and the intermediate losses; where it is
-        known also stderr, the sampling error of the accuracy.
+        known also stderr, the sampling error of the accuracy. Where checkpoints stand for shorter runs they are rows
+        too, and model names the run that each belongs to.
     loss_names : tuple of str
         Columns of ``finals`` that a path may go through.
     chance : float
@@ -69,6 +79,9 @@ class TaskData:
         More points (run, accuracy, intermediate losses) of the same runs, for the second law.
     extended : bool
         Whether the ``extended`` candidates are tried too.
+    references : DataFrame, optional
+        Models of other families, known from the start: run, family, accuracy, and those of the intermediate losses
+        that can be compared with the ladder's. They enter second laws only, as further candidates.
     """
 
     finals: pd.DataFrame
@@ -76,6 +89,12 @@ class TaskData:
     chance: float = 0.0
     checkpoints: pd.DataFrame | None = None
     extended: bool = False
+    references: pd.DataFrame | None = None
+
+    @property
+    def checkpoints_stand_in(self) -> bool:
+        """Whether checkpoints stand for shorter runs."""
+        return "model" in self.finals
 
 
 def final_checkpoints(rows: pd.DataFrame, average_last: int, columns: Sequence[str]) -> pd.DataFrame:
@@ -147,13 +166,39 @@ def task_data(
     for name in names:
         known = final_checkpoints(rows, average_last, [name, "accuracy"]).set_index("run")[name]
         ends[name] = ends["run"].map(known)
+    needed = _checkpoints_needed(rows, ends, constants)
     return TaskData(
-        finals=ends,
+        finals=_stand_ins(rows, names, average_last, constants) if needed else ends,
         loss_names=names,
         chance=chance or 0.0,
-        checkpoints=_smoothed(rows, names, constants),
+        checkpoints=None if needed else _smoothed(rows, names, constants),
         extended=extended,
     )
+
+
+def _checkpoints_needed(rows: pd.DataFrame, ends: pd.DataFrame, constants: CheckpointConstants) -> bool:
+    """Whether the ends of the runs leave the effect of tokens open, or are too few, and checkpoints can tell it."""
+    if not len(ends) or rows.groupby("run").size().median() < constants.fewest:
+        return False
+    alike = ends["tokens"].max() < constants.same_length * ends["tokens"].min()
+    return bool(alike or len(ends) < FEWEST_ENDS)
+
+
+def _stand_ins(
+    rows: pd.DataFrame, loss_names: Sequence[str], average_last: int, constants: CheckpointConstants
+) -> pd.DataFrame:
+    """Checkpoints of every run, evenly spaced in log D, as runs of their own; values are means of the last ones."""
+    columns = ["accuracy", *loss_names]
+    parts = []
+    for run, part in rows[rows["accuracy"].notna()].groupby("run", sort=False):
+        first = min(math.ceil(constants.skipped_share * len(part)), len(part) - 1)
+        smooth = part.assign(**part[columns].rolling(average_last, min_periods=1).mean()).iloc[first:]
+        wanted = np.geomspace(smooth["tokens"].iloc[0], smooth["tokens"].iloc[-1], constants.stand_in)
+        nearest = np.abs(np.log(smooth["tokens"].to_numpy(dtype=float)[:, None] / wanted)).argmin(axis=0)
+        chosen = smooth.iloc[np.unique(nearest)]
+        labels = [f"{run} at {tokens:.4g} tokens" for tokens in chosen["tokens"]]
+        parts.append(chosen.assign(model=run, run=labels))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _smoothed(rows: pd.DataFrame, loss_names: Sequence[str], constants: CheckpointConstants) -> pd.DataFrame | None:

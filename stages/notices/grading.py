@@ -58,8 +58,8 @@ UNTESTED = _Code(
 )
 BEYOND_TESTED = _Code(
     "beyond-tested",
-    "the target is farther beyond the ladder than anything the backtest tried",
-    ("{ratio:.0f}x beyond the ladder, tested up to {tested:.0f}x",),
+    "the target is farther beyond the ladder, in size or in length, than anything the backtest tried",
+    ("{ratio:.1f}x the ladder's {axis}, tested up to {tested:.1f}x",),
     summary="farther beyond the ladder, tested less far",
     anchor="trust.md#the-target-is-far-beyond-what-was-tested",
 )
@@ -75,6 +75,13 @@ LEVERAGE = _Code(
     "leverage",
     "without the largest runs the forecast would lie outside its interval",
     anchor="methods/auto.md#backtest",
+)
+
+CHECKPOINTS_STAND_IN = _Code(
+    "checkpoints-stand-in",
+    "checkpoints stand for shorter runs, as the runs are few or of one length: wrong where the learning rate falls",
+    summary="checkpoints stand for shorter runs",
+    anchor="methods/auto.md#thin-ladders",
 )
 
 # ---- how the scores came about ----
@@ -125,6 +132,12 @@ EXPECTED_MISS = Code(
     anchor="methods/auto.md#grades",
     severity=Severity.INFO,
 )
+STAYS_NEAR_CHANCE = _Reason(
+    "stays-near-chance",
+    "the largest runs score no better than guessing, and the forecast is that the target stays near it",
+    ("the ladder is at chance, and the forecast is that the target stays near it",),
+    summary="stays near chance",
+)
 WIDE_INTERVAL = _Reason(
     "wide-interval",
     "the interval says nothing",
@@ -142,6 +155,12 @@ BASELINE_AS_GOOD = _Reason(
     "in the backtest the largest score carried forward missed by no more",
     ("missed by {points:.1f} points in the backtest, the largest score carried forward by {carried:.1f}",),
     summary="missed by no less in the backtest than the largest score carried forward",
+)
+FEW_RUNS = _Reason(
+    "few-runs",
+    "the ladder has so few runs that its backtest is short",
+    ("only {runs:d} runs",),
+    summary="fewer than 10 runs",
 )
 FEW_DOCUMENTS = _Reason(
     "few-documents",

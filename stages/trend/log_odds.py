@@ -86,8 +86,6 @@ class FittedTrend:
     ----------
     weights : (k,)
         Posterior probabilities.
-    slopes : (k,)
-        Of the trend at the ladder's end, log-odds per decade.
     """
 
     weights: Array
@@ -105,6 +103,7 @@ class FittedTrend:
 
     @property
     def slopes(self) -> Array:
+        """Slope of the trend at the ladder's end in every combination, (k,), log-odds per decade."""
         cross = self.prior[:, 1, None] ** 2 * self.distance * self.curve_slope
         return np.asarray(self.prior[:, 0] + np.sum(cross * self.gain, axis=1))
 
@@ -265,8 +264,8 @@ def _posterior(
         evidence=evidence,
         center=center,
         prior_floor=np.stack([expected, np.sqrt(floor_variance)], axis=1),
-        gain=gain,
-        inverse=np.linalg.inv(total),
+        gain=np.asarray(gain, dtype=float),
+        inverse=np.asarray(np.linalg.inv(total), dtype=float),
         curve_slope=slope_f,
         floor_slope=slope_c,
     )

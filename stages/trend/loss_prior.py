@@ -2,8 +2,8 @@ r"""Chinchilla's loss law with weak priors, so that three runs are enough: many 
 
 .. math:: L(N, D) = E + A / N^{\alpha} + B / D^{\beta}
 
-(Hoffmann et al., arXiv 2203.15556, equation 2) is fitted by penalised least squares on log L. The priors are normal: on
-the exponents around 0.33, where the published fits lie, and wide ones on the logarithms of E and of the two terms at the
+(Hoffmann et al., arXiv 2203.15556, equation 2) is fitted by penalised least squares on log L. The priors are normal:
+around 0.33 on the exponents, where the published fits lie, and wide on the logarithms of E and of the two terms at the
 middle of the ladder. With many runs they do not matter.
 """
 

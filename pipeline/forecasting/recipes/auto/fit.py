@@ -146,7 +146,7 @@ def _made(
         reasons=forecast.reasons,
         codes=tuple(warnings),
         inflation=forecast.inflation,
-        tested_ratio=10**forecast.tested if math.isfinite(forecast.tested) else None,
+        tested_ratio=10**forecast.reach.tested_flops if forecast.reach.any_tested else None,
         alternatives=() if refused else tuple(every),
     )
 
