@@ -189,6 +189,7 @@ class Config(Strict):
     )
     metric: Literal["auto", "acc", "acc_norm"] = Field(default="auto", description="auto: acc_norm where there is one")
     level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
+    documents: bool | None = Field(default=None, description="use what is known of every document; empty: where it is")
     figures: int = Field(default=24, ge=0, description="draw the figures of this many (family, task) pairs")
     out: Path = Path("out")
     score: ScoreSettings | None = None

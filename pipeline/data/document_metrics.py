@@ -26,11 +26,16 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One scored document: a log-likelihood per choice (nats), the gold choice, its length in bytes."""
+    """One scored document: a log-likelihood per choice (nats), the gold choice, its length in bytes.
+
+    ``name`` is its id, ``answer_chars`` the length of every choice in characters, where they are wanted.
+    """
 
     logliks: tuple[float, ...]
     gold: int
     gold_bytes: int
+    name: str = ""
+    answer_chars: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

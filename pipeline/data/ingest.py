@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -50,7 +51,8 @@ def _read(settings: DataSettings, base: Path, override: Path | str | pd.DataFram
     given = None if settings.path is None else base / settings.path
     path = Path(override) if override is not None else given
     data = source.read(_checked(source, path), account)
-    return _counted(data.table, data.label, account, data.about)
+    counted = _counted(data.table, data.label, account, data.about)
+    return replace(counted, documents=data.documents)
 
 
 def _checked(source: Source, path: Path | None) -> Path | None:
@@ -92,7 +94,8 @@ def merge_tables(first: Data, second: Data) -> Data:
     steps = both.dropna(subset=["step"]).drop_duplicates(where).set_index(where)["step"]
     known = pd.Series(steps.reindex(pd.MultiIndex.from_frame(both[where])).to_numpy(), index=both.index)
     table = schema.validate(both.assign(step=both["step"].fillna(known)), "both tables together", account)
-    return _counted(table, f"{second.label} with {first.label}", account, (*first.about, *second.about))
+    data = _counted(table, f"{second.label} with {first.label}", account, (*first.about, *second.about))
+    return replace(data, documents=first.documents or second.documents)
 
 
 def demo() -> Data:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchcast.reports.records.account import Account, AccountRecord
 
     from ..core.errors import Fault
+    from .documents.collect import Documents
 
 ResultFiles = tuple[list[Any], dict[str, list[str]]]  # of a tool, oldest first; and the other files by their tool
 LAST = 100  # rank of a source that does not say where it stands among the others
@@ -35,6 +36,8 @@ class Data:
     label: str
     about: tuple[str, ...] = ()
     account: AccountRecord = field(default_factory=_empty)
+    documents: Documents | None = None
+    """What is known of every document; read when it is asked for."""
 
 
 class Source(Protocol):
@@ -114,6 +117,14 @@ class PlacedResultsSource(FileSource):
 
     read_table: Callable[..., pd.DataFrame]  # takes, third, what to take for the content of ``ladder.yaml``
     find_files: Callable[[Path, Account, list[Fault]], ResultFiles]
+    read_whole: Callable[[Path, Account], tuple[pd.DataFrame, Documents | None]] | None = None  # with the documents
+
+    def read(self, path: Path | None, account: Account) -> Data:
+        """The table, and the documents where the reader knows them."""
+        if path is None or self.read_whole is None:
+            return super().read(path, account)
+        table, documents = self.read_whole(path, account)
+        return Data(table=table, label=f"{self.name}: {path.name}", documents=documents)
 
     def result_files(self, folder: Path, account: Account, faults: list[Fault]) -> ResultFiles:
         """The result files below a folder, oldest first, and other tools' files by tool."""

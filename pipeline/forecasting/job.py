@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 from benchcast.reports.records.forecast import BacktestSummary, Figure, Forecast, LawFit, TaskBacktest
 from benchcast.stages.compute.budget import TrainingBudget
+from benchcast.stages.documents.matrix import DocumentMatrix
 from benchcast.stages.forecast.task_data import final_checkpoints
 from benchcast.stages.notices import Notice
 
+from ..data.documents.collect import Asked
 from ..data.task_setup import Differences
 
 
@@ -52,6 +54,17 @@ class Job:
     mixed: Differences = field(default_factory=dict)
     """What is known to differ in how the scores came about."""
 
+    read_documents: Callable[[], DocumentMatrix | None] | None = field(default=None, repr=False, compare=False)
+    """Reads ``documents``; None where nothing is known of them."""
+
+    @property
+    def documents(self) -> DocumentMatrix | None:
+        """What the fitted runs' checkpoints say of every document of the task; None where nothing is known of them.
+
+        Read anew each time, so that only one task's documents need be in memory.
+        """
+        return None if self.read_documents is None else self.read_documents()
+
     @property
     def fitted_rows(self) -> pd.DataFrame:
         """The checkpoints of the runs that may be fitted."""
@@ -76,6 +89,9 @@ class TaskTable:
     rows: pd.DataFrame
     setup: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What is known of how each run was scored; empty for an average."""
+
+    asked: Asked | None = None
+    """How it was asked; None for an average."""
 
 
 @dataclass(kw_only=True)

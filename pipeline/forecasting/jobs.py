@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import listed
 from benchcast.stages.compute.budget import TrainingBudget
+from benchcast.stages.documents.matrix import DocumentMatrix
 
 from ..core.config import Config, Target
 from ..core.errors import InputError
 from ..core.metrics import LOSSES
+from ..data.documents.collect import Asked, Documents
+from ..data.documents.stored import stored_documents
+from ..data.source import Data
 from ..data.task_setup import COLUMNS as SETUP_COLUMNS
 from ..data.task_setup import TASK_SETUP, joined_differences, setup_differences, setup_label
 from . import averages
@@ -46,15 +51,18 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
     return pd.Series(role)
 
 
-def jobs_of(config: Config, table: pd.DataFrame, roles: pd.Series | None = None) -> list[Job]:
-    """The jobs of a config; ``roles`` as ``assign_roles`` gives them.
+def jobs_of(
+    config: Config, table: pd.DataFrame, roles: pd.Series | None = None, documents: Documents | None = None
+) -> list[Job]:
+    """The jobs of a config; ``roles`` as ``assign_roles`` gives them, ``documents`` those behind the table.
 
     Raises
     ------
     InputError
         Where nothing is left to forecast, and as ``assign_roles`` does.
     """
-    jobs = list(build_jobs(config, table, assign_roles(config, table) if roles is None else roles))
+    roles = assign_roles(config, table) if roles is None else roles
+    jobs = list(build_jobs(config, table, roles, documents))
     if not jobs:
         raise InputError(
             "targets: none is left to forecast (each is fitted, excluded, or without a task of the ladder)"
@@ -62,7 +70,9 @@ def jobs_of(config: Config, table: pd.DataFrame, roles: pd.Series | None = None)
     return jobs
 
 
-def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterator[Job]:
+def build_jobs(
+    config: Config, table: pd.DataFrame, roles: pd.Series, documents: Documents | None = None
+) -> Iterator[Job]:
     """One job per (family with runs to fit, task with an accuracy)."""
     table = counted(table)
     about = table[["run", "family", "flops_convention"]].drop_duplicates("run").set_index("run")
@@ -97,7 +107,27 @@ def build_jobs(config: Config, table: pd.DataFrame, roles: pd.Series) -> Iterato
                     convention=convention,
                     members=members.get(each.label, {}),
                     mixed=mixed[each.label],
+                    read_documents=_reader(documents, each.asked, kept, fit_runs),
                 )
+
+
+def _reader(
+    documents: Documents | None, asked: Asked | None, rows: pd.DataFrame, runs: frozenset[str]
+) -> Callable[[], DocumentMatrix | None] | None:
+    """Reads what the fitted runs' checkpoints say of every document of a task, when it is wanted."""
+    if documents is None or asked is None:
+        return None
+    accuracies = rows.set_index(["run", "tokens"])["accuracy"].to_dict()
+    return lambda: documents.matrix(asked, runs, accuracies)
+
+
+def documents_of(config: Config, data: Data, base: Path) -> Documents | None:
+    """The documents that a config's forecasts may use: the source's, or those of the store that it scores into."""
+    if config.documents is False:
+        return None
+    if data.documents is None and config.score is not None:
+        return stored_documents(base / config.score.store)
+    return data.documents
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +165,8 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
                 rows[want] = rows[want].fillna(other) if want in rows else other
         rows = rows.reset_index().sort_values(where, kind="stable")
         rows = rows.assign(token_multiplier=rows["tokens"] / rows["params"])
-        yield TaskTable(label=label, metric=metric, rows=rows, setup=setup)
+        asked = Asked(task=str(task), shots=float(shots), prompt=str(prompt), metric=metric)
+        yield TaskTable(label=label, metric=metric, rows=rows, setup=setup, asked=asked)
 
 
 def accuracies_of(config: Config, table: pd.DataFrame) -> pd.DataFrame:

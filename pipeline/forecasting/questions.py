@@ -28,7 +28,7 @@ from ..data import ingest
 from ..data.ingest import Data
 from .context import contexts_of, target_table
 from .job import Job, matching
-from .jobs import assign_roles, build_jobs, jobs_of
+from .jobs import assign_roles, build_jobs, documents_of, jobs_of
 from .recipes.auto import AutoSettings
 from .recipes.auto import fit as auto
 from .run import account_of
@@ -95,7 +95,7 @@ def solve(
     budgets = np.geomspace(low, high, GRID)
     targets = tuple(Target(name=f"solve {i}", flops=c, token_multiplier=multiplier) for i, c in enumerate(budgets))
     # All tasks, since each is judged by the record of all: the same numbers as ``benchcast run`` gives.
-    jobs = jobs_of(_asking(config, targets), table)
+    jobs = jobs_of(_asking(config, targets), table, documents=documents_of(config, loaded, base))
     contexts = contexts_of(jobs)
     by_job = _labelled(jobs)
     labels = list(dict.fromkeys(label for _, own in by_job for label in own))
@@ -166,7 +166,8 @@ def compare(
         When one is no family, or no task has a forecast with an interval of both; ``account`` names single such tasks.
     """
     changed = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),))
-    jobs = jobs_of(changed, ingest.read_data(config.data, base, data).table)
+    loaded = ingest.read_data(config.data, base, data)
+    jobs = jobs_of(changed, loaded.table, documents=documents_of(config, loaded, base))
     families = {job.family for job in jobs}
     for name in (first, second):
         if name not in families:
@@ -219,8 +220,8 @@ def suggest(
 
     ``account`` names the tasks without an answer: their targets say no parameters and tokens.
     """
-    table = ingest.read_data(config.data, base, data).table
-    jobs = build_jobs(config, table, assign_roles(config, table))
+    loaded = ingest.read_data(config.data, base, data)
+    jobs = build_jobs(config, loaded.table, assign_roles(config, loaded.table), documents_of(config, loaded, base))
     unfitted = auto.unfitted(next((r for r in config.recipes if isinstance(r, AutoSettings)), AutoSettings()))
     suggestions = []
     for family, context in contexts_of(jobs).items():
@@ -319,7 +320,7 @@ def backtest(
     """
     loaded = ingest.read_data(config.data, base, data)
     roles = assign_roles(config, loaded.table)
-    jobs = jobs_of(config, loaded.table, roles)
+    jobs = jobs_of(config, loaded.table, roles, documents_of(config, loaded, base))
     contexts = contexts_of(jobs)
     recipes = [r for r in config.recipes if isinstance(r, AutoSettings)] or [AutoSettings()]
     summaries: list[BacktestSummary] = []

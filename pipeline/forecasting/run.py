@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.account import AccountRecord
+from benchcast.reports.records.account import Account, AccountRecord
 from benchcast.reports.records.base import Provenance
 from benchcast.reports.records.forecast import Forecast, LadderRun, Result, Scores
 from benchcast.stages.forecast.aggregate import MEAN
@@ -21,6 +21,7 @@ from ..core.digest import object_digest, table_digest
 from ..core.errors import InputError
 from ..core.versions import installed_version, package_versions
 from ..data import ingest
+from ..data.documents.collect import Documents
 from ..data.ingest import Data
 from ..data.task_setup import TASK_SETUP, convention_notes, scale_notes, setup_label
 from .compute_sweep import scores, sweeps
@@ -32,6 +33,7 @@ from .jobs import (
     assign_roles,
     counted,
     describe_target,
+    documents_of,
     jobs_of,
     planned_runs,
 )
@@ -81,7 +83,8 @@ def run(
     loaded = ingest.read_data(config.data, base, data)
     roles = assign_roles(config, loaded.table)
     output = RecipeOutput()
-    jobs = jobs_of(config, loaded.table, roles)
+    documents = documents_of(config, loaded, base)
+    jobs = jobs_of(config, loaded.table, roles, documents)
     contexts = contexts_of(jobs, ladders := ladders or FittedLadders())
     for done, each in enumerate(jobs):
         job = replace(each, draw=done < config.figures)
@@ -100,7 +103,7 @@ def run(
         sweeps=sweeps(jobs, config.recipes, config.figures, ladders) if sweeping else (),
         scores=tuple(_scores(jobs, {f.task for f in output.forecasts})),
         trials=tuple(output.trials),
-        provenance=_provenance(config, loaded, account_of(config, loaded, roles)),
+        provenance=_provenance(config, loaded, account_of(config, loaded, roles, documents)),
     )
 
 
@@ -189,8 +192,8 @@ def _scores(jobs: Sequence[Job], forecast: Container[str]) -> Iterator[Scores]:
             yield measured.model_copy(update={"task": other})
 
 
-def account_of(config: Config, data: Data, roles: pd.Series) -> AccountRecord:
-    """The reader's account, and what is odd about planned targets beside the fitted runs."""
+def account_of(config: Config, data: Data, roles: pd.Series, documents: Documents | None = None) -> AccountRecord:
+    """The readers' accounts (of documents: once they were read), and what is odd about planned targets."""
     table = counted(data.table)
     fitted = table[table["run"].map(roles).eq("fit")]
     budgets = {name: target.budget() for name, target in planned_runs(config)}
@@ -198,7 +201,12 @@ def account_of(config: Config, data: Data, roles: pd.Series) -> AccountRecord:
     notes = list(scale_notes(planned, fitted))
     for convention in fitted["flops_convention"].unique():
         notes += convention_notes(planned, str(convention))
-    return data.account.model_copy(update={"notes": tuple(dict.fromkeys([*data.account.notes, *notes]))})
+    account = Account()
+    account.add(data.account)
+    if documents is not None:
+        account.add(documents.account.record())
+    whole = account.record()
+    return whole.model_copy(update={"taken": data.account.taken, "notes": tuple(dict.fromkeys([*whole.notes, *notes]))})
 
 
 def _provenance(config: Config, data: Data, account: AccountRecord) -> Provenance:

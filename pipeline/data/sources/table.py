@@ -24,13 +24,17 @@ class TableSource:
     tools: tuple[str, ...] = ()
 
     def read(self, path: Path | None, account: Account) -> Data:
-        """The validated table."""
+        """The validated table; of ``scores.csv`` the documents are those of a store ``scores`` beside it."""
         from .. import schema
+        from ..documents.stored import stored_documents
         from ..source import Data
 
         if path is None:
             raise TypeError("source 'table' needs a path")
-        return Data(table=schema.read_table(path, account), label=path.name)
+        table = schema.read_table(path, account)
+        beside = path.parent / path.name.partition(".")[0]
+        documents = stored_documents(beside) if beside.is_dir() else None
+        return Data(table=table, label=path.name, documents=documents)
 
 
 SOURCE = TableSource()

@@ -29,6 +29,7 @@ from benchcast.stages.notices import Notice, readers
 from ....core import reading
 from ....core.errors import ContradictionError, Fault, FaultsError
 from ... import document_metrics
+from ...documents.collect import Documents
 from ...places.ladder import LADDER
 from ...places.models import ModelPlace, model_places, read_model_places
 from .. import reader_of
@@ -39,10 +40,11 @@ from . import models as lm_eval_models
 from . import samples as lm_eval_samples
 from .accuracies import Numbers
 from .cells import Score
+from .documents import documents_of
 from .files import Records, ResultFile, Task
 from .models import Model, Named
 
-__all__ = ["models", "read_lm_eval", "without_nll"]
+__all__ = ["models", "read_lm_eval", "read_with_documents", "without_nll"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ def read_lm_eval(
     folder: Path, account: Account | None = None, placed: dict[str, Any] | None = None, tool: Tool = HARNESS
 ) -> pd.DataFrame:
     """The folder's results as a ladder table; ``placed`` is what to take for the content of its ``ladder.yaml``.
+
+    Raises as ``read_with_documents`` does.
+    """
+    return read_with_documents(folder, account, placed, tool)[0]
+
+
+def read_with_documents(
+    folder: Path, account: Account | None = None, placed: dict[str, Any] | None = None, tool: Tool = HARNESS
+) -> tuple[pd.DataFrame, Documents | None]:
+    """The folder's results as a ladder table, and the documents of its samples, to be read when they are asked for.
 
     Raises
     ------
@@ -98,7 +110,8 @@ def read_lm_eval(
     table = cells.table(cells.with_chance(chosen, account), folder)
     if remark := without_nll(table):
         account.note(remark)
-    return table
+    known = [(s, *files[s.source, s.task]) for s in chosen if s.sampled and "nll" in s.means]
+    return table, documents_of(known)
 
 
 def models(folder: Path, account: Account | None = None, tool: Tool = HARNESS) -> list[Model]:

@@ -37,6 +37,7 @@ class Sample:
     answers: tuple[str, ...]
     logliks: tuple[float, ...]
     scores: dict[str, float]  # accuracies recorded for the document
+    name: str = ""  # hash of the document's content, or its number
 
 
 MOST_LOGLIK = 1e9  # nats of one answer: no text is so unlikely
@@ -130,7 +131,12 @@ def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
     resps = raw["filtered_resps"][: len(bare)]
     logliks = tuple(_loglik(r[0]) if isinstance(r, list | tuple) and r else math.inf for r in resps)
     return Sample(
-        number=raw.get("doc_id"), target=raw.get("target"), answers=tuple(bare), logliks=logliks, scores=scores
+        number=raw.get("doc_id"),
+        target=raw.get("target"),
+        answers=tuple(bare),
+        logliks=logliks,
+        scores=scores,
+        name=str(raw.get("doc_hash") or raw.get("doc_id")),
     )
 
 
@@ -216,7 +222,13 @@ def _document(sample: Sample, *, by_text: bool) -> Document | None:
         gold = int(target) if re.fullmatch(r"\d{1,9}", str(target)) else -1
     if not 0 <= gold < len(answers) or not (length := document_metrics.answer_bytes(answers[gold])):
         return None
-    return Document(logliks=sample.logliks, gold=gold, gold_bytes=length)
+    return Document(
+        logliks=sample.logliks,
+        gold=gold,
+        gold_bytes=length,
+        name=sample.name,
+        answer_chars=tuple(map(len, answers)),
+    )
 
 
 def _agrees(sample: Sample, document: Document) -> bool:

@@ -1,0 +1,43 @@
+"""From log-likelihoods of choices to what is kept of a document: the gold answer's NLL, the margin, right or wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def margins(
+    logliks: Floats, lengths: NDArray[np.integer], document: NDArray[np.integer], gold: NDArray[np.bool_], metric: str
+) -> tuple[Floats, NDArray[np.bool_]] | None:
+    """Margin and correctness of every document, in the order of the first answer of each.
+
+    Parameters
+    ----------
+    logliks : (a,) array
+        Log-likelihood of every answer, nats, the answers of one document together.
+    lengths : (a,) array
+        Length of every answer in characters, by which ``acc_norm`` divides.
+    document : (a,) array
+        Which document an answer belongs to, growing from 0 without a gap.
+    gold : (a,) array
+        Whether it is the gold answer: exactly one of a document.
+    metric : str
+        ``acc`` or ``acc_norm``.
+
+    Returns
+    -------
+    (k,) margins, (k,) whether the gold answer is the first of the best, as lm-eval decides; or None
+        None where a document has a single answer: there is no other to be better than.
+    """
+    if np.bincount(document).min() < 2:
+        return None
+    score = logliks / lengths if metric == "acc_norm" else logliks
+    starts = np.flatnonzero(np.append(True, document[1:] != document[:-1]))
+    best = np.maximum.reduceat(score, starts)
+    wrong = np.maximum.reduceat(np.where(gold, -np.inf, score), starts)
+    # The first answer of the best counts, as with argmax.
+    position = np.arange(len(score))
+    first = np.minimum.reduceat(np.where(score == best[document], position, len(score)), starts)
+    return score[gold] - wrong, gold[first]

@@ -1,0 +1,115 @@
+"""The documents of a store of scored cells, by what the last run of ``benchcast score`` wanted.
+
+Cells are found as the store names them (``scoring.store.disk``): their folder is the hash of checkpoint, requests and
+setup. A cell whose documents are gone, or not those that were written, is left out with a line.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from benchcast.reports.records.account import Account
+
+from ...core import reading
+from ...core.digest import bytes_digest, object_digest
+from ...core.errors import UnreadableError
+from .choices import margins
+from .collect import Asked, CheckpointDocuments, Documents
+
+PLAN, RESULTS, DOCUMENTS = "plan.json", "results.json", "documents.parquet"
+COLUMNS = ["doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt", "loglik", "greedy"]
+# What anything that somebody else wrote, read through other libraries, may end in; pyarrow's errors are of these.
+BROKEN = (OSError, ValueError, KeyError, TypeError, IndexError, ZeroDivisionError)
+
+
+def stored_documents(folder: Path) -> Documents | None:
+    """The documents of a store; None where the folder is none, or nothing was scored into it."""
+    try:
+        plan = reading.json_of(reading.data(folder / PLAN, reading.MOST_TABLE))
+        checkpoints = [
+            (str(c["digest"]), {**c["place"], "source": str(c.get("source", ""))}) for c in plan["checkpoints"]
+        ]
+        tasks = {str(t["name"]): str(t["requests"]) for t in plan["tasks"]}
+        setup = str(plan["setup"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+    def read(asked: Asked, runs: Collection[str], account: Account) -> Iterator[CheckpointDocuments]:
+        if asked.task not in tasks or asked.prompt:
+            return
+        for digest, place in checkpoints:
+            if place.get("run") in runs:
+                cell = object_digest([digest, tasks[asked.task], setup])[:40]
+                found = _checkpoint(folder / "cells" / cell[:2] / cell, place, asked, account)
+                if found is not None:
+                    yield found
+
+    return Documents(read=read)
+
+
+def _checkpoint(cell: Path, place: Mapping[str, Any], asked: Asked, account: Account) -> CheckpointDocuments | None:
+    """One cell's documents; None where it is not scored, or broken, which the account is told."""
+    if not (cell / RESULTS).exists():
+        return None
+    try:
+        about = reading.json_of(reading.data(cell / RESULTS))["benchcast"]
+        content = reading.data(cell / DOCUMENTS, reading.MOST_TABLE)
+        if bytes_digest(content) != about["documents_sha256"]:
+            raise UnreadableError("is not the file that was written")
+        shots = {float(row["num_fewshot"]) for row in about["rows"] if row.get("num_fewshot") is not None}
+        if np.isfinite(asked.shots) and shots and asked.shots not in shots:
+            return None
+        answers = pd.read_parquet(io.BytesIO(content), columns=COLUMNS)
+        return documents_of(
+            answers, place, asked.metric, by_choice=asked.metric in about.get("derived", [asked.metric])
+        )
+    except BROKEN:
+        account.leave("documents of stored cells that cannot be read", f"{asked.task} in {place['source'] or cell}")
+        return None
+
+
+def documents_of(
+    answers: pd.DataFrame, place: Mapping[str, Any], metric: str, *, by_choice: bool = True
+) -> CheckpointDocuments:
+    """Stored answers as documents.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        A row per answer, as ``scoring.measure`` writes them: doc_id, choice, gold, answer_bytes, answer_chars,
+        with_prompt, loglik (nats) and greedy.
+    by_choice : bool
+        Whether the accuracy is whether the gold answer is the best; a task's own code may decide otherwise.
+
+    Raises
+    ------
+    ValueError
+        Where a document has no gold answer, or two.
+    """
+    answers = answers[answers["with_prompt"].to_numpy(dtype=bool)]
+    number, names = pd.factorize(answers["doc_id"])
+    gold = answers["choice"].eq(answers["gold"]).to_numpy()
+    if not len(names) or (np.bincount(number[gold], minlength=len(names)) != 1).any() or (np.diff(number) < 0).any():
+        raise ValueError("not every document has one gold answer")
+    logliks = answers["loglik"].to_numpy(dtype=float)
+    chosen = None
+    if by_choice:
+        chosen = margins(logliks, answers["answer_chars"].to_numpy(), number, gold, metric)
+    single = by_choice and chosen is None and metric == "acc"  # lm-eval: right is what would be generated
+    greedy = answers["greedy"].to_numpy(dtype=bool)
+    return CheckpointDocuments(
+        run=str(place["run"]),
+        params=float(place["params"]),
+        tokens=float(place["tokens"]),
+        flops=reading.number(place.get("flops")),
+        step=reading.number(place.get("step")),
+        names=np.asarray(names),
+        nll=(-logliks[gold] / answers["answer_bytes"].to_numpy()[gold]).astype(np.float32),
+        margin=None if chosen is None else chosen[0].astype(np.float32),
+        correct=chosen[1] if chosen is not None else greedy[gold] if single else None,
+    )
