@@ -66,6 +66,8 @@ class CandidateLaw:
         The law's bounds are part of the candidate (a floor near chance): a parameter at one is not a warning.
     extended : bool
         Tried only where a wider choice of laws is asked for.
+    references : bool
+        The law is fitted to reference models too, and tried only where there are some; it takes ``families``.
     law : type of Law
         Filled in where the law is registered.
     """
@@ -80,6 +82,7 @@ class CandidateLaw:
     of_error: bool = False
     structural_bounds: bool = False
     extended: bool = False
+    references: bool = False
     law: type[Law] | None = None
 
     def make(self, lowest_score: float) -> Law:
