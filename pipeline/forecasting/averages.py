@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import listed
-from benchcast.stages.forecast.aggregate import MEAN
 
 from ..core.config import Config
 from ..core.errors import InputError
@@ -30,11 +29,6 @@ def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]
         if average in names:
             raise InputError(f"averages.{average}: a task of the table has that name; choose another")
         patterns = wanted if isinstance(wanted, Mapping) else dict.fromkeys(wanted, 1.0)
-        if f"{average} ({MEAN.name})" in names:
-            raise InputError(
-                f"averages.{average}: a task of the table has the name of its other forecast, "
-                f"{average} ({MEAN.name}); choose another"
-            )
         if not patterns:
             raise InputError(f"averages.{average}: names no task; give patterns of tasks, or weight by task")
         weights: dict[str, float] = {}

@@ -78,7 +78,6 @@ def sweeps(
     for settings in recipes:
         for job, plan in zip(planned_jobs[:drawn], plans, strict=False):
             part = run_recipe(settings, job, contexts[job.family])
-            # An average comes twice: forecast directly, and as the mean of its tasks.
             for task in dict.fromkeys(f.task for f in part.forecasts):
                 by_name = {f.target: f for f in part.forecasts if f.task == task}
                 for multiplier, targets in plan.items():

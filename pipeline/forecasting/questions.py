@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from ..core.errors import InputError
 from ..data import ingest
 from ..data.ingest import Data
 from .context import contexts_of, target_table
-from .job import Job, matching
+from .job import matching
 from .jobs import assign_roles, build_jobs, documents_of, jobs_of
 from .recipes.auto import AutoSettings
 from .recipes.auto import fit as auto
@@ -97,19 +97,15 @@ def solve(
     # All tasks, since each is judged by the record of all: the same numbers as ``benchcast run`` gives.
     jobs = jobs_of(_asking(config, targets), table, documents=documents_of(config, loaded, base))
     contexts = contexts_of(jobs)
-    by_job = _labelled(jobs)
-    labels = list(dict.fromkeys(label for _, own in by_job for label in own))
+    labels = list(dict.fromkeys(job.task for job in jobs))
     wanted = set(matching(labels, [task]))
     if not wanted:
         raise InputError(f"--task {task!r}: matches no task (there are {', '.join(labels[:6])}, …)")
     requirements = []
-    for job, own in by_job:
-        if wanted & set(own):
-            forecasts = auto.run(job, ANSWER_ALL, contexts[job.family]).forecasts
-            for label in own:
-                if label in wanted:
-                    series = sorted((f for f in forecasts if f.task == label), key=lambda f: f.flops)
-                    requirements.append(_requirement(series, accuracy, multiplier, (low, high)))
+    for job in jobs:
+        if job.task in wanted:
+            series = sorted(auto.run(job, ANSWER_ALL, contexts[job.family]).forecasts, key=lambda f: f.flops)
+            requirements.append(_requirement(series, accuracy, multiplier, (low, high)))
     return requirements
 
 
@@ -176,7 +172,7 @@ def compare(
     made = [f for c in contexts.values() for job in c.jobs for f in auto.run(job, ANSWER_ALL, c).forecasts]
     by: dict[tuple[str, str], Forecast] = {(f.family, f.task): f for f in made}
     comparisons = []
-    for task in dict.fromkeys(label for job, own in _labelled(jobs) for label in own):
+    for task in dict.fromkeys(job.task for job in jobs):
         pair = [by.get((name, task)) for name in (first, second)]
         both = [f for f in pair if f is not None and None not in (f.forecast, f.low, f.high)]
         if len(both) == 2:
@@ -330,14 +326,6 @@ def backtest(
         for settings in recipes:
             summaries += auto.backtest_summaries(job, settings, contexts[job.family])
     return summaries, account_of(config, loaded, roles)
-
-
-def _labelled(jobs: Sequence[Job]) -> list[tuple[Job, list[str]]]:
-    """Every job with the labels it is forecast under."""
-    tasks: dict[str, list[str]] = {}
-    for job in jobs:
-        tasks.setdefault(job.family, []).append(job.task)
-    return [(job, auto.labels(job, tasks[job.family])) for job in jobs]
 
 
 def _asking(config: Config, targets: tuple[Target, ...]) -> Config:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account, AccountRecord
 from benchcast.reports.records.base import Provenance
-from benchcast.reports.records.forecast import Forecast, LadderRun, Result, Scores
-from benchcast.stages.forecast.aggregate import MEAN
+from benchcast.reports.records.forecast import Forecast, LadderRun, Result
 from pydantic import ValidationError
 
 from ..core.config import Config, Target, given
@@ -26,7 +25,7 @@ from ..data.ingest import Data
 from ..data.task_setup import TASK_SETUP, convention_notes, scale_notes, setup_label
 from .compute_sweep import scores, sweeps
 from .context import FittedLadders, contexts_of
-from .job import Job, RecipeOutput
+from .job import RecipeOutput
 from .jobs import (
     accuracies_of,
     asked_in_several_ways,
@@ -101,7 +100,7 @@ def run(
         ladder=tuple(_ladder(loaded.table, roles)),
         backtests=tuple(output.backtests),
         sweeps=sweeps(jobs, config.recipes, config.figures, ladders) if sweeping else (),
-        scores=tuple(_scores(jobs, {f.task for f in output.forecasts})),
+        scores=tuple(map(scores, jobs)),
         trials=tuple(output.trials),
         provenance=_provenance(config, loaded, account_of(config, loaded, roles, documents)),
     )
@@ -181,15 +180,6 @@ def _ladder(table: pd.DataFrame, roles: pd.Series) -> Iterator[LadderRun]:
             role=roles[row.run],
             lengths=lengths[row.run],
         )
-
-
-def _scores(jobs: Sequence[Job], forecast: Container[str]) -> Iterator[Scores]:
-    """What was measured, of an average also under the name of its other forecast."""
-    for job in jobs:
-        measured = scores(job)
-        yield measured
-        if (other := f"{job.task} ({MEAN.name})") in forecast:
-            yield measured.model_copy(update={"task": other})
 
 
 def account_of(config: Config, data: Data, roles: pd.Series, documents: Documents | None = None) -> AccountRecord:

@@ -1,4 +1,7 @@
-"""An average over tasks: the mean of the tasks' forecasts, with an interval that knows their errors move together.
+"""An average over tasks: half what its own scores say, half the mean of its tasks' forecasts; one number.
+
+An average is measured far more exactly than its tasks, so its own trend is clear; what bends a few tasks is seen in
+theirs. On the backtests of two ladders neither way is always the better one, and half of each nearly is.
 
 Independent errors would average away; those of one ladder do not, since every task hangs on the same few runs and
 often on the same loss. So the common correlation of the tasks' past errors is estimated from the backtest.
@@ -21,6 +24,7 @@ from .rolling_origin import Horizon
 PLACE = ["origin", "run", "target"]  # what an average is taken over the tasks at
 ABOUT = [name for name in COLUMNS if name not in (*PLACE, "task", "actual")]
 MEAN = ForecastPath(ONE_STEP, "mean of its tasks")
+ITSELF = ForecastPath(ONE_STEP, "the average itself")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,9 @@ class AverageConstants:
 
     prior_pairs: float = 5.0
     """(cutoff, run) pairs' worth of evidence that it counts."""
+
+    own_share: float = 0.5
+    """Share of the forecast that its own scores make, where it was forecast as a task."""
 
 
 AVERAGES = AverageConstants()
@@ -55,8 +62,9 @@ def combine(
     Returns
     -------
     (BacktestForecasts, PooledForecasts)
-        A row per (horizon, run) that every member was forecast for. Its paths are the mean of the members' pools, whose
-        ``stderr`` takes errors to be independent, and carrying forward; the pool's ``std`` has the correlation.
+        A row per (horizon, run) that every member was forecast for. Its paths are the mean of the members' pools, with
+        the common correlation of their errors in its ``stderr``, the forecast from its own scores where ``label`` is a
+        task of ``forecasts`` too, and carrying forward.
 
     Raises
     ------
@@ -81,16 +89,35 @@ def combine(
     order = merged.index.to_numpy()
     mean, shares = predicted[order] @ weight, std[order] * weight
     independent = np.sqrt(np.sum(shares**2, axis=1))
+    own = (
+        merged[PLACE].merge(_own(forecasts, pooled, label), on=PLACE, how="left")[["mean", "std"]].to_numpy(dtype=float)
+    )
     average = BacktestForecasts(
         rows=merged[list(COLUMNS)].reset_index(drop=True),
-        paths=(MEAN, ForecastPath(ONE_STEP, CARRY)),
-        mean=np.column_stack([mean, carried[order] @ weight]),
-        stderr=np.column_stack([independent, np.zeros(len(mean))]),
-        at_bound=np.zeros((len(mean), 2)),
+        paths=(MEAN, ITSELF, ForecastPath(ONE_STEP, CARRY)),
+        mean=np.column_stack([mean, own[:, 0], carried[order] @ weight]),
+        stderr=np.column_stack([independent, own[:, 1], np.zeros(len(mean))]),
+        at_bound=np.zeros((len(mean), 3)),
     )
     rho = _correlations(average, shares, (predicted - actual)[order] * weight, constants)
-    joint = np.sqrt((1 - rho) * independent**2 + rho * np.sum(shares, axis=1) ** 2)
-    return average, PooledForecasts(weights=np.tile([1.0, 0.0], (len(mean), 1)), mean=mean, std=joint)
+    average.stderr[:, 0] = np.sqrt((1 - rho) * independent**2 + rho * np.sum(shares, axis=1) ** 2)
+    return average, _blended(average, constants)
+
+
+def _own(forecasts: BacktestForecasts, pooled: PooledForecasts, label: str) -> pd.DataFrame:
+    """What the average's own scores say: a row per place, with mean and std."""
+    table = forecasts.rows[["task", *PLACE]].assign(mean=pooled.mean, std=pooled.std)
+    return table[table["task"].eq(label)].drop(columns="task").drop_duplicates(PLACE, keep="last")
+
+
+def _blended(average: BacktestForecasts, constants: AverageConstants) -> PooledForecasts:
+    """Both ways together; their errors are taken to be the same, since both hang on the same runs."""
+    share = np.where(np.isfinite(average.mean[:, 1]), constants.own_share, 0.0)
+    weights = np.column_stack([1 - share, share, np.zeros(len(share))])
+    ways, stds = np.nan_to_num(average.mean), np.nan_to_num(average.stderr)
+    mean = np.sum(weights * ways, axis=1)
+    variance = np.sum(weights * (stds**2 + (ways - mean[:, None]) ** 2), axis=1)
+    return PooledForecasts(weights=weights, mean=mean, std=np.sqrt(variance))
 
 
 def _aligned(table: pd.DataFrame) -> pd.DataFrame:

@@ -164,7 +164,7 @@ class PooledBacktest:
         return dict(zip(self.forecasts.paths, share.T, strict=True))
 
     def average(self, members: Mapping[str, float], label: str, facts: TaskFacts) -> PooledBacktest:
-        """An average as the mean of its tasks' forecasts: a pooled backtest of one task, ``label``."""
+        """An average, from its own scores and as the mean of its tasks' forecasts: a pooled backtest of one task."""
         if label not in self._averages:
             forecasts, pooled = self.forecasts, self.pooled
             if forecasts.paths:  # else so few runs that nothing was fitted: there is nothing to combine

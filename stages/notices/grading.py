@@ -84,6 +84,14 @@ CHECKPOINTS_STAND_IN = _Code(
     anchor="methods/auto.md#thin-ladders",
 )
 
+AVERAGE_BOTH_WAYS = Code(
+    "average-both-ways",
+    "an average is forecast half from its own scores and half as the mean of its tasks' forecasts",
+    area="grading",
+    anchor="methods/auto.md#averages",
+    severity=Severity.INFO,
+)
+
 # ---- how the scores came about ----
 
 MIXED_TASK_VERSIONS = _Mixed(

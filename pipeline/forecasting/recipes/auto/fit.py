@@ -6,8 +6,7 @@ The published recipes stand beside it unchanged.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -31,9 +30,9 @@ def run(job: Job, settings: AutoSettings, context: FamilyContext) -> RecipeOutpu
     """Forecast one task; the family's backtest comes with its first task."""
     output = RecipeOutput(backtests=backtest_summaries(job, settings, context))
     average_last = context.forecaster(unfitted(settings)).average_last_
-    for labelled, pooled in _views(job, settings, context):
-        output.trials += _trials(pooled, labelled)
-        output.forecasts += _forecasts(labelled, pooled, settings, average_last)
+    pooled = _pooled(job, settings, context)
+    output.trials += _trials(pooled, job)
+    output.forecasts += _forecasts(job, pooled, settings, average_last)
     return output
 
 
@@ -48,28 +47,19 @@ def unfitted(settings: AutoSettings) -> AutoForecaster:
     )
 
 
-def labels(job: Job, tasks: Collection[str]) -> list[str]:
-    """The tasks that a job is forecast as: an average of ``tasks`` also as the mean of their forecasts."""
-    whole = job.members and set(job.members) <= set(tasks)
-    return [job.task, f"{job.task} ({MEAN.name})"] if whole else [job.task]
-
-
 def backtest_summaries(job: Job, settings: AutoSettings, context: FamilyContext) -> list[BacktestSummary]:
     """How the forecaster did on the ladder's own runs: with the first job over all tasks, then on each label's own."""
     summaries = []
     if context.is_first(job):
         summaries += _summaries(context.pooled(unfitted(settings), job.targets), job, "")
-    for labelled, pooled in _views(job, settings, context):
-        summaries += _summaries(pooled, labelled, labelled.task)
-    return summaries
+    return summaries + _summaries(_pooled(job, settings, context), job, job.task)
 
 
-def _views(job: Job, settings: AutoSettings, context: FamilyContext) -> Iterator[tuple[Job, PooledBacktest]]:
-    """The job with its forecasts, and an average also as the mean of its tasks."""
+def _pooled(job: Job, settings: AutoSettings, context: FamilyContext) -> PooledBacktest:
+    """The pooled forecasts that hold the job's: of an average whose tasks are all there, from them and from itself."""
     pooled = context.pooled(unfitted(settings), job.targets)
-    yield job, pooled
-    for label in labels(job, [each.task for each in context.jobs])[1:]:
-        yield replace(job, task=label), pooled.average(job.members, label, pooled.facts[job.task])
+    whole = job.members and set(job.members) <= {each.task for each in context.jobs}
+    return pooled.average(job.members, job.task, pooled.facts[job.task]) if whole else pooled
 
 
 def _summaries(pooled: PooledBacktest, job: Job, task: str) -> list[BacktestSummary]:
@@ -109,7 +99,8 @@ def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, average
     names = [target.name for target in job.targets]
     measured = job.finals(average_last, ["accuracy"], names).set_index("run")["accuracy"]
     facts = pooled.facts[job.task]
-    dropped = [recipes.LAW_RAISED(fit, error=why) for fit, why in facts.failures.items()]
+    asides: list[Notice] = [recipes.LAW_RAISED(fit, error=why) for fit, why in facts.failures.items()]
+    asides += [grading.AVERAGE_BOTH_WAYS()] if MEAN in pooled.forecasts.paths else []
     for target in job.targets:
         actual = float(measured.get(target.name, np.nan))
         common = common_fields("auto", job, target, average_last) | {
@@ -118,7 +109,7 @@ def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, average
         }
         forecast = pooled.forecast(job.task, target.name, job.level)
         about = [*_about(job, target, largest), *facts.signal.warnings()]
-        yield _failed(common, about) if forecast is None else _made(common, about, forecast, settings, dropped)
+        yield _failed(common, about) if forecast is None else _made(common, about, forecast, settings, asides)
 
 
 def _failed(common: dict[str, Any], about: list[Notice]) -> Forecast:
@@ -128,12 +119,12 @@ def _failed(common: dict[str, Any], about: list[Notice]) -> Forecast:
 
 
 def _made(
-    common: dict[str, Any], about: list[Notice], forecast: TargetForecast, settings: AutoSettings, dropped: list[Notice]
+    common: dict[str, Any], about: list[Notice], forecast: TargetForecast, settings: AutoSettings, asides: list[Notice]
 ) -> Forecast:
     warnings = _by_code([*about, *forecast.warnings])
     refused = forecast.grade == "D" and settings.refuse
     numbers = {"forecast": forecast.mean, "low": forecast.low, "high": forecast.high, "stderr": forecast.stderr}
-    notes = (*warnings.values(), *dropped, *([ASSUMED] if forecast.sampling_assumed and not refused else []))
+    notes = (*warnings.values(), *asides, *([ASSUMED] if forecast.sampling_assumed and not refused else []))
     if refused:
         notes = (grading.REFUSED(reasons="; ".join(forecast.reasons)), *notes)
     every = (Alternative(form=path.name, forecast=mean, weight=weight) for path, mean, weight in forecast.by_path)
