@@ -39,6 +39,9 @@ class Data:
     documents: Documents | None = None
     """What is known of every document; read when it is asked for."""
 
+    references: pd.DataFrame | None = None
+    """Models that are no part of the ladder, in the schema of the table: of another family, older, larger."""
+
 
 class Source(Protocol):
     """A source by its name; ``FileSource`` and ``PublishedSource`` below are the two usual kinds."""

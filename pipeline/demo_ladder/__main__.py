@@ -1,7 +1,8 @@
 """``python -m benchcast.demo_ladder``: retrain and rescore the demonstration ladder (see ``make ladder``).
 
 Prepares the corpus, trains every run that is not trained yet, scores every checkpoint that is not scored yet, and
-writes ``ladder.csv`` and ``provenance.json``. Stop it at any time and start it again.
+writes ``ladder.csv``, ``provenance.json``, and ``documents.npz``: what every checkpoint said of every document. Stop it
+at any time and start it again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from .build import score_all, train_all, write
+from .build import score_all, train_all, write, write_documents
 from .prepare import prepare
 
 
@@ -34,7 +35,9 @@ def main() -> None:
     table = score_all(args.work, args.workers, tasks)
     if args.score_only:
         return
+    runs = list(dict.fromkeys(table["run"]))
     write(table, provenance, args.out)
+    write_documents(args.work, tasks, runs, args.out)
 
 
 if __name__ == "__main__":

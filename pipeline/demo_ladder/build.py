@@ -87,3 +87,16 @@ def write(table: pd.DataFrame, provenance: dict[str, object], out: Path) -> None
         json.dumps(provenance | {"about": about(provenance, runs)}, indent=1) + "\n", out / "provenance.json"
     )
     logger.info("%s: %d rows, %d runs", out / "ladder.csv", len(table), runs)
+
+
+def write_documents(folder: Path, tasks: list[str], runs: list[str], out: Path) -> None:
+    """Write ``documents.npz`` into ``out``: what every checkpoint below ``folder`` said of every document."""
+    from ..data.documents.packed import pack
+    from ..data.documents.stored import stored_documents
+
+    documents = stored_documents(folder / "scores")
+    if documents is None:
+        sys.exit(f"{folder / 'scores'}: holds no scores")
+    content = pack(documents, tasks, runs)
+    files.write_bytes(content, out / "documents.npz")
+    logger.info("%s: %.1f MB, %d runs", out / "documents.npz", len(content) / 1e6, len(runs))

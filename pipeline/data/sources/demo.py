@@ -29,13 +29,16 @@ class DemoSource:
         from importlib.resources import as_file, files
 
         from .. import schema
+        from ..documents.packed import packed_documents
         from ..source import Data
 
         folder = files("benchcast.demo_ladder")
         with as_file(folder / "ladder.csv") as file:
             table = schema.read_table(file)
         about = json.loads((folder / "provenance.json").read_text())["about"]
-        return Data(table=table, label="demo ladder (package data)", about=tuple(about))
+        packed = folder / "documents.npz"
+        documents = packed_documents(lambda: as_file(packed)) if packed.is_file() else None
+        return Data(table=table, label="demo ladder (package data)", about=tuple(about), documents=documents)
 
 
 SOURCE = DemoSource()

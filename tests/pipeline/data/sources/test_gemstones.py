@@ -131,11 +131,13 @@ def test_any_damage_is_one_clear_line_or_does_not_matter(folder: Path, seed: int
         for at in rng.integers(0, len(content), 8):
             content[at] = int(rng.integers(0, 256))
     (folder / "quiz.npz").write_bytes(bytes(content))
+    lines = [""]
     try:
         read(folder)
     except InputError as error:
-        assert str(error).count("\n") == 0
-        assert "quiz.npz" in str(error)
+        lines = str(error).split("\n")
+    assert len(lines) == 1
+    assert not lines[0] or "quiz.npz" in lines[0]
 
 
 def test_faults_of_the_table_name_their_line(folder: Path) -> None:
@@ -147,7 +149,7 @@ def test_faults_of_the_table_name_their_line(folder: Path) -> None:
     with pytest.raises(InputError, match="has no column task, params, tokens, acc, stderr, chance"):
         read(folder)
     (folder / "accuracy.csv").unlink()
-    with pytest.raises(InputError, match="accuracy.csv: cannot be read"):
+    with pytest.raises(InputError, match=r"accuracy\.csv: cannot be read"):
         read(folder)
 
 
