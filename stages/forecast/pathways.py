@@ -39,6 +39,7 @@ ONE_STEP = "one step"
 CARRY = "largest carried forward"
 PATH_QUANTILES = 9  # equally likely losses that a path's second law is evaluated at
 BELOW_LOWEST = 0.005  # accuracy: a one-step law's floor is at least this far below the lowest score
+NEEDED = ("run", "model", "params", "tokens", "flops", "token_multiplier", "accuracy")  # of a ladder, to fit a law
 Mask = NDArray[np.bool_]
 K = TypeVar("K")
 logger = logging.getLogger(__name__)
@@ -274,8 +275,8 @@ def _bound_hit(candidate: CandidateLaw, law: Law) -> bool:
 def _known(finals: pd.DataFrame, loss_name: str) -> pd.DataFrame:
     if loss_name not in finals:
         return finals[:0]
-    rows = finals.dropna(subset=[loss_name, "accuracy"])
-    return rows[rows[loss_name] > 0]
+    keep = finals[loss_name].gt(0) & finals["accuracy"].notna()
+    return finals.loc[keep, [*(name for name in NEEDED if name in finals), loss_name]]
 
 
 def _scored(task: TaskData) -> pd.DataFrame:
@@ -312,7 +313,8 @@ def _request(candidate: CandidateLaw, floor: float, rows: pd.DataFrame, column: 
         return None
     y = part[column].to_numpy(dtype=float)
     weight = candidate.weigh(part["flops"].to_numpy(dtype=float), part["accuracy"].to_numpy(dtype=float))
-    return Request(law, part[list(law.columns)].to_numpy(dtype=float), 1 - y if candidate.of_error else y, weight)
+    inputs = np.column_stack([part[name].to_numpy(dtype=float) for name in law.columns])
+    return Request(law, inputs, 1 - y if candidate.of_error else y, weight)
 
 
 def _second_request(candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame, loss_name: str) -> Request | None:
@@ -325,7 +327,9 @@ def _second_request(candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame,
             return None  # there is nothing else
         cloud = rows
     points = rows if candidate.final_checkpoints_only else cloud
-    part = points[points["run"].isin(runs["run"])].dropna(subset=[loss_name, "accuracy"])
+    if points is not runs:
+        points = points[points["run"].isin(runs["run"])]
+    part = points[points[loss_name].notna() & points["accuracy"].notna()]
     y = part["accuracy"].to_numpy(dtype=float)
     weight = None
     if candidate.weights != "equal":
@@ -339,7 +343,7 @@ def _second_request(candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame,
 
 def _known_inputs(law: Law, X: pd.DataFrame) -> tuple[Array, Mask]:
     """A law's inputs at the targets where all of them are known, and where that is, (m,)."""
-    inputs = X[list(law.columns)].to_numpy(dtype=float)
+    inputs = np.column_stack([X[name].to_numpy(dtype=float) for name in law.columns])
     known = np.isfinite(inputs).all(axis=1)
     return inputs[known], known
 

@@ -166,6 +166,7 @@ def task_data(
     for name in names:
         known = final_checkpoints(rows, average_last, [name, "accuracy"]).set_index("run")[name]
         ends[name] = ends["run"].map(known)
+    ends["run"] = ends["run"].astype(object)  # compared often: strings of Python are the quickest
     needed = _checkpoints_needed(rows, ends, constants)
     return TaskData(
         finals=_stand_ins(rows, names, average_last, constants) if needed else ends,
