@@ -94,6 +94,24 @@ class Target(Strict):
         return complete_budget(self.flops, self.params, self.tokens, self.token_multiplier)
 
 
+class ReferenceSettings(Strict):
+    """``references``: other models, for the step from loss to accuracy only; older, larger, of other data."""
+
+    families: Patterns = Field(default=(), description="families of the same table; they are no part of the ladder")
+    files: tuple[DataSettings, ...] = Field(default=(), description="tables of other models, each a source and a path")
+    loss: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a loss per token to go through as well: says that tokenizer and text are the same",
+    )
+
+    @model_validator(mode="after")
+    def _names_some(self) -> Self:
+        if not self.families and not self.files:
+            raise ValueError("names no models; give families of the table, or files")
+        return self
+
+
 class PlaceSettings(Strict):
     """``score.place``: what holds for every checkpoint that does not say otherwise itself."""
 
@@ -183,6 +201,7 @@ class Config(Strict):
     runs: RunsSettings = RunsSettings()
     targets: tuple[Target, ...] = Field(min_length=1)
     recipes: tuple[AnyRecipe, ...] = Field(min_length=1)
+    references: ReferenceSettings | None = None
     tasks: Patterns = Field(default=("*",), description="shell patterns of tasks to forecast")
     averages: dict[str, Patterns | dict[str, Positive]] = Field(
         default={}, description="averages to forecast too, by name: patterns of tasks, or weight by task"
@@ -203,6 +222,13 @@ class Config(Strict):
             for i, one in enumerate(entries):
                 if (first := entries.index(one)) < i:
                     raise ValueError(f"{name}[{i}]: repeats {name}[{first}]; keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _references_are_used(self) -> Self:
+        if self.references is not None and not any(recipe.takes_references for recipe in self.recipes):
+            takers = ", ".join(name for name, settings in RECIPES.items() if settings.takes_references)
+            raise ValueError(f"references: none of the recipes takes them; add one of {takers}, or remove the key")
         return self
 
     @model_validator(mode="after")

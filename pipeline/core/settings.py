@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 from benchcast.stages.fit import checks
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -64,5 +64,8 @@ Bounds = Annotated[float | tuple[float, float], AfterValidator(_bounds)]
 
 class RecipeSettings(Strict):
     """Settings of one recipe; each recipe has a model of its own, whose ``name`` is the recipe's."""
+
+    takes_references: ClassVar[bool] = False
+    """Whether the recipe's step from loss to accuracy sees the config's reference models."""
 
     name: str

@@ -16,6 +16,7 @@ from .job import Job, TargetRun
 
 logger = logging.getLogger(__name__)
 Params = tuple[tuple[str, Hashable], ...]
+Tables = dict[str, pd.DataFrame]  # by task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +24,21 @@ class _Fitted:
     """A fitted forecaster, and what it was fitted on."""
 
     params: Params
-    tables: dict[str, pd.DataFrame]
+    tables: Tables
     chance: dict[str, float | None]
+    references: Tables
     forecaster: AutoForecaster
 
-    def serves(self, params: Params, tables: dict[str, pd.DataFrame], chance: dict[str, float | None]) -> bool:
+    def serves(self, params: Params, tables: Tables, chance: dict[str, float | None], references: Tables) -> bool:
         """Whether it was fitted on the same, to the last digit."""
-        same = self.params == params and self.chance == chance and list(self.tables) == list(tables)
-        return same and all(table.equals(tables[task]) for task, table in self.tables.items())
+        same = self.params == params and self.chance == chance
+        return same and _same(self.tables, tables) and _same(self.references, references)
+
+
+def _same(tables: Tables, others: Tables) -> bool:
+    """Whether the tables of both are equal, and in the same order."""
+    equal = (table.equals(others[task]) for task, table in tables.items())
+    return list(tables) == list(others) and all(equal)
 
 
 class FittedLadders:
@@ -47,14 +55,17 @@ class FittedLadders:
         """A forecaster like ``unfitted`` for one family's jobs, fitted once."""
         tables = {job.task: job.fitted_rows for job in jobs}
         chance = {job.task: job.chance for job in jobs}
+        references = {job.task: job.references for job in jobs if job.references is not None}
         params = params_of(unfitted)
         for fitted in self._fitted:
-            if fitted.serves(params, tables, chance):
+            if fitted.serves(params, tables, chance, references):
                 logger.debug("%s: the fits of before serve again", jobs[0].family)
                 return fitted.forecaster
         forecaster: AutoForecaster = clone(unfitted)
-        forecaster.fit(tables, chance=chance)
-        self._fitted.append(_Fitted(params=params, tables=tables, chance=chance, forecaster=forecaster))
+        forecaster.fit(tables, chance=chance, references=references)
+        self._fitted.append(
+            _Fitted(params=params, tables=tables, chance=chance, references=references, forecaster=forecaster)
+        )
         return forecaster
 
 

@@ -57,6 +57,10 @@ class Job:
     read_documents: Callable[[], DocumentMatrix | None] | None = field(default=None, repr=False, compare=False)
     """Reads ``documents``; None where nothing is known of them."""
 
+    references: pd.DataFrame | None = None
+    """Models of other families, for the step from loss to accuracy only: run, family, params, tokens, flops, accuracy,
+    and the losses that can be compared with the ladder's. None: there are none."""
+
     @property
     def documents(self) -> DocumentMatrix | None:
         """What the fitted runs' checkpoints say of every document of the task; None where nothing is known of them.
@@ -92,6 +96,9 @@ class TaskTable:
 
     asked: Asked | None = None
     """How it was asked; None for an average."""
+
+    references: pd.DataFrame | None = None
+    """Models of other families, as ``Job.references``."""
 
 
 @dataclass(kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..data.task_setup import COLUMNS as SETUP_COLUMNS
 from ..data.task_setup import TASK_SETUP, joined_differences, setup_differences, setup_label
 from . import averages
 from .job import Job, TargetRun, TaskTable, matching
+from .references import of_average, of_task
 
 ACCURACIES = ("acc_norm", "acc")
 FLOPS_TOLERANCE = 0.02  # share by which FLOPs may differ from 6ND and still be counted so
@@ -52,9 +54,15 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
 
 
 def jobs_of(
-    config: Config, table: pd.DataFrame, roles: pd.Series | None = None, documents: Documents | None = None
+    config: Config,
+    table: pd.DataFrame,
+    roles: pd.Series | None = None,
+    documents: Documents | None = None,
+    references: pd.DataFrame | None = None,
 ) -> list[Job]:
     """The jobs of a config; ``roles`` as ``assign_roles`` gives them, ``documents`` those behind the table.
+
+    ``references`` are models that are no part of the ladder, in the schema of the table.
 
     Raises
     ------
@@ -62,7 +70,7 @@ def jobs_of(
         Where nothing is left to forecast, and as ``assign_roles`` does.
     """
     roles = assign_roles(config, table) if roles is None else roles
-    jobs = list(build_jobs(config, table, roles, documents))
+    jobs = list(build_jobs(config, table, roles, documents, references))
     if not jobs:
         raise InputError(
             "targets: none is left to forecast (each is fitted, excluded, or without a task of the ladder)"
@@ -71,19 +79,29 @@ def jobs_of(
 
 
 def build_jobs(
-    config: Config, table: pd.DataFrame, roles: pd.Series, documents: Documents | None = None
+    config: Config,
+    table: pd.DataFrame,
+    roles: pd.Series,
+    documents: Documents | None = None,
+    references: pd.DataFrame | None = None,
 ) -> Iterator[Job]:
     """One job per (family with runs to fit, task with an accuracy)."""
     table = counted(table)
     about = table[["run", "family", "flops_convention"]].drop_duplicates("run").set_index("run")
     fitted = about[roles[about.index].eq("fit").to_numpy()]
     conventions = {str(f): str(rows["flops_convention"].iloc[0]) for f, rows in fitted.groupby("family", sort=False)}
-    tasks = list(_tasks(config, table, set(fitted.index)))
+    loss = config.references.loss if config.references else None
+    tasks = [
+        replace(each, references=of_task(references, each.asked, loss))
+        for each in _tasks(config, table, set(fitted.index))
+    ]
     if not tasks:
         raise InputError("tasks: no task of the table with an accuracy matches")
     members = averages.members(config, [each.label for each in tasks])
     setups = {each.label: each.setup for each in tasks}
-    tasks += averages.tasks(members, tasks)
+    tasks += [
+        replace(each, references=of_average(members[each.label], tasks)) for each in averages.tasks(members, tasks)
+    ]
     for family, convention in conventions.items():
         fit_runs = frozenset(fitted.index[fitted["family"].eq(family)])
         targets = tuple(_targets(config, table, roles, family, conventions))
@@ -107,6 +125,7 @@ def build_jobs(
                     convention=convention,
                     members=members.get(each.label, {}),
                     mixed=mixed[each.label],
+                    references=each.references,
                     read_documents=_reader(documents, each.asked, kept, fit_runs),
                 )
 

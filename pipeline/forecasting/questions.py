@@ -31,6 +31,7 @@ from .job import matching
 from .jobs import assign_roles, build_jobs, documents_of, jobs_of
 from .recipes.auto import AutoSettings
 from .recipes.auto import fit as auto
+from .references import with_references
 from .run import account_of
 
 GRID = 40  # budgets tried per question
@@ -87,7 +88,7 @@ def solve(
     config: Config, base: Path, data: Path | Data | None, task: str, accuracy: float, multiplier: float
 ) -> list[ComputeRequirement]:
     """FLOPs needed to reach ``accuracy`` (a fraction) on ``task``, at ``multiplier`` tokens per parameter."""
-    loaded = ingest.read_data(config.data, base, data)
+    loaded = with_references(config, base, ingest.read_data(config.data, base, data))
     table = loaded.table
     roles = assign_roles(config, table)
     ladder = table[table["run"].map(roles).eq("fit")]
@@ -95,7 +96,9 @@ def solve(
     budgets = np.geomspace(low, high, GRID)
     targets = tuple(Target(name=f"solve {i}", flops=c, token_multiplier=multiplier) for i, c in enumerate(budgets))
     # All tasks, since each is judged by the record of all: the same numbers as ``benchcast run`` gives.
-    jobs = jobs_of(_asking(config, targets), table, documents=documents_of(config, loaded, base))
+    jobs = jobs_of(
+        _asking(config, targets), table, documents=documents_of(config, loaded, base), references=loaded.references
+    )
     contexts = contexts_of(jobs)
     labels = list(dict.fromkeys(job.task for job in jobs))
     wanted = set(matching(labels, [task]))
@@ -162,8 +165,8 @@ def compare(
         When one is no family, or no task has a forecast with an interval of both; ``account`` names single such tasks.
     """
     changed = _asking(config, (Target(name="compared", flops=flops, token_multiplier=multiplier),))
-    loaded = ingest.read_data(config.data, base, data)
-    jobs = jobs_of(changed, loaded.table, documents=documents_of(config, loaded, base))
+    loaded = with_references(config, base, ingest.read_data(config.data, base, data))
+    jobs = jobs_of(changed, loaded.table, documents=documents_of(config, loaded, base), references=loaded.references)
     families = {job.family for job in jobs}
     for name in (first, second):
         if name not in families:
@@ -216,8 +219,14 @@ def suggest(
 
     ``account`` names the tasks without an answer: their targets say no parameters and tokens.
     """
-    loaded = ingest.read_data(config.data, base, data)
-    jobs = build_jobs(config, loaded.table, assign_roles(config, loaded.table), documents_of(config, loaded, base))
+    loaded = with_references(config, base, ingest.read_data(config.data, base, data))
+    jobs = build_jobs(
+        config,
+        loaded.table,
+        assign_roles(config, loaded.table),
+        documents_of(config, loaded, base),
+        loaded.references,
+    )
     unfitted = auto.unfitted(next((r for r in config.recipes if isinstance(r, AutoSettings)), AutoSettings()))
     suggestions = []
     for family, context in contexts_of(jobs).items():
@@ -314,9 +323,9 @@ def backtest(
     InputError
         As ``run`` does.
     """
-    loaded = ingest.read_data(config.data, base, data)
+    loaded = with_references(config, base, ingest.read_data(config.data, base, data))
     roles = assign_roles(config, loaded.table)
-    jobs = jobs_of(config, loaded.table, roles, documents_of(config, loaded, base))
+    jobs = jobs_of(config, loaded.table, roles, documents_of(config, loaded, base), loaded.references)
     contexts = contexts_of(jobs)
     recipes = [r for r in config.recipes if isinstance(r, AutoSettings)] or [AutoSettings()]
     summaries: list[BacktestSummary] = []

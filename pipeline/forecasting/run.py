@@ -37,6 +37,7 @@ from .jobs import (
     planned_runs,
 )
 from .recipes import run_recipe
+from .references import with_references
 
 Progress = Callable[[str, int, int], None]
 
@@ -79,11 +80,11 @@ def run(
     0.498
     """
     config, base = given(config, Config, base)
-    loaded = ingest.read_data(config.data, base, data)
+    loaded = with_references(config, base, ingest.read_data(config.data, base, data))
     roles = assign_roles(config, loaded.table)
     output = RecipeOutput()
     documents = documents_of(config, loaded, base)
-    jobs = jobs_of(config, loaded.table, roles, documents)
+    jobs = jobs_of(config, loaded.table, roles, documents, loaded.references)
     contexts = contexts_of(jobs, ladders := ladders or FittedLadders())
     for done, each in enumerate(jobs):
         job = replace(each, draw=done < config.figures)
@@ -102,7 +103,7 @@ def run(
         sweeps=sweeps(jobs, config.recipes, config.figures, ladders) if sweeping else (),
         scores=tuple(map(scores, jobs)),
         trials=tuple(output.trials),
-        provenance=_provenance(config, loaded, account_of(config, loaded, roles, documents)),
+        provenance=provenance_of(config, loaded, account_of(config, loaded, roles, documents)),
     )
 
 
@@ -199,9 +200,11 @@ def account_of(config: Config, data: Data, roles: pd.Series, documents: Document
     return whole.model_copy(update={"taken": data.account.taken, "notes": tuple(dict.fromkeys([*whole.notes, *notes]))})
 
 
-def _provenance(config: Config, data: Data, account: AccountRecord) -> Provenance:
+def provenance_of(config: Config, data: Data, account: AccountRecord) -> Provenance:
+    """What produced a result: versions, config and data, with their digests."""
     plain = config.model_dump(mode="json", exclude={"out", "score", "reevaluate"}, exclude_none=True)
     plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
+    whole = data.table if data.references is None else pd.concat([data.table, data.references], ignore_index=True)
     return Provenance(
         benchcast=installed_version("benchcast"),
         python=platform.python_version(),
@@ -209,7 +212,7 @@ def _provenance(config: Config, data: Data, account: AccountRecord) -> Provenanc
         config=plain,
         config_digest=object_digest(plain),
         data=data.label,
-        data_digest=table_digest(data.table),
+        data_digest=table_digest(whole),
         rows=len(data.table),
         about=data.about,
         account=account,

@@ -38,6 +38,8 @@ BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Ok
 CURVES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), ("#CC79A7", ":"), ("#56B4E9", (0, (5, 1, 1, 1, 1, 1))))
 MARKERS = "os^vDPXph<>8"
 OPEN_MARKERS = (("*", 8.5), ("D", 5.0), ("P", 6.5), ("X", 6.5))
+REFERENCES = (("+", VERMILLION), ("1", GREEN), ("3", "#CC79A7"), ("2", BLUE))  # thin: no marker of a size is
+APART = ("held out", "reference")  # points that are drawn by what they are, not by their size
 FURTHEST = 1e307  # of an axis
 MOST_INTERMEDIATE = 1500  # checkpoints drawn per panel: more only thickens the cloud and the file
 
@@ -181,7 +183,7 @@ def legend_columns(labels: Sequence[str]) -> int:
 def size_groups(panels: Sequence[Panel], sizes: Mapping[str, float]) -> dict[str, tuple[Any, str]]:
     """Colour and marker of every group of runs, smallest first; groups of unknown size come last, by name."""
     params: dict[str, float] = {}
-    for point in (p for panel in panels for p in panel.points if p.role != "held out"):
+    for point in (p for panel in panels for p in panel.points if p.role not in APART):
         params.setdefault(point.group, sizes.get(point.run, math.inf) if point.group else math.inf)
     ordered = sorted(params, key=lambda name: (params[name], name))
     shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, max(len(ordered), 2)))
@@ -192,6 +194,12 @@ def held_out_runs(panels: Sequence[Panel]) -> dict[str, tuple[str, float]]:
     """An open marker and its size for every held-out run."""
     runs = dict.fromkeys(p.run for panel in panels for p in panel.points if p.role == "held out")
     return dict(zip(runs, cycle(OPEN_MARKERS), strict=False))
+
+
+def reference_looks(panels: Sequence[Panel]) -> dict[str, tuple[str, str]]:
+    """Marker and colour of every family of reference models, by its entry in the legend."""
+    families = dict.fromkeys(p.group for panel in panels for p in panel.points if p.role == "reference")
+    return dict(zip(families, cycle(REFERENCES), strict=False))
 
 
 def _draw_panel(
@@ -205,6 +213,10 @@ def _draw_panel(
         _draw_curve(ax, curve, (colour, style, scale), label, legend, level if index < 3 else "")
     for name, (colour, marker) in groups.items():
         _draw_group(ax, [p for p in panel.points if p.group == name], name, colour, marker, scale, legend)
+    for family, (marker, colour) in reference_looks([panel]).items():
+        chosen = [p for p in panel.points if p.role == "reference" and p.group == family]
+        look = {"marker": marker, "ms": 4.5, "color": colour, "mew": 0.9, "zorder": 5}
+        _draw_points(ax, chosen, scale, legend, (4.5, family), **look)
     for run, (marker, size) in heldout.items():
         chosen = [p for p in panel.points if p.role == "held out" and p.run == run]
         label = f"held out: {run}" if len(heldout) <= len(OPEN_MARKERS) else "held out"

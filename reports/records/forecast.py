@@ -155,8 +155,8 @@ class PanelPoint(Frozen):
     x: float
     y: float
     run: str
-    role: Literal["fit", "intermediate", "held out", "unused"]
-    group: str = Field(default="", description="e.g. the model size, for colour and marker")
+    role: Literal["fit", "intermediate", "held out", "unused", "reference"]
+    group: str = Field(default="", description="e.g. the model size, for colour and marker; a reference's legend")
 
 
 class Curve(Frozen):

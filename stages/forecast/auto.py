@@ -7,7 +7,7 @@ weights, its interval and its grade. docs/methods/auto.md has the mathematics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -118,6 +118,7 @@ class AutoForecaster(BaseEstimator):
         y: None = None,
         *,
         chance: Mapping[str, float | None] | None = None,
+        references: Mapping[str, pd.DataFrame | None] | None = None,
     ) -> Self:
         """Fit every path at every cutoff.
 
@@ -129,6 +130,9 @@ class AutoForecaster(BaseEstimator):
             validation loss of any other name). All of one family.
         chance : task to float, optional
             Score of guessing, where it is known.
+        references : task to DataFrame, optional
+            A row per model of another family, for laws from a loss to the accuracy: run, family, accuracy and those of
+            the losses that are comparable. Paths through them are added; the backtest weighs them like the others.
 
         Raises
         ------
@@ -142,13 +146,16 @@ class AutoForecaster(BaseEstimator):
         self.average_last_ = self.average_last or usual_average(next(iter(rows.values())), constants.checkpoints)
         losses = choose_losses(rows, self.average_last_, self.n_validation_losses, self.min_runs)
         self.tasks_ = {
-            task: task_data(
-                table,
-                (*TASK_LOSSES, *losses),
-                chance=known.get(task),
-                average_last=self.average_last_,
-                extended=self.extended,
-                constants=constants.checkpoints,
+            task: replace(
+                task_data(
+                    table,
+                    (*TASK_LOSSES, *losses),
+                    chance=known.get(task),
+                    average_last=self.average_last_,
+                    extended=self.extended,
+                    constants=constants.checkpoints,
+                ),
+                references=(references or {}).get(task),
             )
             for task, table in rows.items()
         }

@@ -82,6 +82,31 @@ BENT = _Code(
     "the loss is bent in log C, where the recipe draws a line",
     ("NLL is not linear in log C on this ladder: the line will forecast the NLL {side}",),
 )
+REFERENCES = _Code(
+    "reference-models",
+    "models of other families enter the step from loss to accuracy",
+    (
+        "{models:d} reference models ({families}) enter the step from {loss} to accuracy, each family with its own "
+        "offset in the loss; training data decides where that line lies (arXiv 2502.12120)",
+    ),
+    anchor="methods/laws.md#reference-models",
+    severity=Severity.INFO,
+)
+REFERENCES_REFUSED = _Code(
+    "references-refused",
+    "reference models are not used with a loss that another tokenizer would change",
+    (
+        "the reference models are not used: {loss} is counted per token, so another tokenizer changes it; with the "
+        "same tokenizer and text name it under references.loss",
+    ),
+    anchor="methods/laws.md#reference-models",
+)
+REFERENCES_LACKING = _Code(
+    "references-lacking",
+    "no reference model has the loss and a score of the task",
+    ("the reference models are not used: none has {loss} and a score of this task, asked as the ladder was",),
+    anchor="methods/laws.md#reference-models",
+)
 LAW_RAISED = _Code(
     "law-refused",
     "a law refused the ladder's data, so no path goes through it",

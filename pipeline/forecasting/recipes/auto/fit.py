@@ -20,6 +20,7 @@ from ...chains.base import ASSUMED, baselines, baselines_at, common_fields
 from ...chains.figures import sig
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput, TargetRun
+from ...references import admitted_by
 from .settings import AutoSettings
 
 TRIAL_DIGITS = 5  # of a forecast in the backtest: a mark in a figure needs no more
@@ -29,10 +30,9 @@ NO_NUMBER: dict[str, Any] = {"forecast": None, "low": None, "high": None, "stder
 def run(job: Job, settings: AutoSettings, context: FamilyContext) -> RecipeOutput:
     """Forecast one task; the family's backtest comes with its first task."""
     output = RecipeOutput(backtests=backtest_summaries(job, settings, context))
-    average_last = context.forecaster(unfitted(settings)).average_last_
     pooled = _pooled(job, settings, context)
     output.trials += _trials(pooled, job)
-    output.forecasts += _forecasts(job, pooled, settings, average_last)
+    output.forecasts += _forecasts(job, pooled, settings, context)
     return output
 
 
@@ -93,7 +93,9 @@ def _trials(pooled: PooledBacktest, job: Job) -> list[TaskBacktest]:
     return [TaskBacktest(recipe="auto", family=job.family, task=job.task, run=tuple(map(str, own["run"])), **series)]
 
 
-def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, average_last: int) -> Iterator[Forecast]:
+def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, context: FamilyContext) -> Iterator[Forecast]:
+    forecaster = context.forecaster(unfitted(settings))
+    average_last = forecaster.average_last_
     direct, seen = baselines(job, average_last)
     largest = float(seen["flops"].max()) if len(seen) else math.nan
     names = [target.name for target in job.targets]
@@ -101,6 +103,7 @@ def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, average
     facts = pooled.facts[job.task]
     asides: list[Notice] = [recipes.LAW_RAISED(fit, error=why) for fit, why in facts.failures.items()]
     asides += [grading.AVERAGE_BOTH_WAYS()] if MEAN in pooled.forecasts.paths else []
+    asides += admitted_by(job, forecaster.tasks_[job.task].loss_names)
     for target in job.targets:
         actual = float(measured.get(target.name, np.nan))
         common = common_fields("auto", job, target, average_last) | {

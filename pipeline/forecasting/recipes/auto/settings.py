@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from ....core.settings import RecipeSettings
 
 class AutoSettings(RecipeSettings):
     """Every admissible form, weighed by the ladder's own backtest, with intervals inflated by its misses."""
+
+    takes_references: ClassVar[bool] = True
 
     name: Literal["auto"] = "auto"
     last: int | None = Field(

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.forecast import Figure
+from benchcast.reports.records.forecast import Figure, PanelPoint
 from benchcast.reports.records.quantities import Quantity
 from benchcast.reports.text.numbers import size
 from benchcast.stages.forecast.chain import Chain
@@ -16,6 +16,7 @@ from benchcast.stages.notices import recipes
 
 from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import GRID, TOKENS, Axis, chain_curves, law_curve, panel, points
+from ...chains.second import fit_second
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput
 from .settings import LadderSettings
@@ -39,14 +40,16 @@ def run(job: Job, settings: LadderSettings, context: FamilyContext) -> RecipeOut
         lacking = recipes.FEW_RUNS(runs=len(finals), parameters=len(TaskLoss.parameters))
         return RecipeOutput(forecasts=forecasts("ladder", job, None, inputs, [*warnings, lacking]))
     cloud = checkpoints(job.fitted_rows, settings)
-    steps = FittedOn.of(finals, ["params", "tokens"], LOSS), FittedOn.of(cloud, [LOSS], "accuracy")
-    first = TaskLoss(settings.huber).fit(steps[0].X, steps[0].y)
-    second = NLLToAccuracy(settings.floor, settings.ceiling).fit(steps[1].X, steps[1].y, groups=cloud["run"])
+    steps_1 = FittedOn.of(finals, ["params", "tokens"], LOSS)
+    first = TaskLoss(settings.huber).fit(steps_1.X, steps_1.y)
+    unfitted = NLLToAccuracy(settings.floor, settings.ceiling)
+    second, steps_2, references = fit_second(job, unfitted, cloud, LOSS, grouped=True)
+    warnings += references.notices
     chain = Chain(first, second)
     return RecipeOutput(
         forecasts=forecasts("ladder", job, chain, inputs, warnings),
-        laws=[describe("ladder", job, first, steps[0]), describe("ladder", job, second, steps[1])],
-        figures=[_figure(job, chain, finals, cloud, settings)] if job.draw else [],
+        laws=[describe("ladder", job, first, steps_1), describe("ladder", job, second, steps_2)],
+        figures=[_figure(job, chain, finals, cloud, settings, references.points)] if job.draw else [],
     )
 
 
@@ -63,7 +66,14 @@ def checkpoints(rows: pd.DataFrame, settings: LadderSettings) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, settings: LadderSettings) -> Figure:
+def _figure(
+    job: Job,
+    chain: Chain,
+    finals: pd.DataFrame,
+    cloud: pd.DataFrame,
+    settings: LadderSettings,
+    references: list[PanelPoint],
+) -> Figure:
     names = [t.name for t in job.targets]
     held = {c: job.finals(settings.last, [c], names) for c in (LOSS, "accuracy")}
     both = job.finals(settings.last, [LOSS, "accuracy"], names)
@@ -74,8 +84,9 @@ def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, s
     tokens = np.geomspace(finals["tokens"].min(), most, GRID)
     grids = {n: np.column_stack([np.full(GRID, n), tokens]) for n in sizes}
     measured = cloud[cloud["params"].notna()]  # without the anchor
-    low = min([measured[LOSS].min(), *(chain.first.predict(grids[n]).min() for n in sizes)])
-    losses = np.linspace(low, measured[LOSS].max(), GRID)[:, None]
+    moved = [point.x for point in references]
+    low = min([measured[LOSS].min(), *moved, *(chain.first.predict(grids[n]).min() for n in sizes)])
+    losses = np.linspace(low, max([measured[LOSS].max(), *moved]), GRID)[:, None]
     loss = Axis(Quantity.PROXY_LOSS, "gold answer (bits/byte)")
     accuracy = Axis(Quantity.ACCURACY, f"accuracy ({job.metric})")
     return Figure(
@@ -94,7 +105,8 @@ def _figure(job: Job, chain: Chain, finals: pd.DataFrame, cloud: pd.DataFrame, s
                 loss,
                 accuracy,
                 points(measured, LOSS, "accuracy", "intermediate", "params")
-                + points(both, LOSS, "accuracy", "held out", "params"),
+                + points(both, LOSS, "accuracy", "held out", "params")
+                + references,
                 [law_curve(chain.second, losses, losses[:, 0], job.level, "sigmoid")],
             ),
             panel(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from ....core.settings import Bounds, Positive, RecipeSettings
 
 class LadderSettings(RecipeSettings):
     """(N, D) to bits per byte, sigmoid to accuracy on all checkpoints, smoothed."""
+
+    takes_references: ClassVar[bool] = True
 
     name: Literal["ladder"] = "ladder"
     last: int = Field(default=5, ge=1, description="step 1: a run's value is the mean of its last checkpoints")

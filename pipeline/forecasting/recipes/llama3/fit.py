@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.forecast import Figure
+from benchcast.reports.records.forecast import Figure, PanelPoint
 from benchcast.reports.records.quantities import Quantity
 from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.laws.accuracy.loss_sigmoid import NLLToAccuracy
@@ -14,6 +14,7 @@ from scipy.stats import t as student
 
 from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points
+from ...chains.second import fit_second
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput
 from .settings import Llama3Settings
@@ -35,17 +36,18 @@ def run(job: Job, settings: Llama3Settings, context: FamilyContext) -> RecipeOut
     if settings.floor == "chance" and job.chance is None:
         warnings.append(recipes.NO_CHANCE())
     floor = (job.chance or 0.0) if settings.floor == "chance" else settings.floor
-    steps = FittedOn.of(optimal, ["flops"], loss), FittedOn.of(finals, [loss], "accuracy")
-    first = FLOPsToNLL().fit(steps[0].X, steps[0].y)
-    second = NLLToAccuracy(floor, settings.ceiling).fit(steps[1].X, steps[1].y)
+    steps_1 = FittedOn.of(optimal, ["flops"], loss)
+    first = FLOPsToNLL().fit(steps_1.X, steps_1.y)
+    second, steps_2, references = fit_second(job, NLLToAccuracy(floor, settings.ceiling), finals, loss)
+    warnings += references.notices
     chain = Chain(first, second)
     return RecipeOutput(
         forecasts=forecasts("llama3", job, chain, inputs, warnings),
         laws=[
-            describe("llama3", job, first, steps[0], y_unit=_unit(loss)),
-            describe("llama3", job, second, steps[1]),
+            describe("llama3", job, first, steps_1, y_unit=_unit(loss)),
+            describe("llama3", job, second, steps_2),
         ],
-        figures=[_figure(job, chain, finals, optimal, loss, settings)] if job.draw else [],
+        figures=[_figure(job, chain, finals, optimal, loss, settings, references.points)] if job.draw else [],
     )
 
 
@@ -93,14 +95,20 @@ def curvature(optimal: pd.DataFrame, loss: str) -> list[Notice]:
 
 
 def _figure(
-    job: Job, chain: Chain, finals: pd.DataFrame, optimal: pd.DataFrame, loss: str, settings: Llama3Settings
+    job: Job,
+    chain: Chain,
+    finals: pd.DataFrame,
+    optimal: pd.DataFrame,
+    loss: str,
+    settings: Llama3Settings,
+    references: list[PanelPoint],
 ) -> Figure:
     held = job.finals(settings.last, [loss], [t.name for t in job.targets])
     scored = job.finals(settings.last, ["accuracy"], [t.name for t in job.targets])
     both = job.finals(settings.last, [loss, "accuracy"], [t.name for t in job.targets])
     other = finals[~finals["run"].isin(optimal["run"])]
     flops = np.geomspace(finals["flops"].min(), max(t.budget.flops for t in job.targets), GRID)[:, None]
-    reached = np.append(finals[loss], chain.first.predict(flops))
+    reached = np.concatenate([finals[loss], chain.first.predict(flops), [point.x for point in references]])
     losses = np.linspace(max(reached.min(), 0.0), reached.max(), GRID)[:, None]
     loss_axis = Axis(Quantity.PROXY_LOSS, f"{'NLL of the gold answer' if loss == 'nll' else loss} ({_unit(loss)})")
     accuracy = Axis(Quantity.ACCURACY, f"accuracy ({job.metric})")
@@ -121,7 +129,8 @@ def _figure(
                 loss_axis,
                 accuracy,
                 points(finals, loss, "accuracy", "fit", "params")
-                + points(both, loss, "accuracy", "held out", "params"),
+                + points(both, loss, "accuracy", "held out", "params")
+                + references,
                 [law_curve(chain.second, losses, losses[:, 0], job.level, "sigmoid")],
             ),
             panel(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,8 @@ from ...recipe import check_loss_name
 
 class Llama3Settings(RecipeSettings):
     """Training FLOPs, linear to NLL, sigmoid to accuracy; compute-optimal runs only in the first step."""
+
+    takes_references: ClassVar[bool] = True
 
     name: Literal["llama3"] = "llama3"
     optimal: Literal["frontier", "all"] = Field(
