@@ -23,7 +23,7 @@ NAMED = 4  # tasks or targets listed by name in a sentence
 GRADES = {
     "A": "expected to miss by at most 2 points",
     "B": "by at most 4",
-    "C": "by more, or much farther beyond the ladder than tested, or in the backtest no better than the largest run",
+    "C": "by more, or farther beyond the ladder than tested, or in the backtest no better than the largest run",
     "D": "the ladder gives no ground for a number, and none is given",
 }
 NOT_LOOKED_UP = "Registered: not looked up (run or report with --register FILE)."
