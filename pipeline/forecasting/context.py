@@ -27,11 +27,21 @@ class _Fitted:
     tables: Tables
     chance: dict[str, float | None]
     references: Tables
+    documents: frozenset[str]
+    """Tasks whose documents may have been read; they are those of the tables."""
+
     forecaster: AutoForecaster
 
-    def serves(self, params: Params, tables: Tables, chance: dict[str, float | None], references: Tables) -> bool:
+    def serves(
+        self,
+        params: Params,
+        tables: Tables,
+        chance: dict[str, float | None],
+        references: Tables,
+        documents: frozenset[str],
+    ) -> bool:
         """Whether it was fitted on the same, to the last digit."""
-        same = self.params == params and self.chance == chance
+        same = self.params == params and self.chance == chance and self.documents == documents
         return same and _same(self.tables, tables) and _same(self.references, references)
 
 
@@ -56,15 +66,24 @@ class FittedLadders:
         tables = {job.task: job.fitted_rows for job in jobs}
         chance = {job.task: job.chance for job in jobs}
         references = {job.task: job.references for job in jobs if job.references is not None}
+        documents = frozenset(job.task for job in jobs if job.read_documents is not None)
         params = params_of(unfitted)
         for fitted in self._fitted:
-            if fitted.serves(params, tables, chance, references):
+            if fitted.serves(params, tables, chance, references, documents):
                 logger.debug("%s: the fits of before serve again", jobs[0].family)
                 return fitted.forecaster
         forecaster: AutoForecaster = clone(unfitted)
-        forecaster.fit(tables, chance=chance, references=references)
+        matrices = {job.task: job.documents for job in jobs if job.task in documents}
+        forecaster.fit(tables, chance=chance, references=references, documents=matrices)
         self._fitted.append(
-            _Fitted(params=params, tables=tables, chance=chance, references=references, forecaster=forecaster)
+            _Fitted(
+                params=params,
+                tables=tables,
+                chance=chance,
+                references=references,
+                documents=documents,
+                forecaster=forecaster,
+            )
         )
         return forecaster
 

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..compute.budget import complete_budget
+from ..documents.matrix import DocumentMatrix
 from ..fit import checks
 from .aggregate import AverageConstants
 from .backtest import LadderHistory, fit_history, min_runs_of, sampling_error, usual_workers
@@ -24,7 +25,7 @@ from .conformal import CalibrationConstants
 from .grading import GRADING, Signal, signal
 from .pooled import PooledBacktest, TargetForecast, TaskFacts
 from .pooling import PoolingConstants, pool, prior_weights, squared_errors
-from .task_data import TASK_LOSSES, CheckpointConstants, choose_losses, task_data, usual_average
+from .task_data import TASK_LOSSES, CheckpointConstants, TaskDocuments, choose_losses, task_data, usual_average
 
 INPUTS = ("flops", "params", "tokens", "token_multiplier")
 
@@ -119,6 +120,7 @@ class AutoForecaster(BaseEstimator):
         *,
         chance: Mapping[str, float | None] | None = None,
         references: Mapping[str, pd.DataFrame | None] | None = None,
+        documents: Mapping[str, DocumentMatrix | None] | None = None,
     ) -> Self:
         """Fit every path at every cutoff.
 
@@ -133,6 +135,8 @@ class AutoForecaster(BaseEstimator):
         references : task to DataFrame, optional
             A row per model of another family, for laws from a loss to the accuracy: run, family, accuracy and those of
             the losses that are comparable. Paths through them are added; the backtest weighs them like the others.
+        documents : task to DocumentMatrix, optional
+            What the checkpoints said of every document, where it is known: forms that forecast documents join the pool.
 
         Raises
         ------
@@ -159,10 +163,15 @@ class AutoForecaster(BaseEstimator):
             )
             for task, table in rows.items()
         }
+        matrices = {task: matrix for task, matrix in (documents or {}).items() if matrix is not None and task in rows}
+        fitted = {
+            task: replace(data, documents=TaskDocuments.of(matrices[task], rows[task])) if task in matrices else data
+            for task, data in self.tasks_.items()
+        }
         self.signals_ = {task: self._signal(task, table, known.get(task)) for task, table in rows.items()}
         workers = usual_workers(len(rows)) if self.workers is None else self.workers
         first = min_runs_of(self.tasks_, self.min_runs)
-        self.history_: LadderHistory = fit_history(self.tasks_, first, self.max_cutoffs, workers)
+        self.history_: LadderHistory = fit_history(fitted, first, self.max_cutoffs, workers)
         self.__dict__.pop("backtest_", None)
         return self
 

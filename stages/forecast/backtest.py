@@ -15,7 +15,7 @@ from ..fit.newton import Array
 from .pathways import FittedPaths, ForecastPath, PathPredictions, fit_paths
 from .rolling_origin import AXES as BUDGETS
 from .rolling_origin import BUDGET_RTOL_FACTOR, Horizon, horizons
-from .task_data import TaskData
+from .task_data import TaskData, TaskDocuments
 
 FITTED = tuple(f"fitted_{axis}" for axis in BUDGETS)  # the largest of the runs that were fitted
 LIMITS = tuple(f"limit_{axis}" for axis in BUDGETS)  # the horizon
@@ -299,7 +299,22 @@ def _last_two(origins: Sequence[Origin]) -> tuple[Origin, ...]:
 def _known_at(task: TaskData, place: Horizon) -> TaskData:
     finals = task.finals[place.sees(task.finals)]
     cloud = task.checkpoints
-    return replace(task, finals=finals, checkpoints=None if cloud is None else cloud[cloud["run"].isin(finals["run"])])
+    return replace(
+        task,
+        finals=finals,
+        checkpoints=None if cloud is None else cloud[cloud["run"].isin(finals["run"])],
+        documents=_documents_at(task, finals, place),
+    )
+
+
+def _documents_at(task: TaskData, finals: pd.DataFrame, place: Horizon) -> TaskDocuments | None:
+    """Documents of the checkpoints of known runs; where checkpoints stand in for runs, of those within the horizon."""
+    if task.documents is None:
+        return None
+    places = task.documents.matrix.places
+    if task.checkpoints_stand_in:
+        return task.documents.where(place.sees(places.assign(flops=6 * places["params"] * places["tokens"])))
+    return task.documents.where(places["run"].isin(finals["run"]).to_numpy())
 
 
 def _assembled(parts: Iterable[Part], paths: tuple[ForecastPath, ...]) -> BacktestForecasts:

@@ -23,7 +23,7 @@ from ..laws.candidate import CandidateLaw, Step
 from ..laws.registry import candidates
 from .chain import SCORE_STD_CAP, LossDistribution, compose, loss_distribution
 from .fit_many import Request, fit_many
-from .forms import trend
+from .forms import documents, trend
 from .forms.form import FittedForm, Form
 from .task_data import TaskData
 
@@ -34,7 +34,9 @@ from .task_data import TaskData
 FIRST: Mapping[str, CandidateLaw] = candidates(Step.BUDGET_TO_LOSS)
 SECOND: Mapping[str, CandidateLaw] = candidates(Step.LOSS_TO_ACCURACY)
 DIRECT: Mapping[str, CandidateLaw] = candidates(Step.BUDGET_TO_ACCURACY)
-FORMS: Mapping[str, Form] = {form.name: form for form in (trend.FORM,)}  # each has a spread of its own
+FORMS: Mapping[str, Form] = {
+    form.name: form for form in (trend.FORM, documents.CLUSTERS, documents.FACTORS)
+}  # each has a spread of its own
 ONE_STEP = "one step"
 CARRY = "largest carried forward"
 PATH_QUANTILES = 9  # equally likely losses that a path's second law is evaluated at

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ..documents.matrix import DocumentMatrix
+from ..fit.newton import Array
 from .rolling_origin import BUDGET_RTOL_FACTOR
 
 TASK_LOSSES = ("nll_choice", "bits_per_byte", "nll_mean_prob")  # nll is bits_per_byte in another unit
@@ -61,6 +64,28 @@ class CheckpointConstants:
     """Checkpoints of a run, evenly spaced in log D, that then stand for shorter runs."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TaskDocuments:
+    """A task's documents at m checkpoints, and the accuracy (m,) that each had (NaN: not known)."""
+
+    matrix: DocumentMatrix
+    accuracy: Array
+
+    @classmethod
+    def of(cls, matrix: DocumentMatrix, rows: pd.DataFrame) -> TaskDocuments:
+        """With the accuracies of a ladder's checkpoints ``rows``, found by run and tokens."""
+        places = matrix.places[["run", "tokens"]]
+        known = rows[["run", "tokens", "accuracy"]].drop_duplicates(["run", "tokens"], keep="last")
+        joined = places.merge(known, on=["run", "tokens"], how="left")
+        return cls(matrix=matrix, accuracy=joined["accuracy"].to_numpy(dtype=float))
+
+    def where(self, rows: NDArray[np.bool_]) -> TaskDocuments | None:
+        """Of some checkpoints (m,) only; None where there is none."""
+        if not rows.any():
+            return None
+        return TaskDocuments(matrix=self.matrix.of_rows(rows), accuracy=self.accuracy[rows])
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskData:
     """What the paths of one task are fitted on.
@@ -82,6 +107,8 @@ class TaskData:
     references : DataFrame, optional
         Models of other families, known from the start: run, family, accuracy, and those of the intermediate losses
         that can be compared with the ladder's. They enter second laws only, as further candidates.
+    documents : TaskDocuments, optional
+        What the runs' checkpoints said of every document.
     """
 
     finals: pd.DataFrame
@@ -90,6 +117,7 @@ class TaskData:
     checkpoints: pd.DataFrame | None = None
     extended: bool = False
     references: pd.DataFrame | None = None
+    documents: TaskDocuments | None = None
 
     @property
     def checkpoints_stand_in(self) -> bool:
