@@ -391,3 +391,13 @@ TARGET_CONVENTION = _Doubt(
     anchor="inputs.md#clocks-and-units",
     about="target",
 )
+
+# ---- documents ----
+
+DOCUMENTS_UNUSED = _Rule(
+    "documents-unused",
+    "what is known of a task's documents is not enough to forecast from",
+    ("none of the fitted runs has documents of this task", "the documents cannot be used: {error}"),
+    anchor="inputs.md#documents",
+    about="task",
+)

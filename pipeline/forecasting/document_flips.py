@@ -1,0 +1,165 @@
+"""Which documents are expected to flip between the ladder's largest run and a target, and which never move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from benchcast.reports.records.documents import DocumentForecast, DocumentsResult, Move, TaskDocuments
+from benchcast.stages.documents.forecaster import DocumentForecaster
+from benchcast.stages.documents.matrix import DocumentMatrix
+from benchcast.stages.fit.errors import FitError
+from benchcast.stages.notices import Notice, readers
+from numpy.typing import NDArray
+
+from ..core.config import Config
+from ..core.errors import InputError
+from ..data import ingest
+from ..data.ingest import Data
+from .job import Job, TargetRun, matching
+from .jobs import assign_roles, documents_of, jobs_of
+from .run import account_of, provenance_of
+
+STILL = 0.05  # change of a probability below which a document does not move
+DIGITS = 6  # of a probability: what lies beyond differs from machine to machine
+
+
+def document_flips(
+    config: Config,
+    base: Path,
+    data: Path | Data | None = None,
+    task: str = "*",
+    target: str | None = None,
+) -> DocumentsResult:
+    """What is expected of every document of some tasks.
+
+    Parameters
+    ----------
+    task : str
+        Shell pattern of tasks.
+    target : str, optional
+        Shell pattern of targets; empty: the largest one whose parameters and tokens are known.
+
+    Raises
+    ------
+    InputError
+        Where no documents are known, patterns match nothing, or no task has enough of them.
+    """
+    loaded = ingest.read_data(config.data, base, data)
+    documents = documents_of(config, loaded, base)
+    if documents is None:
+        raise InputError(
+            "data.source: no documents are known of these scores; they come from a store of benchcast score, from "
+            "lm-eval's samples (--log_samples), or from a source that has them (documents: false uses none)"
+        )
+    roles = assign_roles(config, loaded.table)
+    jobs = [job for job in jobs_of(config, loaded.table, roles, documents) if job.read_documents is not None]
+    wanted = matching([job.task for job in jobs], [task])
+    if not wanted:
+        names = ", ".join(list(dict.fromkeys(job.task for job in jobs))[:6])
+        raise InputError(f"--task {task!r}: matches no task with documents (there are {names})")
+    notes: list[Notice] = []
+    tasks = [each for job in jobs if job.task in wanted for each in _of_job(job, _targets(job, target), notes)]
+    if not tasks:
+        reasons = "; ".join(map(str, notes)) or "the fitted runs have none"
+        raise InputError(f"no task has documents to forecast from: {reasons}")
+    return DocumentsResult(
+        schema="benchcast.documents/1",
+        title=config.title,
+        still=STILL,
+        tasks=tuple(tasks),
+        notes=tuple(notes),
+        provenance=provenance_of(config, loaded, account_of(config, loaded, roles, documents)),
+    )
+
+
+def _targets(job: Job, pattern: str | None) -> list[TargetRun]:
+    """The targets that are asked for, whose size and data are known."""
+    known = [t for t in job.targets if t.budget.params and t.budget.tokens]
+    if pattern is None:
+        return sorted(known, key=lambda t: t.budget.flops or 0.0)[-1:]
+    names = matching([t.name for t in known], [pattern])
+    if not names:
+        there = ", ".join(t.name for t in known) or "none whose params and tokens are known"
+        raise InputError(f"--target {pattern!r}: matches no target (there are {there})")
+    return [t for t in known if t.name in names]
+
+
+def _of_job(job: Job, targets: Sequence[TargetRun], notes: list[Notice]) -> Iterator[TaskDocuments]:
+    """One task's documents at some targets; nothing, with a notice, where no law can be fitted."""
+    matrix = job.documents
+    if matrix is None:
+        notes.append(readers.DOCUMENTS_UNUSED(job.task))
+        return
+    accuracy = _accuracies(job, matrix)
+    try:
+        forecaster = DocumentForecaster().fit(matrix, accuracy, job.chance or 0.0)
+    except FitError as error:
+        notes.append(readers.DOCUMENTS_UNUSED(job.task, error=str(error)))
+        return
+    last = _largest(matrix.places)
+    for target in targets:
+        places = pd.DataFrame(
+            {
+                "params": [matrix.places["params"].iloc[last], target.budget.params],
+                "tokens": [matrix.places["tokens"].iloc[last], target.budget.tokens],
+            }
+        )
+        mean, stderr = forecaster.predict(places)
+        now, then = forecaster.document_probabilities(places)
+        yield TaskDocuments(
+            family=job.family,
+            task=job.task,
+            metric=job.metric,
+            target=target.name,
+            params=float(places["params"].iloc[1]),
+            tokens=float(places["tokens"].iloc[1]),
+            run=str(matrix.places["run"].iloc[last]),
+            measured=float(accuracy[last]),
+            forecast=round(float(mean[1]), DIGITS),
+            stderr=round(float(stderr[1]), DIGITS),
+            unit=matrix.unit,
+            observed=matrix.correct is not None,
+            documents=tuple(_documents(matrix, last, now, then)),
+        )
+
+
+def _accuracies(job: Job, matrix: DocumentMatrix) -> NDArray[np.float64]:
+    """The table's accuracy at every checkpoint of the matrix."""
+    where = pd.MultiIndex.from_frame(matrix.places[["run", "tokens"]])
+    accuracies = job.rows.set_index(["run", "tokens"])["accuracy"].reindex(where)
+    return np.asarray(accuracies, dtype=float)
+
+
+def _largest(places: pd.DataFrame) -> int:
+    """The last checkpoint of the run of most compute."""
+    return int((places["params"] * places["tokens"]).to_numpy().argmax())
+
+
+def _documents(
+    matrix: DocumentMatrix, last: int, now: NDArray[np.float64], then: NDArray[np.float64]
+) -> Iterator[DocumentForecast]:
+    """Every document, those that are expected to gain most first; those that were not used last."""
+    names = range(matrix.documents) if matrix.names is None else matrix.names.tolist()
+    named = [str(name) for name in names]
+    now, then = now.round(DIGITS), then.round(DIGITS)
+    gain = np.where(np.isfinite(then - now), (then - now).round(DIGITS), -np.inf)
+    for i in np.argsort(-gain, kind="stable"):
+        right = None
+        if matrix.correct is not None and np.isfinite(matrix.nll[last, i]):
+            right = bool(matrix.correct[last, i])
+        before, after = float(now[i]), float(then[i])
+        yield DocumentForecast(document=named[i], now=before, target=after, right=right, move=_move(before, after))
+
+
+def _move(now: float, target: float) -> Move:
+    """Which way a document goes: across one half, hardly, or more on one side."""
+    if now < 0.5 <= target:
+        return "becomes right"
+    if target < 0.5 <= now:
+        return "becomes wrong"
+    if abs(target - now) >= STILL:
+        return "moves"
+    return "stays right" if now >= 0.5 else "stays wrong"
