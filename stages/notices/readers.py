@@ -391,9 +391,6 @@ TARGET_CONVENTION = _Doubt(
     anchor="inputs.md#clocks-and-units",
     about="target",
 )
-
-# ---- documents ----
-
 DOCUMENTS_UNUSED = _Rule(
     "documents-unused",
     "what is known of a task's documents is not enough to forecast from",
