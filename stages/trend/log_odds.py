@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.newton import Array
+from .padding import by_padded_size
 
 STEPS = 25  # Gauss-Newton steps at most
 LARGEST_STEP, LARGEST_FLOOR_STEP = 1.0, 0.03  # log-odds, accuracy
@@ -130,7 +131,7 @@ class FittedTrend:
 
 
 def fit_trends(tasks: Sequence[TrendData], priors: TrendPriors | None = None) -> list[FittedTrend]:
-    """Fit every task; tasks of similar size are fitted together.
+    """Fit every task; tasks of similar size are fitted together, which changes nothing: each as if it stood alone.
 
     Raises
     ------
@@ -140,11 +141,11 @@ def fit_trends(tasks: Sequence[TrendData], priors: TrendPriors | None = None) ->
     priors = priors or TrendPriors()
     if any(len(task.x) == 0 for task in tasks):
         raise ValueError("a trend needs at least one score")
-    order = sorted(range(len(tasks)), key=lambda i: len(tasks[i].x))
     fitted: dict[int, FittedTrend] = {}
-    for start in range(0, len(order), TOGETHER):
-        part = order[start : start + TOGETHER]
-        fitted.update(zip(part, _fit_block([tasks[i] for i in part], priors), strict=True))
+    for size, alike in by_padded_size([len(task.x) for task in tasks]):
+        for start in range(0, len(alike), TOGETHER):
+            part = alike[start : start + TOGETHER]
+            fitted.update(zip(part, _fit_block([tasks[i] for i in part], size, priors), strict=True))
     return [fitted[i] for i in range(len(tasks))]
 
 
@@ -162,8 +163,8 @@ class _Block:
     chance: Array
 
     @classmethod
-    def of(cls, tasks: Sequence[TrendData], priors: TrendPriors) -> _Block:
-        m, n = len(tasks), max(len(task.x) for task in tasks)
+    def of(cls, tasks: Sequence[TrendData], n: int, priors: TrendPriors) -> _Block:
+        m = len(tasks)
         distance, accuracy, sampling = np.zeros((m, n)), np.full((m, n), 0.5), np.zeros((m, n))
         weight = np.ones((m, n))
         known, runs = np.zeros((m, n), dtype=bool), np.full((m, n), -1)
@@ -199,16 +200,16 @@ class _Posterior:
     floor_slope: Array
 
 
-def _fit_block(tasks: Sequence[TrendData], priors: TrendPriors) -> Iterator[FittedTrend]:
-    block = _Block.of(tasks, priors)
+def _fit_block(tasks: Sequence[TrendData], size: int, priors: TrendPriors) -> Iterator[FittedTrend]:
+    block = _Block.of(tasks, size, priors)
     combinations = list(itertools.product(priors.slopes, priors.scatters, (True, False)))
     posteriors = [_posterior(block, slope, scatter, floor, priors) for slope, scatter, floor in combinations]
-    evidence = np.array([each.evidence for each in posteriors])
-    weights = np.exp(evidence - evidence.max(axis=0))
-    weights /= weights.sum(axis=0)
+    evidence = np.stack([each.evidence for each in posteriors], axis=1)
+    weights = np.exp(evidence - evidence.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
     for i, task in enumerate(tasks):
-        kept = np.flatnonzero(weights[:, i] >= LEAST_WEIGHT)
-        share, n = weights[kept, i] / weights[kept, i].sum(), len(task.x)
+        kept = np.flatnonzero(weights[i] >= LEAST_WEIGHT)
+        share, n = weights[i, kept] / weights[i, kept].sum(), len(task.x)
         mine = [posteriors[k] for k in kept]
         typical = float(np.median(block.sampling[i, :n]))
         yield FittedTrend(
@@ -255,10 +256,12 @@ def _posterior(
         step = prior_f + np.einsum("mij,mj->mi", covariance, slope_f * gain) - f
         step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
         floor_step = expected + floor_variance * np.sum(slope_c * gain, axis=1) - floor
-        f = f + step
-        floor = np.clip(floor + np.clip(floor_step, -LARGEST_FLOOR_STEP, LARGEST_FLOOR_STEP), 0.0, HIGHEST_FLOOR)
-        if np.abs(step).max() < TOLERANCE:
+        floor_step = np.clip(floor_step, -LARGEST_FLOOR_STEP, LARGEST_FLOOR_STEP)
+        moves = np.abs(step).max(axis=1) >= TOLERANCE  # a task that has arrived waits for the others where it is
+        if not moves.any():
             break
+        f = np.where(moves[:, None], f + step, f)
+        floor = np.where(moves, np.clip(floor + floor_step, 0.0, HIGHEST_FLOOR), floor)
     evidence = -0.5 * (np.linalg.slogdet(total)[1] + np.sum(left * gain, axis=1) + count * np.log(2 * np.pi))
     return _Posterior(
         evidence=evidence,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..fit.newton import Array
+from .padding import by_padded_size
 
 PUBLISHED = np.array([1.69, np.log(406.4), np.log(410.7), 0.34, 0.28])  # E, log A, log B, alpha, beta; nats per token
 EXPONENT, EXPONENT_STD = 0.33, 0.12
@@ -62,9 +63,12 @@ def fit_loss_laws(ladders: Sequence[tuple[Array, Array, Array]]) -> list[LossLaw
         return []
     if any(len(loss) == 0 for _, _, loss in ladders):
         raise ValueError("a loss law needs at least one run")
-    problem = _Problem.of(ladders)
-    theta, information = problem.search()
-    return [problem.law(i, theta[i], information[i]) for i in range(len(ladders))]
+    laws: dict[int, LossLaw] = {}
+    for size, alike in by_padded_size([len(loss) for _, _, loss in ladders]):
+        problem = _Problem.of([ladders[i] for i in alike], size)
+        theta, information = problem.search()
+        laws.update({i: problem.law(place, theta[place], information[place]) for place, i in enumerate(alike)})
+    return [laws[i] for i in range(len(ladders))]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,9 +83,8 @@ class _Problem:
     prior: Array  # (k, 5)
 
     @classmethod
-    def of(cls, ladders: Sequence[tuple[Array, Array, Array]]) -> _Problem:
-        longest = max(len(loss) for _, _, loss in ladders)
-        block = np.zeros((4, len(ladders), longest))
+    def of(cls, ladders: Sequence[tuple[Array, Array, Array]], size: int) -> _Problem:
+        block = np.zeros((4, len(ladders), size))
         center, prior = np.zeros((len(ladders), 2)), np.zeros((len(ladders), 5))
         for i, (params, tokens, loss) in enumerate(ladders):
             n = len(loss)
