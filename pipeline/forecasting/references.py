@@ -76,12 +76,12 @@ def _families(wanted: ReferenceSettings, table: pd.DataFrame) -> set[str]:
 
 def _check_loss(name: str, ladder: pd.DataFrame, references: pd.DataFrame) -> None:
     """Raises InputError where a loss is not in both tables, or both say which tokens it is counted in: others."""
+    if name in COMPARABLE:
+        return
     rows = [_of_loss(table, name) for table in (ladder, references)]
     for part, whose in zip(rows, ("the ladder", "the reference models"), strict=True):
         if part.empty:
             raise InputError(f"references.loss: {name!r} is no loss of {whose}; leave it out, or name one of both")
-    if name in COMPARABLE:
-        return
     known, theirs = (set(part["tokenizer"]) - {""} for part in rows)
     if known and (other := sorted(theirs - known)):
         raise InputError(

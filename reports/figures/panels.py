@@ -215,7 +215,7 @@ def _draw_panel(
         _draw_group(ax, [p for p in panel.points if p.group == name], name, colour, marker, scale, legend)
     for family, (marker, colour) in reference_looks([panel]).items():
         chosen = [p for p in panel.points if p.role == "reference" and p.group == family]
-        look = {"marker": marker, "ms": 4.5, "color": colour, "mew": 0.9, "zorder": 5}
+        look = {"marker": marker, "ms": 4.0, "color": colour, "mew": 0.8, "zorder": 5}
         _draw_points(ax, chosen, scale, legend, (4.5, family), **look)
     for run, (marker, size) in heldout.items():
         chosen = [p for p in panel.points if p.role == "held out" and p.run == run]

@@ -50,7 +50,7 @@ def fit_second(
     law.fit(joined.X, joined.y, groups=joined.runs)
     offsets = {family: law.estimates_[offset_name(family)] for family in joined.families}
     shift = references["family"].map(offsets)
-    words = {family: f"reference: {family}, moved by {offset:+{OFFSET}}" for family, offset in offsets.items()}
+    words = {family: f"reference: {family}, loss {_signed(offset)}" for family, offset in offsets.items()}
     moved = references.assign(**{loss: references[loss] + shift})
     marks = [
         point.model_copy(update={"group": words[str(family)]})
@@ -59,3 +59,8 @@ def fit_second(
     ]
     fitted_on = FittedOn(X=joined.X, y=joined.y, runs=list(joined.runs))
     return law, fitted_on, EnteredReferences(notices=notices, points=marks)
+
+
+def _signed(offset: float) -> str:
+    """An offset with its sign, for a legend."""
+    return f"{offset:+{OFFSET}}".replace("-", "−")
