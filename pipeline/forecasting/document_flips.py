@@ -19,7 +19,7 @@ from ..core.errors import InputError
 from ..data import ingest
 from ..data.ingest import Data
 from .job import Job, TargetRun, matching
-from .jobs import assign_roles, documents_of, jobs_of
+from .jobs import NO_DOCUMENTS, assign_roles, documents_of, jobs_of
 from .run import account_of, provenance_of
 
 STILL = 0.05  # change of a probability below which a document does not move
@@ -50,10 +50,7 @@ def document_flips(
     loaded = ingest.read_data(config.data, base, data)
     documents = documents_of(config, loaded, base)
     if documents is None:
-        raise InputError(
-            "data.source: no documents are known of these scores; they come from a store of benchcast score, from "
-            "lm-eval's samples (--log_samples), or from a source that has them (documents: false uses none)"
-        )
+        raise InputError(f"documents: {NO_DOCUMENTS}" if config.documents is None else "documents: false uses none")
     roles = assign_roles(config, loaded.table)
     jobs = [job for job in jobs_of(config, loaded.table, roles, documents) if job.read_documents is not None]
     wanted = matching([job.task for job in jobs], [task])

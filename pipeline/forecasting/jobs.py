@@ -25,6 +25,10 @@ from .job import Job, TargetRun, TaskTable, matching
 from .references import of_average, of_task
 
 ACCURACIES = ("acc_norm", "acc")
+NO_DOCUMENTS = (
+    "none are known of these scores; they come from a store of benchcast score, lm-eval's samples (--log_samples), "
+    "or from a source that has them (docs/inputs.md)"
+)
 FLOPS_TOLERANCE = 0.02  # share by which FLOPs may differ from 6ND and still be counted so
 
 
@@ -141,12 +145,21 @@ def _reader(
 
 
 def documents_of(config: Config, data: Data, base: Path) -> Documents | None:
-    """The documents that a config's forecasts may use: the source's, or those of the store that it scores into."""
+    """The documents that a config's forecasts may use: the source's, or those of the store that it scores into.
+
+    Raises
+    ------
+    InputError
+        Where the config wants them and none are known.
+    """
     if config.documents is False:
         return None
-    if data.documents is None and config.score is not None:
-        return stored_documents(base / config.score.store)
-    return data.documents
+    known = data.documents
+    if known is None and config.score is not None:
+        known = stored_documents(base / config.score.store)
+    if known is None and config.documents:
+        raise InputError(f"documents: are wanted, and {NO_DOCUMENTS}")
+    return known
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:

@@ -69,11 +69,20 @@ def test_the_figure_is_the_same_each_time(folder: Path, tmp_path: Path, name: st
 
 def test_scores_without_documents_say_so(folder: Path, tmp_path: Path) -> None:
     config = (folder / "config.yaml").read_text().replace("path: .", f"path: {folder}")
-    (tmp_path / "none.yaml").write_text(config + "documents: false\n")
-    done = benchcast("documents", tmp_path / "none.yaml")
-    assert done.returncode == 2
-    assert "error: data.source: no documents are known of these scores" in done.stderr
-    assert done.stderr.count("\n") == 1
+    (tmp_path / "off.yaml").write_text(config + "documents: false\n")
+    table = config.replace("source: gemstones", "source: table").replace(str(folder), "table.csv")
+    printed("ingest", "gemstones", "--from", str(folder), "--out", str(tmp_path / "table.csv"))
+    (tmp_path / "none.yaml").write_text(table)
+    (tmp_path / "wanted.yaml").write_text(table + "documents: true\n")
+    for name, command, line in (
+        ("off", "documents", "documents: false uses none"),
+        ("none", "documents", "documents: none are known of these scores"),
+        ("wanted", "forecast", "documents: are wanted, and none are known of these scores"),
+    ):
+        done = benchcast(command, tmp_path / f"{name}.yaml")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {line}")
+        assert done.stderr.count("\n") == 1
 
 
 def test_a_task_whose_documents_are_too_few_is_left_out_with_a_line(folder: Path, tmp_path: Path) -> None:
