@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.documents import DocumentForecast, DocumentsResult, Move, TaskDocuments
+from benchcast.reports.records.documents import DocumentForecast, DocumentsResult, TaskDocuments
+from benchcast.stages.documents.flips import SURE, expected_flips
 from benchcast.stages.documents.forecaster import DocumentForecaster
 from benchcast.stages.documents.matrix import DocumentMatrix
 from benchcast.stages.fit.errors import FitError
@@ -22,7 +23,6 @@ from .job import Job, TargetRun, matching
 from .jobs import NO_DOCUMENTS, assign_roles, documents_of, jobs_of
 from .run import account_of, provenance_of
 
-STILL = 0.05  # change of a probability below which a document does not move
 DIGITS = 6  # of a probability: what lies beyond differs from machine to machine
 
 
@@ -65,7 +65,7 @@ def document_flips(
     return DocumentsResult(
         schema="benchcast.documents/1",
         title=config.title,
-        still=STILL,
+        sure=SURE,
         tasks=tuple(tasks),
         notes=tuple(notes),
         provenance=provenance_of(config, loaded, account_of(config, loaded, roles, documents)),
@@ -96,30 +96,33 @@ def _of_job(job: Job, targets: Sequence[TargetRun], notes: list[Notice]) -> Iter
     except FitError as error:
         notes.append(readers.DOCUMENTS_UNUSED(job.task, error=str(error)))
         return
-    last = _largest(matrix.places)
+    last = int((matrix.places["params"] * matrix.places["tokens"]).to_numpy().argmax())
     for target in targets:
-        places = pd.DataFrame(
-            {
-                "params": [matrix.places["params"].iloc[last], target.budget.params],
-                "tokens": [matrix.places["tokens"].iloc[last], target.budget.tokens],
-            }
-        )
-        mean, stderr = forecaster.predict(places)
-        now, then = forecaster.document_probabilities(places)
+        place = pd.DataFrame({"params": [target.budget.params], "tokens": [target.budget.tokens]})
+        mean, stderr = forecaster.predict(place)
         yield TaskDocuments(
             family=job.family,
             task=job.task,
             metric=job.metric,
             target=target.name,
-            params=float(places["params"].iloc[1]),
-            tokens=float(places["tokens"].iloc[1]),
+            params=float(place["params"].iloc[0]),
+            tokens=float(place["tokens"].iloc[0]),
             run=str(matrix.places["run"].iloc[last]),
             measured=float(accuracy[last]),
-            forecast=round(float(mean[1]), DIGITS),
-            stderr=round(float(stderr[1]), DIGITS),
+            forecast=round(float(mean[0]), DIGITS),
+            stderr=round(float(stderr[0]), DIGITS),
             unit=matrix.unit,
             observed=matrix.correct is not None,
-            documents=tuple(_documents(matrix, last, now, then)),
+            documents=tuple(
+                DocumentForecast(
+                    document=str(row.document),
+                    now=round(float(row.now), DIGITS),
+                    target=round(float(row.at_target), DIGITS),
+                    right=None if pd.isna(row.right_now) else bool(row.right_now),
+                    move=row.move,
+                )
+                for row in expected_flips(forecaster, matrix, place).itertuples()
+            ),
         )
 
 
@@ -128,35 +131,3 @@ def _accuracies(job: Job, matrix: DocumentMatrix) -> NDArray[np.float64]:
     where = pd.MultiIndex.from_frame(matrix.places[["run", "tokens"]])
     accuracies = job.rows.set_index(["run", "tokens"])["accuracy"].reindex(where)
     return np.asarray(accuracies, dtype=float)
-
-
-def _largest(places: pd.DataFrame) -> int:
-    """The last checkpoint of the run of most compute."""
-    return int((places["params"] * places["tokens"]).to_numpy().argmax())
-
-
-def _documents(
-    matrix: DocumentMatrix, last: int, now: NDArray[np.float64], then: NDArray[np.float64]
-) -> Iterator[DocumentForecast]:
-    """Every document, those that are expected to gain most first; those that were not used last."""
-    names = range(matrix.documents) if matrix.names is None else matrix.names.tolist()
-    named = [str(name) for name in names]
-    now, then = now.round(DIGITS), then.round(DIGITS)
-    gain = np.where(np.isfinite(then - now), (then - now).round(DIGITS), -np.inf)
-    for i in np.argsort(-gain, kind="stable"):
-        right = None
-        if matrix.correct is not None and np.isfinite(matrix.nll[last, i]):
-            right = bool(matrix.correct[last, i])
-        before, after = float(now[i]), float(then[i])
-        yield DocumentForecast(document=named[i], now=before, target=after, right=right, move=_move(before, after))
-
-
-def _move(now: float, target: float) -> Move:
-    """Which way a document goes: across one half, hardly, or more on one side."""
-    if now < 0.5 <= target:
-        return "becomes right"
-    if target < 0.5 <= now:
-        return "becomes wrong"
-    if abs(target - now) >= STILL:
-        return "moves"
-    return "stays right" if now >= 0.5 else "stays wrong"

@@ -43,9 +43,8 @@ def documents_figure(tasks: Sequence[TaskDocuments], kind: Literal["svg", "png",
 def _panel(ax: Axes, task: TaskDocuments) -> None:
     now = np.array([d.now for d in task.documents], dtype=float)
     target = np.array([d.target for d in task.documents], dtype=float)
-    known = np.isfinite(now) & np.isfinite(target)
-    order = np.argsort(now[known], kind="stable")
-    now, target = now[known][order], target[known][order]
+    order = np.argsort(now, kind="stable")
+    now, target = now[order], target[order]
     x = np.linspace(0, 100, len(now)) if len(now) > 1 else np.array([50.0])
     if len(now) > MOST:
         kept = np.linspace(0, len(now) - 1, MOST).round().astype(int)

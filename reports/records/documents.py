@@ -9,16 +9,15 @@ from pydantic import Field
 from .base import Frozen, Number, Provenance
 from .notices import StoredNotice
 
-Move = Literal["becomes right", "becomes wrong", "stays right", "stays wrong", "moves"]
-MOVES: tuple[Move, ...] = ("becomes right", "becomes wrong", "stays right", "stays wrong", "moves")
+Move = Literal["gained", "lost", "stays right", "stays wrong", "open"]
 
 
 class DocumentForecast(Frozen):
     """One document of a task; probabilities of its being answered right."""
 
     document: str = Field(description="its id, as the source names it")
-    now: Number = Field(description="by the fitted laws at the largest run; null where the document was not used")
-    target: Number = Field(description="by the fitted laws at the target")
+    now: float = Field(description="by the fitted laws at the largest run")
+    target: float = Field(description="by the fitted laws at the target")
     right: bool | None = Field(description="whether the largest run answered it right; null where that is not known")
     move: Move
 
@@ -38,7 +37,7 @@ class TaskDocuments(Frozen):
     stderr: float
     unit: str = Field(description="nats per token or per byte of the gold answer; margins are in nats")
     observed: bool = Field(description="whether right and wrong were observed, and not only the gold answer's NLL")
-    documents: tuple[DocumentForecast, ...] = Field(description="those expected to gain most first")
+    documents: tuple[DocumentForecast, ...] = Field(description="those that were used, the largest changes first")
 
     def count(self, move: Move) -> int:
         """How many documents are expected to do this."""
@@ -50,7 +49,7 @@ class DocumentsResult(Frozen):
 
     schema_: str = Field(default="benchcast.documents/1", alias="schema")
     title: str
-    still: float = Field(description="a document moves when its probability changes by at least this")
+    sure: float = Field(description="probability from which a document counts as right; below 1 - sure as wrong")
     tasks: tuple[TaskDocuments, ...]
     notes: tuple[StoredNotice, ...] = ()
     provenance: Provenance

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from ..records.documents import DocumentsResult, TaskDocuments
-from .numbers import DASH, finite, percent
+from typing import get_args
+
+from ..records.documents import DocumentsResult, Move, TaskDocuments
+from .numbers import DASH, level, percent
 from .table import Table
 
 
 def summary(result: DocumentsResult) -> Table:
     """A row per task and target: how many documents are expected to move, and where to."""
     first = ("task", "target", "documents", "largest run", "it scored", "forecast", "± error")
-    head = (*first, "become right", "become wrong", "stay right", "stay wrong", "between")
+    head = (*first, "gained", "lost", "stay right", "stay wrong", "open")
     rows = []
     for task in result.tasks:
-        counts = [str(task.count(move)) for move in ("becomes right", "becomes wrong", "stays right", "stays wrong")]
         names = [task.task, task.target, str(len(task.documents)), task.run]
         numbers = [percent(task.measured), percent(task.forecast), percent(task.stderr)]
-        rows.append([*names, *numbers, *counts, str(task.count("moves"))])
+        rows.append([*names, *numbers, *(str(task.count(move)) for move in get_args(Move))])
     notes = (
-        "become: the probability of a right answer crosses one half; stay: it changes by less than "
-        f"{100 * result.still:g} points; between: it changes by more on one side.",
+        "gained, lost: the probability of a right answer crosses one half; stay: it is "
+        f"{level(result.sure)} or more (right), or {level(1 - result.sure)} or less, at both; open: all others.",
         "Accuracies in percent; forecasts are from the documents alone, one form of several that auto weighs.",
     )
     title = "Documents expected to flip, and those that do not move"
@@ -27,10 +28,9 @@ def summary(result: DocumentsResult) -> Table:
 
 
 def documents(task: TaskDocuments, most: int) -> Table:
-    """The documents of one task that are expected to gain most, and those to lose most."""
-    known = [d for d in task.documents if finite(d.now) is not None]
-    shown = known if len(known) <= most else [*known[: (most + 1) // 2], *known[len(known) - most // 2 :]]
+    """The documents of one task whose probability changes most."""
     marks = {True: "right", False: "wrong", None: DASH}
-    rows = tuple([d.document, marks[d.right], percent(d.now), percent(d.target), d.move] for d in shown)
+    rows = tuple([d.document, marks[d.right], percent(d.now), percent(d.target), d.move] for d in task.documents[:most])
     head = ("document", f"at {task.run}", "P(right) there", f"P(right) at {task.target}", "expected")
-    return Table(head=head, rows=rows, align="llrrl", title=f"{task.task}: {len(rows)} of {len(known)} documents")
+    title = f"{task.task}: the {len(rows)} of {len(task.documents)} documents that change most"
+    return Table(head=head, rows=rows, align="llrrl", title=title)

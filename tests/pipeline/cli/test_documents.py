@@ -33,13 +33,13 @@ def test_documents_go_where_they_must(found: DocumentsResult) -> None:
     )
     for i, kind in enumerate(world.KINDS):
         if kind != world.LEARNT:
-            assert moves[i] == ("stays right" if kind == world.EASY else "stays wrong")
+            assert moves[i] in ("open", "stays right" if kind == world.EASY else "stays wrong")
     learnt = np.flatnonzero(world.KINDS == world.LEARNT)
     assert (now[learnt] < 0.5).all()
     assert (then[learnt] > 0.5).all()
-    assert np.mean([moves[i] == "becomes right" for i in learnt]) > 0.9
+    assert np.mean([moves[i] == "gained" for i in learnt]) > 0.9
     assert task.forecast == pytest.approx(np.mean([d.target for d in task.documents]), abs=0.005)
-    assert np.diff([d.target - d.now for d in task.documents]).max() < 1e-9  # those that gain most come first
+    assert np.diff([abs(d.target - d.now) for d in task.documents]).max() < 1e-5  # the largest changes come first
 
 
 def test_a_task_and_a_target_are_chosen_by_patterns(folder: Path, found: DocumentsResult) -> None:
