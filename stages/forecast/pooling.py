@@ -100,7 +100,7 @@ def prior_weights(forecasts: BacktestForecasts, constants: PoolingConstants) -> 
     """Each intermediate loss counts the same, however many paths go through it; a form as much as it says."""
     of_laws = np.array([path.form is None for path in forecasts.paths], dtype=bool)
     losses = [path.intermediate_loss for path, laws in zip(forecasts.paths, of_laws, strict=True) if laws]
-    weight = np.array([1 / losses.count(path.intermediate_loss) if losses else 1.0 for path in forecasts.paths])
+    weight = np.array([1 / max(losses.count(path.intermediate_loss), 1) for path in forecasts.paths])
     carries = [path.intermediate_loss == ONE_STEP and path.first == CARRY for path in forecasts.paths]
     weight *= np.where(carries, constants.carry_weight, 1.0)
     together = float(weight[of_laws].sum()) or 1.0

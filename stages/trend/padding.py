@@ -1,4 +1,4 @@
-"""Sizes that arrays of many tasks are padded to: a task's own, rounded up, so that no other task changes its numbers."""
+"""Sizes that arrays of many tasks are padded to: a task's own, rounded up, so no other task changes its numbers."""
 
 from __future__ import annotations
 

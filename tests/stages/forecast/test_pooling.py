@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 import pytest
-from benchcast.stages.forecast.backtest import BacktestForecasts
-from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath
+from benchcast.stages.forecast.pathways import CARRY, FORMS, ONE_STEP, ForecastPath
 from benchcast.stages.forecast.pooling import POOLING, pool
+from worlds.backtests import PAST, TARGET, A, B, forecasts
 
-A, B = ForecastPath("loss", "a"), ForecastPath("loss", "b")
 UNTESTED = POOLING.error_floor**2 + POOLING.untested_error**2  # 0.0034
-PAST, TARGET = {"cutoff": 1.0, "flops": 10.0, "target": False}, {"cutoff": 10.0, "flops": 100.0, "target": True}
-
-
-def forecasts(
-    rows: list[dict[str, Any]], mean: Any, paths: tuple[ForecastPath, ...] = (A, B), stderr: Any = 0.0
-) -> BacktestForecasts:
-    """A row per forecast; the actual score is 0.5 unless it says otherwise."""
-    table = pd.DataFrame([{"task": "t", "run": f"r{i}", "actual": 0.5} | row for i, row in enumerate(rows)])
-    values = np.array(mean, dtype=float)
-    spread = np.broadcast_to(np.asarray(stderr, dtype=float), values.shape).copy()
-    return BacktestForecasts(rows=table, paths=paths, mean=values, stderr=spread, at_bound=np.zeros_like(values))
+TREND = ForecastPath(ONE_STEP, next(iter(FORMS)))  # a form with a spread of its own
 
 
 def test_what_was_never_tested_is_a_plain_mean() -> None:
@@ -84,3 +70,34 @@ def test_an_old_miss_counts_half_after_a_fourth_of_a_decade() -> None:
     np.testing.assert_allclose(
         pooled.weights[2], np.array([POOLING.error_floor**2, missed]) / (missed + POOLING.error_floor**2)
     )
+
+
+def test_a_form_counts_as_much_as_all_paths_of_laws_together() -> None:
+    assert FORMS[TREND.first].weight == 1
+    with_carry = (A, B, ForecastPath(ONE_STEP, CARRY), TREND)
+    pooled = pool(forecasts([TARGET], [[0.5] * 4], with_carry))
+    np.testing.assert_allclose(pooled.weights, [np.array([0.5, 0.5, 0.25, 1.25]) / 2.5])
+
+
+def test_the_spread_is_that_of_the_form_that_has_one() -> None:
+    """The trend's own error and its distance from the mean: neither what laws say of theirs nor how they disagree."""
+    for laws, errors in (([0.4, 0.6], [0.0, 0.0]), ([0.49, 0.51], [0.2, 0.2])):
+        mean, stderr = [[*laws, 0.52]], [[*errors, 0.03]]
+        pooled = pool(forecasts([TARGET | {"sampling": 0.02}], mean, (A, B, TREND), stderr))
+        assert pooled.mean[0] == pytest.approx(pooled.weights[0] @ mean[0])
+        assert pooled.std[0] == pytest.approx(np.hypot(0.03, 0.52 - pooled.mean[0]))
+
+
+def test_where_the_form_could_not_be_fitted_the_laws_make_the_spread() -> None:
+    pooled = pool(forecasts([TARGET], [[0.4, 0.6, np.nan]], (A, B, TREND), [[0.0, 0.0, np.nan]]))
+    np.testing.assert_allclose([pooled.mean[0], pooled.std[0]], [0.5, 0.1])
+
+
+def test_the_record_counts_far_forecasts_more() -> None:
+    """A miss of 10 points a decade away beside a hit two decades away: 0.01 / 3, and 3 points that count as none."""
+    near, far = PAST, PAST | {"flops": 100.0}
+    target = TARGET | {"cutoff": 100.0, "flops": 1000.0}
+    pooled = pool(forecasts([near, far, target], [[0.6, 0.5], [0.5, 0.5], [0.5, 0.5]]))
+    floor = POOLING.error_floor**2
+    odds = (0.1**2 / 3 + floor) / floor
+    np.testing.assert_allclose(pooled.weights[2], np.array([1, odds]) / (1 + odds))
