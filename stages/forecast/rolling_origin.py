@@ -54,7 +54,7 @@ class Horizon:
 
 
 def horizons(runs: pd.DataFrame, min_runs: int, max_cutoffs: int) -> list[Horizon]:
-    """Where a ladder is cut: along compute, and half as often along size and length each; cheapest first.
+    """Where a ladder is cut: along compute, and a third as often along size and length each; cheapest first.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def horizons(runs: pd.DataFrame, min_runs: int, max_cutoffs: int) -> list[Horizo
     min_runs, max_cutoffs : int
         Runs that a horizon must hold, and cutoffs along compute at most.
     """
-    most = {"flops": max_cutoffs, "params": max_cutoffs // 2, "tokens": max_cutoffs // 2}
+    most = {"flops": max_cutoffs, "params": max_cutoffs // 3, "tokens": max_cutoffs // 3}
     found = []
     for axis in AXES:
         if most[axis]:

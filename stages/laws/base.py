@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -177,7 +177,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     def predict(self, X: ArrayLike | pd.DataFrame) -> Array:
         """The curve at ``X`` (m, len(columns)); returns (m,) in ``y_unit``."""
         check_is_fitted(self)
-        x = self._inputs(validate_data(self, self._select(X), dtype=np.float64, reset=False))
+        x = self._inputs(self._checked_inputs(X))
         with np.errstate(all="ignore"):
             return np.nan_to_num(self._curve(self.theta_, x), posinf=1e300, neginf=-1e300)
 
@@ -186,7 +186,7 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     def predict_distribution(self, X: ArrayLike | pd.DataFrame) -> PredictiveDistribution:
         """Predictive distribution at ``X`` by the delta method, on the link scale."""
         check_is_fitted(self)
-        x = self._inputs(validate_data(self, self._select(X), dtype=np.float64, reset=False))
+        x = self._inputs(self._checked_inputs(X))
         with np.errstate(all="ignore"):
             mean = self._curve(self.theta_, x)
             jac = self._jacobian(self.theta_, x)
@@ -272,6 +272,12 @@ class Law(RegressorMixin, BaseEstimator, ABC):
             return X[list(self.columns)]
         return X
 
+    def _checked_inputs(self, X: ArrayLike | pd.DataFrame) -> Array:
+        """As scikit-learn checks them; plain arrays, which ``auto`` asks of by the thousand, at once."""
+        if _is_plain(X) and X.shape[1] == self.n_features_in_ and not hasattr(self, "feature_names_in_"):
+            return X
+        return np.asarray(validate_data(self, self._select(X), dtype=np.float64, reset=False))
+
     def _inputs(self, x: Array) -> Array:
         if x.shape[1] < len(self.columns):
             raise ValueError(f"{type(self).__name__} needs columns {self.columns}; got {x.shape[1]} feature(s).")
@@ -300,6 +306,10 @@ class Law(RegressorMixin, BaseEstimator, ABC):
 
     def _checked_data(self, X: ArrayLike | pd.DataFrame, y: ArrayLike) -> tuple[Array, Array]:
         """Inputs (n, columns) and observations (n,), two or more and finite."""
+        unnamed = not hasattr(self, "feature_names_in_")
+        if unnamed and _is_plain(X) and len(X) >= 2 and _is_plain(y, 1) and len(y) == len(X):
+            self.n_features_in_ = X.shape[1]
+            return self._inputs(X), y
         try:
             x, target = validate_data(self, self._select(X), y, dtype=np.float64, y_numeric=True, ensure_min_samples=0)
         except ValueError as error:
@@ -358,6 +368,13 @@ class Law(RegressorMixin, BaseEstimator, ABC):
         if result.dof <= 0:
             notes.append(notices.NO_NOISE(points=n, parameters=len(self.parameters)))
         self.notes_ = (*notes, *self._more_notes())
+
+
+def _is_plain(X: object, dimensions: int = 2) -> TypeGuard[Array]:
+    """Whether it is an array (n, columns) of finite float64 numbers."""
+    if not isinstance(X, np.ndarray) or X.dtype != np.float64 or X.ndim != dimensions or not X.size:
+        return False
+    return bool(np.isfinite(X).all())
 
 
 def _not_finite(values: ArrayLike | pd.DataFrame) -> bool:
