@@ -25,13 +25,13 @@ STEEPEST, FLATTEST = 8.0, 0.02  # per spread of levels: beyond these a curve is 
 class LinkPriors:
     """Priors of the curve; chosen on ladders' backtests."""
 
-    steepness: float = 2.0
+    steepness: float = 3.0
     """Typical slope of the curve, per standard deviation of the levels, over groups and checkpoints."""
 
-    steepness_spread: float = 1.0
+    steepness_spread: float = 2.0
     """Standard deviation of its logarithm."""
 
-    floor_spread: float = 0.02
+    floor_spread: float = 0.01
     """Standard deviation of the floor around chance; 0 fixes it there."""
 
 
