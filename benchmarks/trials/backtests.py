@@ -157,5 +157,5 @@ def published(context: FamilyContext, task: str, rows: pd.DataFrame) -> pd.DataF
         first = OvertrainedLoss().fit(seen[["flops", "token_multiplier"]].to_numpy(dtype=float), seen[LOSS])
         second = LossToError().fit(seen[[LOSS]].to_numpy(dtype=float), 1 - seen["accuracy"])
         said = 1 - second.predict(first.predict(ahead)[:, None])
-        parts.append(part.assign(said=said, low=said, high=said))
+        parts.append(part.assign(said=said, low=np.nan, high=np.nan))
     return pd.concat(parts, ignore_index=True)

@@ -18,7 +18,8 @@ GRADES = "ABCD"
 class Marks:
     """Of some forecasts; ``miss``, ``carry``, ``width`` (median) and ``score`` (Winkler) in points.
 
-    ``inside``, ``width`` and ``score`` are of the forecasts that have an interval; ``refused`` is the share without.
+    ``inside``, ``width`` and ``score`` are of the forecasts that have an interval; ``refused`` is the share that says
+    nothing.
     """
 
     n: int
@@ -35,17 +36,18 @@ class Marks:
         actual, carry = (rows[name].to_numpy(dtype=float) for name in ("actual", "carry"))
         said = rows["said"].to_numpy(dtype=float)
         low, high = (rows[name].to_numpy(dtype=float) for name in ("low", "high"))
-        there = np.isfinite(said) & np.isfinite(low) & np.isfinite(high)
+        refused = ~np.isfinite(said)
+        there = ~refused & np.isfinite(low) & np.isfinite(high)
         holds, width = (actual >= low) & (actual <= high), high - low
         score = interval_score(low[there], high[there], actual[there], LEVEL)
         return cls(
             n=len(rows),
-            miss=100 * _mean(np.abs(np.where(there, said, carry) - actual)),
+            miss=100 * _mean(np.abs(np.where(refused, carry, said) - actual)),
             carry=100 * _mean(np.abs(carry - actual)),
             inside=_mean(holds[there]),
             width=100 * float(np.median(width[there])) if there.any() else np.nan,
             score=100 * _mean(score),
-            refused=1 - _mean(there),
+            refused=_mean(refused),
         )
 
     def cells(self) -> dict[str, str]:
@@ -54,10 +56,14 @@ class Marks:
             "n": str(self.n),
             "miss": f"{self.miss:.2f}",
             "carry": f"{self.carry:.2f}",
-            "inside": f"{self.inside:.3f}",
-            "width": f"{self.width:.1f}",
-            "Winkler": f"{self.score:.1f}",
+            "inside": _cell(self.inside, 3),
+            "width": _cell(self.width, 1),
+            "Winkler": _cell(self.score, 1),
         }
+
+
+def _cell(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
 def _mean(values: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from benchcast.core.config import Config, RunsSettings, load
 from benchcast.data import ingest
 from benchcast.data.source import Data
 from benchcast.forecasting.context import FamilyContext, contexts_of
-from benchcast.forecasting.jobs import assign_roles, documents_of, jobs_of
+from benchcast.forecasting.jobs import ACCURACIES, assign_roles, documents_of, jobs_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TARGETS = {
@@ -73,10 +73,14 @@ class Suite:
         """In the order of the table."""
         return list(dict.fromkeys(self.data.table["family"]))
 
+    def tasks(self) -> Sequence[str]:
+        """Those with an accuracy, in the order of the table."""
+        return list(dict.fromkeys(self.data.table.loc[self.data.table["metric"].isin(ACCURACIES), "task"]))
+
     def runs(self, family: str) -> list[str]:
         """The runs of a family that have an accuracy, cheapest first."""
         table = self.data.table
-        own = table[table["family"].eq(family) & table["metric"].isin(["acc", "acc_norm"])]
+        own = table[table["family"].eq(family) & table["metric"].isin(ACCURACIES)]
         return list(own.groupby("run", sort=False)["flops"].max().sort_values(kind="stable").index)
 
 
@@ -90,7 +94,7 @@ def ladders(suites: Sequence[str], testbeds: Path) -> Iterator[tuple[str, Family
 def seventeen(tasks: Sequence[str], testbeds: Path) -> list[str]:
     """The published subset: the best 154M model is at least 10 points above chance."""
     table = Suite.read("gadre2024", testbeds).data.table
-    middle = table[table["run"].str.contains(LARGEST_OF_THE_MIDDLE) & table["metric"].isin(["acc", "acc_norm"])]
+    middle = table[table["run"].str.contains(LARGEST_OF_THE_MIDDLE) & table["metric"].isin(ACCURACIES)]
     best = middle.groupby("task")[["value", "chance"]].max()
     chosen = set(best.index[best["value"] >= best["chance"] + ABOVE_CHANCE])
     return [task for task in tasks if task in chosen and not is_average(task)]

@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas as pd
 from benchcast.core.config import Config, RunsSettings, load
 from benchcast.forecasting import run as forecast
-from benchcast.reports.records.forecast import Result
 
 from .marks import Marks, by_grade, forecasts_of, miss_of
-from .suites import CONFIGS, RECIPES, TARGETS, markdown, place_of, seventeen
+from .suites import CONFIGS, RECIPES, TARGETS, Suite, is_average, markdown, place_of, seventeen
 
 EIGHT = ("mmlu_test", "hellaswag_val", "arc_challenge_test", "socialiqa_val")  # tasks, at two targets
-AVERAGES = ("average_17", "average_46")
+AVERAGES = ("average_17", "average_46")  # as the testbed publishes them: tasks of their own
+MEANS = ("mean of 17", "mean of 46")  # of the same tasks, as averages of the config
 
 
 def report(suites: Sequence[str], testbeds: Path) -> None:
@@ -24,20 +24,21 @@ def report(suites: Sequence[str], testbeds: Path) -> None:
     for suite in suites:
         for published in (False, True) if suite == "olmo_ladder" else (False,):
             start = time.perf_counter()
-            result = result_of(suite, testbeds, published)
+            result = forecast.run(config_at_targets(suite, testbeds, published), CONFIGS, place_of(suite, testbeds))
             took, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-            rows = forecasts_of(result)
+            every = forecasts_of(result)
+            rows = every[~every["task"].isin(MEANS)]
             show(suite + (" (the published 16 runs)" if published else " (all ladder runs)"), rows)
             print(f"  {took:.1f} s, {peak:.2f} GB")
             if suite == "olmo_ladder":
                 show("the visible eight", rows[rows["task"].isin(EIGHT)])
             if suite == "gadre2024":
                 show("the published 17", rows[rows["task"].isin(seventeen(list(rows["task"].unique()), testbeds))])
-                averages(rows)
+                averages(every)
 
 
-def result_of(suite: str, testbeds: Path, published_runs: bool) -> Result:
-    """Every recipe of a suite at its targets."""
+def config_at_targets(suite: str, testbeds: Path, published_runs: bool) -> Config:
+    """Every recipe of a suite at its targets, and the means of tasks where there are published ones."""
     settings = load(CONFIGS / f"{suite}.yaml", Config)
     changed = settings.model_dump() | {
         "recipes": RECIPES[suite],
@@ -46,7 +47,10 @@ def result_of(suite: str, testbeds: Path, published_runs: bool) -> Result:
     }
     if not published_runs:
         changed["runs"] = RunsSettings().model_dump()
-    return forecast.run(Config.model_validate(changed), CONFIGS, place_of(suite, testbeds))
+    if suite == "gadre2024":
+        tasks = [task for task in Suite.read(suite, testbeds).tasks() if not is_average(task)]
+        changed["averages"] = dict(zip(MEANS, (seventeen(tasks, testbeds), tasks), strict=True))
+    return Config.model_validate(changed)
 
 
 def show(name: str, rows: pd.DataFrame) -> None:
@@ -78,7 +82,7 @@ def _line(name: str, rows: pd.DataFrame) -> dict[str, str]:
 def averages(rows: pd.DataFrame) -> None:
     """Means of tasks: the miss as a share of the error that is left, for every recipe."""
     print()
-    for task in AVERAGES:
+    for task in (*AVERAGES, *MEANS):
         for recipe, part in rows[rows["task"] == task].groupby("recipe", sort=False):
             said = part["said"].fillna(part["carry"])
             relative = 100 * (said - part["actual"]).abs() / (1 - part["actual"])
