@@ -89,7 +89,7 @@ class AutoForecaster(BaseEstimator):
     >>> forecaster.predict(target, level=0.8)[["task", "run", "grade"]].to_numpy().tolist()
     [['quiz', 'big', 'B']]
     >>> list(forecaster.cross_validation().columns)
-    ['task', 'cutoff', 'run', 'actual', 'forecast', 'low', 'high', 'form']
+    ['task', 'origin', 'cutoff', 'run', 'actual', 'forecast', 'low', 'high', 'form']
     """
 
     def __init__(
@@ -265,12 +265,13 @@ class AutoForecaster(BaseEstimator):
         return self.pool(pd.DataFrame(columns=["run", *INPUTS], dtype=float))
 
     def cross_validation(self, level: float = 0.9) -> pd.DataFrame:
-        """The backtest as a table: every run of the ladder, forecast from cheaper ones at every cutoff.
+        """The backtest as a table: every run of the ladder, forecast from cheaper, smaller or shorter ones.
 
         Returns
         -------
         DataFrame
-            task, cutoff (FLOPs of the largest run that was fitted), run, actual, forecast, low, high (fractions), form.
+            task, origin (where the ladder was cut: "flops", "params" or "tokens", and the largest that was seen),
+            cutoff (FLOPs of the largest run that was fitted), run, actual, forecast, low, high (fractions), form.
             The form "pool" is the forecaster itself, with its calibrated interval; the others are the paths by name,
             each with the interval that it states itself.
         """

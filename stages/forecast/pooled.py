@@ -280,9 +280,10 @@ class PooledBacktest:
         )
 
     def own_forecasts(self, level: float, task: str | None = None) -> pd.DataFrame:
-        """Every forecast of the ladder's own runs whose truth is known: task, cutoff, run, ratio, forecast, low, high.
+        """Every forecast of the ladder's own runs whose truth is known: task, origin, cutoff, run, ratio and more.
 
-        And actual, which is a fraction like the forecast and its interval.
+        That is forecast, low, high and actual, fractions. ``origin`` names the horizon: cuts along compute, size and
+        length may end at one cutoff.
         """
         rows, intervals = self.forecasts.rows, self.intervals(level)
         finite = np.isfinite(self.pooled.mean) & np.isfinite(intervals.low) & np.isfinite(intervals.high)
@@ -292,6 +293,7 @@ class PooledBacktest:
         frame = pd.DataFrame(
             {
                 "task": rows["task"],
+                "origin": rows["origin"],
                 "cutoff": rows["cutoff"],
                 "run": rows["run"],
                 "ratio": 10**self.forecasts.decades,
@@ -305,7 +307,8 @@ class PooledBacktest:
 
     def cross_validation(self, level: float = 0.9) -> pd.DataFrame:
         """The backtest as a tidy table; see ``AutoForecaster.cross_validation``."""
-        columns = ["task", "cutoff", "run", "actual", "forecast", "low", "high", "form"]
+        about = ["task", "origin", "cutoff", "run", "actual"]
+        columns = [*about, "forecast", "low", "high", "form"]
         own = self.own_forecasts(level).assign(form=POOL)[columns]
         parts = [own] if len(own) else []
         rows = self.forecasts.rows
@@ -315,7 +318,7 @@ class PooledBacktest:
             here = keep & np.isfinite(mean)
             if here.any():
                 half = _normal(level) * stderr[here]
-                part = rows.loc[here, ["task", "cutoff", "run", "actual"]].assign(
+                part = rows.loc[here, about].assign(
                     forecast=mean[here],
                     low=np.maximum(mean[here] - half, 0.0),
                     high=np.minimum(mean[here] + half, 1.0),

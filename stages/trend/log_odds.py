@@ -111,22 +111,23 @@ class FittedTrend:
     def predict(self, x: Array, x_std: Array | None = None) -> tuple[Array, Array]:
         """Mean and standard deviation (t,) of a new score at ``x`` (t,), whose own standard error is ``x_std`` (t,)."""
         ahead = np.asarray(x, dtype=float) - self.last
-        cross = _covariance(self.distance, ahead, self.prior[:, 1], self.priors)
-        weighted = self.curve_slope[:, :, None] * cross
-        f = self.center[:, None] + self.prior[:, :1] * ahead + np.einsum("knt,kn->kt", weighted, self.gain)
-        solved = self.inverse @ weighted
-        own = _variance(ahead, self.prior[:, 1], self.priors)
-        variance = np.maximum(own - np.einsum("knt,knt->kt", weighted, solved), 1e-8)
+        cross = np.moveaxis(_covariance(self.distance, ahead, self.prior[:, 1], self.priors), 2, 0)
+        # A row for every point, (t, k, n), summed along the last axis: no point changes another's last digits.
+        weighted = np.ascontiguousarray(self.curve_slope * cross)
+        f = self.center + self.prior[:, 0] * ahead[:, None] + np.sum(weighted * self.gain, axis=2)
+        solved = np.ascontiguousarray((self.inverse @ weighted[:, :, :, None])[:, :, :, 0])
+        own = _variance(ahead, self.prior[:, 1], self.priors).T
+        variance = np.maximum(own - np.sum(weighted * solved, axis=2), 1e-8)
         if x_std is not None:
-            variance = variance + (self.slopes[:, None] * x_std) ** 2
+            variance = variance + (self.slopes * np.asarray(x_std)[:, None]) ** 2
         floor_variance = self.prior_floor[:, 1] ** 2
         lean = self.floor_slope * floor_variance[:, None]
         floor = np.clip(self.prior_floor[:, 0] + np.sum(lean * self.gain, axis=1), 0.0, HIGHEST_FLOOR)
         floor_left = floor_variance - np.einsum("kn,knm,km->k", lean, self.inverse, lean)
-        common = -np.einsum("kn,knt->kt", lean, solved)
+        common = -np.sum(lean * solved, axis=2)
         mean, spread = _accuracy(f, variance, floor, np.maximum(floor_left, 0.0), common)
-        average = self.weights @ mean
-        total = self.weights @ (spread + self.noise[:, None] + (mean - average) ** 2)
+        average = np.sum(self.weights * mean, axis=1)
+        total = np.sum(self.weights * (spread + self.noise + (mean - average[:, None]) ** 2), axis=1)
         return np.asarray(average), np.asarray(np.sqrt(total))
 
 
@@ -297,13 +298,13 @@ def _variance(v: Array, slope_std: Array, priors: TrendPriors) -> Array:
 
 
 def _accuracy(f: Array, variance: Array, floor: Array, floor_left: Array, common: Array) -> tuple[Array, Array]:
-    """Mean and variance (k, t) of the curve where f (k, t) and the floor (k,) are jointly normal: by quadrature."""
+    """Mean and variance (t, k) of the curve where f (t, k) and the floor (k,) are jointly normal: by quadrature."""
     at = f[:, :, None] + np.sqrt(variance)[:, :, None] * NODES
     lean = (common / variance)[:, :, None]
-    c = np.clip(floor[:, None, None] + lean * (at - f[:, :, None]), 0.0, HIGHEST_FLOOR)
+    c = np.clip(floor[:, None] + lean * (at - f[:, :, None]), 0.0, HIGHEST_FLOOR)
     s = 1 / (1 + np.exp(-at))
     score = c + (1 - c) * s
-    mean = score @ NODE_WEIGHTS
-    spread = (score - mean[:, :, None]) ** 2 @ NODE_WEIGHTS
-    rest = np.maximum(floor_left[:, None] - common**2 / variance, 0.0)
-    return mean, spread + rest * ((1 - s) @ NODE_WEIGHTS) ** 2
+    mean = np.sum(score * NODE_WEIGHTS, axis=2)
+    spread = np.sum((score - mean[:, :, None]) ** 2 * NODE_WEIGHTS, axis=2)
+    rest = np.maximum(floor_left - common**2 / variance, 0.0)
+    return mean, spread + rest * np.sum((1 - s) * NODE_WEIGHTS, axis=2) ** 2

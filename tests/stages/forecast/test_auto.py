@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import logging
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,9 @@ from benchcast.stages.fit.errors import FitError
 from benchcast.stages.forecast import auto, chain
 from benchcast.stages.forecast.auto import AutoConstants, AutoForecaster
 from benchcast.stages.forecast.backtest import backtest
-from benchcast.stages.forecast.conformal import calibrate
-from benchcast.stages.forecast.pathways import FitName, ForecastPath, fit_paths
-from benchcast.stages.forecast.pooled import POOL
+from benchcast.stages.forecast.conformal import CalibrationConstants, calibrate
+from benchcast.stages.forecast.pathways import CARRY, FitName, ForecastPath, fit_paths
+from benchcast.stages.forecast.pooled import POOL, PooledBacktest
 from benchcast.stages.forecast.pooling import PoolingConstants, pool
 from benchcast.stages.forecast.task_data import TaskData
 from scipy.special import logit
@@ -53,7 +54,7 @@ def test_a_forecast_is_what_the_steps_give_one_by_one(forecaster: AutoForecaster
         for task, run in said.index:
             rows = by_hand.rows
             here = rows["task"].eq(task) & rows["run"].eq(run) & rows["target"]
-            at = rows["cutoff"][here].idxmax()
+            at = rows["cutoff"][here & rows["axis"].eq("")].idxmax()
             row = said.loc[(task, run)]
             assert (row["mean"], row["low"], row["high"]) == (pooled.mean[at], intervals.low[at], intervals.high[at])
 
@@ -77,19 +78,25 @@ def test_intervals_of_higher_levels_hold_the_lower_ones_and_a_grade_has_no_level
 
 
 def test_the_backtest_is_a_tidy_table(forecaster: AutoForecaster) -> None:
+    """A row per task, origin, run and form: from enough runs within the horizon, for every run beyond it."""
     frame = forecaster.cross_validation(level=0.8)
-    assert list(frame.columns) == ["task", "cutoff", "run", "actual", "forecast", "low", "high", "form"]
+    assert list(frame.columns) == ["task", "origin", "cutoff", "run", "actual", "forecast", "low", "high", "form"]
+    assert not frame.duplicated(["task", "origin", "run", "form"]).any()
     own = frame[frame["form"].eq(POOL)]
     finals = tables()["t0"].set_index("run")
-    for (task, cutoff), part in own.groupby(["task", "cutoff"]):
-        assert (finals["flops"] <= cutoff).sum() >= 6
-        assert set(part["run"]) == set(finals.index[finals["flops"] > cutoff])
+    assert set(own["origin"].str.split().str[0]) >= {"flops", "params"}
+    for (task, origin), part in own.groupby(["task", "origin"]):
+        axis, limit = origin.split()
+        seen = finals[axis] <= float(limit) * 1.0001
+        assert seen.sum() >= 6
+        assert part["cutoff"].unique().tolist() == [finals["flops"][seen].max()]
+        assert set(part["run"]) == set(finals.index[~seen])
         assert part["actual"].tolist() == tables()[str(task)].set_index("run").loc[part["run"], "accuracy"].tolist()
-    assert not own.duplicated(["task", "cutoff", "run"]).any()
+        carried = frame[
+            frame["form"].eq("largest carried forward") & frame["task"].eq("t0") & frame["origin"].eq(origin)
+        ]
+        assert set(carried["forecast"]) == {finals["accuracy"][seen].iloc[-1]}
     assert ((own["actual"] >= own["low"]) & (own["actual"] <= own["high"])).mean() > 0.7
-    carried = frame[frame["form"].eq("largest carried forward") & frame["task"].eq("t0")]
-    for cutoff, part in carried.groupby("cutoff"):
-        assert set(part["forecast"]) == {finals["accuracy"][finals["flops"] <= cutoff].iloc[-1]}
 
 
 def test_weights_without_a_target_are_weights(forecaster: AutoForecaster) -> None:
@@ -107,14 +114,19 @@ def test_one_table_of_all_tasks_is_the_tables_of_each(forecaster: AutoForecaster
 
 
 def test_constants_reach_the_procedure() -> None:
-    """With half of all sampling variance, and with none: the pool's spread differs by just that."""
-    rows = {"t": ladder(0)[:-HELD].assign(stderr=0.04)}
-    spreads = []
-    for share in (0.5, 0.0):
-        constants = AutoConstants(pooling=PoolingConstants(own_sampling_share=share))
-        made = AutoForecaster(max_cutoffs=1, constants=constants).fit(rows, chance={"t": 0.25})
-        spreads.append(made.backtest_.pooled.std)
-    np.testing.assert_allclose(spreads[0] ** 2 - spreads[1] ** 2, 0.5 * 0.04**2)
+    """A carried score that counts nothing, and a prior twice as wide that no record outweighs."""
+    rows = {"t": ladder(0)[:-HELD]}
+
+    def made(**constants: Any) -> PooledBacktest:
+        forecaster = AutoForecaster(max_cutoffs=1, constants=AutoConstants(**constants))
+        return forecaster.fit(rows, chance={"t": 0.25}).backtest_
+
+    plain = made(pooling=PoolingConstants(carry_weight=0.0))
+    at = [path.first == CARRY for path in plain.forecasts.paths]
+    assert (plain.pooled.weights[:, at] == 0).all()
+    assert (made().pooled.weights[:, at] > 0).all()
+    wide = made(calibration=CalibrationConstants(prior_multiple=3.8, prior_forecasts=1e9))
+    np.testing.assert_allclose(wide.intervals(0.9).inflation, 3.8)
 
 
 def test_a_law_that_refuses_the_data_is_named(

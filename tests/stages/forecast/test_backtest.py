@@ -76,12 +76,12 @@ def test_the_splitter_is_a_scikit_learn_cross_validator() -> None:
 def test_a_forecast_never_sees_what_lay_beyond_its_horizon(axis: Axis) -> None:
     """Other scores of the dearest, the largest or the longest runs change nothing that was said without them."""
     rows = ladder(1)
-    late = rows[axis] > np.unique(rows[axis])[-2 if axis == "params" else -4] * 1.001
+    late = rows[axis] > {"flops": 4e19, "params": 4e7, "tokens": 3e10}[axis]
     changed = rows.copy()
     changed.loc[late, ["accuracy", "bits_per_byte"]] = [0.05, 3.0]
     found = []
     for table in (rows, changed):
-        made = backtest({"t": of(table)}, {"t": rows[-1:].assign(actual=np.nan)}, max_cutoffs=6)
+        made = backtest({"t": of(table)}, {"t": rows[-1:].assign(actual=np.nan)}, max_cutoffs=9)
         pooled = pool(made)
         intervals = calibrate(made, pooled)
         early = np.concatenate([here for place, here in made.origins() if not place.sees(rows[late]).any()])
@@ -262,7 +262,7 @@ def test_a_ladder_is_cut_where_enough_runs_are_left_and_some_lie_beyond(
         assert cut[seen].max() < cut[~seen].min()  # along its axis alone
     by_axis = {axis: [p for p in found if p.axis == axis] for axis in AXES}
     assert len(by_axis["flops"]) <= max_cutoffs
-    assert max(len(by_axis["params"]), len(by_axis["tokens"])) <= max_cutoffs // 2
+    assert max(len(by_axis["params"]), len(by_axis["tokens"])) <= max_cutoffs // 3
     assert len({place.name for place in found}) == len(found)
     if len(set(zip(runs["flops"], strict=True))) > 1 and min_runs == 1:
         assert by_axis["flops"]

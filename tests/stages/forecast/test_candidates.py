@@ -23,6 +23,7 @@ from benchcast.stages.fit.newton import BLOCK_SIZE
 from benchcast.stages.forecast import fit_many as together
 from benchcast.stages.forecast.backtest import backtest
 from benchcast.stages.forecast.fit_many import Request, fit_many
+from benchcast.stages.forecast.forms import trend
 from benchcast.stages.forecast.pathways import (
     CARRY,
     DIRECT,
@@ -219,24 +220,32 @@ def test_a_bound_warns_where_it_is_no_part_of_the_form() -> None:
     assert not bound[ForecastPath(ONE_STEP, "error in C")]
 
 
-def test_what_is_asked_of_every_cutoff() -> None:
-    """Each run beyond a cutoff, and the targets from the last cutoff and from the whole ladder."""
+def test_what_is_asked_of_every_horizon() -> None:
+    """Each run beyond a cut of compute, size or length, and the targets from the last of compute and the whole ladder.
+
+    Cuts that leave the same runs are one.
+    """
     rows = ladder(0)
     unknown = rows.assign(accuracy=rows["accuracy"].mask(rows.index == 2))  # one run without a score
     for finals, known in ((rows[:-2], 13), (unknown[:-2], 12)):
         targets = rows[-2:].assign(actual=np.nan)
         made = backtest({"t": of(0, finals=finals)}, {"t": targets}, min_runs=6, max_cutoffs=99)
-        scored = finals.dropna(subset=["accuracy"])["flops"].to_numpy()
-        cutoffs = [c for c in np.unique(scored) if 6 <= (scored <= c).sum() < known]
-        expected = [
-            (c, run, False)
-            for c in cutoffs
-            for run in finals["run"][(finals["flops"] > c).to_numpy()]
-            if finals.set_index("run")["accuracy"].notna()[run]
-        ]
-        expected += [(c, run, True) for c in (cutoffs[-1], scored.max()) for run in targets["run"]]
-        got = list(zip(made.rows["cutoff"], made.rows["run"], made.rows["target"], strict=True))
-        assert sorted(got) == sorted(expected)
+        scored = finals.dropna(subset=["accuracy"])
+        expected, seen_before, last = set(), [], 0.0
+        for axis in ("flops", "params", "tokens"):
+            for limit in np.unique(finals[axis]):
+                seen = set(scored["run"][scored[axis] <= limit])
+                if 6 <= len(seen) < known and seen not in seen_before:
+                    seen_before.append(seen)
+                    cutoff = scored["flops"][scored["run"].isin(seen)].max()
+                    expected |= {(cutoff, axis, run, False) for run in set(scored["run"]) - seen}
+                    last = max(last, cutoff) if axis == "flops" else last
+        assert {each[1] for each in expected} == {"flops", "params", "tokens"}
+        ends = ((last, "flops"), (scored["flops"].max(), ""))
+        expected |= {(cutoff, axis, run, True) for cutoff, axis in ends for run in targets["run"]}
+        got = list(zip(*(made.rows[name] for name in ("cutoff", "axis", "run", "target")), strict=True))
+        assert set(got) == expected
+        assert len(made.rows) == len(made.rows.drop_duplicates(["origin", "run", "target"]))
 
 
 def test_every_candidate_is_tried_and_the_wide_ones_only_when_asked_for() -> None:
@@ -247,10 +256,11 @@ def test_every_candidate_is_tried_and_the_wide_ones_only_when_asked_for() -> Non
     assert {f.first for f in plain if f.intermediate_loss != ONE_STEP} == {
         name for name, step in FIRST.items() if not step.extended
     }
-    assert {f.second for f in plain if f.second} == {name for name, step in SECOND.items() if not step.extended}
-    assert {f.first for f in wide if f.intermediate_loss == ONE_STEP} == {*DIRECT, CARRY}
+    alone = {name: step for name, step in SECOND.items() if not step.references}  # there are no models of others
+    assert {f.second for f in plain if f.second} == {name for name, step in alone.items() if not step.extended}
+    assert {f.first for f in wide if f.intermediate_loss == ONE_STEP} == {*DIRECT, trend.FORM.name, CARRY}
     assert {f.first for f in wide if f.intermediate_loss != ONE_STEP} == set(FIRST)
-    assert {f.second for f in wide if f.second} == set(SECOND)
+    assert {f.second for f in wide if f.second} == set(alone)
     assert ForecastPath("bits_per_byte", "C, one break", "free sigmoid, robust") not in wide
 
 

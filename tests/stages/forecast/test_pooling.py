@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from benchcast.stages.forecast.forms import trend
 from benchcast.stages.forecast.pathways import CARRY, FORMS, ONE_STEP, ForecastPath
 from benchcast.stages.forecast.pooling import POOLING, pool
 from worlds.backtests import PAST, TARGET, A, B, forecasts
 
 UNTESTED = POOLING.error_floor**2 + POOLING.untested_error**2  # 0.0034
-TREND = ForecastPath(ONE_STEP, next(iter(FORMS)))  # a form with a spread of its own
+TREND = ForecastPath(ONE_STEP, trend.FORM.name)  # a form with a spread of its own
 
 
 def test_what_was_never_tested_is_a_plain_mean() -> None:
