@@ -19,6 +19,8 @@ from benchcast.reports.records.account import Account
 from benchcast.stages.documents.matrix import DocumentMatrix
 from numpy.typing import NDArray
 
+from ...core.digest import bytes_digest
+
 LEAST_SHARE = 0.5  # of a task's documents that a checkpoint must have been asked
 Floats = NDArray[np.float32]
 
@@ -123,7 +125,7 @@ def aligned(
     others were asked, checkpoints with less than half of the documents, and a second statement of one checkpoint.
     """
     account = account or Account()
-    ids = {id(part.names): pd.Index(part.names) for part in parts}
+    ids = _indexes(parts)
     kept: list[CheckpointDocuments] = []
     places: set[tuple[str, float]] = set()
     for part in parts:
@@ -138,8 +140,10 @@ def aligned(
         return None
     columns = _usual(kept, ids)
     rows = []
+    different = {id(index): index for index in (ids[id(part.names)] for part in kept)}
+    positions = {key: index.get_indexer(columns) for key, index in different.items()}
     for part in kept:
-        at = ids[id(part.names)].get_indexer(columns)
+        at = positions[id(ids[id(part.names)])]
         if (at >= 0).mean() < LEAST_SHARE:
             account.leave("checkpoints asked less than half of a task's documents", _named(part, task))
             continue
@@ -165,12 +169,32 @@ def aligned(
     )
 
 
+def _indexes(parts: Sequence[CheckpointDocuments]) -> dict[int, pd.Index]:
+    """The ids of every array of names, by the array's own identity; arrays that are equal share one index."""
+    seen: dict[tuple[str, str], pd.Index] = {}
+    indexes: dict[int, pd.Index] = {}
+    for names in (part.names for part in parts):
+        if id(names) not in indexes:
+            key = (str(names.dtype), bytes_digest(np.ascontiguousarray(names).tobytes()))
+            if key not in seen:
+                seen[key] = pd.Index(names)
+            indexes[id(names)] = seen[key]
+    return indexes
+
+
 def _usual(parts: Sequence[CheckpointDocuments], ids: Mapping[int, pd.Index]) -> pd.Index:
     """The documents of most checkpoints, the larger set where two are as frequent, in their order."""
-    sets = {key: frozenset(index) for key, index in ids.items()}
+    digests = {key: _same_documents(index) for key, index in {id(i): i for i in ids.values()}.items()}
+    sets = {key: digests[id(index)] for key, index in ids.items()}
     counted = Counter(sets[id(part.names)] for part in parts)
-    chosen = max(counted, key=lambda names: (counted[names], len(names)))
+    chosen = max(counted, key=lambda names: (counted[names], names[0]))
     return next(ids[id(part.names)] for part in parts if sets[id(part.names)] == chosen)
+
+
+def _same_documents(index: pd.Index) -> tuple[int, str]:
+    """How many ids, and a digest of them in any order: sets of them would be kept for every checkpoint."""
+    hashes = np.sort(pd.util.hash_array(index.to_numpy()))
+    return len(index), bytes_digest(hashes.tobytes())
 
 
 def _taken(values: NDArray[np.floating], at: NDArray[np.intp]) -> Floats:

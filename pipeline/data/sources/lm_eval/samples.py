@@ -40,6 +40,7 @@ class Sample:
     name: str = ""  # hash of the document's content, or its number
 
 
+NAME = 16  # letters of a document's hash: 64 bits tell a task's documents apart
 MOST_LOGLIK = 1e9  # nats of one answer: no text is so unlikely
 
 
@@ -136,7 +137,7 @@ def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
         answers=tuple(bare),
         logliks=logliks,
         scores=scores,
-        name=str(raw.get("doc_hash") or raw.get("doc_id")),
+        name=str(raw.get("doc_hash") or raw.get("doc_id"))[:NAME],
     )
 
 
