@@ -130,17 +130,19 @@ class Origin:
 
     def forecast(self, runs: pd.DataFrame) -> Part:
         """Rows of a ``BacktestForecasts`` for some runs, with what every path predicts for them."""
-        rows = runs[["run", *BUDGETS, "actual", "target"]].assign(
-            task=self.task,
-            origin=self.horizon.name,
-            axis=self.horizon.axis or "",
-            cutoff=self.cutoff,
-            model=runs["model"] if "model" in runs else runs["run"],
+        given = {name: runs[name] for name in ("run", *BUDGETS, "actual", "target")}
+        of_fit = {
+            "task": self.task,
+            "origin": self.horizon.name,
+            "axis": self.horizon.axis or "",
+            "cutoff": self.cutoff,
+            SAMPLING: self.sampling,
             **dict(zip(FITTED, self.fitted, strict=True)),
             **{limit: getattr(self.horizon, axis) for limit, axis in zip(LIMITS, BUDGETS, strict=True)},
-        )
-        rows[SAMPLING] = self.sampling
-        return rows[[*COLUMNS, SAMPLING]], self.paths.predict(runs)
+        }
+        model = runs["model"] if "model" in runs else runs["run"]
+        rows = pd.DataFrame({**given, "model": model, **of_fit}, columns=[*COLUMNS, SAMPLING])
+        return rows, self.paths.predict(runs)
 
 
 @dataclass(frozen=True, kw_only=True)

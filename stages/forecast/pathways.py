@@ -42,6 +42,8 @@ CARRY = "largest carried forward"
 PATH_QUANTILES = 9  # equally likely losses that a path's second law is evaluated at
 BELOW_LOWEST = 0.005  # accuracy: a one-step law's floor is at least this far below the lowest score
 NEEDED = ("run", "model", "params", "tokens", "flops", "token_multiplier", "accuracy")  # of a ladder, to fit a law
+INPUTS = ("params", "tokens", "flops", "token_multiplier")  # of laws
+Columns = Mapping[str, Array]
 Mask = NDArray[np.bool_]
 K = TypeVar("K")
 logger = logging.getLogger(__name__)
@@ -175,13 +177,14 @@ class FittedPaths:
         """Forecasts and standard errors, (k, m) each."""
         losses: dict[tuple[str, str], tuple[LossDistribution | None, Mask]] = {}
         predictions: list[tuple[Array, Array]] = []
+        columns = _columns(X)
         for path, first, second in self._laws():
             if second is None:
-                predictions.append(_direct(first, X, DIRECT[path.first].of_error))
+                predictions.append(_direct(first, columns, DIRECT[path.first].of_error))
                 continue
             key = (path.intermediate_loss, path.first)
             if key not in losses:
-                losses[key] = _losses_at(first, X)
+                losses[key] = _losses_at(first, columns)
             predictions.append(_chained(*losses[key], second, SECOND[path.second].of_error))
         predictions += [form.predict(X) for form in self.forms.values()]
         if self.carried is not None:
@@ -314,9 +317,10 @@ def _request(candidate: CandidateLaw, floor: float, rows: pd.DataFrame, column: 
     if len(part) <= len(law.parameters) + 1:
         return None
     y = part[column].to_numpy(dtype=float)
-    weight = candidate.weigh(part["flops"].to_numpy(dtype=float), part["accuracy"].to_numpy(dtype=float))
-    inputs = np.column_stack([part[name].to_numpy(dtype=float) for name in law.columns])
-    return Request(law, inputs, 1 - y if candidate.of_error else y, weight)
+    weight = None
+    if candidate.weights != "equal":
+        weight = candidate.weigh(part["flops"].to_numpy(dtype=float), part["accuracy"].to_numpy(dtype=float))
+    return Request(law, _inputs(law, _columns(part)), 1 - y if candidate.of_error else y, weight)
 
 
 def _second_request(candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame, loss_name: str) -> Request | None:
@@ -343,17 +347,26 @@ def _second_request(candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame,
     return Request(law, part[[loss_name]].to_numpy(dtype=float), 1 - y if candidate.of_error else y, weight, groups)
 
 
-def _known_inputs(law: Law, X: pd.DataFrame) -> tuple[Array, Mask]:
+def _columns(rows: pd.DataFrame) -> Columns:
+    """The inputs of laws as arrays: of a table they would be taken thousands of times."""
+    return {name: rows[name].to_numpy(dtype=float) for name in INPUTS if name in rows}
+
+
+def _inputs(law: Law, columns: Columns) -> Array:
+    return np.column_stack([columns[name] for name in law.columns])
+
+
+def _known_inputs(law: Law, X: Columns) -> tuple[Array, Mask]:
     """A law's inputs at the targets where all of them are known, and where that is, (m,)."""
-    inputs = np.column_stack([X[name].to_numpy(dtype=float) for name in law.columns])
-    known = np.isfinite(inputs).all(axis=1)
+    inputs = _inputs(law, X)
+    known = np.asarray(np.isfinite(inputs).all(axis=1), dtype=bool)
     return inputs[known], known
 
 
-def _direct(law: Law, X: pd.DataFrame, of_error: bool) -> tuple[Array, Array]:
+def _direct(law: Law, X: Columns, of_error: bool) -> tuple[Array, Array]:
     """A one-step law's forecast and standard error; NaN where its inputs are not known."""
     inputs, known = _known_inputs(law, X)
-    mean, stderr = np.full(len(X), np.nan), np.full(len(X), np.nan)
+    mean, stderr = np.full(len(known), np.nan), np.full(len(known), np.nan)
     if known.any():
         curve = law.predict(inputs)
         mean[known] = np.clip(1 - curve if of_error else curve, 0.0, 1.0)
@@ -362,7 +375,7 @@ def _direct(law: Law, X: pd.DataFrame, of_error: bool) -> tuple[Array, Array]:
     return mean, stderr
 
 
-def _losses_at(first: Law, X: pd.DataFrame) -> tuple[LossDistribution | None, Mask]:
+def _losses_at(first: Law, X: Columns) -> tuple[LossDistribution | None, Mask]:
     """A first law's losses at the targets whose inputs are known, and where that is; None: nowhere."""
     inputs, known = _known_inputs(first, X)
     return (loss_distribution(first, inputs, PATH_QUANTILES) if known.any() else None), known
