@@ -21,6 +21,7 @@ from ..data import ingest
 from ..data.ingest import Data
 from .job import Job, TargetRun, matching
 from .jobs import NO_DOCUMENTS, assign_roles, documents_of, jobs_of
+from .references import with_references
 from .run import account_of, provenance_of
 
 DIGITS = 6  # of a probability: what lies beyond differs from machine to machine
@@ -47,7 +48,7 @@ def document_flips(
     InputError
         Where no documents are known, patterns match nothing, or no task has enough of them.
     """
-    loaded = ingest.read_data(config.data, base, data)
+    loaded = with_references(config, base, ingest.read_data(config.data, base, data))
     documents = documents_of(config, loaded, base)
     if documents is None:
         raise InputError(f"documents: {NO_DOCUMENTS}" if config.documents is None else "documents: false uses none")
