@@ -76,7 +76,7 @@ class TrendData:
     runs: NDArray[np.int_]
     chance: float
     weight: Array | None = None
-    """(n,) by which the variance of a score is divided; by default 1."""
+    """(n,): a score of weight w counts as w scores of its run, or of w runs where it is the only one of its run."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -234,15 +234,17 @@ def _posterior(
 ) -> _Posterior:
     """Gauss-Newton for f at the scores and for the floor, given all else."""
     known, u = block.known, block.distance
-    count = known.sum(axis=1)
+    count, weight = known.sum(axis=1), block.weight * known
     expected = block.chance if at_chance else np.zeros(len(block.chance))
     floor_variance = np.full(len(expected), priors.floor_std**2 if at_chance else 0.0)
-    center = _level(block, expected) - slope[0] * np.sum(u * known, axis=1) / count
+    center = _level(block, expected) - slope[0] * np.sum(u * weight, axis=1) / weight.sum(axis=1)
     prior_f = center[:, None] + slope[0] * u
     covariance = _covariance(u, u, np.full(len(u), slope[1]), priors)
     shared, own = priors.run_share * scatter**2, (1 - priors.run_share) * scatter**2
-    diagonal = np.where(known, (block.sampling + own) / block.weight, 1.0)
-    noise = shared * block.same_run + diagonal[:, :, None] * np.eye(u.shape[1])
+    alone = block.same_run.sum(axis=2) == 1
+    variance = block.sampling + own + np.where(alone, shared, 0.0)  # of one of the scores that a weight stands for
+    diagonal = np.where(known, variance / block.weight, 1.0)
+    noise = shared * block.same_run * ~alone[:, :, None] + diagonal[:, :, None] * np.eye(u.shape[1])
     f, floor = prior_f, expected
     for _ in range(STEPS):
         chance_part = 1 - floor[:, None]
@@ -264,6 +266,9 @@ def _posterior(
         f = np.where(moves[:, None], f + step, f)
         floor = np.where(moves, np.clip(floor + floor_step, 0.0, HIGHEST_FLOOR), floor)
     evidence = -0.5 * (np.linalg.slogdet(total)[1] + np.sum(left * gain, axis=1) + count * np.log(2 * np.pi))
+    # A weight of w stands for w equal scores: what their scatter about their mean, which is none, says of the noise.
+    equal = (block.weight - 1) * np.log(2 * np.pi * variance) + np.log(block.weight)
+    evidence -= 0.5 * np.sum(np.where(known, equal, 0.0), axis=1)
     return _Posterior(
         evidence=evidence,
         center=center,
@@ -276,10 +281,10 @@ def _posterior(
 
 
 def _level(block: _Block, floor: Array) -> Array:
-    """Mean log-odds of the scores above a floor, (m,)."""
+    """Mean log-odds of the scores above a floor, by their weights, (m,)."""
     share = np.clip((block.accuracy - floor[:, None]) / (1 - floor[:, None]), EDGE, 1 - EDGE)
-    log_odds = np.where(block.known, np.log(share / (1 - share)), 0.0)
-    return np.asarray(log_odds.sum(axis=1) / block.known.sum(axis=1))
+    weight = block.weight * block.known
+    return np.asarray(np.sum(weight * np.log(share / (1 - share)), axis=1) / weight.sum(axis=1))
 
 
 def _covariance(u: Array, v: Array, slope_std: Array, priors: TrendPriors) -> Array:

@@ -70,7 +70,7 @@ class LogOddsTrend(RegressorMixin, BaseEstimator):
         y : (n,)
             Accuracy, a fraction.
         sample_weight : (n,), optional
-            A score of weight w is taken as the mean of w scores; weight 0 leaves it out.
+            A score of weight w counts as w scores; weight 0 leaves it out.
         stderr : (n,), optional
             Sampling error of every score, a fraction; by default none.
         groups : (n,), optional
