@@ -50,7 +50,7 @@ def fit_second(
     law.fit(joined.X, joined.y, groups=joined.runs)
     offsets = {family: law.estimates_[offset_name(family)] for family in joined.families}
     shift = references["family"].map(offsets)
-    words = {family: f"reference: {family}, loss {_signed(offset)}" for family, offset in offsets.items()}
+    words = {family: f"reference: {family}, loss moved by {_signed(offset)}" for family, offset in offsets.items()}
     moved = references.assign(**{loss: references[loss] + shift})
     marks = [
         point.model_copy(update={"group": words[str(family)]})

@@ -100,7 +100,7 @@ def test_a_notice_counts_them_and_a_figure_draws_them_apart() -> None:
         assert [len(points) for points in drawn] == [0, 9, 0]
         (legend,) = {p.group for p in drawn[1]}
         offset = laws(result, figure.recipe)[1]["delta[old]"]
-        assert legend == f"reference: old, loss {offset:+.3f}"
+        assert legend == f"reference: old, loss moved by {offset:+.3f}"
         curve = figure.panels[1].curves[0]
         off = [p.y - np.interp(p.x, curve.x, curve.y) for p in drawn[1]]
         assert np.abs(off).max() < 0.02  # moved by the offset they lie on the ladder's curve
