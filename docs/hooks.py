@@ -104,7 +104,7 @@ def candidates() -> str:
                 f"`{type(one.make(0.25)).__name__}`",
                 ", ".join(filter(None, (share, ends, error))) or "all runs",
                 one.weights,
-                "with `wide: true`" if one.extended else "by default",
+                "with `wide: true`" if one.extended else "with `references`" if one.references else "by default",
             )
             lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join(lines)
