@@ -48,7 +48,8 @@ def candidates(suites: Sequence[str], testbeds: Path) -> None:
     """Mean miss without each candidate and form of the default, and with each of the wide ones."""
     every = dict(backtests(suites, testbeds, AutoForecaster(extended=True, workers=WORKERS)))
     kinds = {"to a loss": FIRST, "to accuracy": SECOND, "one step": DIRECT}
-    steps = {(kind, name): step.extended for kind, named in kinds.items() for name, step in named.items()}
+    tried = {(kind, name): step for kind, named in kinds.items() for name, step in named.items() if not step.references}
+    steps = {key: step.extended for key, step in tried.items()}
     steps |= {("one step", name): False for name in FORMS}
     default = {key for key, wide in steps.items() if not wide} | {("one step", CARRY)}
     lines = [{"pool": "default"} | {name: missed(t, default) for name, t in every.items()}]
