@@ -59,7 +59,10 @@ UNTESTED = _Code(
 BEYOND_TESTED = _Code(
     "beyond-tested",
     "the target is farther beyond the ladder, in size or in length, than anything the backtest tried",
-    ("{ratio:.1f}x the ladder's {axis}, tested up to {tested:.1f}x",),
+    (
+        "{ratio:.1f}x the ladder's {axis}, tested up to {tested:.1f}x",
+        "{ratio:.0f}x beyond the ladder, tested up to {tested:.0f}x",  # of compute, as earlier versions said it
+    ),
     summary="farther beyond the ladder, tested less far",
     anchor="trust.md#the-target-is-far-beyond-what-was-tested",
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from benchcast.core.config import Config
 from benchcast.core.errors import InputError
@@ -15,10 +15,11 @@ from benchcast.data.ingest import demo as demo_ladder
 from benchcast.forecasting import questions
 from benchcast.forecasting import run as forecast
 from benchcast.stages.forecast.aggregate import combine
-from benchcast.stages.forecast.backtest import COLUMNS, BacktestForecasts
+from benchcast.stages.forecast.backtest import BacktestForecasts
 from benchcast.stages.forecast.conformal import calibrate
 from benchcast.stages.forecast.pathways import CARRY, ONE_STEP, ForecastPath
 from benchcast.stages.forecast.pooling import PooledForecasts
+from worlds.backtests import forecasts
 
 TASKS = 20
 
@@ -26,24 +27,18 @@ TASKS = 20
 def made_up(correlation: float, seed: int, cutoffs: int = 12) -> tuple[BacktestForecasts, PooledForecasts]:
     """Forecasts whose errors have standard deviation .02 and a common correlation, stated truly."""
     rng = np.random.default_rng(seed)
-    rows, means = [], []
+    rows: list[dict[str, Any]] = []
+    means = []
     for c in range(cutoffs):
         for r in range(c + 1, cutoffs + 1):
             shared = rng.normal()
             error = 0.02 * (np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * rng.normal(size=TASKS))
             for t in range(TASKS):
-                target = r == cutoffs
-                rows.append((f"t{t}", 10.0**c, f"r{r}", 10.0**r, 0.5, target and c == cutoffs - 1))
+                target = r == cutoffs and c == cutoffs - 1
+                rows.append({"task": f"t{t}", "cutoff": 10.0**c, "run": f"r{r}", "flops": 10.0**r, "target": target})
                 means.append(0.5 + error[t])
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
     mean = np.array(means)
-    trials = BacktestForecasts(
-        rows=table,
-        paths=(ForecastPath(ONE_STEP, CARRY),),
-        mean=mean[:, None],
-        stderr=np.zeros((len(mean), 1)),
-        at_bound=np.zeros((len(mean), 1)),
-    )
+    trials = forecasts(rows, mean[:, None], (ForecastPath(ONE_STEP, CARRY),))
     return trials, PooledForecasts(weights=np.ones((len(mean), 1)), mean=mean, std=np.full(len(mean), 0.02))
 
 
@@ -109,23 +104,47 @@ def demo(**more: object) -> Config:
     return Config.model_validate(plain | more)
 
 
-def test_an_average_is_forecast_directly_and_as_the_mean_of_its_tasks() -> None:
+def test_half_of_an_average_is_what_its_own_scores_say() -> None:
+    """Where it was forecast as a task too; the half of its spread that is apart from the other is in the whole."""
+    trials, pooled = made_up(0.5, 0)
+    at = trials.rows["task"].eq("t2").to_numpy()
+    members = {"t0": 0.75, "t1": 0.25}
+    alone, _ = combine(trials, pooled, members, "pair")
+    rows = trials.rows.assign(task=trials.rows["task"].mask(at, "pair"))
+    made, joint = combine(replace(trials, rows=rows), pooled, members, "pair")
+    tasks = alone.mean[:, 0]
+    own = pooled.mean[at][_order(made, trials, at)]
+    np.testing.assert_allclose(joint.mean, (tasks + own) / 2)
+    apart = ((tasks - own) / 2) ** 2
+    np.testing.assert_allclose(joint.std**2, (made.stderr[:, 0] ** 2 + 0.02**2) / 2 + apart)
+
+
+def _order(made: BacktestForecasts, trials: BacktestForecasts, at: np.ndarray) -> list[int]:
+    """Where the rows of an average stand among those of one of its tasks."""
+    places = {key: i for i, key in enumerate(trials.rows[at][["origin", "run"]].itertuples(index=False, name=None))}
+    return [places[key] for key in made.rows[["origin", "run"]].itertuples(index=False, name=None)]
+
+
+def test_an_average_is_forecast_once_from_its_own_scores_and_from_its_tasks() -> None:
     config = demo(tasks=["recall", "cloze_*"], averages={"words": {"recall": 2, "cloze_*": 1}, "all": ["*"]})
     result = forecast.run(config, Path())
     by = {f.task: f for f in result.forecasts}
     tasks = {"recall": 0.5, "cloze_content": 0.25, "cloze_function": 0.25}
-    assert set(by) == {*tasks, "words", "words (mean of its tasks)", "all", "all (mean of its tasks)"}
-    mean = by["words (mean of its tasks)"]
-    assert mean.forecast == pytest.approx(sum(w * (by[t].forecast or 0) for t, w in tasks.items()))
-    for f in (mean, by["words"]):
-        assert f.actual == pytest.approx(sum(w * (by[t].actual or 0) for t, w in tasks.items()))
-        assert f.baselines.carry_forward == pytest.approx(
-            sum(w * (by[t].baselines.carry_forward or 0) for t, w in tasks.items())
-        )
-        assert f.chance == pytest.approx(sum(w * (by[t].chance or 0) for t, w in tasks.items()))
+    assert sorted(f.task for f in result.forecasts) == sorted([*tasks, "words", "all"])
+    words = by["words"]
+    ways = {a.form: a for a in words.alternatives if a.weight}
+    assert {form: a.weight for form, a in ways.items()} == {"mean of its tasks": 0.5, "the average itself": 0.5}
+    assert ways["mean of its tasks"].forecast == pytest.approx(sum(w * (by[t].forecast or 0) for t, w in tasks.items()))
+    assert words.forecast == pytest.approx(np.mean([a.forecast for a in ways.values()]))
+    assert any("half from its own scores" in note for note in words.notes)
+    assert words.actual == pytest.approx(sum(w * (by[t].actual or 0) for t, w in tasks.items()))
+    assert words.baselines.carry_forward == pytest.approx(
+        sum(w * (by[t].baselines.carry_forward or 0) for t, w in tasks.items())
+    )
+    assert words.chance == pytest.approx(sum(w * (by[t].chance or 0) for t, w in tasks.items()))
     # Narrower than the widest member, wider than if its members' errors were independent.
     half = {t: ((by[t].high or 0) - (by[t].low or 0)) / 2 for t in tasks}
-    own = ((mean.high or 0) - (mean.low or 0)) / 2
+    own = ((words.high or 0) - (words.low or 0)) / 2
     assert np.sqrt(sum((w * half[t]) ** 2 for t, w in tasks.items())) < own < max(half.values())
 
 
@@ -134,8 +153,9 @@ def test_a_member_without_the_largest_runs_counts_as_it_stands_now() -> None:
     table = demo_ladder().table
     few = table["task"].eq("recall") & table["run"].isin(["640K-5x", "332K-20x", "332K-10x", "182K-40x"])
     result = forecast.run(demo(tasks=["recall", "word_order"], averages={"both": ["*"]}), Path(), table[~few])
-    by = {f.task: f.forecast or 0.0 for f in result.forecasts}
-    assert by["both (mean of its tasks)"] == pytest.approx((by["recall"] + by["word_order"]) / 2)
+    by = {f.task: f for f in result.forecasts}
+    (mean,) = (a.forecast for a in by["both"].alternatives if a.form == "mean of its tasks")
+    assert mean == pytest.approx(((by["recall"].forecast or 0) + (by["word_order"].forecast or 0)) / 2)
 
 
 def test_twice_the_same_plan_is_refused() -> None:

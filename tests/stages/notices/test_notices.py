@@ -68,13 +68,16 @@ def test_every_code_is_said_and_read_back(code: Code, sentence: str) -> None:
 
 
 def test_a_notice_has_what_it_was_made_from() -> None:
-    notice = grading.BEYOND_TESTED(ratio=81.4, tested=17.9)
-    assert notice == "81x beyond the ladder, tested up to 18x"
+    notice = grading.BEYOND_TESTED(axis="tokens", ratio=81.41, tested=17.89)
+    assert notice == "81.4x the ladder's tokens, tested up to 17.9x"
     assert (notice.code, notice.severity, notice.subject) == ("beyond-tested", Severity.WARNING, "")
-    assert dict(notice.values) == {"ratio": 81.4, "tested": 17.9}
+    assert dict(notice.values) == {"axis": "tokens", "ratio": 81.41, "tested": 17.89}
     assert (notice.page_one, notice.summary) == (1, "farther beyond the ladder, tested less far")
     assert read(notice) is notice
-    assert dict(read(str(notice)).values) == {"ratio": 81.0, "tested": 18.0}  # as rounded as the text
+    again = dict(read(str(notice)).values)
+    assert again == {"axis": "tokens", "ratio": 81.4, "tested": 17.9}  # as rounded as the text
+    earlier = read("81x beyond the ladder, tested up to 18x")
+    assert (earlier.code, dict(earlier.values)) == ("beyond-tested", {"ratio": 81.0, "tested": 18.0})
 
 
 def test_the_general_sentence_is_said_without_values() -> None:
