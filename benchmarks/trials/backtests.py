@@ -15,7 +15,7 @@ from benchcast.stages.forecast.rolling_origin import AXES, Horizon
 from benchcast.stages.laws.accuracy.exponential_error import LossToError
 from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
 
-from .marks import LEVEL, Marks
+from .marks import LEVEL, Marks, cell
 from .suites import equal_weights, is_average, ladders, markdown, seventeen
 
 BINS = ((1.0, 3.0), (3.0, 10.0), (10.0, np.inf))  # of the ratio along the axis that the ladder was cut at
@@ -79,9 +79,9 @@ def line(label: str, rows: pd.DataFrame) -> dict[str, str]:
     """One line of the table of backtests."""
     marks = Marks.of(rows)
     cells = {"ladder": label} | marks.cells()
-    cells["miss"] = f"{marks.miss:.2f}, {Marks.of(later(rows)).miss:.2f}"
+    cells["miss"] = f"{cell(marks.miss)}, {cell(Marks.of(later(rows)).miss)}"
     far = [rows[(rows["ratio"] >= low) & (rows["ratio"] < high)] for low, high in BINS]
-    cells[BINNED] = ", ".join(f"{Marks.of(part).inside:.2f}" if len(part) else "–" for part in far)
+    cells[BINNED] = ", ".join(cell(Marks.of(part).inside) for part in far)
     return cells
 
 
@@ -106,7 +106,7 @@ def table_of(label: str, pooled: PooledBacktest) -> list[dict[str, str]]:
 
 
 def report(suites: Sequence[str], testbeds: Path) -> None:
-    """Print the backtests of some suites; no target's score is read into memory's tables."""
+    """Print the backtests of some suites; no target's score is in what they are made of."""
     lines: list[dict[str, str]] = []
     means: list[dict[str, str]] = []
     for label, context in ladders(suites, testbeds):

@@ -54,15 +54,16 @@ class Marks:
         """As cells of a table."""
         return {
             "n": str(self.n),
-            "miss": f"{self.miss:.2f}",
-            "carry": f"{self.carry:.2f}",
-            "inside": _cell(self.inside, 3),
-            "width": _cell(self.width, 1),
-            "Winkler": _cell(self.score, 1),
+            "miss": cell(self.miss),
+            "carry": cell(self.carry),
+            "inside": cell(self.inside, 3),
+            "width": cell(self.width, 1),
+            "Winkler": cell(self.score, 1),
         }
 
 
-def _cell(value: float, digits: int) -> str:
+def cell(value: float, digits: int = 2) -> str:
+    """A number of a table; a dash where there is none."""
     return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
