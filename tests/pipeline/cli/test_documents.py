@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchcast.reports.records.documents import DocumentsResult
-from worlds import documents as world
 from worlds.commands import benchcast, printed
+from worlds.results import gemstones as world
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_documents_go_where_they_must(found: DocumentsResult) -> None:
     assert (now[learnt] < 0.5).all()
     assert (then[learnt] > 0.5).all()
     assert np.mean([moves[i] == "gained" for i in learnt]) > 0.9
-    assert task.forecast == pytest.approx(np.mean([d.target for d in task.documents]), abs=0.005)
+    assert task.forecast == pytest.approx(np.mean([d.target for d in task.documents]), abs=0.02)
     assert np.diff([abs(d.target - d.now) for d in task.documents]).max() < 1e-5  # the largest changes come first
 
 
