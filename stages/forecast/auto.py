@@ -25,7 +25,7 @@ from .conformal import CalibrationConstants
 from .grading import GRADING, Signal, signal
 from .pooled import PooledBacktest, TargetForecast, TaskFacts
 from .pooling import PoolingConstants, pool, prior_weights, squared_errors
-from .task_data import TASK_LOSSES, CheckpointConstants, TaskDocuments, choose_losses, task_data, usual_average
+from .task_data import TASK_LOSSES, CheckpointConstants, choose_losses, task_data, usual_average, with_documents
 
 INPUTS = ("flops", "params", "tokens", "token_multiplier")
 
@@ -165,7 +165,7 @@ class AutoForecaster(BaseEstimator):
         }
         matrices = {task: matrix for task, matrix in (documents or {}).items() if matrix is not None and task in rows}
         fitted = {
-            task: replace(data, documents=TaskDocuments.of(matrices[task], rows[task])) if task in matrices else data
+            task: with_documents(data, matrices[task], rows[task]) if task in matrices else data
             for task, data in self.tasks_.items()
         }
         self.signals_ = {task: self._signal(task, table, known.get(task)) for task, table in rows.items()}

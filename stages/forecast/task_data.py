@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,11 @@ class TaskDocuments:
         known = rows[["run", "tokens", "accuracy"]].drop_duplicates(["run", "tokens"], keep="last")
         joined = places.merge(known, on=["run", "tokens"], how="left")
         return cls(matrix=matrix, accuracy=joined["accuracy"].to_numpy(dtype=float))
+
+    def of_ends(self, finals: pd.DataFrame) -> TaskDocuments | None:
+        """Of the ends of runs only: an earlier checkpoint, whose learning rate is still high, is no shorter run."""
+        ends = pd.MultiIndex.from_frame(finals[["run", "tokens"]])
+        return self.where(pd.MultiIndex.from_frame(self.matrix.places[["run", "tokens"]]).isin(ends))
 
     def where(self, rows: NDArray[np.bool_]) -> TaskDocuments | None:
         """Of some checkpoints (m,) only; None where there is none."""
@@ -203,6 +208,12 @@ def task_data(
         checkpoints=None if needed else _smoothed(rows, names, constants),
         extended=extended,
     )
+
+
+def with_documents(task: TaskData, matrix: DocumentMatrix, rows: pd.DataFrame) -> TaskData:
+    """The task with what checkpoints ``rows`` said of its documents: at the ends of runs, or where they stand in."""
+    documents = TaskDocuments.of(matrix, rows)
+    return replace(task, documents=documents if task.checkpoints_stand_in else documents.of_ends(task.finals))
 
 
 def _checkpoints_needed(rows: pd.DataFrame, ends: pd.DataFrame, constants: CheckpointConstants) -> bool:
