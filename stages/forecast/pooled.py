@@ -280,10 +280,10 @@ class PooledBacktest:
         )
 
     def own_forecasts(self, level: float, task: str | None = None) -> pd.DataFrame:
-        """Every forecast of the ladder's own runs whose truth is known: task, origin, cutoff, run, ratio and more.
+        """Forecasts of the ladder's own runs whose truth is known: task, origin, axis, cutoff, run, ratio and more.
 
-        That is forecast, low, high and actual, fractions. ``origin`` names the horizon: cuts along compute, size and
-        length may end at one cutoff.
+        That is forecast, low, high and actual, fractions. ``origin`` names the horizon, ``axis`` what was cut there:
+        cuts along compute, size and length may end at one cutoff.
         """
         rows, intervals = self.forecasts.rows, self.intervals(level)
         finite = np.isfinite(self.pooled.mean) & np.isfinite(intervals.low) & np.isfinite(intervals.high)
@@ -294,6 +294,7 @@ class PooledBacktest:
             {
                 "task": rows["task"],
                 "origin": rows["origin"],
+                "axis": rows["axis"],
                 "cutoff": rows["cutoff"],
                 "run": rows["run"],
                 "ratio": 10**self.forecasts.decades,

@@ -84,8 +84,12 @@ def _summaries(pooled: PooledBacktest, job: Job, task: str) -> list[BacktestSumm
 
 
 def _trials(pooled: PooledBacktest, job: Job) -> list[TaskBacktest]:
-    """Every forecast of the ladder's own runs from cheaper ones whose truth is known; none is no entry."""
+    """Every forecast of the ladder's own runs from cheaper ones whose truth is known; none is no entry.
+
+    Those that the summaries count: cuts along size and length teach the interval, but have no ratio of compute.
+    """
     own = pooled.own_forecasts(job.level, job.task)
+    own = own[own["axis"].eq("flops")]
     if own.empty:
         return []
     columns = ("ratio", "forecast", "low", "high", "actual")
