@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 60
+MOST_CAUSES = 6  # lines on why there is no number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,18 @@ def footnotes(result: Result) -> list[str]:
     if held:
         hit = sum(inside(f) is True for f in held)
         lines.append(f"{hit} of {len(held)} held-out scores are inside their interval; ! is outside")
-    return [*lines, *_metrics(result), *_mixed(result)]
+    return [*lines, *_without_number(result), *_metrics(result), *_mixed(result)]
+
+
+def _without_number(result: Result) -> list[str]:
+    """Why there is no number, a line for each cause with its tasks; many causes are left to the report."""
+    causes: dict[str, dict[str, None]] = {}
+    for f in result.forecasts:
+        if f.forecast is None and (f.reasons or f.notes):
+            causes.setdefault("; ".join(f.reasons) or f.notes[0], {})[f.task] = None
+    lines = [f"no number for {listed(tasks)}: {why}" for why, tasks in causes.items()]
+    more = len(lines) - MOST_CAUSES
+    return lines if more <= 0 else [*lines[:MOST_CAUSES], f"no number: {more} more causes, see the report"]
 
 
 def _mixed(result: Result) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from benchcast.reports.records.forecast import Forecast
 from benchcast.reports.text import forecast_table
+from benchcast.stages.notices import grading, recipes
 from worlds.reports import as_record, make_graded, make_result
 
 BASE = as_record(make_graded()).forecasts[0]
@@ -59,3 +60,21 @@ def test_rows_beyond_the_most_are_counted() -> None:
     assert lines[0] == result.title
     assert "… and 66 more rows" in lines
     assert sum(line.startswith("task") for line in lines) == forecast_table.MOST_ROWS + 1  # the head among them
+
+
+def test_why_there_is_no_number_stands_below_in_one_line_for_each_cause() -> None:
+    wide, bad = grading.WIDE_INTERVAL(points=93.0), grading.BACKTEST_MISS(points=31.0)
+    none = {"forecast": None, "low": None, "high": None, "grade": "D", "status": "refused"}
+
+    def notes(*forecasts: Forecast) -> list[str]:
+        result = as_record(make_graded()).model_copy(update={"forecasts": forecasts})
+        return [line for line in forecast_table.footnotes(result) if line.startswith("no number")]
+
+    refused = [forecast(task=task, reasons=(why,), **none) for task, why in (("a", wide), ("b", bad), ("c", wide))]
+    assert notes(*refused, forecast(task="d")) == [f"no number for a, c: {wide}", f"no number for b: {bad}"]
+    failed = forecast(task="e", reasons=(), notes=(recipes.NO_FORECAST(why="too little data"),), **none)
+    assert notes(failed) == [f"no number for e: {failed.notes[0]}"]
+    many = [forecast(task=f"t{i}", reasons=(grading.WIDE_INTERVAL(points=81.0 + i),), **none) for i in range(9)]
+    assert len(notes(*many)) == forecast_table.MOST_CAUSES + 1
+    assert notes(*many)[-1] == "no number: 3 more causes, see the report"
+    assert notes(forecast()) == []
