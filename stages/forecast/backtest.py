@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from ..fit.newton import Array
+from .forms.registry import FittedForms, fit_shared
 from .pathways import FittedPaths, ForecastPath, PathPredictions, fit_paths
 from .rolling_origin import AXES as BUDGETS
 from .rolling_origin import BUDGET_RTOL_FACTOR, Horizon, horizons
@@ -202,9 +203,14 @@ def fit_history(
     runs = pd.concat([task.finals[["run", *BUDGETS]] for task in tasks.values()]).drop_duplicates("run")
     cutoffs = horizons(runs, min_runs, max_cutoffs)
     names = list(tasks)
+    places = {name: list(_reached(task.finals, cutoffs, min_runs)) for name, task in tasks.items()}
+    shared = _shared_forms(tasks, places)
     # Tasks dealt round, so that those which take long are shared; a worker fits the common laws once for its own.
     hands = [names[i::workers] for i in range(workers) if names[i::workers]]
-    work = [delayed(_histories)({t: tasks[t] for t in hand}, cutoffs, min_runs) for hand in hands]
+    work = [
+        delayed(_histories)({t: tasks[t] for t in hand}, {t: places[t] for t in hand}, {t: shared[t] for t in hand})
+        for hand in hands
+    ]
     done = Parallel(n_jobs=len(hands))(work) if len(hands) > 1 else [call(*args, **more) for call, args, more in work]
     by_task = {name: history for part in done for name, history in part.items()}
     every = [by_task[name] for name in names]
@@ -240,12 +246,29 @@ class _TaskHistory:
     origins: tuple[Origin, ...]
 
 
-def _histories(tasks: Mapping[str, TaskData], cutoffs: Sequence[Horizon], min_runs: int) -> dict[str, _TaskHistory]:
+def _shared_forms(
+    tasks: Mapping[str, TaskData], places: Mapping[str, Sequence[Horizon]]
+) -> dict[str, list[FittedForms]]:
+    """Of every task at its horizons, the forms that all tasks of a horizon share something for."""
+    every = [(name, place) for name in tasks for place in places[name]]
+    known = [_known_at(replace(tasks[name], documents=None), place) for name, place in every]
+    by_task: dict[str, list[FittedForms]] = {name: [] for name in tasks}
+    for (name, _), forms in zip(every, fit_shared(known, [place.name for _, place in every]), strict=True):
+        by_task[name].append(forms)
+    return by_task
+
+
+def _histories(
+    tasks: Mapping[str, TaskData],
+    reached: Mapping[str, Sequence[Horizon]],
+    shared: Mapping[str, Sequence[FittedForms]],
+) -> dict[str, _TaskHistory]:
     """The history of some tasks, all fits made together."""
-    places = [(name, place) for name, task in tasks.items() for place in _reached(task.finals, cutoffs, min_runs)]
+    places = [(name, place) for name in tasks for place in reached[name]]
     known = [_known_at(tasks[name], place) for name, place in places]
+    forms = [each for name in tasks for each in shared[name]]
     by_task: dict[str, list[Origin]] = {name: [] for name in tasks}
-    for (name, place), task, paths in zip(places, known, fit_paths(known), strict=True):
+    for (name, place), task, paths in zip(places, known, fit_paths(known, forms), strict=True):
         largest = [float(task.finals[axis].max()) for axis in BUDGETS]
         by_task[name].append(
             Origin(

@@ -27,7 +27,7 @@ from .scoring_rules import EDGE, logit
 class CalibrationConstants:
     """Set on the backtests of three suites (two published testbeds, and our own ladder), never on a target."""
 
-    prior_multiple: float = 1.9
+    prior_multiple: float = 1.8
     """Multiple of the standard deviation for a 90 % interval before anything was tested (a normal's is 1.64)."""
 
     prior_forecasts: float = 15.0

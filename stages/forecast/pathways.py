@@ -23,8 +23,8 @@ from ..laws.candidate import CandidateLaw, Step
 from ..laws.registry import candidates
 from .chain import SCORE_STD_CAP, LossDistribution, compose, loss_distribution
 from .fit_many import Request, fit_many
-from .forms import documents, trend
 from .forms.form import FittedForm, Form
+from .forms.registry import FORMS, FittedForms, fit_others, fit_shared
 from .task_data import TaskData
 
 # The candidates by name, as the laws declare them. The default set lowers the mean miss in the backtests of four
@@ -34,9 +34,6 @@ from .task_data import TaskData
 FIRST: Mapping[str, CandidateLaw] = candidates(Step.BUDGET_TO_LOSS)
 SECOND: Mapping[str, CandidateLaw] = candidates(Step.LOSS_TO_ACCURACY)
 DIRECT: Mapping[str, CandidateLaw] = candidates(Step.BUDGET_TO_ACCURACY)
-FORMS: Mapping[str, Form] = {
-    form.name: form for form in (trend.FORM, documents.CLUSTERS, documents.FACTORS)
-}  # each has a spread of its own
 ONE_STEP = "one step"
 CARRY = "largest carried forward"
 PATH_QUANTILES = 9  # equally likely losses that a path's second law is evaluated at
@@ -192,11 +189,13 @@ class FittedPaths:
         return np.array([mean for mean, _ in predictions]), np.array([stderr for _, stderr in predictions])
 
 
-def fit_paths(tasks: Sequence[TaskData]) -> list[FittedPaths]:
+def fit_paths(tasks: Sequence[TaskData], shared: Sequence[FittedForms] | None = None) -> list[FittedPaths]:
     """Fit every path that the data can carry, all tasks together: the same fits as one by one, in less time.
 
     A law that has no degree of freedom left is not tried. One that could not be fitted is among the ``dropped``.
+    ``shared`` are the forms that were fitted to more tasks than these; by default they are fitted to these.
     """
+    forms = fit_others(tasks, fit_shared(tasks) if shared is None else shared)
     wanted = [_requests(task) for task in tasks]
     # Tasks share what is not their own, such as a law of a validation loss.
     unique: dict[Any, Request] = {}
@@ -205,7 +204,6 @@ def fit_paths(tasks: Sequence[TaskData]) -> list[FittedPaths]:
         for name, key in named.items():
             unique.setdefault(key, requests[name])
     laws, dropped = _fits(unique)
-    forms = {name: form.fit(tasks) for name, form in FORMS.items()}
     fitted = []
     for i, (task, named) in enumerate(zip(tasks, keys, strict=True)):
         scored = _scored(task)
@@ -218,7 +216,7 @@ def fit_paths(tasks: Sequence[TaskData]) -> list[FittedPaths]:
                 laws={name: laws[key] for name, key in named.items() if key in laws},
                 carried=float(scored["accuracy"].iloc[-1]) if len(scored) else None,
                 dropped=missing,
-                forms={name: one for name, each in forms.items() if (one := each[i]) is not None},
+                forms=forms[i],
             )
         )
     return fitted

@@ -68,17 +68,27 @@ class PooledForecasts:
 
 def pool(forecasts: BacktestForecasts, constants: PoolingConstants = POOLING) -> PooledForecasts:
     """Combine the paths at every cutoff with what was known there, the targets' rows with all there is."""
-    prior = prior_weights(forecasts, constants)
+    prior, stated = prior_weights(forecasts, constants), _stated(forecasts)
     weights = np.zeros(forecasts.mean.shape)
     tasks = forecasts.rows["task"].to_numpy()
     for horizon, here in forecasts.origins():
         names = np.unique(tasks[here])
         record = squared_errors(forecasts, horizon, here, names, constants)[np.searchsorted(names, tasks[here])]
-        weights[here] = prior / (record + constants.stated_share * forecasts.stderr[here] ** 2)
+        weights[here] = prior / (record + constants.stated_share * stated[here] ** 2)
     weights = np.where(np.isfinite(forecasts.mean) & np.isfinite(weights), weights, 0.0)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
     mean = np.sum(weights * np.nan_to_num(forecasts.mean), axis=1)
     return PooledForecasts(weights=weights, mean=mean, std=_spread(forecasts, weights, mean, constants))
+
+
+def _stated(forecasts: BacktestForecasts) -> Array:
+    """What every path says of its own error, (n, k); carrying forward says nothing, and is as unsure as the forms."""
+    forms = np.array([path.form is not None for path in forecasts.paths], dtype=bool)
+    carries = np.array([path.first == CARRY for path in forecasts.paths], dtype=bool)
+    if not (forms.any() and carries.any() and len(forecasts.rows)):
+        return forecasts.stderr
+    unsure = np.nan_to_num(forecasts.stderr[:, forms]).max(axis=1)
+    return np.where(carries & np.isfinite(forecasts.mean), unsure[:, None], forecasts.stderr)
 
 
 def _spread(forecasts: BacktestForecasts, weights: Array, mean: Array, constants: PoolingConstants) -> Array:
@@ -103,7 +113,7 @@ def prior_weights(forecasts: BacktestForecasts, constants: PoolingConstants) -> 
     weight = np.array([1 / max(losses.count(path.intermediate_loss), 1) for path in forecasts.paths])
     carries = [path.intermediate_loss == ONE_STEP and path.first == CARRY for path in forecasts.paths]
     weight *= np.where(carries, constants.carry_weight, 1.0)
-    together = float(weight[of_laws].sum()) or 1.0
+    together = float(weight[of_laws & ~np.array(carries, dtype=bool)].sum()) or 1.0
     forms = [path.form.weight * together if path.form else 0.0 for path in forecasts.paths]
     return np.where(of_laws, weight, forms)
 

@@ -31,7 +31,9 @@ class DocumentForm:
     of_margins: bool = True
     """Whether it is tried where the margins to the wrong choices are known."""
 
-    def fit(self, tasks: Sequence[TaskData]) -> list[FittedForm | None]:
+    shares: bool = False
+
+    def fit(self, tasks: Sequence[TaskData], horizons: Sequence[str] | None = None) -> list[FittedForm | None]:
         """A forecaster for every task with documents of enough runs."""
         return [self._fit(task) for task in tasks]
 

@@ -32,5 +32,12 @@ class Form(Protocol):
     def weight(self) -> float:
         """Prior weight in the pool, where all paths of laws together count 1."""
 
-    def fit(self, tasks: Sequence[TaskData]) -> list[FittedForm | None]:
-        """Fitted to every task; None where a task's data cannot carry it."""
+    @property
+    def shares(self) -> bool:
+        """Whether the tasks of one horizon tell each other something: all of them are then fitted at once."""
+
+    def fit(self, tasks: Sequence[TaskData], horizons: Sequence[str] | None = None) -> list[FittedForm | None]:
+        """Fitted to every task; None where a task's data cannot carry it.
+
+        ``horizons`` names what each task was known at; by default all are of one.
+        """

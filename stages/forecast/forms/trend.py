@@ -14,7 +14,7 @@ import pandas as pd
 
 from ...fit.newton import Array
 from ...trend.effective_compute import EffectiveCompute, usual_multiplier
-from ...trend.log_odds import FittedTrend, TrendData, TrendPriors, fit_trends
+from ...trend.log_odds import FittedTrend, TrendData, TrendPriors, fit_trends, share_slopes
 from ...trend.loss_prior import LossLaw, fit_loss_laws
 from ..task_data import OWN_LOSS, TASK_LOSSES, TaskData
 from .form import FittedForm
@@ -30,18 +30,27 @@ class TrendForm:
     priors: TrendPriors = field(default_factory=TrendPriors)
     name: str = "trend in log-odds"
     weight: float = 1.0
+    shares: bool = True
 
-    def fit(self, tasks: Sequence[TaskData]) -> list[FittedForm | None]:
-        """A trend for every task with two scores or more."""
+    def fit(self, tasks: Sequence[TaskData], horizons: Sequence[str] | None = None) -> list[FittedForm | None]:
+        """A trend for every task with two scores or more; the tasks of a horizon share the priors of their slopes."""
         rows = [task.finals.dropna(subset=["accuracy"]).sort_values("flops", kind="stable") for task in tasks]
         able = [i for i, scored in enumerate(rows) if len(scored) >= FEWEST]
         ladders = [_Ladder.of(tasks[i], rows[i]) for i in able]
         maps = _effective_computes(ladders)
         data = [each.trend_data(place, tasks[i].chance) for i, each, place in zip(able, ladders, maps, strict=True)]
+        trends = self._shared(fit_trends(data, self.priors), [horizons[i] if horizons else "" for i in able])
         fitted: list[FittedForm | None] = [None] * len(tasks)
-        for i, place, trend in zip(able, maps, fit_trends(data, self.priors), strict=True):
+        for i, place, trend in zip(able, maps, trends, strict=True):
             fitted[i] = FittedTrendForm(compute=place, trend=trend)
         return fitted
+
+    def _shared(self, trends: list[FittedTrend], horizons: Sequence[str]) -> list[FittedTrend]:
+        for name in dict.fromkeys(horizons):
+            places = [i for i, horizon in enumerate(horizons) if horizon == name]
+            for i, trend in zip(places, share_slopes([trends[i] for i in places], self.priors), strict=True):
+                trends[i] = trend
+        return trends
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
