@@ -27,8 +27,8 @@ from .scoring_rules import EDGE, logit
 class CalibrationConstants:
     """Set on the backtests of three suites (two published testbeds, and our own ladder), never on a target."""
 
-    prior_multiple: float = 1.8
-    """Multiple of the standard deviation for a 90 % interval before anything was tested (a normal's is 1.64)."""
+    prior_multiple: float = 1.645
+    """Multiple of the standard deviation for a 90 % interval before anything was tested: a normal's."""
 
     prior_forecasts: float = 15.0
     """Forecasts' worth of evidence that the prior counts."""

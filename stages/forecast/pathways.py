@@ -229,7 +229,8 @@ def predict(task: TaskData, X: pd.DataFrame) -> PathPredictions:
 
 def predict_all(questions: Sequence[Question]) -> list[PathPredictions]:
     """Answer many questions, with the fits of all of them made together: the same answers in less time."""
-    fitted = fit_paths([question.task for question in questions])
+    tasks = [question.task for question in questions]
+    fitted = fit_paths(tasks, fit_shared(tasks, [f"question {i}" for i in range(len(tasks))]))
     return [paths.predict(question.X) for paths, question in zip(fitted, questions, strict=True)]
 
 

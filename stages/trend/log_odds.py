@@ -42,7 +42,7 @@ NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
 class TrendPriors:
     """Priors of a task's trend; set on the backtests of four ladders (docs/dev/log.md), never on a target."""
 
-    slopes: tuple[tuple[float, float], ...] = ((0.0, 0.05), (0.5, 0.4))
+    slopes: tuple[tuple[float, float], ...] = ((0.0, 0.05), (0.6, 0.5))
     """Log-odds per decade: mean and standard deviation of b, no trend or one. Equally likely before the data."""
 
     shared_tasks: float = 2.0

@@ -32,8 +32,8 @@ def intervals(rows: list[dict[str, Any]], level: float, mean: float = MEAN, std:
 
 
 def prior(level: float) -> float:
-    """1.9 standard deviations for 90 %, and in proportion to a normal's quantiles for another level."""
-    return float(1.9 * norm.ppf(0.5 + level / 2) / norm.ppf(0.95))
+    """1.645 standard deviations for 90 %, and in proportion to a normal's quantiles for another level."""
+    return float(1.645 * norm.ppf(0.5 + level / 2) / norm.ppf(0.95))
 
 
 def missed(multiple: float) -> float:
@@ -80,7 +80,7 @@ def test_checkpoints_of_one_run_are_one_piece_of_evidence() -> None:
     for models, count in ((1, 1), (2, 2), (4, 4)):
         past = [PAST | {"actual": 0.6, "model": f"m{i % models}"} for i in range(4)]
         miss = logit(0.6) / SCALE
-        assert intervals([*past, TARGET], 0.9).inflation[-1] == pytest.approx((count * miss + 15 * 1.9) / (count + 15))
+        assert intervals([*past, TARGET], 0.9).inflation[-1] == pytest.approx((count * miss + 15 * 1.645) / (count + 15))
 
 
 def record(multiple: float, **place: Any) -> list[dict[str, Any]]:
@@ -94,16 +94,16 @@ def test_the_misses_along_the_targets_own_axis_count(axis: str) -> None:
     other = next(each for each in AWAY if each != axis)
     rows = record(3.0, **AWAY[axis]) + record(0.5, **AWAY[other])
     made = intervals([*rows, beyond(**AWAY[axis], target=True)], 0.9)
-    assert made.inflation[-1] == pytest.approx((120 * 3.0 + 15 * 1.9) / 135)
+    assert made.inflation[-1] == pytest.approx((120 * 3.0 + 15 * 1.645) / 135)
     made = intervals([*rows, beyond(**AWAY[other], target=True)], 0.9)
-    assert made.inflation[-1] == pytest.approx((120 * 0.5 + 15 * 1.9) / 135)
+    assert made.inflation[-1] == pytest.approx((120 * 0.5 + 15 * 1.645) / 135)
 
 
 def test_a_target_that_tells_only_its_compute_takes_all_misses_at_its_distance() -> None:
     rows = record(3.0, **AWAY["size"]) + record(0.5, **AWAY["length"])
     unknown = beyond(1.0, 0.0, target=True) | {"params": np.nan, "tokens": np.nan}
     made = intervals([*rows, unknown], 0.9)
-    assert made.inflation[-1] == pytest.approx((120 * 3.0 + 15 * 1.9) / 135)  # the 0.9 quantile of both halves
+    assert made.inflation[-1] == pytest.approx((120 * 3.0 + 15 * 1.645) / 135)  # the 0.9 quantile of both halves
     assert intervals([*rows, unknown], 0.4).inflation[-1] == pytest.approx((120 * 0.5 + 15 * prior(0.4)) / 135)
 
 

@@ -74,10 +74,13 @@ def test_an_old_miss_counts_half_after_a_fourth_of_a_decade() -> None:
 
 
 def test_a_form_counts_as_much_as_all_paths_of_laws_together() -> None:
+    """Carrying forward is no law: where nothing else is there, the form counts 1 and it a fourth."""
     assert FORMS[TREND.first].weight == 1
     with_carry = (A, B, ForecastPath(ONE_STEP, CARRY), TREND)
     pooled = pool(forecasts([TARGET], [[0.5] * 4], with_carry))
-    np.testing.assert_allclose(pooled.weights, [np.array([0.5, 0.5, 0.25, 1.25]) / 2.5])
+    np.testing.assert_allclose(pooled.weights, [np.array([0.5, 0.5, 0.25, 1.0]) / 2.25])
+    alone = pool(forecasts([TARGET], [[0.5] * 2], (ForecastPath(ONE_STEP, CARRY), TREND)))
+    np.testing.assert_allclose(alone.weights, [[0.2, 0.8]])
 
 
 def test_the_spread_is_that_of_the_form_that_has_one() -> None:

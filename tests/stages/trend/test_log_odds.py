@@ -145,13 +145,13 @@ def by_brute_force(data: TrendData, at: np.ndarray, priors: TrendPriors) -> tupl
     ("n", "chance", "slope"), [(1, 0.25, 1.0), (3, 0.25, 1.0), (7, 0.25, 0.7), (9, 0.0, 1.5), (6, 0.5, 0.0)]
 )
 def test_the_forecast_is_that_of_the_modes_of_all_unknowns(n: int, chance: float, slope: float) -> None:
-    """On the ladder, at its end and far beyond; the mean to 0.3 points, the spread to 7 %."""
+    """On the ladder, at its end and far beyond; the mean to 0.3 points, the spread to 8 % (no second derivatives)."""
     data = replace(task(n, seed=n, chance=chance, slope=slope), runs=np.arange(n) // 2)
     at = np.array([data.x.min(), data.x.max(), data.x.max() + 1, data.x.max() + 2.5])
     mean, std = by_brute_force(data, at, TrendPriors())
     found = fit(data).predict(at)
     np.testing.assert_allclose(found[0], mean, atol=0.003)
-    np.testing.assert_allclose(found[1], std, rtol=0.07)
+    np.testing.assert_allclose(found[1], std, rtol=0.08)
 
 
 def test_the_combinations_are_weighed_by_their_evidence() -> None:
