@@ -287,7 +287,8 @@ class AutoForecaster(BaseEstimator):
         for task, origins in self.history_.origins.items():
             if origins:
                 end = origins[-1]
-                here = np.flatnonzero(own.rows["task"].eq(task).to_numpy())
+                mine = np.flatnonzero(own.rows["task"].eq(task).to_numpy())
+                here = mine if len(mine) else np.arange(len(own.rows))  # a task of few runs has no forecasts of its own
                 record = squared_errors(own, end.horizon, here, np.array([task]), self._constants.pooling)[0]
                 fitted = np.isin(names, [path.name for path in end.paths.paths])
                 weight = np.where(fitted, prior_weights(own, self._constants.pooling) / record, 0.0)

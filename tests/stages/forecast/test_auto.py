@@ -107,6 +107,14 @@ def test_weights_without_a_target_are_weights(forecaster: AutoForecaster) -> Non
     assert (weights["largest carried forward"] < 1 / weights.shape[1]).all()
 
 
+def test_weights_of_a_task_that_has_no_forecast_of_its_own() -> None:
+    """Three runs of one task beside a long ladder of another: the suite's record is all there is."""
+    rows = {"t0": ladder(0)[:-HELD], "short": ladder(1)[:3]}
+    weights = AutoForecaster(max_cutoffs=1).fit(rows, chance={"t0": 0.25}).weights_
+    assert weights.index.tolist() == ["t0", "short"]
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+
+
 def test_one_table_of_all_tasks_is_the_tables_of_each(forecaster: AutoForecaster) -> None:
     whole = pd.concat([rows.assign(task=task) for task, rows in tables().items()])
     again = clone(forecaster).fit(whole, chance=CHANCE)
