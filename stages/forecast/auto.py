@@ -145,7 +145,7 @@ class AutoForecaster(BaseEstimator):
         """
         self._check_parameters()
         rows = _tables(tables)
-        known = chance or {}
+        known = {task: share for task, share in (chance or {}).items() if pd.notna(share)}
         constants = self._constants
         self.average_last_ = self.average_last or usual_average(next(iter(rows.values())), constants.checkpoints)
         losses = choose_losses(rows, self.average_last_, self.n_validation_losses, self.min_runs)

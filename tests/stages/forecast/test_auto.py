@@ -115,6 +115,13 @@ def test_weights_of_a_task_that_has_no_forecast_of_its_own() -> None:
     np.testing.assert_allclose(weights.sum(axis=1), 1.0)
 
 
+def test_a_chance_that_is_not_a_number_is_not_known() -> None:
+    """As a table says it, whose column chance is empty."""
+    rows = {"t": ladder(0)[:-HELD]}
+    empty, unsaid = (AutoForecaster(max_cutoffs=1).fit(rows, chance=c).predict(targets()) for c in ({"t": np.nan}, {}))
+    pd.testing.assert_frame_equal(empty, unsaid)
+
+
 def test_one_table_of_all_tasks_is_the_tables_of_each(forecaster: AutoForecaster) -> None:
     whole = pd.concat([rows.assign(task=task) for task, rows in tables().items()])
     again = clone(forecaster).fit(whole, chance=CHANCE)
