@@ -56,11 +56,18 @@ def with_references(config: Config, base: Path, data: Data) -> Data:
                 "or name it under references.families"
             )
         parts.append(read.table)
-    references = pd.concat(parts, ignore_index=True)
+    references = _named_apart(pd.concat(parts, ignore_index=True))
     if wanted.loss is not None:
         _check_loss(wanted.loss, ladder, references)
     told = account.record() if wanted.files else data.account
     return replace(data, table=ladder.reset_index(drop=True), references=references, account=told)
+
+
+def _named_apart(references: pd.DataFrame) -> pd.DataFrame:
+    """Runs of one name in several families, as files of several labs may have them, by family and name."""
+    shared = references.groupby("run")["family"].transform("nunique") > 1
+    full = references["family"].astype(str) + ": " + references["run"].astype(str)
+    return references.assign(run=references["run"].mask(shared, full))
 
 
 def _families(wanted: ReferenceSettings, table: pd.DataFrame) -> set[str]:

@@ -110,11 +110,13 @@ def footnotes(result: Result) -> list[str]:
 
 def _without_number(result: Result) -> list[str]:
     """Why there is no number, a line for each cause with its tasks; many causes are left to the report."""
-    causes: dict[str, dict[str, None]] = {}
+    causes: dict[tuple[str, str], dict[str, None]] = {}
+    several = len({f.recipe for f in result.forecasts}) > 1
     for f in result.forecasts:
         if f.forecast is None and (f.reasons or f.notes):
-            causes.setdefault("; ".join(f.reasons) or f.notes[0], {})[f.task] = None
-    lines = [f"no number for {listed(tasks)}: {why}" for why, tasks in causes.items()]
+            by = f" by {f.recipe}" if several else ""
+            causes.setdefault((by, "; ".join(f.reasons) or f.notes[0]), {})[f.task] = None
+    lines = [f"no number for {listed(tasks)}{by}: {why}" for (by, why), tasks in causes.items()]
     more = len(lines) - MOST_CAUSES
     return lines if more <= 0 else [*lines[:MOST_CAUSES], f"no number: {more} more causes, see the report"]
 

@@ -78,7 +78,7 @@ def _moves(now: Array, then: Array, sure: float) -> NDArray[Any]:
 def _right(matrix: DocumentMatrix, row: int) -> pd.Series:
     """Whether each document was right at a checkpoint, as far as it is known."""
     if matrix.correct is not None:
-        return pd.Series(matrix.correct[row], dtype="boolean")
+        return pd.Series(matrix.correct[row], dtype="boolean").mask(np.isnan(matrix.nll[row]))
     if matrix.margin is not None:
         margin = matrix.margin[row]
         return pd.Series(margin > 0, dtype="boolean").mask(np.isnan(margin))

@@ -188,9 +188,10 @@ class DocumentForecaster(BaseEstimator):
         per_run = places.groupby("run")["run"].transform("size").to_numpy(dtype=float)
         worth = min(len(self.used_), constants.documents) / (1 + constants.run_share * (per_run - 1))
         right: Array = accuracy
-        if matrix.correct is not None:
+        asked = np.isfinite(matrix.nll[rows][:, self.used_]).all()  # what was not asked was not answered wrong
+        if asked and matrix.correct is not None:
             right = matrix.correct[rows][:, self.used_].astype(float)
-        elif margin and matrix.margin is not None:
+        elif asked and margin and matrix.margin is not None:
             right = (matrix.margin[rows][:, self.used_] > 0).astype(float)
         cells = self.groups_.observed(worth, right)
         if right.ndim == 1:

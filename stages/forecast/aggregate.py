@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 
 from ..fit.newton import Array
-from .backtest import COLUMNS, BacktestForecasts
+from .backtest import COLUMNS, FITTED, BacktestForecasts
 from .pathways import CARRY, ONE_STEP, ForecastPath
 from .pooling import PooledForecasts
 from .rolling_origin import Horizon
 
 PLACE = ["origin", "run", "target"]  # what an average is taken over the tasks at
 ABOUT = [name for name in COLUMNS if name not in (*PLACE, "task", "actual")]
+HOW = {name: "min" if name in ("cutoff", *FITTED) else "first" for name in ABOUT}  # no member was fitted farther
 MEAN = ForecastPath(ONE_STEP, "mean of its tasks")
 ITSELF = ForecastPath(ONE_STEP, "the average itself")
 
@@ -84,7 +85,7 @@ def combine(
     weight = np.array([members[str(t)] for t in wide["forecast"].columns])
     predicted, std, carried, actual = (wide[c].to_numpy(dtype=float)[full] for c in wide)
     merged = wide["forecast"].index[full].to_frame(index=False).assign(task=label, actual=actual @ weight)
-    about = rows[rows["task"].isin(members)].drop_duplicates(PLACE)[[*PLACE, *ABOUT]]
+    about = rows[rows["task"].isin(members)].groupby(PLACE, as_index=False)[ABOUT].agg(HOW)
     merged = merged.merge(about, on=PLACE, how="left").sort_values(["target", "cutoff"], kind="stable")
     order = merged.index.to_numpy()
     mean, shares = predicted[order] @ weight, std[order] * weight

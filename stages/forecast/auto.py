@@ -148,7 +148,9 @@ class AutoForecaster(BaseEstimator):
         known = {task: share for task, share in (chance or {}).items() if pd.notna(share)}
         constants = self._constants
         self.average_last_ = self.average_last or usual_average(next(iter(rows.values())), constants.checkpoints)
-        losses = choose_losses(rows, self.average_last_, self.n_validation_losses, self.min_runs)
+        runs = len({run for table in rows.values() for run in table["run"]})
+        seen = min_runs_of(runs, self.min_runs)
+        losses = choose_losses(rows, self.average_last_, self.n_validation_losses, seen)
         self.tasks_ = {
             task: replace(
                 task_data(
@@ -170,7 +172,8 @@ class AutoForecaster(BaseEstimator):
         }
         self.signals_ = {task: self._signal(task, table, known.get(task)) for task, table in rows.items()}
         workers = usual_workers(len(rows)) if self.workers is None else self.workers
-        first = min_runs_of(self.tasks_, self.min_runs)
+        points = len({run for task in self.tasks_.values() for run in task.finals["run"]})
+        first = min_runs_of(points, self.min_runs)
         self.history_: LadderHistory = fit_history(fitted, first, self.max_cutoffs, workers)
         self.__dict__.pop("backtest_", None)
         return self
@@ -291,7 +294,7 @@ class AutoForecaster(BaseEstimator):
                 here = mine if len(mine) else np.arange(len(own.rows))  # a task of few runs has no forecasts of its own
                 record = squared_errors(own, end.horizon, here, np.array([task]), self._constants.pooling)[0]
                 fitted = np.isin(names, [path.name for path in end.paths.paths])
-                weight = np.where(fitted, prior_weights(own, self._constants.pooling) / record, 0.0)
+                weight = prior_weights(own.paths, fitted[None], self._constants.pooling)[0] / record
                 shares[task] = weight / weight.sum()
         return pd.DataFrame.from_dict(shares, orient="index", columns=names)
 
@@ -330,6 +333,8 @@ def _tables(tables: Mapping[str, pd.DataFrame] | pd.DataFrame) -> dict[str, pd.D
 
 def _targets(targets: pd.DataFrame) -> pd.DataFrame:
     """Targets with all that first laws need: C, N, D and D/N as far as two of them tell the others."""
+    if "run" in targets and targets["run"].duplicated().any():
+        raise ValueError(f"targets: two are named {targets.loc[targets['run'].duplicated(), 'run'].iloc[0]!r}")
     rows = []
     for i, row in enumerate(targets.to_dict("records")):
         given = [row.get(name) for name in INPUTS]

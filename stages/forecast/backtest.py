@@ -219,9 +219,8 @@ def fit_history(
     return LadderHistory(own=own, origins={name: by_task[name].origins for name in names})
 
 
-def min_runs_of(tasks: Mapping[str, TaskData], wanted: int) -> int:
+def min_runs_of(runs: int, wanted: int) -> int:
     """Runs of the first cutoff: as many as wanted, but on a ladder of few so that some are left to be forecast."""
-    runs = len({run for task in tasks.values() for run in task.finals["run"]})
     return max(min(wanted, runs - LEFT_TO_TEST), min(FEWEST_TO_FIT, wanted))
 
 
@@ -328,18 +327,19 @@ def _known_at(task: TaskData, place: Horizon) -> TaskData:
         task,
         finals=finals,
         checkpoints=None if cloud is None else cloud[cloud["run"].isin(finals["run"])],
-        documents=_documents_at(task, finals, place),
+        documents=_documents_at(task, finals),
     )
 
 
-def _documents_at(task: TaskData, finals: pd.DataFrame, place: Horizon) -> TaskDocuments | None:
-    """Documents of the checkpoints of known runs; where checkpoints stand in for runs, of those within the horizon."""
+def _documents_at(task: TaskData, finals: pd.DataFrame) -> TaskDocuments | None:
+    """Documents of the checkpoints of known runs; where checkpoints stand in for runs, up to the last one known."""
     if task.documents is None:
         return None
     places = task.documents.matrix.places
-    if task.checkpoints_stand_in:
-        return task.documents.where(place.sees(places.assign(flops=6 * places["params"] * places["tokens"])))
-    return task.documents.where(places["run"].isin(finals["run"]).to_numpy())
+    if not task.checkpoints_stand_in:
+        return task.documents.where(places["run"].isin(finals["run"]).to_numpy())
+    last = places["run"].map(finals.groupby("model")["tokens"].max())
+    return task.documents.where((places["tokens"] <= last).to_numpy())
 
 
 def _assembled(parts: Iterable[Part], paths: tuple[ForecastPath, ...]) -> BacktestForecasts:

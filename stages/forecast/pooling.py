@@ -9,6 +9,7 @@ suite, and a path that calls itself unsure loses weight.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..fit.newton import Array
 from .backtest import SAMPLING, BacktestForecasts
-from .pathways import CARRY, ONE_STEP
+from .pathways import CARRY, ONE_STEP, ForecastPath
 from .rolling_origin import Horizon
 
 
@@ -68,13 +69,14 @@ class PooledForecasts:
 
 def pool(forecasts: BacktestForecasts, constants: PoolingConstants = POOLING) -> PooledForecasts:
     """Combine the paths at every cutoff with what was known there, the targets' rows with all there is."""
-    prior, stated = prior_weights(forecasts, constants), _stated(forecasts)
+    prior = prior_weights(forecasts.paths, np.isfinite(forecasts.mean), constants)
+    stated = _stated(forecasts)
     weights = np.zeros(forecasts.mean.shape)
     tasks = forecasts.rows["task"].to_numpy()
     for horizon, here in forecasts.origins():
         names = np.unique(tasks[here])
         record = squared_errors(forecasts, horizon, here, names, constants)[np.searchsorted(names, tasks[here])]
-        weights[here] = prior / (record + constants.stated_share * stated[here] ** 2)
+        weights[here] = prior[here] / (record + constants.stated_share * stated[here] ** 2)
     weights = np.where(np.isfinite(forecasts.mean) & np.isfinite(weights), weights, 0.0)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
     mean = np.sum(weights * np.nan_to_num(forecasts.mean), axis=1)
@@ -106,16 +108,25 @@ def _spread(forecasts: BacktestForecasts, weights: Array, mean: Array, constants
     return np.asarray(np.sqrt(variance))
 
 
-def prior_weights(forecasts: BacktestForecasts, constants: PoolingConstants) -> Array:
-    """Each intermediate loss counts the same, however many paths go through it; a form as much as it says."""
-    of_laws = np.array([path.form is None for path in forecasts.paths], dtype=bool)
-    losses = [path.intermediate_loss for path, laws in zip(forecasts.paths, of_laws, strict=True) if laws]
-    weight = np.array([1 / max(losses.count(path.intermediate_loss), 1) for path in forecasts.paths])
-    carries = [path.intermediate_loss == ONE_STEP and path.first == CARRY for path in forecasts.paths]
-    weight *= np.where(carries, constants.carry_weight, 1.0)
-    together = float(weight[of_laws & ~np.array(carries, dtype=bool)].sum()) or 1.0
-    forms = [path.form.weight * together if path.form else 0.0 for path in forecasts.paths]
-    return np.where(of_laws, weight, forms)
+def prior_weights(
+    paths: Sequence[ForecastPath], there: NDArray[np.bool_], constants: PoolingConstants = POOLING
+) -> Array:
+    """Weights (n, k) of k paths where ``there`` (n, k) says which could be fitted.
+
+    Each intermediate loss counts the same, however many paths go through it; a form as much as it says, where all laws
+    together count 1. Carrying forward is no law.
+    """
+    of_laws = np.array([path.form is None for path in paths], dtype=bool)
+    carries = np.array([path.intermediate_loss == ONE_STEP and path.first == CARRY for path in paths], dtype=bool)
+    losses = np.array([path.intermediate_loss for path in paths], dtype=object)
+    weight = np.zeros(there.shape)
+    for loss in dict.fromkeys(losses[of_laws]):
+        mine = of_laws & (losses == loss)
+        weight[:, mine] = 1 / np.maximum(there[:, mine].sum(axis=1, keepdims=True), 1)
+    weight *= there * np.where(carries, constants.carry_weight, 1.0)
+    together = weight[:, of_laws & ~carries].sum(axis=1, keepdims=True)
+    forms = np.array([path.form.weight if path.form else 0.0 for path in paths])
+    return np.asarray(weight + there * forms * np.where(together > 0, together, 1.0))
 
 
 def squared_errors(

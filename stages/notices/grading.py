@@ -145,9 +145,9 @@ EXPECTED_MISS = Code(
 )
 STAYS_NEAR_CHANCE = _Reason(
     "stays-near-chance",
-    "the largest runs score no better than guessing, and the forecast is that the target stays near it",
-    ("the ladder is at chance, and the forecast is that the target stays near it",),
-    summary="stays near chance",
+    "the largest runs score no better than guessing: when the task is learned cannot be seen",
+    ("the largest runs stay near chance: when the task is learned cannot be seen",),
+    summary="the largest runs stay near chance",
 )
 WIDE_INTERVAL = _Reason(
     "wide-interval",

@@ -80,7 +80,9 @@ def test_checkpoints_of_one_run_are_one_piece_of_evidence() -> None:
     for models, count in ((1, 1), (2, 2), (4, 4)):
         past = [PAST | {"actual": 0.6, "model": f"m{i % models}"} for i in range(4)]
         miss = logit(0.6) / SCALE
-        assert intervals([*past, TARGET], 0.9).inflation[-1] == pytest.approx((count * miss + 15 * 1.645) / (count + 15))
+        assert intervals([*past, TARGET], 0.9).inflation[-1] == pytest.approx(
+            (count * miss + 15 * 1.645) / (count + 15)
+        )
 
 
 def record(multiple: float, **place: Any) -> list[dict[str, Any]]:
