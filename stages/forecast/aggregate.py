@@ -85,7 +85,7 @@ def combine(
     weight = np.array([members[str(t)] for t in wide["forecast"].columns])
     predicted, std, carried, actual = (wide[c].to_numpy(dtype=float)[full] for c in wide)
     merged = wide["forecast"].index[full].to_frame(index=False).assign(task=label, actual=actual @ weight)
-    about = rows[rows["task"].isin(members)].groupby(PLACE, as_index=False)[ABOUT].agg(HOW)
+    about = rows.loc[rows["task"].isin(members), [*PLACE, *ABOUT]].groupby(PLACE, as_index=False).agg(HOW)
     merged = merged.merge(about, on=PLACE, how="left").sort_values(["target", "cutoff"], kind="stable")
     order = merged.index.to_numpy()
     mean, shares = predicted[order] @ weight, std[order] * weight

@@ -139,10 +139,10 @@ class ReferenceSigmoid(NLLToAccuracy):
     >>> other = np.repeat([0.0, 1.0], 6)[np.arange(12) % 2 * 6]
     >>> accuracy = 0.25 + 0.75 / (1 + np.exp(8 * (loss + 0.05 * other - 0.8)))
     >>> law = ReferenceSigmoid(["old"], floor=0.25, ceiling=1.0).fit(np.column_stack([loss, other]), accuracy)
-    >>> print(f"{law.estimates_['delta[old]']:.3f}")
-    0.050
-    >>> print(law.predict([[0.8]]).round(3))
-    [0.625]
+    >>> print(f"{law.estimates_['delta[old]']:.2f}")
+    0.05
+    >>> print(law.predict([[0.8]]).round(2))
+    [0.62]
     """
 
     parameters = _OwnAndOffsets()  # type: ignore[assignment]

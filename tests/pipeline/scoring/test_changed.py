@@ -201,7 +201,7 @@ def test_the_account_says_what_became_of_every_folder(world: Path) -> None:
         "left out 1: folders with the same files, run and step as another, which is scored: runs/twin (as runs/a)",
         "left out 1: checkpoints that changed while they were scored: tried again next time: runs/b",
         "left out 1: checkpoints that are broken or contradict themselves or others: runs/empty",
-        "read 5 checkpoint folders; took 1 checkpoints placed, 5 rows",
+        "read 5 checkpoint folders; took 1 checkpoints placed, 6 rows",
     )
 
 
