@@ -53,7 +53,8 @@ def test_a_forecast_from_a_ladder_in_plain_numbers(sh: Shell) -> None:
     done = sh("forecast", "c.yaml", "--data", "right.csv")
     assert done.code == 0
     said = re.search(r"planned\D+(\d+\.\d) \(", done.out)
-    assert said and 64 <= float(said[1]) <= 86  # the case's own interval; read in other units it is 52
+    assert said is not None
+    assert 64 <= float(said[1]) <= 86  # the case's own interval; read in other units it is 52
 
 
 def test_a_config_with_a_byte_order_mark_and_windows_lines(sh: Shell) -> None:
