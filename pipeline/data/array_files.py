@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -15,7 +16,11 @@ from numpy.typing import NDArray
 from ..core import reading
 from ..core.errors import UnreadableError
 
-BROKEN = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+# What zipfile and numpy raise for content that is not whole: RuntimeError for an encrypted member.
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+# What a header that is no Python literal may end in. It has 64 KiB at most, so memory is not what is short.
+NO_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError)
+ENCRYPTED = 1  # of a member's flags
 
 
 def names(path: Path) -> tuple[str, ...]:
@@ -30,6 +35,8 @@ def names(path: Path) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(name.removesuffix(".npy") for name in archive.namelist())
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from None
     except BROKEN as error:
         raise UnreadableError(f"is no whole .npz file ({_said(error)})") from None
 
@@ -56,6 +63,8 @@ def read_arrays(path: Path, wanted: Iterable[str]) -> dict[str, NDArray[Any]]:
                 arrays[name] = _array(archive, there[f"{name}.npy"], name)
     except UnreadableError:
         raise
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from None
     except BROKEN as error:
         raise UnreadableError(f"is no whole .npz file ({_said(error)})") from None
     return arrays
@@ -63,12 +72,17 @@ def read_arrays(path: Path, wanted: Iterable[str]) -> dict[str, NDArray[Any]]:
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[Any]:
     """One array, whose header must not claim more than its bytes can hold."""
+    if info.flag_bits & ENCRYPTED:
+        raise UnreadableError(f"array {name!r} is encrypted")
     with archive.open(info) as file:
         version = np.lib.format.read_magic(file)
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         if version not in header:
             raise UnreadableError(f"array {name!r} has a header of version {version}, which is not known")
-        shape, _, dtype = header[version](file)
+        try:
+            shape, _, dtype = header[version](file)
+        except NO_HEADER:
+            raise UnreadableError(f"array {name!r} has a header that cannot be read") from None
     if dtype.hasobject:
         raise UnreadableError(f"array {name!r} holds Python objects, which are not read; save numbers or text")
     if math.prod(shape) * dtype.itemsize > info.file_size:

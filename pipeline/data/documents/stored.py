@@ -19,16 +19,19 @@ from ...core import reading
 from ...core.digest import bytes_digest, object_digest
 from ...core.errors import UnreadableError
 from .choices import margins
-from .collect import Asked, CheckpointDocuments, Documents
+from .collect import Asked, CheckpointDocuments, Documents, Read
 
-PLAN, RESULTS, DOCUMENTS = "plan.json", "results.json", "documents.parquet"
+PLAN, CELLS, RESULTS, DOCUMENTS = "plan.json", "cells", "results.json", "documents.parquet"
 COLUMNS = ["doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt", "loglik", "greedy"]
 # What anything that somebody else wrote, read through other libraries, may end in; pyarrow's errors are of these.
 BROKEN = (OSError, ValueError, KeyError, TypeError, IndexError, ZeroDivisionError)
 
 
 def stored_documents(folder: Path) -> Documents | None:
-    """The documents of a store; None where the folder is none, or nothing was scored into it."""
+    """The documents of a store; None where the folder is none, or nothing was scored into it.
+
+    Of a store whose plan is broken there are none, and the account is told.
+    """
     try:
         plan = reading.json_of(reading.data(folder / PLAN, reading.MOST_TABLE))
         checkpoints = [
@@ -36,8 +39,10 @@ def stored_documents(folder: Path) -> Documents | None:
         ]
         tasks = {str(t["name"]): str(t["requests"]) for t in plan["tasks"]}
         setup = str(plan["setup"])
-    except (ValueError, KeyError, TypeError):
-        return None
+    except (ValueError, KeyError, TypeError) as error:
+        if not (folder / CELLS).is_dir() or not (folder / PLAN).exists():
+            return None  # a plan of another kind is no store's
+        return Documents(read=_none_because("stores whose plan cannot be read", f"{folder / PLAN}: {_said(error)}"))
 
     def read(asked: Asked, runs: Collection[str], account: Account) -> Iterator[CheckpointDocuments]:
         if asked.task not in tasks or asked.prompt:
@@ -45,7 +50,7 @@ def stored_documents(folder: Path) -> Documents | None:
         for digest, place in checkpoints:
             if place.get("run") in runs:
                 cell = object_digest([digest, tasks[asked.task], setup])[:40]
-                found = _checkpoint(folder / "cells" / cell[:2] / cell, place, asked, account)
+                found = _checkpoint(folder / CELLS / cell[:2] / cell, place, asked, account)
                 if found is not None:
                     yield found
 
@@ -68,9 +73,24 @@ def _checkpoint(cell: Path, place: Mapping[str, Any], asked: Asked, account: Acc
         return documents_of(
             answers, place, asked.metric, by_choice=asked.metric in about.get("derived", [asked.metric])
         )
-    except BROKEN:
-        account.leave("documents of stored cells that cannot be read", f"{asked.task} in {place['source'] or cell}")
+    except BROKEN as error:
+        where = f"{asked.task} in {place['source'] or cell}"
+        account.leave("documents of stored cells that cannot be read", f"{where}: {_said(error)}")
         return None
+
+
+def _none_because(what: str, why: str) -> Read:
+    def read(asked: Asked, runs: Collection[str], account: Account) -> Iterator[CheckpointDocuments]:
+        account.leave(what, why)
+        return iter(())
+
+    return read
+
+
+def _said(error: Exception) -> str:
+    """What an error says, in one line; its name where it says little, as a KeyError does."""
+    words = " ".join(str(error).split())[:120]
+    return words if isinstance(error, ValueError | OSError) and words else f"{type(error).__name__} {words}".strip()
 
 
 def documents_of(

@@ -36,8 +36,9 @@ def documents_of(sampled: Sequence[tuple[Score, ResultFile, Task]]) -> Documents
             try:
                 documents, _, _ = lm_eval_samples.read_samples(file, task, {})
                 yield _checkpoint(documents, place, asked.metric)
-            except BROKEN:  # they were read before: somebody changes them
-                account.leave("samples that cannot be read any more", f"{score.task} ({score.model})")
+            except BROKEN as error:  # they were read before: somebody changes them
+                why = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+                account.leave("samples that cannot be read any more", f"{score.task} ({score.model}): {why}")
 
     return Documents(read=read)
 

@@ -143,6 +143,16 @@ def test_documents_of_a_store_that_are_broken_are_left_out_with_a_line(store: Pa
     assert "documents of stored cells that cannot be read: quiz in runs/a" in "\n".join(account.lines())
 
 
+def test_a_store_whose_plan_is_broken_says_so(store: Path) -> None:
+    (store / "scores" / "plan.json").write_text("{")
+    data = ingest.read_data(config().data, store)
+    documents = documents_of(config(), data, store)
+    (job,) = jobs_of(config(), data.table, documents=documents)
+    assert job.documents is None
+    account = account_of(config(), data, assign_roles(config(), data.table), documents)
+    assert "stores whose plan cannot be read" in "\n".join(account.lines())
+
+
 def test_what_is_no_store_has_no_documents(tmp_path: Path) -> None:
     assert stored_documents(tmp_path / "none") is None
     (tmp_path / "plan.json").write_text('{"setup": 1, "tasks": [7], "checkpoints": []}')
