@@ -10,7 +10,7 @@ from ....core.settings import RecipeSettings
 
 
 class AutoSettings(RecipeSettings):
-    """Every admissible form, weighed by the ladder's own backtest, with intervals inflated by its misses."""
+    """Every admissible form, weighed by the ladder's own backtest, with intervals scaled by its misses."""
 
     takes_references: ClassVar[bool] = True
 
@@ -19,8 +19,14 @@ class AutoSettings(RecipeSettings):
         default=None, ge=1, description="a run's value is the mean of its last checkpoints; empty: 5 of long records"
     )
     losses: int = Field(default=1, ge=0, description="validation losses tried, those that rank runs as accuracy does")
-    fewest: int = Field(default=6, ge=4, description="runs below which nothing is fitted")
-    cutoffs: int = Field(default=6, ge=1, description="cutoffs of the backtest at most")
+    fewest: int = Field(
+        default=6, ge=4, description="runs that the first cutoff of the backtest sees; fewer on a ladder of few"
+    )
+    cutoffs: int = Field(
+        default=6,
+        ge=1,
+        description="cutoffs of the backtest along compute at most; a third as many along size and length",
+    )
     wide: bool = Field(
         default=False,
         description="try more forms (robust, weighed, windows, a break): a wider fan, several times slower",
