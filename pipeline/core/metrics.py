@@ -1,8 +1,14 @@
-"""The metrics that a ladder table may have: their units, what they can be, and what a wrong value usually is."""
+"""The metrics that a ladder table may have: their units, what they can be, and what a wrong value usually is.
+
+A metric is called as lm-eval calls it. Where a filter took the answer out of what was generated, its name follows after a
+comma: ``exact_match,strict-match``; of no filter (lm-eval's ``none``) nothing is said.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 FRACTION = "fraction"
 
@@ -36,6 +42,40 @@ METRICS = {
     "val_loss": Metric(unit="nats/token", low=0.0, high=25.0, hint="give the mean per token"),
     "val_bpb": Metric(unit="bits/byte", low=0.0, high=36.0, hint="give the mean per byte"),
 }
+
+# Scores of answers that are generated, or of several right answers: means over documents of numbers in [0, 1].
+SHARES = (
+    r"acc(uracy)?(_[a-z_]+)?",  # acc_mutual_info, acc_bytes, …
+    r"exact_match(_[a-z_]+)?|exact|em(_[a-z_]+)?|(quasi_)?prefix_exact_match|quasi_exact_match",
+    r"f1(_[a-z_]+)?",
+    r"pass@\d+|pass_at_\d+",
+    r"(prompt|inst)_level_(strict|loose)_acc",  # IFEval
+    r"mc[12]|contains|math_verify|recall|precision|anls|(bleu|rouge[12L]|bleurt)_acc",
+)
+_SHARE = re.compile("|".join(f"(?:{pattern})" for pattern in SHARES))
+
+
+@lru_cache(maxsize=4096)
+def metric_of(name: str) -> Metric | None:
+    """What is known of a metric by its name in the table, filter and all; None for one that no table may have."""
+    if name in METRICS:
+        return METRICS[name]
+    base, comma, filtered = name.partition(",")
+    if comma and (not filtered.strip() or base in LOSSES or base in ("val_loss", "val_bpb")):
+        return None
+    return Metric(unit=FRACTION, low=0.0, high=1.0, hint=PERCENT) if _SHARE.fullmatch(base) else None
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric is a share of the documents, by its name in the table."""
+    metric = metric_of(name)
+    return metric is not None and metric.is_accuracy
+
+
+def metric_name(name: str, filtered: str) -> str:
+    """A metric's name in the table, of lm-eval's name and filter (``none`` or empty for none)."""
+    return name if filtered in ("", "none") else f"{name},{filtered}"
+
 
 # What other tools call them, for a hint.
 ALIASES = {
