@@ -1,12 +1,14 @@
 """The metrics that a ladder table may have: their units, what they can be, and what a wrong value usually is.
 
-A metric is called as lm-eval calls it. Where a filter took the answer out of what was generated, its name follows after a
-comma: ``exact_match,strict-match``; of no filter (lm-eval's ``none``) nothing is said.
+A metric is called as lm-eval calls it. Where a filter took the answer out of what was generated, its name follows after
+a comma: ``exact_match,strict-match``; of no filter (lm-eval's ``none``) nothing is said.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -61,7 +63,9 @@ def metric_of(name: str) -> Metric | None:
     if name in METRICS:
         return METRICS[name]
     base, comma, filtered = name.partition(",")
-    if comma and (not filtered.strip() or base in LOSSES or base in ("val_loss", "val_bpb")):
+    if comma and (filtered.strip() in ("", "none") or base in LOSSES or base in ("val_loss", "val_bpb")):
+        return None
+    if name in ALIASES:
         return None
     return Metric(unit=FRACTION, low=0.0, high=1.0, hint=PERCENT) if _SHARE.fullmatch(base) else None
 
@@ -76,6 +80,36 @@ def metric_name(name: str, filtered: str) -> str:
     """A metric's name in the table, of lm-eval's name and filter (``none`` or empty for none)."""
     return name if filtered in ("", "none") else f"{name},{filtered}"
 
+
+def score_label(task: str, metric: str) -> str:
+    """What a score is called in forecasts: the task where it is its accuracy, else the task and the metric."""
+    return task if metric in ACCURACIES or not is_share(metric) else f"{task} {metric}"
+
+
+def kind_of_score(metric: str) -> str:
+    """What scores of one task share a level of guessing by: accuracies one, every other metric one of its own."""
+    return "" if metric in ACCURACIES or not is_share(metric) else metric.partition(",")[0]
+
+
+def meant(name: str, known: Iterable[str] = ()) -> str | None:
+    """The metric that an unknown name probably means; ``known`` are further names that it may be near to."""
+    base, comma, filtered = name.strip().partition(",")
+    plain = base.lower().replace("-", "_").replace(" ", "_")
+    numbered = re.fullmatch(r"pass(?:_?at)?[_@]*(\d+)", plain)
+    if numbered:
+        return metric_name(f"pass@{numbered[1]}", filtered.strip())
+    for each in (name.lower(), plain):
+        if each in ALIASES:
+            return ALIASES[each]
+    if metric_of(plain) is not None and plain != name:
+        better = metric_name(plain, filtered.strip() if comma else "")
+        return better if metric_of(better) is not None else plain
+    near = difflib.get_close_matches(plain, [*METRICS, *USUAL, *known], 1)
+    return near[0] if near else None
+
+
+ACCURACIES = ("acc_norm", "acc")  # one score of a task, divided by length or not; the first is preferred
+USUAL = ("exact_match", "pass@1", "f1", "em", "mc2", "acc_mutual_info", "prompt_level_strict_acc", "contains")
 
 # What other tools call them, for a hint.
 ALIASES = {

@@ -13,7 +13,7 @@ flops_convention ``6ND``, ``attention`` (6ND plus attention), ``given`` (as the 
 task             benchmark, or the text a validation loss was measured on
 num_fewshot      shots; empty when not applicable
 prompt           how it was asked, e.g. ``rc`` (ranked choices) or ``mc`` (letters); may be empty
-metric           one of ``METRICS``
+metric           a name of ``core.metrics``, as lm-eval calls it, a filter after a comma: ``exact_match,strict-match``
 value            the number, in the metric's unit
 stderr           its sampling error, same unit; empty when unknown
 n                number of documents; empty when unknown
@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 from ..core import units
 from ..core.errors import Fault, FaultsError, UnreadableError
-from ..core.metrics import METRICS
+from ..core.metrics import is_share
 from . import table_faults, table_files
 from .csv_files import LINE
 from .table_faults import COLUMNS, KEY, NUMBERS, REQUIRED, TEXT, Place
@@ -173,7 +173,7 @@ def unusual(table: pd.DataFrame) -> Notice | None:
 
 def unpaired(table: pd.DataFrame) -> Notice | None:
     """A notice of runs whose scores and losses lie at different tokens and are not pairs; None where none do."""
-    accuracy = table["metric"].isin([name for name, m in METRICS.items() if m.is_accuracy])
+    accuracy = table["metric"].isin([name for name in table["metric"].unique() if is_share(name)])
     scored, lossy = (
         {run: set(t) for run, t in table[rows].groupby("run", sort=False)["tokens"]}
         for rows in (accuracy, table["metric"].eq("val_loss"))

@@ -12,7 +12,7 @@ from benchcast.reports.records.account import listed
 
 from ..core import units
 from ..core.errors import Fault
-from ..core.metrics import ALIASES, METRICS, PERCENT, RESERVED
+from ..core.metrics import METRICS, PERCENT, RESERVED, USUAL, is_share, kind_of_score, meant, metric_of
 from . import csv_files
 
 NUMBERS = ("step", "params", "tokens", "flops", "num_fewshot", "value", "stderr", "n", "chance")
@@ -25,6 +25,7 @@ TEXT = tuple(column for column in COLUMNS if column not in NUMBERS)
 REQUIRED = ("run", "family", "params", "tokens", "flops", "task", "metric", "value")
 KEY = ["run", "step", "task", "num_fewshot", "prompt", "metric"]
 MOST_ROWS = 50  # faults of one kind that are listed; then their number
+MOST_UNKNOWN = 10  # names of unknown metrics that are told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,24 +84,27 @@ def value_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
         yield from place.rows(bad, table[column], column, "must be zero or more")
     bad = table["chance"].notna() & ~table["chance"].between(0, 1, inclusive="left")
     yield from place.rows(bad, table["chance"], "chance", "must be a fraction in [0, 1)", PERCENT)
-    unknown = ~table["metric"].isin(list(METRICS)) & table["metric"].ne("")
-    for name in table.loc[unknown, "metric"].unique()[:10]:
-        meant = ALIASES.get(name.lower()) or next(iter(difflib.get_close_matches(name, METRICS, 1)), None)
-        fix = f"did you mean {meant!r}?" if meant else f"metrics are {', '.join(METRICS)}"
+    yield from _metric_faults(table, place)
+
+
+def _metric_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
+    """Metrics that no table may have, and values and sampling errors that a metric cannot have."""
+    names = [str(name) for name in table["metric"].unique() if name]
+    for name in [name for name in names if metric_of(name) is None][:MOST_UNKNOWN]:
+        near = meant(name)
+        fix = f"did you mean {near!r}?" if near else f"metrics are {', '.join((*METRICS, *USUAL))}, …"
         yield from place.rows(table["metric"].eq(name), table["metric"], "metric", "is unknown", fix)
-    for name, metric in METRICS.items():
+    for name in names:
+        metric = metric_of(name)
+        if metric is None:
+            continue
         own = table["metric"].eq(name)
         bad = own & table["value"].notna() & ~table["value"].between(metric.low, metric.high)
         what = f"is not a {name} in [{metric.low:g}, {metric.high:g}] {metric.unit}"
         yield from place.rows(bad, table["value"], "value", what, metric.hint)
         if metric.is_accuracy:  # a score in [0, 1] cannot scatter more
-            yield from place.rows(
-                own & table["stderr"].gt(0.5001),
-                table["stderr"],
-                "stderr",
-                "is larger than a fraction's can be",
-                PERCENT,
-            )
+            wide = own & table["stderr"].gt(0.5001)
+            yield from place.rows(wide, table["stderr"], "stderr", "is larger than a fraction's can be", PERCENT)
 
 
 def table_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
@@ -138,7 +142,7 @@ def table_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
 
 def _statement_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
     """Two statements of one fact that do not agree: scatter and documents, both units of a loss, the chance level."""
-    fraction = table["metric"].isin([name for name, m in METRICS.items() if m.is_accuracy])
+    fraction = table["metric"].isin([name for name in table["metric"].unique() if is_share(name)])
     most = 2 * 0.5 / np.sqrt((table["n"] - 1).clip(lower=1))  # twice what right and wrong answers can
     yield from place.rows(
         fraction & table["n"].ge(2) & table["stderr"].gt(most),
@@ -158,9 +162,12 @@ def _statement_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
             bits, nats = wide.loc[cell, "bits_per_byte"], wide.loc[cell, "nll"]
             what = f"run {about['run']!r}, task {about['task']!r}: bits_per_byte {bits:g} is not nll {nats:g} / ln 2"
             yield Fault(place.file, what, "they are one number in two units: correct one")
-    levels = table.dropna(subset=["chance"]).groupby(["task", "prompt"])["chance"].agg(["min", "max"])
-    for (task, _), row in levels[levels["max"] - levels["min"] > 0.02].iterrows():
+    stated = table.dropna(subset=["chance"])
+    kind = stated["metric"].map({name: kind_of_score(name) for name in stated["metric"].unique()})
+    levels = stated.groupby(["task", "prompt", kind])["chance"].agg(["min", "max"])
+    for (task, _, name), row in levels[levels["max"] - levels["min"] > 0.02].iterrows():
         what = f"task {task!r} has a chance of {row['min']:g} in some rows and {row['max']:g} in others"
+        what += f" of {name}" if name else ""
         yield Fault(place.file, what, "a task has one level of guessing")
 
 
