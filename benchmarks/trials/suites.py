@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 from benchcast.core.config import Config, RunsSettings, load
+from benchcast.core.metrics import ACCURACIES
 from benchcast.data import ingest
 from benchcast.data.source import Data
 from benchcast.forecasting.context import FamilyContext, contexts_of
-from benchcast.forecasting.jobs import ACCURACIES, assign_roles, documents_of, jobs_of
+from benchcast.forecasting.jobs import assign_roles, documents_of, jobs_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TARGETS = {

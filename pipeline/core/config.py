@@ -23,11 +23,13 @@ from pydantic import (
 from . import config_faults, reading, units
 from .errors import Fault, FaultsError, UnreadableError
 from .plugins import plugins
-from .settings import Patterns, Positive, RecipeSettings, Strict
+from .settings import Metrics, Patterns, Positive, RecipeSettings, Strict
 
 T = TypeVar("T", bound=BaseModel)
 SOURCES = tuple(plugins("data.sources", "SOURCE"))
 RECIPES = {name: recipe.settings for name, recipe in plugins("forecasting.recipes", "RECIPE").items()}
+# An option of sbatch in one word; not those that say what the array is and where it runs and writes.
+SBATCH_OPTION = r"^--(?!(?:array|parsable|output|wrap|wait|chdir)(?:=|$))[a-z][a-z0-9-]*(=[^\s]+)?$"
 if TYPE_CHECKING:
     AnyRecipe = RecipeSettings
 else:
@@ -112,6 +114,13 @@ class ReferenceSettings(Strict):
         return self
 
 
+def _quoted_time(value: object) -> object:
+    """YAML reads 2:00:00 without quotes as a number of seconds, and SLURM a number as minutes."""
+    if value is not None and not isinstance(value, str):
+        raise ValueError('is a number to YAML; write it in quotes, such as "2:00:00"')
+    return value
+
+
 class PlaceSettings(Strict):
     """``score.place``: what holds for every checkpoint that does not say otherwise itself."""
 
@@ -121,6 +130,23 @@ class PlaceSettings(Strict):
     tokens_per_step: Positive | None = Field(default=None, description="D is the step times this")
     seq_len: int | None = Field(default=None, ge=1, description="of training, for FLOPs of the attention")
     flops_convention: Literal[FLOP_CONVENTIONS] | None = Field(default=None, description="empty: 6ND")  # type: ignore[valid-type]
+
+
+class SlurmSettings(Strict):
+    """``score.slurm``: what every task of the array asks SLURM for, with ``workers``, ``cpus_`` and ``gpus_per_worker``."""
+
+    partition: str | None = None
+    account: str | None = None
+    time: Annotated[str | None, BeforeValidator(_quoted_time)] = Field(
+        default=None, description='a task\'s time limit as sbatch takes it, in quotes: "2:00:00"'
+    )
+    memory: str | None = Field(default=None, description="of a task, as sbatch takes it: 32G")
+    options: tuple[Annotated[str, Field(pattern=SBATCH_OPTION)], ...] = Field(
+        default=(), description="more options of sbatch, such as --constraint=a100"
+    )
+    setup: tuple[str, ...] = Field(
+        default=(), description="shell lines that a task runs first, such as module load cuda"
+    )
 
 
 class ScoreSettings(Strict):
@@ -149,10 +175,15 @@ class ScoreSettings(Strict):
     out: Path = Field(default=Path("scores.csv"), description="the ladder table to write")
 
     backend: Literal["hf", "vllm"] = Field(default="hf", description="vllm: through lm-eval's own backend")
-    executor: Literal["local", "ray"] = "local"
-    workers: int | None = Field(default=None, ge=1, description="empty: one per GPU; on CPUs one")
-    cpus_per_worker: float | None = Field(default=None, gt=0, description="Ray's resources, and torch threads")
-    gpus_per_worker: float | None = Field(default=None, ge=0, description="Ray's resources; empty: 1 if it has GPUs")
+    executor: Literal["local", "ray", "slurm"] = "local"
+    slurm: SlurmSettings = SlurmSettings()
+    workers: int | None = Field(
+        default=None, ge=1, description="empty: one per GPU; on CPUs one; tasks of SLURM's array"
+    )
+    cpus_per_worker: float | None = Field(default=None, gt=0, description="Ray's or SLURM's CPUs, and torch threads")
+    gpus_per_worker: float | None = Field(
+        default=None, ge=0, description="Ray's or SLURM's GPUs; empty: 1 if Ray has GPUs, none of SLURM"
+    )
     batch_size: int = Field(default=32, ge=1, description="rows a forward pass at most; halved when memory runs out")
     device: str = Field(default="auto", description="auto (GPUs if present), cpu, cuda, cuda:1, …")
     share_prefix: Literal["auto", "always", "never"] = Field(
@@ -206,13 +237,21 @@ class Config(Strict):
     averages: dict[str, Patterns | dict[str, Positive]] = Field(
         default={}, description="averages to forecast too, by name: patterns of tasks, or weight by task"
     )
-    metric: Literal["auto", "acc", "acc_norm"] = Field(default="auto", description="auto: acc_norm where there is one")
+    metric: Metrics = Field(
+        default="auto",
+        description="auto: acc_norm or acc, and what tasks without them have; or patterns of metrics, as exact_match*",
+    )
     level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
     documents: bool | None = Field(default=None, description="use what is known of every document; empty: where it is")
     figures: int = Field(default=24, ge=0, description="draw the figures of this many (family, task) pairs")
     out: Path = Path("out")
     score: ScoreSettings | None = None
     reevaluate: ReevaluateSettings | None = None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The patterns of ``metric``."""
+        return (self.metric,) if isinstance(self.metric, str) else self.metric
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -7,6 +7,7 @@ a comma: ``exact_match,strict-match``; of no filter (lm-eval's ``none``) nothing
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -84,6 +85,11 @@ def metric_name(name: str, filtered: str) -> str:
 def score_label(task: str, metric: str) -> str:
     """What a score is called in forecasts: the task where it is its accuracy, else the task and the metric."""
     return task if metric in ACCURACIES or not is_share(metric) else f"{task} {metric}"
+
+
+def matches(metric: str, pattern: str) -> bool:
+    """Whether a shell pattern means a metric; without its filter a name means all of its filters."""
+    return any(fnmatch.fnmatchcase(name, pattern) for name in (metric, metric.partition(",")[0]))
 
 
 def kind_of_score(metric: str) -> str:

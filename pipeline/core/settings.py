@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, get_args
 from benchcast.stages.fit import checks
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from . import metrics
+
 
 class Strict(BaseModel):
     """Frozen, and an unknown key is an error (with what was probably meant)."""
@@ -49,6 +51,27 @@ Positive = Annotated[
 Patterns = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | tuple[str, ...]),
+]
+
+
+def _are_scores(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Names and patterns of scores; ValueError for a name that no score can have."""
+    for name in (value,) if isinstance(value, str) else value:
+        if name == "auto" or metrics.is_share(name) or any(sign in name for sign in "*?["):
+            continue
+        if metrics.metric_of(name) is not None:
+            raise ValueError(f"{name!r} is a loss; name a score: auto, acc, acc_norm, exact_match, pass@1, f1, …")
+        near = metrics.meant(name)
+        raise ValueError(f"{name!r} is no known metric" + (f"; did you mean {near!r}?" if near else ""))
+    if not value:
+        raise ValueError("names no metric; leave the key out, or name one")
+    return value
+
+
+Metrics = Annotated[
+    str | tuple[str, ...],
+    BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v, json_schema_input_type=str | tuple[str, ...]),
+    AfterValidator(_are_scores),
 ]
 
 

@@ -10,21 +10,26 @@ from benchcast.reports.records.account import listed
 
 from ..core.config import Config
 from ..core.errors import InputError
-from ..core.metrics import LOSSES
+from ..core.metrics import ACCURACIES, LOSSES
 from .job import TaskTable, matching
 
 WHERE = ["run", "tokens"]
+MIXED = "score"  # metric of an average over tasks of several
 
 
-def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Weight of every task in every average; the weights of an average sum to 1.
+def members(config: Config, tasks: Sequence[TaskTable]) -> dict[str, dict[str, float]]:
+    """Weight of every task in every average, by label; the weights of an average sum to 1.
+
+    A pattern is of labels; one that matches none may be of tasks that are forecast by one other metric each.
 
     Raises
     ------
     InputError
-        When a pattern matches no task, one task has two weights, there is no task, or an average has a task's name.
+        When a pattern matches no task, or one by several metrics, one task has two weights, there is no task, or an
+        average has a task's name.
     """
     by_average = {}
+    names = [each.label for each in tasks]
     for average, wanted in config.averages.items():
         if average in names:
             raise InputError(f"averages.{average}: a task of the table has that name; choose another")
@@ -33,7 +38,7 @@ def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]
             raise InputError(f"averages.{average}: names no task; give patterns of tasks, or weight by task")
         weights: dict[str, float] = {}
         for pattern, weight in patterns.items():
-            matched = matching(names, [pattern])
+            matched = matching(names, [pattern]) or _by_task(average, tasks, pattern)
             if not matched:
                 raise InputError(f"averages.{average}: {pattern!r} matches no task (there are {listed(names, 6)})")
             if twice := [task for task in matched if weights.get(task, weight) != weight]:
@@ -42,6 +47,19 @@ def members(config: Config, names: Sequence[str]) -> dict[str, dict[str, float]]
         total = sum(weights.values())
         by_average[average] = {task: weight / total for task, weight in weights.items()}
     return by_average
+
+
+def _by_task(average: str, tasks: Sequence[TaskTable], pattern: str) -> list[str]:
+    """Labels of the tasks that a pattern matches by the plain names of the table; InputError for several of one."""
+    labels: dict[str, list[str]] = {}
+    for each in tasks:
+        if each.asked is not None and matching([each.asked.task], [pattern]):
+            labels.setdefault(each.asked.task, []).append(each.label)
+    for task, of_task in labels.items():
+        if len(of_task) > 1:
+            several = f"matches {task!r}, forecast by several metrics ({listed(of_task, 6)}); name one of them"
+            raise InputError(f"averages.{average}: {pattern!r} {several}")
+    return [of_task[0] for of_task in labels.values()]
 
 
 def tasks(averages: Mapping[str, Mapping[str, float]], known: Sequence[TaskTable]) -> Iterator[TaskTable]:
@@ -63,5 +81,5 @@ def tasks(averages: Mapping[str, Mapping[str, float]], known: Sequence[TaskTable
         variance = sum(w**2 * part["stderr"].reindex(index) ** 2 for w, part in zip(share, parts, strict=True))
         columns["stderr"] = np.sqrt(variance)
         kinds = {metrics[task] for task in weights}
-        metric = kinds.pop() if len(kinds) == 1 else "acc"
+        metric = kinds.pop() if len(kinds) == 1 else "acc" if kinds <= set(ACCURACIES) else MIXED
         yield TaskTable(label=average, metric=metric, rows=pd.DataFrame(columns, index=index).reset_index())

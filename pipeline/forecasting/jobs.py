@@ -1,4 +1,4 @@
-"""A config and a table to jobs: one for every family with runs to fit and every task with an accuracy."""
+"""A config and a table to jobs: one for every family with runs to fit and every score that is forecast."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..data.documents.collect import Asked, Documents
 from ..data.documents.stored import stored_documents
 from ..data.source import Data
 from ..data.task_setup import COLUMNS as SETUP_COLUMNS
-from ..data.task_setup import TASK_SETUP, joined_differences, setup_differences, setup_label
+from ..data.task_setup import joined_differences, setup_differences, setup_label
 from . import averages
 from .job import Job, TargetRun, TaskTable, matching
 from .references import of_average, of_task
+from .task_scores import SETUP, asked_in_several_ways, metric_of_rows, scores_of
 
-ACCURACIES = ("acc_norm", "acc")
 NO_DOCUMENTS = (
     "none are known of these scores; they come from a store of benchcast score, lm-eval's samples (--log_samples), "
     "or from a source that has them (docs/inputs.md)"
@@ -89,7 +89,7 @@ def build_jobs(
     documents: Documents | None = None,
     references: pd.DataFrame | None = None,
 ) -> Iterator[Job]:
-    """One job per (family with runs to fit, task with an accuracy)."""
+    """One job per (family with runs to fit, score that is forecast)."""
     table = counted(table)
     about = table[["run", "family", "flops_convention"]].drop_duplicates("run").set_index("run")
     fitted = about[roles[about.index].eq("fit").to_numpy()]
@@ -100,8 +100,8 @@ def build_jobs(
         for each in _tasks(config, table, set(fitted.index))
     ]
     if not tasks:
-        raise InputError("tasks: no task of the table with an accuracy matches")
-    members = averages.members(config, [each.label for each in tasks])
+        raise InputError(f"tasks: no task of the table with {_wanted(config)} matches")
+    members = averages.members(config, tasks)
     setups = {each.label: each.setup for each in tasks}
     tasks += [
         replace(each, references=of_average(members[each.label], tasks)) for each in averages.tasks(members, tasks)
@@ -175,14 +175,14 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
     validation = {
         t: part.set_index(where)["value"] for t, part in table[table["metric"].eq("val_loss")].groupby("task")
     }
-    accuracies = accuracies_of(config, table)
+    scores = scores_of(config, table)
     losses = {str(task): part for task, part in table[table["metric"].isin(LOSSES)].groupby("task")}
-    several = asked_in_several_ways(accuracies)
-    for (task, shots, prompt), part in accuracies.groupby(TASK_SETUP, sort=False, dropna=False):
-        label = setup_label(str(task), shots, prompt) if several[task] else str(task)
-        if not matching([label, str(task)], config.tasks):
+    several = asked_in_several_ways(scores)
+    for (task, name, shots, prompt), part in scores.groupby(SETUP, sort=False, dropna=False):
+        label = setup_label(str(name), shots, prompt) if several[name] else str(name)
+        if not matching([label, str(name), str(task)], config.tasks):
             continue
-        metric = _metric(part, fit_runs)
+        metric = metric_of_rows(part, fit_runs)
         setup = part.loc[part["metric"].eq(metric), ["run", *SETUP_COLUMNS]].drop_duplicates()
         rows = part[part["metric"].eq(metric)].set_index(where).rename(columns={"value": "accuracy"})
         # A score of 0 or 1 has a sampling error too: that of one question answered otherwise.
@@ -201,25 +201,13 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
         yield TaskTable(label=label, metric=metric, rows=rows, setup=setup, asked=asked)
 
 
-def accuracies_of(config: Config, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows with an accuracy of the kind that the config asks for."""
-    return table[table["metric"].isin([m for m in ACCURACIES if config.metric in ("auto", m)])]
-
-
-def asked_in_several_ways(accuracies: pd.DataFrame) -> pd.Series:
-    """Task to whether it was asked in more ways than one."""
-    return accuracies[TASK_SETUP].drop_duplicates().groupby("task").size() > 1
-
-
-def _metric(part: pd.DataFrame, fit_runs: set[str]) -> str:
-    """The accuracy most of the fitted runs have; ``acc_norm`` where they tie."""
-    have = {m: len(fit_runs & set(part.loc[part["metric"].eq(m), "run"])) for m in ACCURACIES}
-    present = [m for m in ACCURACIES if part["metric"].eq(m).any()]
-    return max(present, key=lambda m: have[m])
+def _wanted(config: Config) -> str:
+    """What a task needs to be forecast, in words."""
+    return "an accuracy or another score" if "auto" in config.metrics else " or ".join(config.metrics)
 
 
 def _losses(part: pd.DataFrame | None, shots: float, prompt: str) -> dict[str, pd.Series]:
-    """The losses measured the way the accuracy was, or without saying how."""
+    """The losses measured the way the score was, or without saying how."""
     if part is None:
         return {}
     same = (part["num_fewshot"].isna() | part["num_fewshot"].eq(shots)) & part["prompt"].isin(["", prompt])

@@ -22,13 +22,11 @@ from ..core.versions import installed_version, package_versions
 from ..data import ingest
 from ..data.documents.collect import Documents
 from ..data.ingest import Data
-from ..data.task_setup import TASK_SETUP, convention_notes, scale_notes, setup_label
+from ..data.task_setup import convention_notes, scale_notes, setup_label
 from .compute_sweep import scores, sweeps
 from .context import FittedLadders, contexts_of
 from .job import RecipeOutput
 from .jobs import (
-    accuracies_of,
-    asked_in_several_ways,
     assign_roles,
     counted,
     describe_target,
@@ -38,6 +36,7 @@ from .jobs import (
 )
 from .recipes import run_recipe
 from .references import with_references
+from .task_scores import SETUP, asked_in_several_ways, not_forecast, scores_of
 
 Progress = Callable[[str, int, int], None]
 
@@ -140,13 +139,13 @@ def run_planned(
 
 def _with_setups(forecasts: Sequence[Forecast], config: Config, table: pd.DataFrame) -> tuple[Forecast, ...]:
     """Forecasts that say how their tasks were asked: the label alone does not where there is one way only."""
-    accuracies = accuracies_of(config, table)
-    several = asked_in_several_ways(accuracies)
+    asked = scores_of(config, table)
+    several = asked_in_several_ways(asked)
     full, documents, versions = dict[str, str](), dict[str, float](), dict[str, str]()
-    for (task, shots, prompt), rows in accuracies.groupby(TASK_SETUP, sort=False, dropna=False):
-        label = setup_label(task, shots, prompt) if several[task] else str(task)
+    for (_, name, shots, prompt), rows in asked.groupby(SETUP, sort=False, dropna=False):
+        label = setup_label(name, shots, prompt) if several[name] else str(name)
         if np.isfinite(shots):
-            full[label] = setup_label(task, shots, prompt)
+            full[label] = setup_label(name, shots, prompt)
         if rows["n"].notna().any():
             documents[label] = float(rows["n"].max())
         if known := sorted(set(rows["task_version"]) - {""}):
@@ -192,6 +191,7 @@ def account_of(config: Config, data: Data, roles: pd.Series, documents: Document
     notes = list(scale_notes(planned, fitted))
     for convention in fitted["flops_convention"].unique():
         notes += convention_notes(planned, str(convention))
+    notes += not_forecast(config, table)
     account = Account()
     account.add(data.account)
     if documents is not None:

@@ -115,3 +115,11 @@ LAW_RAISED = _Code(
     severity=Severity.INFO,
     about="law",
 )
+METRICS_NOT_FORECAST = Code(
+    "metrics-not-forecast",
+    "tasks with an accuracy have other scores too, which are forecast only where `metric` names them",
+    ("{tasks}: scores that are there and not forecast: {metrics} (name them under metric to forecast them too)",),
+    area="recipes",
+    anchor="inputs.md#scores-and-their-names",
+    severity=Severity.INFO,
+)
