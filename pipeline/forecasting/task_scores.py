@@ -30,11 +30,16 @@ def scores_of(config: Config, table: pd.DataFrame) -> pd.DataFrame:
     InputError
         For a pattern of ``metric`` that no score of the table matches.
     """
-    shares = [str(name) for name in table["metric"].unique() if is_share(str(name))]
-    _check(config.metrics, shares)
+    _check(config.metrics, _shares(table))
+    return named_scores(table, config.metrics)
+
+
+def named_scores(table: pd.DataFrame, patterns: Sequence[str] = ("*",)) -> pd.DataFrame:
+    """The rows with a score that one of the patterns means, by default all, with their column ``score``."""
+    shares = _shares(table)
     rows = table[table["metric"].isin(shares)]
-    wanted = rows["metric"].isin([m for m in shares if any(matches(m, p) for p in config.metrics if p != AUTO)])
-    if AUTO in config.metrics:
+    wanted = rows["metric"].isin([m for m in shares if any(matches(m, p) for p in patterns if p != AUTO)])
+    if AUTO in patterns:
         accurate = rows["metric"].isin(ACCURACIES)
         wanted |= accurate | ~rows["task"].isin(set(rows.loc[accurate, "task"]))
     rows = rows[wanted]
@@ -42,6 +47,10 @@ def scores_of(config: Config, table: pd.DataFrame) -> pd.DataFrame:
     names = {pair: score_label(*map(str, pair)) for pair in pairs.itertuples(index=False, name=None)}
     labels = [names[pair] for pair in zip(rows["task"], rows["metric"], strict=True)]
     return rows.assign(**{SCORE: pd.Series(labels, index=rows.index, dtype=object)})
+
+
+def _shares(table: pd.DataFrame) -> list[str]:
+    return [str(name) for name in table["metric"].unique() if is_share(str(name))]
 
 
 def _check(patterns: Sequence[str], shares: Sequence[str]) -> None:
@@ -71,7 +80,7 @@ def not_forecast(config: Config, table: pd.DataFrame) -> list[Notice]:
     taken = set(named["metric"].unique()) | set(ACCURACIES)
     tasks = named.loc[[bool(matching([task, score], config.tasks)) for task, score in _names(named)], "task"].unique()
     others = table[table["task"].isin(tasks) & ~table["metric"].isin(taken)]
-    others = others[others["metric"].isin([m for m in others["metric"].unique() if is_share(str(m))])]
+    others = others[others["metric"].isin(_shares(others))]
     if others.empty:
         return []
     metrics, of = dict.fromkeys(map(str, others["metric"])), dict.fromkeys(map(str, others["task"]))

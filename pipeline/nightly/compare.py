@@ -20,6 +20,7 @@ from ..core.errors import BenchcastError, InputError, first_line
 from ..data.ingest import Data
 from ..forecasting import run as forecasting
 from ..forecasting.context import FittedLadders
+from ..forecasting.task_scores import SCORE, named_scores
 from ..registry import register
 from ..registry.register import Record
 from .alerts import rules
@@ -71,12 +72,12 @@ class _Context:
         return self.settings.recipe or self.config.recipes[0].name
 
     def points(self, run: str) -> list[Point]:
-        return measured.points_of_table(self.table, run, self.config.metric, self.cells)
+        return measured.points_of_table(self.table, run, self.config.metrics, self.cells)
 
     def versions(self) -> dict[str, list[str]]:
-        """Task to what it asks now; several where the table mixes versions."""
-        rows = self.table[self.table["metric"].isin(("acc", "acc_norm"))]
-        asked = rows["task_version"].fillna("").astype(str).groupby(rows["task"].astype(str))
+        """Score, as forecasts call it, to what its task asks now; several where the table mixes versions."""
+        rows = named_scores(self.table)
+        asked = rows["task_version"].fillna("").astype(str).groupby(rows[SCORE].astype(str))
         return {str(task): sorted(set(versions)) for task, versions in asked}
 
 

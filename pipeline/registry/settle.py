@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from benchcast.stages.notices import registry as notices
 from scipy.stats import norm
 
 from ..core.errors import InputError
+from ..core.metrics import ACCURACIES, is_share, score_label
 from ..data.task_setup import setup_label
 from . import known
 from .register import Record, claim_of
@@ -37,6 +39,11 @@ class Truth:
     stated: dict[tuple[str, str, str], list[str]]  # the same, to labels with shots and prompt, where they are known
     runs: pd.DataFrame  # by run: family, params, tokens, flops of the last checkpoint
 
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that a run has, each once."""
+        return tuple(dict.fromkeys(metric for _, _, metric in self.scores))
+
     def measured(self, run: str) -> known.MeasuredRun:
         """A run with its last scores."""
         last_scores = {(task, metric): float(v[-1]) for (name, task, metric), v in self.scores.items() if name == run}
@@ -44,8 +51,9 @@ class Truth:
 
 
 def truths(table: pd.DataFrame) -> Truth:
-    """What a ladder table says of its runs; a task is known by its name, and by its label with shots and prompt."""
-    rows = table[table["metric"].isin(["acc", "acc_norm"])].sort_values("tokens", kind="stable")
+    """What a ladder table says of its runs; a score is known by its name, and by its label with shots and prompt."""
+    shares = [name for name in table["metric"].unique() if is_share(str(name))]
+    rows = table[table["metric"].isin(shares)].sort_values("tokens", kind="stable")
     rows = rows.assign(n=rows.get("n", np.nan), task_version=rows.get("task_version", ""))  # a frame may lack them
     scores: dict[tuple[str, str, str], Array] = {}
     about: dict[tuple[str, str, str], tuple[float, str]] = {}
@@ -53,10 +61,11 @@ def truths(table: pd.DataFrame) -> Truth:
     stated: dict[tuple[str, str, str], list[str]] = {}
     keys = ["run", "task", "metric", "num_fewshot", "prompt"]
     for (run, task, metric, shots, prompt), part in rows.groupby(keys, sort=False, dropna=False):
-        plain = (str(run), str(task), str(metric))
+        name = score_label(str(task), str(metric))
+        plain = (str(run), name, str(metric))
         ways[plain] = ways.get(plain, 0) + 1
         values = part["value"].to_numpy(dtype=float)
-        label = setup_label(str(task), shots, prompt)
+        label = setup_label(name, shots, prompt)
         for key in (plain, (str(run), label, str(metric))):
             scores[key] = values
             about[key] = float(part["n"].iloc[-1]), str(part["task_version"].iloc[-1])
@@ -178,8 +187,7 @@ def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Trut
 def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | Notice | None:
     """The truth of a task; of an average, from its members. None: not measured; words: measured otherwise."""
     parts = f.members or {f.task: 1.0}
-    wanted = (f.metric or metric) if metric == "auto" else metric
-    metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
+    metrics = _metrics(truth, f, metric)
     scores = [_score(truth, run, f.asked.get(task), task, metrics, last or f.last) for task in parts]
     for task, value in zip(parts, scores, strict=True):
         if isinstance(value, Notice):
@@ -190,6 +198,13 @@ def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) 
     return sum(values) if len(values) == len(scores) else None
 
 
+def _metrics(truth: Truth, f: Forecast, metric: str) -> tuple[str, ...]:
+    """The metrics whose scores a forecast's may be; a score that is no accuracy says its metric in its name."""
+    wanted = (f.metric or metric) if metric == "auto" else metric
+    accuracies = (wanted,) if wanted in ACCURACIES else ACCURACIES
+    return (*accuracies, *(name for name in truth.metrics if name not in ACCURACIES))
+
+
 def _smoothed(record: Record, f: Forecast) -> int:
     """Over how many checkpoints most scores that were fitted are means: a ladder may have fewer than it was told."""
     checkpoints = [len(r.lengths) for r in record.seen.runs if r.role == "fit" and r.lengths] if record.seen else []
@@ -198,8 +213,7 @@ def _smoothed(record: Record, f: Forecast) -> int:
 
 def _checkpoints(truth: Truth, run: str, f: Forecast, metric: str) -> int:
     """How many checkpoints of a run have a score: the fewest of a forecast's tasks."""
-    wanted = (f.metric or metric) if metric == "auto" else metric
-    metrics = ("acc_norm", "acc") if wanted == "auto" else (wanted,)
+    metrics = _metrics(truth, f, metric)
     names = [name for task in f.members or (f.task,) for name in (f.asked.get(task), task) if name is not None]
     tasks = [(name, each) for name in names for each in metrics]
     counts = [len(truth.scores[run, name, each]) for name, each in tasks if (run, name, each) in truth.scores]

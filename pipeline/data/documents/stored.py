@@ -18,6 +18,7 @@ from benchcast.reports.records.account import Account
 from ...core import reading
 from ...core.digest import bytes_digest, object_digest
 from ...core.errors import UnreadableError
+from ...core.metrics import ACCURACIES
 from .choices import margins
 from .collect import Asked, CheckpointDocuments, Documents, Read
 
@@ -70,9 +71,7 @@ def _checkpoint(cell: Path, place: Mapping[str, Any], asked: Asked, account: Acc
         if np.isfinite(asked.shots) and shots and asked.shots not in shots:
             return None
         answers = pd.read_parquet(io.BytesIO(content), columns=COLUMNS)
-        return documents_of(
-            answers, place, asked.metric, by_choice=asked.metric in about.get("derived", [asked.metric])
-        )
+        return documents_of(answers, place, asked.metric, by_choice=asked.metric in about.get("derived", ACCURACIES))
     except BROKEN as error:
         where = f"{asked.task} in {place['source'] or cell}"
         account.leave("documents of stored cells that cannot be read", f"{where}: {_said(error)}")

@@ -13,14 +13,17 @@ import pandas as pd
 from benchcast.stages.monitor.sequential import Paired, paired
 from numpy.typing import NDArray
 
+from ...core.metrics import ACCURACIES
+from ...forecasting.task_scores import SCORE, named_scores
 from ...scoring.store.disk import DOCUMENTS, RESULTS
-
-METRICS = {"auto": ("acc_norm", "acc"), "acc": ("acc",), "acc_norm": ("acc_norm",)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One task's accuracy (a fraction) at one checkpoint; ``cell`` is where its documents are stored, if they are."""
+    """One score (a fraction) at one checkpoint; ``cell`` is where its documents are stored, if they are.
+
+    ``task`` is what forecasts call the score: the task, with its metric where that is no accuracy.
+    """
 
     run: str
     task: str
@@ -49,26 +52,29 @@ class Point:
         return other is not None and self.plain() == other.plain()
 
 
-def points_of_table(table: pd.DataFrame, run: str, metric: str, cells: Mapping[tuple[str, str], str]) -> list[Point]:
-    """A run's points, one for each task and checkpoint.
+def points_of_table(
+    table: pd.DataFrame, run: str, metrics: Sequence[str], cells: Mapping[tuple[str, str], str]
+) -> list[Point]:
+    """A run's points, one for each score that is forecast and each checkpoint.
 
     Parameters
     ----------
     table : ladder table
-    metric : ``auto``, ``acc`` or ``acc_norm``; auto takes acc_norm where there is one, as forecasts do
+    metrics : patterns of the config; of two accuracies acc_norm is taken, as forecasts do
     cells : (digest of the checkpoint, task) to the cell of the store
     """
-    rows_of_run = table[table["run"].eq(run)]
+    rows_of_run = named_scores(table[table["run"].eq(run)], metrics)
     points = []
-    for task, rows in rows_of_run.groupby("task", sort=False):
-        chosen = next((m for m in METRICS[metric] if rows["metric"].eq(m).any()), None)
+    for (task, name), rows in rows_of_run.groupby(["task", SCORE], sort=False):
+        there = rows["metric"].unique()
+        chosen = next((m for m in ACCURACIES if m in there), there[0])
         for row in rows[rows["metric"].eq(chosen)].sort_values("tokens").itertuples():
             documents = float(row.n) if pd.notna(row.n) else None
             stderr = float(row.stderr) if pd.notna(row.stderr) else _binomial(float(row.value), documents)
             points.append(
                 Point(
                     run=run,
-                    task=str(task),
+                    task=str(name),
                     step=float(row.step) if pd.notna(row.step) else None,
                     tokens=float(row.tokens),
                     params=float(row.params),
