@@ -14,10 +14,7 @@ from ..data import schema
 from . import measure
 from .checkpoints.discover import Checkpoint, DiscoveredCheckpoints
 from .inference.worker import JobResult
-from .requests.book import CHANGED, PreparedRequest, RequestGroup, RequestSpec, requests_of
-from .requests.encode import ValidationText, Windows
-from .requests.encoded import Encoded
-from .requests.tasks import Task
+from .requests.book import CHANGED, PreparedRequest, RequestGroup, RequestSpec
 from .store import CellRecord, Store
 from .store.index import SCORED, Index, IndexEntry
 from .store.keys import Cell, Setup
@@ -92,13 +89,13 @@ class Recorder:
         bad: Problems = []
         start = 0
         for spec, part in zip(group.specs, group.parts, strict=True):
-            which = slice(start, start + len(requests_of(part)))
+            which = slice(start, start + len(part.encoded))
             start = which.stop
             if problem := measure.finite(scored, which):
                 bad.append((spec, problem))
                 continue
             try:
-                measured.append((spec, _measure(spec, part, measure.part(scored, which), group.limit)))
+                measured.append((spec, measure.of(spec.what, part, measure.part(scored, which), group.limit)))
             except Exception as error:  # a task's own code computes its metrics: anything can come
                 bad.append((spec, f"its metrics cannot be computed: {first_line(error)}"))
         measured, impossible = _possible(checkpoint, measured)
@@ -172,7 +169,7 @@ class Recorder:
                 "tasks": [{"name": a.name, "requests": a.digest} for a in specs],
                 "unbuilt": unbuilt,
                 "checkpoints": [
-                    {"source": c.source, "digest": c.digest, "place": c.about, "tokenizer": c.tokenizer[:12]}
+                    {"source": c.source, "digest": c.digest, "place": c.about, "tokenizer": c.tokenizer[:12]} | c.revision
                     for c in discovered.checkpoints
                 ],
                 "broken": {source: reason for (source, _), reason in discovered.broken.items()},
@@ -201,11 +198,11 @@ class Recorder:
     ) -> CellRecord:
         cell = self._cell(checkpoint, spec)
         about = self._about(cell, spec.version, checkpoint.source, checkpoint.about)
-        about |= {"how": scored.how, "tokenizer": checkpoint.tokenizer[:12]}
+        about |= {"how": scored.how, "tokenizer": checkpoint.tokenizer[:12], **checkpoint.revision}
         config = {
             "model": self._setup.backend,
             "model_args": {
-                "pretrained": checkpoint.source,
+                **checkpoint.model_args,
                 "dtype": self._setup.dtype,
                 "add_bos_token": self._setup.add_bos_token,
             },
@@ -216,14 +213,6 @@ class Recorder:
             "lm_eval_version": self._setup.lm_eval,
         }
         return CellRecord(id=cell.id, about=about, rows=content.rows, results=results, documents=content.documents)
-
-
-def _measure(spec: PreparedRequest, part: Encoded | Windows, scored: JobResult, limit: int) -> measure.Measured:
-    if isinstance(part, Windows):
-        assert isinstance(spec.what, ValidationText)
-        return measure.of_text(spec.what, part, scored)
-    assert isinstance(spec.what, Task)
-    return measure.of_task(spec.what, part, scored, limit)
 
 
 def _possible(

@@ -23,9 +23,10 @@ from .driver import Driver
 from .limits import Limits, chosen
 from .progress import Progress
 from .record import EVERY, Recorder
-from .requests import encode, tasks
+from .requests import tasks
 from .requests.book import PreparedRequest, RequestBook, RequestSpec
 from .requests.cache import RequestCache, listening, unsteady
+from .requests.kinds import texts
 from .store import Store
 from .store.index import Index
 from .store.keys import Setup
@@ -95,7 +96,8 @@ def score(
     progress = progress or Progress()
     store = Store(base / settings.store)
     with store.run(), contextlib.closing(Index(store, fresh=verify, say=progress.line)) as index:
-        discovered = discover.find(settings, base, index.file_hash)
+        discovered = discover.find(settings, base, index.file_hash, progress.line)
+        discover.note_moved(discovered, store)
         recorder = Recorder(store, index, setup_of(settings))
         request_cache = RequestCache(store.folder, settings, base, index.file_hash)
         known = request_cache.recall()
@@ -224,7 +226,7 @@ def _steady(
 
 
 def _specs(settings: ScoreSettings, base: Path) -> tuple[list[PreparedRequest], dict[str, str]]:
-    read = encode.texts(settings, base)
+    read = texts.read_texts(settings, base)
     built, unbuilt = tasks.load(settings, base)
     specs = [
         *(PreparedRequest(name=t.name, digest=t.digest, version=t.version, what=t) for t in built),

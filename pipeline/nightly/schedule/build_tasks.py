@@ -17,13 +17,14 @@ MARK = "benchcast-unbuilt"  # begins the lines that are meant for the doctor: li
 
 def main(path: Path) -> int:
     """Print a line per task that cannot be built; exit code 1 if there is one."""
-    from ...scoring.requests import encode, tasks
+    from ...scoring.requests import tasks
+    from ...scoring.requests.kinds.texts import read_texts
 
     config, _ = settings_of(path)
     assert config.score is not None
     try:
         with tasks.cached_templates(), tasks.quiet():
-            encode.texts(config.score, path.parent)
+            read_texts(config.score, path.parent)
             _, unbuilt = tasks.load(config.score, path.parent)
     except BenchcastError as error:
         unbuilt = {"tasks": str(error)}

@@ -14,9 +14,9 @@ from ..checkpoints import files as checkpoints
 from ..checkpoints.discover import Checkpoint
 from ..checkpoints.files import ABOUT_ITSELF
 from . import encode
-from .encode import ValidationText, Windows
 from .encoded import Encoded, join
-from .tasks import Task
+from .kinds.base import Part, Task
+from .kinds.texts import ValidationText
 
 GROUP_TOKENS = 2_000_000  # a group is stored when it is answered: minutes on a GPU, at most
 KEPT_GROUPS = 8  # lists of groups, the last ones used: a ladder has few tokenizers and contexts
@@ -41,11 +41,11 @@ class PreparedRequest(RequestSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestGroup:
-    """Cells whose requests are batched together; ``parts`` are the requests (or windows) of each, in order."""
+    """Cells whose requests are batched together; ``parts`` are the requests of each, in order."""
 
     key: str
     specs: tuple[PreparedRequest, ...]
-    parts: tuple[Encoded | Windows, ...]
+    parts: tuple[Part, ...]
     requests: Encoded
     limit: int
 
@@ -57,7 +57,7 @@ class RequestGroup:
                 key=object_digest([self.key, a.digest]),
                 specs=(a,),
                 parts=(p,),
-                requests=requests_of(p),
+                requests=p.encoded,
                 limit=self.limit,
             )
             for a, p in pairs
@@ -66,7 +66,7 @@ class RequestGroup:
     @property
     def documents(self) -> int:
         """Documents of all its cells."""
-        return sum(len(a.what.questions) if isinstance(a.what, Task) else len(a.what.documents) for a in self.specs)
+        return sum(spec.what.kind.documents(spec.what) for spec in self.specs)
 
 
 class RequestBook:
@@ -77,7 +77,7 @@ class RequestBook:
         self._settings = settings
         self._harnesses: dict[str, Any] = {}
         self._tokenizers: dict[str, Any] = {}
-        self._parts: dict[tuple[str, int, str], Encoded | Windows | TaskError] = {}
+        self._parts: dict[tuple[str, int, str], Part | TaskError] = {}
         self._groups: OrderedDict[tuple[str, int, tuple[str, ...]], list[RequestGroup]] = OrderedDict()
 
     def groups(
@@ -95,15 +95,13 @@ class RequestBook:
         lm = self._harness(checkpoint)  # read from files only now
         remarks = encode.odd_special_tokens(lm)
         tokenizer_key, limit = self._tokenizer_key(checkpoint), int(lm.max_length)
-        parts: list[tuple[PreparedRequest, Encoded | Windows]] = []
+        parts: list[tuple[PreparedRequest, Part]] = []
         problems: list[tuple[PreparedRequest, str]] = []
         for spec in specs:
             try:
                 part = self._part(lm, tokenizer_key, limit, spec)
-                if isinstance(spec.what, Task) and isinstance(part, Encoded):
-                    cut = encode.check_length(spec.what, part, limit, self._settings.most_truncated)
-                    if cut:
-                        remarks.append(f"{spec.name}: {cut} prompts cut to {limit} tokens")
+                said = spec.what.kind.check(spec.what, part, limit, self._settings.most_truncated)
+                remarks += [f"{spec.name}: {remark}" for remark in said]
                 parts.append((spec, part))
             except TaskError as error:
                 problems.append((spec, str(error)))
@@ -133,15 +131,12 @@ class RequestBook:
         # lm-eval gives some kinds of models a BOS whatever the settings say.
         return f"{checkpoint.token_ids}/{checkpoint.files.config.get('model_type')}"
 
-    def _part(self, lm: Any, tokenizer_key: str, limit: int, spec: PreparedRequest) -> Encoded | Windows:
-        key = (tokenizer_key, limit if isinstance(spec.what, ValidationText) else 0, spec.digest)
+    def _part(self, lm: Any, tokenizer_key: str, limit: int, spec: PreparedRequest) -> Part:
+        kind = spec.what.kind
+        key = (tokenizer_key, limit if kind.by_context else 0, spec.digest)
         if key not in self._parts:
             try:
-                self._parts[key] = (
-                    encode.windows(lm, spec.what)
-                    if isinstance(spec.what, ValidationText)
-                    else encode.task_requests(lm, spec.what)
-                )
+                self._parts[key] = kind.encode(lm, spec.what)
             except TaskError as error:
                 self._parts[key] = error
             except Exception as error:  # a tokenizer someone else wrote: anything can come
@@ -152,19 +147,12 @@ class RequestBook:
         return part
 
 
-def requests_of(part: Encoded | Windows) -> Encoded:
-    """The requests of a task or of a text."""
-    return part.encoded if isinstance(part, Windows) else part
-
-
-def _cut(
-    parts: Sequence[tuple[PreparedRequest, Encoded | Windows]],
-) -> list[list[tuple[PreparedRequest, Encoded | Windows]]]:
+def _cut(parts: Sequence[tuple[PreparedRequest, Part]]) -> list[list[tuple[PreparedRequest, Part]]]:
     """In order, as many as fit into a group: what is left after some groups is cut as it was before."""
-    groups: list[list[tuple[PreparedRequest, Encoded | Windows]]] = []
+    groups: list[list[tuple[PreparedRequest, Part]]] = []
     room = 0
     for spec, part in parts:
-        size = len(requests_of(part).tokens)
+        size = len(part.encoded.tokens)
         if not groups or size > room:
             groups.append([])
             room = GROUP_TOKENS
@@ -173,9 +161,9 @@ def _cut(
     return groups
 
 
-def _group(tokenizer_key: str, limit: int, some: Sequence[tuple[PreparedRequest, Encoded | Windows]]) -> RequestGroup:
+def _group(tokenizer_key: str, limit: int, some: Sequence[tuple[PreparedRequest, Part]]) -> RequestGroup:
     key = object_digest([tokenizer_key, limit, [spec.digest for spec, _ in some]])
-    requests = join([requests_of(part) for _, part in some])
+    requests = join([part.encoded for _, part in some])
     return RequestGroup(
         key=key,
         specs=tuple(spec for spec, _ in some),

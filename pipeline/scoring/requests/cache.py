@@ -30,7 +30,7 @@ from ...core.errors import BenchcastError
 from ...core.versions import installed_version
 from ...data import document_metrics
 from .book import PreparedRequest, RequestSpec
-from .tasks import Task
+from .kinds.base import Task
 
 NAME = "requests.json"
 FORMAT = 1  # of the file; raise it when what is kept changes

@@ -10,16 +10,11 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
-import hashlib
-import inspect
 import io
-import itertools
-import json
 import logging
 import os
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,39 +23,8 @@ import numpy as np
 from ...core import reading
 from ...core.config import ScoreSettings
 from ...core.errors import Fault, FaultsError, TaskError, UnreadableError, first_line
-from ...data.document_metrics import answer_bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """One document: lm-eval's requests for it, the answers they ask for, and which of them is right.
-
-    After the answers' requests there may be more: those that ask for the answers without the prompt.
-    ``answer_bytes`` are the answers' lengths.
-    """
-
-    doc: Any
-    requests: tuple[Any, ...]
-    answers: tuple[str, ...]
-    gold: int
-    answer_bytes: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """A task ready to be asked; ``harness`` is lm-eval's object, ``digest`` the hash of everything that is asked."""
-
-    name: str
-    harness: Any
-    questions: tuple[Question, ...]
-    num_fewshot: int
-    version: str
-    digest: str
-
-    @property
-    def requests(self) -> list[Any]:
-        """All requests, document after document."""
-        return [request for question in self.questions for request in question.requests]
+from .kinds import kind_of
+from .kinds.base import Task
 
 
 def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], dict[str, str]]:
@@ -192,8 +156,7 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
     """Ask as simple_evaluate would: its rules for shots, its seed, its order."""
-    if harness.OUTPUT_TYPE not in ("multiple_choice", "loglikelihood"):
-        raise TaskError(f"is of type {harness.OUTPUT_TYPE}; only multiple_choice and loglikelihood tasks are scored")
+    kind = kind_of(harness.OUTPUT_TYPE)
     shots_of_task = harness.get_config("num_fewshot")
     if shots_of_task is None:
         harness.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
@@ -202,71 +165,14 @@ def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
     harness.set_fewshot_seed(seed=settings.seed)
     with silent_bars():
         harness.build_all_requests(limit=settings.limit, rank=0, world_size=1)
-    questions = tuple(_questions(harness))
+    questions = tuple(kind.questions(harness, settings))
     shots = int(harness.get_config("num_fewshot"))
     return Task(
         name=name,
+        kind=kind,
         harness=harness,
         questions=questions,
         num_fewshot=shots,
         version=str(harness.VERSION),
-        digest=_asked(harness, questions),
+        digest=kind.digest(harness, questions),
     )
-
-
-def _questions(harness: Any) -> Iterable[Question]:
-    if harness.get_config("filter_list") is not None or (harness.get_config("repeats") or 1) > 1:
-        raise TaskError("filters or repeats its answers, which a log-likelihood score has no use for")
-    for number, group in itertools.groupby(harness.instances, key=lambda r: r.doc_id):
-        requests = tuple(sorted(group, key=lambda r: r.idx))
-        answers, gold = _gold(harness, requests, number)
-        lengths = tuple(map(answer_bytes, answers))
-        if 0 in lengths:
-            which = "gold answer" if lengths[gold] == 0 else f"choice {lengths.index(0)}"
-            raise TaskError(f"document {number}: the {which} is empty")
-        yield Question(doc=requests[0].doc, requests=requests, answers=tuple(answers), gold=gold, answer_bytes=lengths)
-
-
-def _gold(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str], int]:
-    """The answers in the order of the requests, and which of them is right."""
-    doc = requests[0].doc
-    if harness.OUTPUT_TYPE == "loglikelihood":
-        return [requests[0].args[1]], 0
-    choices = harness.doc_to_choice(doc)
-    # With several inputs (Winogrande) the choices stand in the prompts, and one answer follows each of them.
-    gold = harness.doc_to_text(doc) if harness.multiple_input else harness.doc_to_target(doc)
-    answers = [str(harness.doc_to_target(doc))] * len(choices) if harness.multiple_input else list(choices)
-    if isinstance(gold, str) and gold in choices:
-        gold = choices.index(gold)
-    if isinstance(gold, list):
-        raise TaskError("has several gold answers per document, for which no gold loss is defined")
-    if isinstance(gold, bool) or not isinstance(gold, int) or not 0 <= gold < len(choices):
-        raise TaskError(f"document {number}: gold {gold!r} is none of its {len(choices)} choices")
-    return answers, gold
-
-
-def _asked(harness: Any, questions: Sequence[Question]) -> str:
-    """Hash of everything that decides the score besides the model: prompts, answers, gold, documents, metrics."""
-    config = harness.dump_config()
-    how = [str(harness.VERSION), sorted(harness.aggregation()), config.get("metric_list"), _sources(harness)]
-    total = hashlib.sha256(json.dumps(how, default=str).encode())
-    for question in questions:
-        content = [[list(r.args) for r in question.requests], question.gold, question.answer_bytes, question.doc]
-        total.update(json.dumps(content, default=str).encode())
-    return total.hexdigest()
-
-
-def _sources(harness: Any) -> list[str]:
-    """Source of the functions that turn answers into metrics, which a task file may bring along."""
-    functions = [
-        getattr(harness.config, "process_results", None),
-        *harness.aggregation().values(),
-        *getattr(harness, "_metric_fn_list", {}).values(),
-    ]
-    sources = []
-    for function in functions:
-        # lm-eval's own are covered by its version; what has no source (a partial, a builtin) by its name.
-        if callable(function) and not str(getattr(function, "__module__", "")).startswith("lm_eval."):
-            with contextlib.suppress(OSError, TypeError):
-                sources.append(inspect.getsource(function))
-    return sources

@@ -139,24 +139,24 @@ def test_two_workers_notice_it_too(world: Path) -> None:
 def test_a_text_written_while_it_is_read_is_not_remembered_under_the_old_hash(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchcast.scoring.requests import encode
     from benchcast.scoring.requests.cache import RequestCache
+    from benchcast.scoring.requests.kinds import texts
 
     path = world / "words.txt"
     path.write_text(tiny_models.TEXT * 30)
-    texts, calls = encode.texts, []
+    read, calls = texts.read_texts, []
 
     def slow(*given: Any) -> Any:
-        found = texts(*given)
+        found = read(*given)
         if not calls:
             path.write_text(tiny_models.TEXT[::-1] * 30)
         calls.append(1)
         return found
 
-    monkeypatch.setattr(encode, "texts", slow)
+    monkeypatch.setattr(texts, "read_texts", slow)
     first, _ = run(world, checkpoints=("runs/a",), validation_text=("words.txt",))
     assert len(calls) == 2  # built again from what stands there now
-    monkeypatch.setattr(encode, "texts", texts)
+    monkeypatch.setattr(texts, "read_texts", read)
     monkeypatch.setattr(RequestCache, "recall", lambda self: None)
     fresh, _ = run(world, checkpoints=("runs/a",), validation_text=("words.txt",), store="other")
     assert value(first, "a", "words", "val_loss") == value(fresh, "a", "words", "val_loss")
@@ -212,7 +212,7 @@ def test_secrets_are_neither_told_nor_recorded(world: Path, monkeypatch: pytest.
     def broken(*_: Any) -> Any:
         raise RuntimeError(f"the proxy said no to {secret} and hf_abcdefghijklmnop")
 
-    monkeypatch.setattr(record, "_measure", broken)
+    monkeypatch.setattr(record.measure, "of", broken)
     heard = Heard()
     _, failures = run(world, heard)
     assert len(failures) == 2

@@ -1,0 +1,130 @@
+"""What is asked of a checkpoint, whatever it is: tasks with their questions, parts as token ids, what a kind must tell.
+
+A kind is what lm-eval calls an output type, and the validation texts: one file each. Loading tasks (``tasks``), putting
+requests into groups (``book``) and storing cells know kinds only by what is here; how a kind's answers become numbers
+is in the file of its name in ``measure``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ....core.config import ScoreSettings
+from ..encoded import Encoded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One document: lm-eval's requests for it, the answers they ask for, and which of them is right.
+
+    After the answers' requests there may be more: those that ask for the answers without the prompt.
+    ``answer_bytes`` are the answers' lengths.
+    """
+
+    doc: Any
+    requests: tuple[Any, ...]
+    answers: tuple[str, ...]
+    gold: int
+    answer_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task ready to be asked; ``harness`` is lm-eval's object, ``digest`` the hash of everything that is asked."""
+
+    name: str
+    kind: Kind
+    harness: Any
+    questions: tuple[Question, ...]
+    num_fewshot: int
+    version: str
+    digest: str
+
+    @property
+    def requests(self) -> list[Any]:
+        """All requests, document after document."""
+        return [request for question in self.questions for request in question.requests]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A task or text as token ids; a kind may add what else a checkpoint is asked."""
+
+    encoded: Encoded
+
+
+class Kind(ABC):
+    """How requests of one kind are asked. ``name`` is that of its measure, too."""
+
+    name: ClassVar[str]
+    by_context: ClassVar[bool] = False  # whether the tokens depend on the model's context, not only on its tokenizer
+
+    @abstractmethod
+    def encode(self, lm: Any, what: Any) -> Part:
+        """The token ids, by lm-eval's model class ``lm``.
+
+        Raises
+        ------
+        TaskError
+            When it cannot be asked.
+        """
+
+    @abstractmethod
+    def documents(self, what: Any) -> int:
+        """How many documents are asked about."""
+
+    def check(self, what: Any, part: Any, limit: int, most: float) -> list[str]:
+        """Remarks worth a warning about requests to a context of ``limit`` tokens.
+
+        Raises
+        ------
+        TaskError
+            When it cannot be asked within that context, or more than the share ``most`` of the prompts would be cut.
+        """
+        return []
+
+
+class TaskKind(Kind):
+    """A kind of lm-eval's tasks."""
+
+    output_types: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def questions(self, harness: Any, settings: ScoreSettings) -> Iterable[Question]:
+        """The documents of a task whose requests lm-eval has built.
+
+        Raises
+        ------
+        TaskError
+            For a task that cannot be asked, or whose answers are not right.
+        """
+
+    @abstractmethod
+    def digest(self, harness: Any, questions: Sequence[Question]) -> str:
+        """Hash of everything that decides the score besides the model."""
+
+    def documents(self, what: Task) -> int:
+        """How many documents are asked about."""
+        return len(what.questions)
+
+
+def sources(harness: Any, *more: Any) -> list[str]:
+    """Source of the functions that turn answers into metrics, which a task file may bring along."""
+    functions = [
+        getattr(harness.config, "process_results", None),
+        *harness.aggregation().values(),
+        *getattr(harness, "_metric_fn_list", {}).values(),
+        *more,
+    ]
+    found = []
+    for function in functions:
+        # lm-eval's own are covered by its version; what has no source (a partial, a builtin) by its name.
+        if callable(function) and not str(getattr(function, "__module__", "")).startswith("lm_eval."):
+            with contextlib.suppress(OSError, TypeError):
+                found.append(inspect.getsource(function))
+    return found
