@@ -34,10 +34,13 @@ def score(
     config: ConfigPath,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="ladder table to write")] = None,
     store: Annotated[Path | None, typer.Option("--store", metavar="DIR", help="folder of the scored cells")] = None,
-    executor: Annotated[str | None, typer.Option("--executor", help="local or ray (extra: ray)")] = None,
+    executor: Annotated[str | None, typer.Option("--executor", help="local, ray (extra: ray) or slurm")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="how many; empty: one per GPU", min=1)] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what could not be scored")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="hash every file again, whatever its time and size")] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="fetch revisions of models by name that are not there")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="print a summary as JSON")] = False,
 ) -> None:
     """Score checkpoints with lm-eval, each once (needs the extra: pip install 'benchcast[score]').
@@ -46,9 +49,10 @@ def score(
     """
     settings = _settings(config)
     changes: dict[str, Any] = {"out": out and out.resolve(), "store": store and store.resolve(), "workers": workers}
-    if executor is not None and executor not in ("local", "ray"):
-        raise InputError(f"--executor: {executor!r} is neither local nor ray")
+    if executor is not None and executor not in ("local", "ray", "slurm"):
+        raise InputError(f"--executor: {executor!r} is none of local, ray and slurm")
     changes["executor"] = executor
+    changes["download"] = download or None
     settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
     from ..scoring.progress import terminal
     from ..scoring.run import score as run

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from . import config_faults, reading, units
+from .cluster import SlurmSettings
 from .errors import Fault, FaultsError, UnreadableError
 from .plugins import plugins
 from .settings import Metrics, Patterns, Positive, RecipeSettings, Strict
@@ -28,8 +29,6 @@ from .settings import Metrics, Patterns, Positive, RecipeSettings, Strict
 T = TypeVar("T", bound=BaseModel)
 SOURCES = tuple(plugins("data.sources", "SOURCE"))
 RECIPES = {name: recipe.settings for name, recipe in plugins("forecasting.recipes", "RECIPE").items()}
-# An option of sbatch in one word; not those that say what the array is and where it runs and writes.
-SBATCH_OPTION = r"^--(?!(?:array|parsable|output|wrap|wait|chdir)(?:=|$))[a-z][a-z0-9-]*(=[^\s]+)?$"
 if TYPE_CHECKING:
     AnyRecipe = RecipeSettings
 else:
@@ -114,13 +113,6 @@ class ReferenceSettings(Strict):
         return self
 
 
-def _quoted_time(value: object) -> object:
-    """YAML reads 2:00:00 without quotes as a number of seconds, and SLURM a number as minutes."""
-    if value is not None and not isinstance(value, str):
-        raise ValueError('is a number to YAML; write it in quotes, such as "2:00:00"')
-    return value
-
-
 class PlaceSettings(Strict):
     """``score.place``: what holds for every checkpoint that does not say otherwise itself."""
 
@@ -132,27 +124,14 @@ class PlaceSettings(Strict):
     flops_convention: Literal[FLOP_CONVENTIONS] | None = Field(default=None, description="empty: 6ND")  # type: ignore[valid-type]
 
 
-class SlurmSettings(Strict):
-    """``score.slurm``: what every task of the array asks SLURM for, with ``workers``, ``cpus_`` and ``gpus_per_worker``."""
-
-    partition: str | None = None
-    account: str | None = None
-    time: Annotated[str | None, BeforeValidator(_quoted_time)] = Field(
-        default=None, description='a task\'s time limit as sbatch takes it, in quotes: "2:00:00"'
-    )
-    memory: str | None = Field(default=None, description="of a task, as sbatch takes it: 32G")
-    options: tuple[Annotated[str, Field(pattern=SBATCH_OPTION)], ...] = Field(
-        default=(), description="more options of sbatch, such as --constraint=a100"
-    )
-    setup: tuple[str, ...] = Field(
-        default=(), description="shell lines that a task runs first, such as module load cuda"
-    )
-
-
 class ScoreSettings(Strict):
     """``score``: which checkpoints and tasks ``benchcast score`` runs lm-eval on."""
 
-    checkpoints: Patterns = Field(min_length=1, description="glob patterns of checkpoint folders")
+    checkpoints: Patterns = Field(min_length=1, description="glob patterns of folders, or org/name@revision of the hub")
+    hub_cache: Path | None = Field(
+        default=None, description="where such models lie: a hub's cache, or org/name/revision; empty: HF_HUB_CACHE"
+    )
+    download: bool = Field(default=False, description="fetch revisions that are not there; else the command is told")
     tasks: Patterns = Field(min_length=1, description="lm-eval task and group names")
     include_path: Path | None = Field(default=None, description="folder of task YAML files to add")
     validation_text: tuple[Path, ...] = Field(default=(), description="text or JSONL files for the validation loss")
@@ -177,9 +156,7 @@ class ScoreSettings(Strict):
     backend: Literal["hf", "vllm"] = Field(default="hf", description="vllm: through lm-eval's own backend")
     executor: Literal["local", "ray", "slurm"] = "local"
     slurm: SlurmSettings = SlurmSettings()
-    workers: int | None = Field(
-        default=None, ge=1, description="empty: one per GPU; on CPUs one; tasks of SLURM's array"
-    )
+    workers: int | None = Field(default=None, ge=1, description="empty: one per GPU; on CPUs one; with slurm needed")
     cpus_per_worker: float | None = Field(default=None, gt=0, description="Ray's or SLURM's CPUs, and torch threads")
     gpus_per_worker: float | None = Field(
         default=None, ge=0, description="Ray's or SLURM's GPUs; empty: 1 if Ray has GPUs, none of SLURM"

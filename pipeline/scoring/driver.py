@@ -78,7 +78,7 @@ class Driver:
         self._progress.start(sum(map(len, self._lacking.values())), len(unique) * len(self._book.specs))
         if not self._queue:
             return
-        with worker_slots(self._settings) as places:
+        with worker_slots(self._settings, self._recorder.store.folder, self._say) as places:
             running: dict[Future[JobResult], tuple[WorkerSlot, CheckpointWork]] = {}
             free = deque(places)
             try:

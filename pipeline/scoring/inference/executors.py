@@ -1,4 +1,4 @@
-"""Where workers run: in this process, in processes of this machine, or on a Ray cluster.
+"""Where workers run: in this process, in processes of this machine, on a Ray cluster, or as a SLURM array.
 
 Every worker has a slot of its own: the driver gives it one job at a time and knows which one it lost when it dies. So
 the jobs of one checkpoint can follow each other on one worker, and a lost worker costs one job, which is tried again.
@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import math
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from ...core.config import ScoreSettings
 from ...core.errors import InputError, WorkerLostError, first_line
 from ...core.redact import redacted
 from .worker import JobResult, Worker, WorkerJob, WorkerSettings, answer_here
+
+logger = logging.getLogger(__name__)
 
 
 class WorkerSlot(Protocol):
@@ -134,8 +138,12 @@ class _RayActor:
 
 
 @contextmanager
-def worker_slots(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
+def worker_slots(
+    settings: ScoreSettings, store: Path | None = None, say: Callable[[str], None] = logger.info
+) -> Iterator[list[WorkerSlot]]:
     """The workers that the settings ask for.
+
+    ``store`` is a folder that all machines see, for a SLURM array's jobs and answers; ``say`` hears of its submissions.
 
     Raises
     ------
@@ -145,13 +153,24 @@ def worker_slots(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
     if settings.backend == "vllm" and importlib.util.find_spec("vllm") is None:
         raise InputError("score.backend: vllm is not installed: pip install 'lm-eval[vllm]'")
     _check_device(settings.device)
-    make = _ray if settings.executor == "ray" else _local
-    with make(settings) as made:
+    with _slots(settings, store or Path(settings.store), say) as made:
         try:
             yield made
         finally:
             for slot in made:
                 slot.close()
+
+
+def _slots(
+    settings: ScoreSettings, store: Path, say: Callable[[str], None]
+) -> contextlib.AbstractContextManager[list[WorkerSlot]]:
+    if settings.executor != "slurm":
+        return _ray(settings) if settings.executor == "ray" else _local(settings)
+    from . import slurm
+
+    # Each task of the array sees its own GPUs, numbered from 0; whether there are any it finds out itself.
+    device = "cuda:0" if settings.device == "cuda" else settings.device
+    return slurm.slots(settings, _worker_settings(settings, device, _threads(settings)), store, say)
 
 
 def _check_device(device: str) -> None:
