@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from worlds import tiny_models
+from worlds.hosts.slurm import FakeSlurm
 from worlds.scoring import QUIET, Heard, run, settings
-from worlds.slurm import FakeSlurm
 from worlds.tiny_models import QUESTIONS
 
 pytest.importorskip("lm_eval")
