@@ -1,13 +1,15 @@
 """Fewer documents on published models: what k of a task's documents say about all of them, and about a forecast.
 
     python benchmarks/subset.py --testbeds DIR [--documents 200] [--inside] [--forecast]
+    python benchmarks/subset.py --demo [--documents 200]
 
 The order is that of time. The documents are chosen by five checkpoints of every model of at most 0.1B parameters that
 were asked all of them, and then every other model is estimated from the chosen ones alone: those of up to 0.12B
 (--inside, where the method and its constants were chosen), or those of 0.47-0.54B, which nothing was chosen by. With
 --forecast the ladder of at most 0.12B is forecast to the large models twice, with its own losses and with those of the
 models that did not choose replaced by their estimates; the accuracies are the same, since only losses are published
-for every document.
+for every document. --demo does all of it on the package's own ladder, where right and wrong is known too: models of
+at most 182K parameters choose, and losses and accuracies of the larger ones are estimated from 200 of 800 documents.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from benchcast import demo_ladder
 from benchcast.core.config import Config, load
 from benchcast.data import ingest
 from benchcast.forecasting import run as forecast
@@ -25,9 +28,10 @@ from benchcast.stages.documents.subset import Estimate, Subset, choose, estimate
 from documents import LADDER, POSITIONS, TASKS, Task, read
 from trials.gemstones import TARGETS, five, taken_for_runs
 from trials.marks import forecasts_of
-from trials.suites import CONFIGS
+from trials.suites import CONFIGS, config_of
 
 CHOOSING = 0.1e9  # parameters; models up to there are asked everything
+DEMO_CHOOSING = 0.2e6
 LEVEL_90 = 1.645
 WAYS = ("even distances", "1 checkpoint", "1 run", "3 runs", "all runs")
 
@@ -118,13 +122,75 @@ def forecasts(testbeds: Path, count: int) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
+def demo(count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Errors of accuracies in points and of losses in percent, and what estimates do to the demo's forecasts."""
+    config = config_of("demo", documents=False)
+    data = ingest.read_data(config.data, CONFIGS, None)
+    table, errors_of = data.table.copy(), []
+    with np.load(Path(demo_ladder.__file__).with_name("documents.npz"), allow_pickle=False) as arrays:
+        places = pd.DataFrame({name: arrays[name] for name in ("run", "step", "params")})
+        small = places["params"].to_numpy() <= DEMO_CHOOSING
+        for task in sorted({name.split("/")[0] for name in arrays.files if "/" in name}):
+            nll = arrays[f"{task}/nll"].astype(float)
+            values = {"nll": nll, "nll_mean_prob": np.exp(-nll)}
+            values |= {m: arrays[f"{task}/{m}/correct"].astype(float) for m in ("acc", "acc_norm")}
+            subset = choose({k: v[small] for k, v in values.items()}, places["run"][small].tolist(), count)
+            for i in np.flatnonzero(~small):
+                here = table["run"].eq(places["run"][i]) & table["step"].eq(places["step"][i]) & table["task"].eq(task)
+                for name, documents in values.items():
+                    found, full = estimate(subset, documents[i, subset.documents], name), documents[i].mean()
+                    simple = documents[i].std() * np.sqrt(1 / count - 1 / nll.shape[1])
+                    scale = 100 if name.startswith("acc") else 100 / full
+                    error = {"missed": found.value - full, "stated": found.estimation, "simple sample": simple}
+                    cells = {k: scale * v for k, v in error.items()}
+                    errors_of.append({"task": task, "value": name, "method": subset.method} | cells)
+                    value, stderr = found.value, found.stderr
+                    if name == "nll_mean_prob":
+                        value, stderr = -np.log(value), stderr / value
+                    table.loc[here & table["metric"].eq(name), ["value", "stderr"]] = value, stderr
+                    if name == "nll":
+                        bits = np.array([value, stderr]) / np.log(2)
+                        table.loc[here & table["metric"].eq("bits_per_byte"), ["value", "stderr"]] = bits
+    # What is forecast has no documents here: it stays as measured.
+    full, fewer = (
+        forecasts_of(forecast.run(config, CONFIGS, replace(data, table=t))).set_index(["task", "target"])
+        for t in (data.table, table)
+    )
+    moved = pd.DataFrame({"moved": 100 * (fewer["said"] - full["said"])})
+    for name, said in (("missed, all", full), ("missed, some", fewer)):
+        moved[name] = 100 * (said["said"] - said["actual"]).abs()
+    return pd.DataFrame(errors_of), moved.reset_index()
+
+
+def report_demo(count: int) -> None:
+    missed, moved = demo(count)
+    missed["inside 90 %"] = 100.0 * (missed["missed"].abs() <= LEVEL_90 * missed["stated"])
+    missed["median"] = missed["missed"].abs()
+    missed["rms"] = missed["missed"] ** 2
+    table = missed.groupby(["value", "task"]).mean(numeric_only=True)
+    table["rms"] = table["rms"] ** 0.5
+    print(f"{count} documents; accuracies in points, the others in percent of themselves")
+    print(table[["rms", "stated", "simple sample", "inside 90 %"]].round(2).to_string())
+    print(missed.groupby("value")[["inside 90 %", "median", "stated", "simple sample"]].mean().round(2).to_string())
+    print("\nforecasts, points")
+    print(moved.groupby("task").mean(numeric_only=True).round(2).to_string())
+    print(f"mean move {moved['moved'].abs().mean():.2f}, largest {moved['moved'].abs().max():.2f}")
+    print(moved[["missed, all", "missed, some"]].mean().round(2).to_string())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--testbeds", type=Path, required=True)
+    parser.add_argument("--testbeds", type=Path)
     parser.add_argument("--documents", type=int, default=200, metavar="K")
     parser.add_argument("--inside", action="store_true", help="estimate models of the ladder's own sizes instead")
     parser.add_argument("--forecast", action="store_true", help="what the estimates do to a forecast")
+    parser.add_argument("--demo", action="store_true", help="the package's own ladder, accuracies too")
     arguments = parser.parse_args()
+    if arguments.demo:
+        report_demo(arguments.documents)
+        return
+    if arguments.testbeds is None:
+        parser.error("--testbeds DIR or --demo")
     most = LADDER if arguments.inside else np.inf
     tasks = [read(arguments.testbeds / "gemstones", name, most) for name in TASKS]
     table = pd.DataFrame([errors(task, way, arguments.documents, arguments.inside) for way in WAYS for task in tasks])
