@@ -47,9 +47,10 @@ def course(rng: np.random.Generator, tokens: Array) -> Array:
 def answers(rng: np.random.Generator, truth: Array, documents: int) -> NDArray[np.bool_]:
     """Which documents are right at each checkpoint: a difficulty of their own, and a little luck each time."""
     luck = np.tan(CHANGED * np.pi / 2)  # of two answers around a median document, this share differs
-    hard = rng.normal(size=documents)
-    mixed = (hard + luck * rng.normal(size=(len(truth), documents))) / np.sqrt(1 + luck**2)
-    return norm.cdf(mixed) < truth[:, None]
+    hard = rng.standard_normal(documents)
+    # The chance of a document's difficulty against the truth, both as normal quantiles: fewer of them than documents.
+    edge = norm.ppf(truth) * np.sqrt(1 + luck**2)
+    return hard + luck * rng.standard_normal((len(truth), documents)) < edge[:, None]
 
 
 def simulate(
