@@ -47,7 +47,7 @@ def score_settings(config: Config, base: Path) -> ScoreSettings:
     from ..scoring.checkpoints import discover
 
     assert config.score is not None
-    kept = discover.matching(config.score.checkpoints, base)
+    kept = discover.matching(config.score, base)
     return config.score.model_copy(update={"checkpoints": kept}) if kept else config.score
 
 

@@ -168,10 +168,7 @@ class Recorder:
                 "setup": self._setup.digest,
                 "tasks": [{"name": a.name, "requests": a.digest} for a in specs],
                 "unbuilt": unbuilt,
-                "checkpoints": [
-                    {"source": c.source, "digest": c.digest, "place": c.about, "tokenizer": c.tokenizer[:12]} | c.revision
-                    for c in discovered.checkpoints
-                ],
+                "checkpoints": [c.as_planned for c in discovered.checkpoints],
                 "broken": {source: reason for (source, _), reason in discovered.broken.items()},
                 "waiting": discovered.waiting,
             }

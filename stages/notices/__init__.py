@@ -4,7 +4,7 @@
 code is an entry in one of them; documentation and tests find it by themselves.
 """
 
-from . import grading, laws, nightly, planning, readers, recipes, registry
+from . import checkpoints, grading, laws, nightly, planning, readers, recipes, registry
 from .notice import CODES, OTHER, Code, Notice, Severity
 from .reading import read, read_all, recalled
 
@@ -14,6 +14,7 @@ __all__ = [
     "Code",
     "Notice",
     "Severity",
+    "checkpoints",
     "grading",
     "laws",
     "nightly",

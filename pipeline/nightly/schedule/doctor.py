@@ -111,9 +111,9 @@ def _scoring(config: Config, path: Path) -> Iterator[Check]:
     from ...scoring.checkpoints import discover
 
     assert config.score is not None
-    kept = discover.matching(config.score.checkpoints, path.parent)
+    kept = discover.matching(config.score, path.parent)
     missing = [p for p in config.score.checkpoints if p not in kept]
-    says = f"no folder matches {', '.join(missing)}" if missing else f"{len(kept)} patterns match"
+    says = f"nothing matches {', '.join(missing)}" if missing else f"{len(kept)} patterns match"
     yield Check(what="score.checkpoints", ok=bool(kept), says=says + (" yet" if kept and missing else ""))
     packages = [name for name in ("torch", "lm_eval") if importlib.util.find_spec(name) is None]
     if packages:

@@ -1,4 +1,4 @@
-"""Finding checkpoints: folders that match the patterns, are complete, and have a place on the ladder."""
+"""Finding checkpoints: folders and models by name that are complete and have a place on the ladder."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchcast.reports.records.account import Account, listed
+from benchcast.stages.notices import checkpoints as notices
 from benchcast.stages.notices import readers
 
 from ...core.config import ScoreSettings
-from ...core.errors import CheckpointError, Fault, FaultsError, NotTrainedError, first_line, plain
+from ...core.errors import CheckpointError, Fault, FaultsError, InputError, NotTrainedError, first_line
 from ...core.redact import redacted
+from ..store import Store
 from . import agreement, place
 from . import files as checkpoints
 from .files import Files, Hash, Signature
-from .place import Places
+from .names import HubName
+from .patterns import Candidate, Finder
+from .place import NOT_TOLD, Places
 
 logger = logging.getLogger(__name__)
 UNTRAINED = "checkpoints before the first step (zero tokens)"
@@ -32,7 +36,8 @@ class Checkpoint:
     """A folder to score; ``source`` is its name in the table, ``about`` its columns of the ladder table.
 
     ``digest`` is of all its files, ``signature`` the signature they had when they were hashed; ``tokenizer`` identifies
-    the tokenizer, ``token_ids`` everything that may decide token ids.
+    the tokenizer, ``token_ids`` everything that may decide token ids. ``name`` is that of a model by name, ``commit``
+    its revision's commit where that is known.
     """
 
     files: Files
@@ -42,11 +47,31 @@ class Checkpoint:
     tokenizer: str
     token_ids: str
     signature: Signature
+    name: HubName | None = None
+    commit: str = ""
+
+    @property
+    def revision(self) -> dict[str, str]:
+        """The commit of a model by name, for the records of what is scored; nothing where none is known."""
+        return {"commit": self.commit} if self.commit else {}
+
+    @property
+    def as_planned(self) -> dict[str, Any]:
+        """Its entry in the plan of a run."""
+        about = {"source": self.source, "digest": self.digest, "place": self.about, "tokenizer": self.tokenizer[:12]}
+        return about | self.revision
+
+    @property
+    def model_args(self) -> dict[str, str]:
+        """What lm-eval's results say it was: a path, or a model and its revision."""
+        if self.name is None:
+            return {"pretrained": self.source}
+        return {"pretrained": self.name.model, "revision": self.name.revision}
 
 
 @dataclass(kw_only=True)
 class DiscoveredCheckpoints:
-    """What the patterns led to; ``broken`` maps (source, digest) to what is wrong with a folder.
+    """What the entries led to; ``broken`` maps (source, digest) to what is wrong with a folder, or is not here.
 
     ``waiting`` are folders that are still being written; ``account`` names what is left out without being broken.
     """
@@ -57,34 +82,46 @@ class DiscoveredCheckpoints:
     account: Account = field(default_factory=Account)
 
 
-def find(settings: ScoreSettings, base: Path, file_hash: Hash) -> DiscoveredCheckpoints:
-    """Every checkpoint that the glob patterns match, in the order of their names.
+def find(
+    settings: ScoreSettings, base: Path, file_hash: Hash, fetching: Callable[[str], None] | None = None
+) -> DiscoveredCheckpoints:
+    """Every checkpoint that the entries of ``score.checkpoints`` mean: models by name first, then folders.
 
     A folder whose files are not complete, or changed a moment ago, is still being written and is left alone; one that
     stays incomplete is broken.
 
+    Parameters
+    ----------
+    fetching : callable, optional
+        Is told what is fetched where ``score.download`` is set; without it nothing is fetched.
+
     Raises
     ------
     FaultsError
-        When a pattern matches no folder, settings name files that do not exist, or checkpoints contradict each other
-        (see ``schema.validate``).
+        When a pattern matches nothing, a name means two things, settings name files that do not exist, or checkpoints
+        contradict each other (see ``schema.validate``).
     """
     ladder = None if settings.ladder is None else base / settings.ladder
     places = Places(settings.place, settings.pattern, ladder)
-    discovered = DiscoveredCheckpoints()
-    for folder, source in _folders(settings.checkpoints, base):
-        discovered.account.read("checkpoint folders")
+    candidates = Finder(settings, base, fetching).find()
+    discovered = DiscoveredCheckpoints(waiting=candidates.waiting)
+    discovered.broken |= {(source, ""): reason for source, reason in candidates.missing.items()}
+    if candidates.twice:
+        discovered.account.leave(TWINS, *candidates.twice)
+    for candidate in candidates.found:
+        discovered.account.read("checkpoint folders" if candidate.name is None else "revisions of models by name")
         try:
-            os.fsencode(folder).decode("utf-8")
+            os.fsencode(candidate.folder).decode("utf-8")
         except UnicodeDecodeError:
-            discovered.broken[source, ""] = (
+            discovered.broken[candidate.source, ""] = (
                 "its name is not UTF-8, which the libraries that load models need: rename it"
             )
             continue
         try:
-            _look(discovered, settings, base, places, folder, source, file_hash)
+            _look(discovered, settings, base, places, candidate, file_hash)
         except OSError as error:
-            discovered.broken[source, ""] = f"cannot be read: {error.strerror or error}"
+            discovered.broken[candidate.source, ""] = f"cannot be read: {error.strerror or error}"
+    _other_names(discovered, candidates.found)
     _set_aside(discovered, _same_place(discovered))
     _set_aside(discovered, _impossible(discovered.checkpoints))
     _set_aside(discovered, agreement.falling([(c.source, c.about) for c in discovered.checkpoints]))
@@ -103,26 +140,26 @@ def _look(
     settings: ScoreSettings,
     base: Path,
     places: Places,
-    folder: Path,
-    source: str,
+    candidate: Candidate,
     file_hash: Hash,
 ) -> None:
     """Enter one folder into what is found."""
-    files = checkpoints.files_of(folder, None if settings.tokenizer is None else base / settings.tokenizer)
+    source = candidate.source
+    files = checkpoints.files_of(candidate.folder, None if settings.tokenizer is None else base / settings.tokenizer)
     signature = checkpoints.signature(files)
     try:
         problem = checkpoints.unfinished(files)
     except Exception as error:  # files someone else wrote: anything can come
         problem = _why(error)
-    if _still_written(files, settings):
+    if (problem and candidate.busy) or _still_written(candidate, files, settings):
         logger.debug("%s: is still being written", source)
         discovered.waiting.append(source)
         return
     digest = checkpoints.digest(files, file_hash)
     try:
         if problem:
-            raise CheckpointError(problem)
-        about, remarks = places.place_of(source, files)
+            raise CheckpointError(f"{problem}; {candidate.advice}" if candidate.advice else problem)
+        about, remarks = places.place_of(source, files, candidate.name)
         tokenizer = checkpoints.tokenizer_digest(files, file_hash)
         token_ids = checkpoints.token_ids_digest(files, file_hash)
     except NotTrainedError:
@@ -145,8 +182,33 @@ def _look(
             tokenizer=tokenizer,
             token_ids=token_ids,
             signature=signature,
+            name=candidate.name,
+            commit=candidate.commit,
         )
     )
+
+
+def _other_names(discovered: DiscoveredCheckpoints, candidates: Sequence[Candidate]) -> None:
+    """Revisions that nothing places, such as ``main``, and whose files the same model has at one that is placed."""
+    models = {c.source: c.name.model for c in candidates if c.name is not None}
+    placed = {(c.name.model, c.digest): c.source for c in discovered.checkpoints if c.name is not None}
+    for (source, digest), reason in list(discovered.broken.items()):
+        twin = placed.get((models.get(source, ""), digest))
+        if twin is not None and reason.startswith(NOT_TOLD):
+            del discovered.broken[source, digest]
+            discovered.account.leave(TWINS, f"{source} (as {twin})")
+
+
+def note_moved(discovered: DiscoveredCheckpoints, store: Store) -> None:
+    """Tell of revisions that are another commit than in the store's last run."""
+    try:
+        plan = store.plan()
+    except InputError:  # nothing was scored so far
+        return
+    then = {c.get("source"): c.get("commit") for c in plan["checkpoints"] if isinstance(c, dict)}
+    for c in discovered.checkpoints:
+        if c.commit and then.get(c.source) not in (None, c.commit):
+            discovered.account.note(notices.REF_MOVED(c.source, now=c.commit[:12], then=str(then[c.source])[:12]))
 
 
 def _why(error: Exception) -> str:
@@ -226,38 +288,15 @@ def _set_aside(discovered: DiscoveredCheckpoints, reasons: dict[str, str]) -> No
     discovered.checkpoints = [c for c in discovered.checkpoints if c.source not in reasons]
 
 
-def _folders(patterns: Iterable[str], base: Path) -> list[tuple[Path, str]]:
-    folders: dict[Path, Path] = {}
-    faults = []
-    for pattern in patterns:
-        matched = [p for p in _glob(pattern, base) if os.path.isdir(p)]  # unlike is_dir, never an error
-        if not matched:
-            faults.append(Fault(f"score.checkpoints: {pattern!r}", f"matches no folder under {base}"))
-        folders.update({p.resolve(): p for p in matched})
-    if faults:
-        raise FaultsError(faults)
-    return [(p, _name(p.relative_to(base) if p.is_relative_to(base) else p)) for p in folders.values()]
+def matching(settings: ScoreSettings, base: Path) -> tuple[str, ...]:
+    """Those of the entries that match a folder or a revision in the hub's cache, or name a revision outright."""
+    return tuple(Finder(settings, base).matching())
 
 
-def _name(folder: Path) -> str:
-    """How a folder is called in tables and messages: what is not text, or would move the cursor, is escaped."""
-    return plain(os.fsencode(folder.as_posix()).decode("utf-8", "backslashreplace"))
-
-
-def matching(patterns: Iterable[str], base: Path) -> tuple[str, ...]:
-    """Those of the patterns that match a folder."""
-    return tuple(p for p in patterns if any(map(os.path.isdir, _glob(p, base))))
-
-
-def _glob(pattern: str, base: Path) -> list[Path]:
-    path = Path(pattern)
-    root = Path(path.anchor) if path.is_absolute() else base
-    relative = path.relative_to(path.anchor).as_posix() if path.is_absolute() else pattern
-    return sorted(root.glob(relative)) if relative not in ("", ".") else [root]
-
-
-def _still_written(files: Files, settings: ScoreSettings) -> bool:
-    if settings.marker is not None:
+def _still_written(candidate: Candidate, files: Files, settings: ScoreSettings) -> bool:
+    if candidate.fetched:
+        return False
+    if settings.marker is not None and candidate.name is None:  # nobody puts a marker into the hub's cache
         return not (files.folder / settings.marker).is_file()
     now = time.time()
     try:

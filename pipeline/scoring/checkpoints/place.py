@@ -5,9 +5,10 @@ Each column comes from the first of these that has it:
 1. ``benchcast.json`` in the folder;
 2. ``ladder.yaml`` (``score.ladder``), which maps folders or shell patterns of them to columns;
 3. the folder's name, by ``score.pattern`` such as ``"{run}/step-{step}"``;
-4. ``trainer_state.json`` of the HF trainer: its step, and its tokens when it counted them;
-5. the defaults under ``score.place``;
-6. ``config.json``: N from the architecture; D = step × tokens per step; C by the FLOP convention.
+4. of a model by name its revision, as ``model_names`` reads it for results that are ingested;
+5. ``trainer_state.json`` of the HF trainer: its step, and its tokens when it counted them;
+6. the defaults under ``score.place``;
+7. ``config.json``: N from the architecture; D = step × tokens per step; C by the FLOP convention.
 
 Two of them that say different numbers of one thing contradict each other (see ``agreement``).
 """
@@ -29,14 +30,16 @@ from ...core.errors import CheckpointError, Fault, FaultsError, NotTrainedError
 from ...data import schema
 from ...data.places.checkpoints import CheckpointPlace, CheckpointPlaces, read_checkpoint_places
 from ...data.places.ladder import LadderPlaces
-from . import agreement
+from . import agreement, revisions
 from .agreement import Statements
 from .files import Files, read_beside
+from .names import MAIN, HubName
 
 ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
 EXTRA = tuple(name for name in CheckpointPlace.model_fields if name not in ABOUT)  # given wherever the columns may be
 NUMBERS = ("step", "params", "tokens", "flops", *EXTRA)
 Columns = dict[str, Any]
+NOT_TOLD = "nothing tells its "  # a reason begins so
 
 
 class Places:
@@ -47,8 +50,13 @@ class Places:
         self._pattern = None if pattern is None else _regex(pattern)
         self._ladder: CheckpointPlaces = LadderPlaces() if ladder is None else read_checkpoint_places(ladder)
 
-    def place_of(self, source: str, files: Files) -> tuple[Columns, list[Notice]]:
+    def place_of(self, source: str, files: Files, name: HubName | None = None) -> tuple[Columns, list[Notice]]:
         """The ladder table's columns of a checkpoint named ``source``, and remarks on what does not quite agree.
+
+        Parameters
+        ----------
+        name : HubName, optional
+            Of a model by name.
 
         Raises
         ------
@@ -60,12 +68,16 @@ class Places:
         """
         statements: Statements = [
             ("benchcast.json", _own(files)),
-            ("ladder.yaml", self._listed(source)),
+            ("ladder.yaml", self._listed(source, name)),
             ("the folder's name", self._named(source)),
             ("trainer_state.json", _trainer(files)),
             ("score.place", self._defaults),
         ]
         statements = [(who, _numbers(given)) for who, given in statements]
+        unclear = ""
+        if name is not None:
+            told, unclear = revisions.told(name.source, [given for _, given in statements])
+            statements.insert(3, ("the revision's name", told))
         columns: Columns = {}
         for _, given in statements:
             columns = {**given, **columns}
@@ -73,20 +85,21 @@ class Places:
             raise NotTrainedError("has seen no tokens")
         if problem := agreement.contradiction(statements):
             raise CheckpointError(problem)
+        if unclear and "tokens" not in columns:
+            raise CheckpointError(f"{NOT_TOLD}tokens ({unclear}): write them into ladder.yaml (score.ladder)")
         _complete(columns, files)
         missing = [name for name in ABOUT if name not in columns]
         if missing:
-            raise CheckpointError(
-                f"nothing tells its {', '.join(missing)}: write them into benchcast.json in the folder, into "
-                "ladder.yaml (score.ladder), or set score.pattern and score.place"
-            )
+            raise CheckpointError(f"{NOT_TOLD}{', '.join(missing)}: write them into {_where(name)}")
         problem, remarks = agreement.size(float(columns["params"]), statements, files)
         if problem:
             raise CheckpointError(problem)
         return {name: columns[name] if name in NUMBERS else str(columns[name]) for name in ABOUT}, remarks
 
-    def _listed(self, source: str) -> Columns:
-        place = self._ladder.find(source)
+    def _listed(self, source: str, name: HubName | None) -> Columns:
+        # Results call the main branch by the model's name alone.
+        alone = name.model if name is not None and name.revision == MAIN else source
+        place = self._ladder.find(alone if source not in self._ladder and alone in self._ladder else source)
         return {} if place is None else place.stated()
 
     def _named(self, source: str) -> Columns:
@@ -102,6 +115,13 @@ def faults(abouts: Sequence[Columns]) -> list[str]:
     except FaultsError as error:
         return [fault.what for fault in error.faults]
     return []
+
+
+def _where(name: HubName | None) -> str:
+    """Where a person may say what nothing tells."""
+    if name is not None:
+        return f"ladder.yaml (score.ladder) under {name.source!r}, or set score.place"
+    return "benchcast.json in the folder, into ladder.yaml (score.ladder), or set score.pattern and score.place"
 
 
 def _numbers(given: Mapping[str, Any]) -> Columns:

@@ -194,7 +194,7 @@ def test_the_doctor_builds_the_tasks_without_a_network(config: Path) -> None:
     found = " ".join(result.stdout.split())
     assert found.count("FAIL") == 1
     assert "FAIL tasks offline: more cannot be loaded: " in found
-    assert "ok score.checkpoints: no folder matches big/* yet" in found
+    assert "ok score.checkpoints: nothing matches big/* yet" in found
 
 
 @pytest.fixture
