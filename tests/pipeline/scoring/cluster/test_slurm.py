@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from worlds import tiny_models
+from worlds.doc_blocks import blocks
 from worlds.hosts.slurm import FakeSlurm
+from worlds.ladders import ROOT
 from worlds.scoring import QUIET, Heard, run, settings
 from worlds.tiny_models import QUESTIONS
 
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
 
+from benchcast.core.config import ScoreConfig
 from benchcast.core.errors import InputError
 from benchcast.scoring.checkpoints.files import files_of
 from benchcast.scoring.inference import slurm, slurm_task, spool
@@ -239,3 +243,13 @@ def test_a_task_leaves_when_its_driver_is_gone(handed: Spool, monkeypatch: pytes
     served.join(timeout=20)
     assert not served.is_alive()
     assert time.monotonic() - began >= 0.3
+
+
+def test_the_page_shows_the_script_and_a_config_that_is_read() -> None:
+    shown = blocks(ROOT / "docs" / "howto.md")
+    (script,) = [b.body for b in shown if slurm.SCRIPT.name in b.what]
+    assert script == slurm.SCRIPT.read_text(encoding="utf-8")
+    (config,) = [b.body for b in shown if b.what == "slurm.yaml"]
+    asked = ScoreConfig.model_validate(yaml.safe_load(config)).score
+    assert asked.workers == 16
+    assert slurm.options(asked)[:4] == ["--partition=gpu", "--account=my-group", "--time=4:00:00", "--mem=64G"]
