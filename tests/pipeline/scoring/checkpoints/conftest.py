@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from worlds.hub_cache import World
+from worlds.hub.cache import World
 
 
 @pytest.fixture

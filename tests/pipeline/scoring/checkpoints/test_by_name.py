@@ -13,8 +13,8 @@ import pytest
 from benchcast.core.errors import FaultsError
 from benchcast.data import model_names
 from benchcast.scoring.checkpoints import discover
-from worlds import hub_cache
-from worlds.hub_cache import MODEL, World
+from worlds.hub import cache as hub_cache
+from worlds.hub.cache import MODEL, World
 
 OLMO = "allenai/OLMo-2-0425-1B"
 HOME = f"models--{MODEL.replace('/', '--')}"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import hub_server
-from worlds.hub_cache import MODEL, files
+from worlds.hub import mirror as mirrors
+from worlds.hub.cache import MODEL, files
 
 # What a user's process does: the library reads the environment when it is imported.
 FIND = """
@@ -37,12 +37,12 @@ print(json.dumps([answers, said]))
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[hub_server.Mirror]:
+def server(tmp_path: Path) -> Iterator[mirrors.Mirror]:
     for number, revision in enumerate(("main", "step512", "step1000", "step2000")):
         folder = files(tmp_path / "mirror" / MODEL / revision, number)
         (folder / "pytorch_model.bin").write_bytes(b"a pickle")
         (folder / "README.md").write_text("words")
-    with hub_server.mirror(tmp_path / "mirror") as running:
+    with mirrors.mirror(tmp_path / "mirror") as running:
         yield running
 
 
@@ -60,7 +60,7 @@ def find(url: str, base: Path, *settings: dict[str, Any], **environment: str) ->
     return answers, said
 
 
-def test_nothing_is_fetched_unasked(server: hub_server.Mirror, tmp_path: Path) -> None:
+def test_nothing_is_fetched_unasked(server: mirrors.Mirror, tmp_path: Path) -> None:
     wanted = {"checkpoints": [f"{MODEL}@step512", f"{MODEL}@step1000"]}
     answers, said = find(
         server.url, tmp_path, wanted, wanted | {"download": True}, HF_HOME=str(tmp_path / "home"), HF_HUB_OFFLINE="1"
@@ -72,7 +72,7 @@ def test_nothing_is_fetched_unasked(server: hub_server.Mirror, tmp_path: Path) -
     assert "HF_HUB_OFFLINE" in answers[1]
 
 
-def test_missing_revisions_are_fetched_where_that_is_asked_for(server: hub_server.Mirror, tmp_path: Path) -> None:
+def test_missing_revisions_are_fetched_where_that_is_asked_for(server: mirrors.Mirror, tmp_path: Path) -> None:
     server.refused = {"step2000/model.safetensors"}
     one = {"checkpoints": [f"{MODEL}@step512"], "download": True, "quiet_seconds": 60}
     more = {"checkpoints": [f"{MODEL}@step*", f"{MODEL}@step9"]}

@@ -9,7 +9,8 @@ from typing import Any
 from benchcast.scoring import status
 from benchcast.scoring.run import score
 from benchcast.scoring.store import Store
-from worlds import hub_cache, tiny_models
+from worlds import tiny_models
+from worlds.hub import cache as hub_cache
 from worlds.scoring import QUIET, settings
 
 pytestmark = QUIET

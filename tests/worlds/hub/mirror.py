@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from .hub_cache import commit_of
+from .cache import commit_of
 
 
 class Mirror(http.server.ThreadingHTTPServer):
