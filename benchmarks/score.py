@@ -105,7 +105,8 @@ def random_ladder(work: Path, checkpoints: int) -> None:
     train_tokenizer([[" ".join(rng.choices(words, k=400))] for _ in range(200)], work / "tokenizer")
     for number in range(checkpoints):
         shape = list(SHAPES)[number % len(SHAPES)]
-        save(build_model(shape, number), Run(shape, 5, number), work, work / "runs", 1, 1000, 1000)
+        model, run = build_model(shape, number), Run(shape=shape, multiplier=5, seed=number)
+        save(model, run, work, work / "runs", 1, model.num_parameters(), 1000)
     (work / "tasks").mkdir()
     for task in TASKS:
         path = work / "tasks" / f"{task}.jsonl"
