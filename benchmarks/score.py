@@ -106,7 +106,8 @@ def random_ladder(work: Path, checkpoints: int) -> None:
     for number in range(checkpoints):
         shape = list(SHAPES)[number % len(SHAPES)]
         model, run = build_model(shape, number), Run(shape=shape, multiplier=5, seed=number)
-        save(model, run, work, work / "runs", 1, model.num_parameters(), 1000)
+        params = model.num_parameters()
+        save(model, run, work, work / "runs", 1, params, 5 * params)
     (work / "tasks").mkdir()
     for task in TASKS:
         path = work / "tasks" / f"{task}.jsonl"
