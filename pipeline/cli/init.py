@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,10 @@ def add_to(app: typer.Typer) -> None:
 
 def init(
     source: Annotated[
-        Path, typer.Argument(metavar="PATH", help="folder of results or of checkpoints, or a ladder table")
+        Path,
+        typer.Argument(
+            metavar="PATH", help="folder of results or of checkpoints, a ladder table, or org/name@revision"
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="config to write")] = Path("benchcast.yaml"),
     token_multiplier: Annotated[
@@ -38,6 +42,7 @@ def init(
     tell; never over one that is there: then it says which models that one lacks.
     """
     from ..core import files as store
+    from ..data.init import models as models_by_name
     from ..data.init import start as starting
 
     for name, value in (("--token-multiplier", token_multiplier), ("--tokens-per-step", tokens_per_step)):
@@ -47,7 +52,10 @@ def init(
         raise InputError(f"{out}: is there already (--force replaces it, --out names another)")
     account = Account()
     try:
-        made = starting.draft(source, out, token_multiplier, tokens_per_step, account)
+        if not os.path.lexists(source) and (model := _model(source)) is not None:
+            made = models_by_name.draft(*model, out, tokens_per_step, account)
+        else:
+            made = starting.draft(source, out, token_multiplier, tokens_per_step, account)
         starting.check(made.files[out])
     except BenchcastError:
         _tell(account)
@@ -62,6 +70,24 @@ def init(
         typer.echo(plain(line if line.startswith("  ") else f"next: {line}"))
     scores = "\nscore:" in made.files[out]
     typer.echo(f"then: benchcast {'score' if scores else 'run'} {plain(str(out))}" + ("" if scores else " --html"))
+
+
+def _model(source: Path) -> tuple[str, dict[str, Path]] | None:
+    """The entry of a config for a model by name, with the folders of its revisions; None for a path.
+
+    Raises
+    ------
+    InputError
+        When no such revision is in the hub's cache.
+    """
+    from ..scoring.checkpoints import hub, names
+
+    text = re.sub(r"^hf:/(?!/)", names.PREFIX, str(source))  # a path has no two slashes
+    try:
+        name = names.parse(text)
+    except ValueError as error:
+        raise InputError(f"{text}: {error}") from None
+    return None if name is None or not name.sure else (text, hub.here(name))
 
 
 def _tell(account: Account) -> None:

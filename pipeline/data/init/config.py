@@ -12,7 +12,7 @@ import pandas as pd
 from .. import sources
 from ..sources.lm_eval.accuracies import ACCURACIES
 from ..sources.lm_eval.files import shown
-from .text import comment, number, relative, scalar
+from .text import comment, exact, number, relative, scalar
 
 FEWEST_TO_TEST = 9
 FEWEST_TO_HOLD_OUT = 6  # with fewer runs every one is needed for the fit
@@ -146,7 +146,7 @@ def _recipes(held: Held) -> str:
 
 
 def scoring(
-    folder: Path,
+    found: str,
     out: Path,
     patterns: Sequence[str],
     pattern: str | None,
@@ -157,8 +157,10 @@ def scoring(
 
     Parameters
     ----------
+    found : str
+        What it is written from, for a comment.
     patterns : sequence of str
-        Shell patterns of the checkpoints' folders, from the config's folder.
+        Shell patterns of the checkpoints' folders, from the config's folder; or models by name.
     pattern : str, optional
         How their names tell run and step.
     sizes : mapping
@@ -166,12 +168,11 @@ def scoring(
     tokens_per_step : float, optional
         Tokens of one optimizer step, where the person said it.
     """
-    step = f"tokens_per_step: {number(tokens_per_step)}" if tokens_per_step else "# tokens_per_step: 524288"
-    base = relative(folder, out.parent)
+    step = f"tokens_per_step: {exact(tokens_per_step)}" if tokens_per_step else "# tokens_per_step: 524288"
     named = f"pattern: {scalar(pattern)}" if pattern else '# pattern: "{run}/step-{step}"   # folder names'
     lines = "".join(f"#   {comment(run)}: {comment(size)}\n" for run, size in sizes.items())
     return f"""\
-# Written by benchcast init from the checkpoints under {comment(base)}:
+# Written by benchcast init from {comment(found)}:
 {lines}#   benchcast score {comment(out.name)}    # scores them: the ladder table
 #   benchcast run {comment(out.name)}      # forecasts from it: a PDF
 {SCHEMA_LINE}

@@ -37,9 +37,10 @@ class Checkpoints:
 
     def config(self, out: Path, tokens_per_step: float | None = None) -> str:
         """A config that scores them; ``tokens_per_step`` where the person says it."""
-        base = glob.escape(relative(self.folder, out.parent))
-        patterns = self._patterns(base)
-        return init_config.scoring(self.folder, out, patterns, self._pattern(), self._sizes(), tokens_per_step)
+        base = relative(self.folder, out.parent)
+        patterns = self._patterns(glob.escape(base))
+        found = f"the checkpoints under {base}"
+        return init_config.scoring(found, out, patterns, self._pattern(), self._sizes(), tokens_per_step)
 
     def _patterns(self, base: str) -> list[str]:
         depths = sorted({len(path.relative_to(self.folder).parts) for path in self.trained})
@@ -63,7 +64,7 @@ class Checkpoints:
         for path in self.trained:
             nested = len(path.relative_to(self.folder).parts) > 1
             runs.setdefault(shown(path.parent if nested else path, self.folder), []).append(path)
-        sizes = {run: f"{len(paths)} checkpoints, {_size(paths[0])}" for run, paths in list(runs.items())[:MOST_SIZES]}
+        sizes = {run: f"{len(paths)} checkpoints, {size(paths[0])}" for run, paths in list(runs.items())[:MOST_SIZES]}
         more = {"and more": f"{len(runs) - MOST_SIZES} runs"} if len(runs) > MOST_SIZES else {}
         return sizes | more
 
@@ -154,7 +155,7 @@ def _step(place: Path) -> float | None:
     return None if step is None else step.value
 
 
-def _size(place: Path) -> str:
+def size(place: Path) -> str:
     """N of a checkpoint, from its config.json."""
     try:
         content = reading.json_of(reading.data(place / "config.json", reading.MOST_CONFIG))

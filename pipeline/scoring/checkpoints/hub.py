@@ -8,6 +8,7 @@ revisions when one file of one of them is gone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -199,6 +200,26 @@ def advice(hub: Hub, name: HubName, folder: Path) -> str:
         f"fetch what is missing: {again}; where the revision has pickles only, take one that has safetensors, such as "
         f"a conversion in a pull request ({name.model}@refs/pr/N), or save it so"
     )
+
+
+def here(name: HubName, folder: Path | None = None) -> dict[str, Path]:
+    """The snapshot folders of the revisions that a name means and the cache has, by ``org/name@revision``.
+
+    Raises
+    ------
+    InputError
+        When it has none of them, with the command that fetches it.
+    """
+    hub = Hub(folder)
+    found = {}
+    for revision in name.matching(hub.revisions(name.model)) if name.is_pattern else [name.revision]:
+        with contextlib.suppress(CheckpointError):
+            found[f"{name.model}@{revision}"] = hub.snapshot(name.at(revision)).folder
+    if not found:
+        wanted = "REVISION" if name.is_pattern else name.revision
+        fix = hub.command(name.model, [wanted])
+        raise InputError(f"{name.source}: is not in the hub's cache at {hub.folder} (fetch it first: {fix})")
+    return found
 
 
 def _is_name(name: str) -> bool:
