@@ -36,10 +36,16 @@ def score(
     store: Annotated[Path | None, typer.Option("--store", metavar="DIR", help="folder of the scored cells")] = None,
     executor: Annotated[str | None, typer.Option("--executor", help="local, ray (extra: ray) or slurm")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="how many; empty: one per GPU", min=1)] = None,
+    unsafe: Annotated[
+        bool, typer.Option("--confirm-run-unsafe-code", help="score tasks that run code which the model wrote")
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try again what could not be scored")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="hash every file again, whatever its time and size")] = False,
     download: Annotated[
         bool, typer.Option("--download", help="fetch revisions of models by name that are not there")
+    ] = False,
+    choose_documents: Annotated[
+        bool, typer.Option("--choose-documents", help="choose score.documents anew, by all that was scored whole since")
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="print a summary as JSON")] = False,
 ) -> None:
@@ -52,14 +58,24 @@ def score(
     if executor is not None and executor not in ("local", "ray", "slurm"):
         raise InputError(f"--executor: {executor!r} is none of local, ray and slurm")
     changes["executor"] = executor
+    changes["run_unsafe_code"] = unsafe or None
     changes["download"] = download or None
     settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    if choose_documents and settings.documents is None:
+        raise InputError("--choose-documents: score.documents of the config does not ask for some of them")
     from ..scoring.progress import terminal
     from ..scoring.run import score as run
 
     try:
         with terminal() as progress:
-            summary = run(settings, config.resolve().parent, progress, retry_failed=retry_failed, verify=verify)
+            summary = run(
+                settings,
+                config.resolve().parent,
+                progress,
+                retry_failed=retry_failed,
+                verify=verify,
+                choose_documents=choose_documents,
+            )
     except KeyboardInterrupt:
         typer.echo("stopped; what was scored is stored: run it again to go on", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -137,11 +137,23 @@ class ScoreSettings(Strict):
     validation_text: tuple[Path, ...] = Field(default=(), description="text or JSONL files for the validation loss")
     num_fewshot: int | None = Field(default=None, ge=0)
     limit: int | None = Field(default=None, ge=1, description="documents per task; empty for all")
+    documents: int | None = Field(
+        default=None, ge=2, description="asked per task, chosen once; the score of all is estimated from them"
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     add_bos_token: bool = False
     max_length: int | None = Field(default=None, ge=1, description="tokens; empty for the model's own context")
     most_truncated: float = Field(default=0.01, ge=0, le=1, description="share of a task's prompts that may be cut")
-    seed: int = Field(default=1234, description="of the few-shot examples, as lm-eval's fewshot_seed")
+    seed: int = Field(default=1234, description="of few-shot examples and sampled answers, lm-eval's own default")
+    gen_kwargs: dict[str, Any] = Field(
+        default={}, description="put over generation_kwargs of every task that generates, as lm-eval's --gen_kwargs"
+    )
+    gold_text: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        default={}, description="task (or pattern) to the text whose likelihood is its gold's: a template, or a .jsonl"
+    )
+    run_unsafe_code: bool = Field(
+        default=False, description="score tasks whose metric runs code that the model wrote; limits, but no sandbox"
+    )
 
     tokenizer: Path | None = Field(default=None, description="folder of the tokenizer, if checkpoints carry none")
     ladder: Path | None = Field(default=None, description="ladder.yaml: folder names to run, step, params, tokens, …")
@@ -166,6 +178,12 @@ class ScoreSettings(Strict):
     share_prefix: Literal["auto", "always", "never"] = Field(
         default="auto", description="compute what a document's choices begin with once: where it is exact and pays"
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_ask_less(self) -> Self:
+        if self.limit is not None and self.documents is not None:
+            raise ValueError("give limit, the first documents, or documents, chosen ones of all, and not both")
+        return self
 
 
 class NotifySettings(Strict):

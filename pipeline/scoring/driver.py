@@ -28,7 +28,7 @@ from .inference.executors import WorkerSlot, worker_slots
 from .inference.worker import JobResult, WorkerJob
 from .limits import Limits, chosen
 from .progress import Progress
-from .record import Recorder
+from .record import Problems, Recorder
 from .requests.book import CHANGED, PreparedRequest, RequestBook, RequestGroup
 
 TRIES = 3  # of a job whose worker died
@@ -44,6 +44,16 @@ class CheckpointWork:
     tries: int = 0
     broken: bool = False
     began: float = field(default_factory=time.monotonic)
+
+    @property
+    def cells(self) -> list[PreparedRequest]:
+        """The cells that are still to do, each once, in however many pieces."""
+        return list({spec.digest: spec for group in self.groups for spec in group.specs}.values())
+
+    def without(self, specs: Sequence[PreparedRequest]) -> None:
+        """Leave the pieces of these cells, which cannot be scored."""
+        failed = {spec.digest for spec in specs}
+        self.groups = deque(g for g in self.groups if g.piece is None or g.specs[0].digest not in failed)
 
 
 class Driver:
@@ -141,7 +151,7 @@ class Driver:
         try:
             checkpoint = _unchanged(checkpoint)
             checkpoints.check_recorded(checkpoint.files, file_digest)
-            groups, problems, remarks = self._book.groups(checkpoint, lacking)
+            every, problems, remarks = self._book.groups(checkpoint, lacking)
             _unchanged(checkpoint)
         except ChangedError:
             self._changed(checkpoint, len(lacking))
@@ -156,11 +166,28 @@ class Driver:
             self._say(f"warning: {checkpoint.source}: {remark}")
         for spec, problem in problems:
             self._fail(checkpoint, [spec], problem)
+        groups = self._resumed(checkpoint, every)
         return CheckpointWork(checkpoint=checkpoint, groups=deque(groups), held=held) if groups else None
+
+    def _resumed(self, checkpoint: Checkpoint, groups: Sequence[RequestGroup]) -> list[RequestGroup]:
+        """The groups that are still to do; what an earlier run had answered whole is stored."""
+        left, good, bad = self._recorder.resume(checkpoint, groups)
+        self._count(checkpoint, good, bad, 0)
+        return left
+
+    def _count(self, checkpoint: Checkpoint, good: int, bad: Problems, documents: int) -> None:
+        self.scored += good
+        self._progress.advance(good, documents)
+        for spec, problem in bad:
+            self._say(f"error: {checkpoint.source}: {spec.name}: {problem}")
+            self._progress.failed(1)
 
     def _job(self, work: CheckpointWork) -> WorkerJob:
         group = work.groups[0]
         checkpoint = work.checkpoint
+        prompts = None if group.piece is None else group.piece.prompts
+        if prompts is not None and prompts.seed is not None:
+            prompts = replace(prompts, state=self._recorder.state_before(checkpoint, group))
         return WorkerJob(
             files=checkpoint.files,
             digest=checkpoint.digest,
@@ -168,12 +195,13 @@ class Driver:
             limit=group.limit,
             key=group.key,
             requests=group.requests,
+            prompts=prompts,
         )
 
     def _take(self, work: CheckpointWork, future: Future[JobResult]) -> bool:
         """Store what a worker answered; whether the same worker should go on with this checkpoint."""
         checkpoint, group = work.checkpoint, work.groups[0]
-        left = [spec for g in work.groups for spec in g.specs]
+        left = work.cells
         error = future.exception()
         try:
             if error is None and future.result().changed:
@@ -202,14 +230,11 @@ class Driver:
         if scored.failure:
             return self._without_the_one(work, scored.failure)
         good, bad = self._recorder.add(checkpoint, group, scored)
-        self.scored += good
-        self._progress.advance(good, group.documents)
-        for spec, problem in bad:
-            self._say(f"error: {checkpoint.source}: {spec.name}: {problem}")
-            self._progress.failed(1)
+        self._count(checkpoint, good, bad, group.documents)
         work.groups.popleft()
+        work.without([spec for spec, _ in bad])
         if work.groups and self._limits.over:
-            self.left += sum(len(g.specs) for g in work.groups)
+            self.left += len(work.cells)
             return False
         if work.groups:
             return True
@@ -221,6 +246,7 @@ class Driver:
         group = work.groups.popleft()
         if len(group.specs) == 1:
             self._fail(work.checkpoint, group.specs, reason)
+            work.without(group.specs)  # its other pieces
         else:
             work.groups.extendleft(reversed(group.singles()))
         return bool(work.groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,8 @@ from .requests.book import CHANGED, PreparedRequest, RequestGroup, RequestSpec
 from .store import CellRecord, Store
 from .store.index import SCORED, Index, IndexEntry
 from .store.keys import Cell, Setup
+from .store.partial import AnsweredPiece
+from .store.tables import of_most
 
 EVERY = "*"  # every checkpoint, or every task
 Problems = list[tuple[PreparedRequest, str]]
@@ -35,10 +37,14 @@ class Recorder:
     def missing(
         self, checkpoints: Sequence[str], specs: Sequence[RequestSpec], *, failed_too: bool
     ) -> dict[str, list[str]]:
-        """Which requests each checkpoint (by digest) lacks, by the index."""
+        """Which requests each checkpoint (by digest) lacks, by the index.
+
+        One that was asked all of a task's documents lacks none of them.
+        """
         digests = [spec.digest for spec in specs]
         self._forget_lost(checkpoints, digests)
         lacking = self._index.missing(checkpoints, digests, self._setup.digest, failed_too=failed_too)
+        lacking = self._without_whole(lacking, specs)
         if failed_too:
             for checkpoint, requests in lacking.items():
                 for digest in requests:
@@ -46,6 +52,20 @@ class Recorder:
                         Cell(checkpoint=checkpoint, requests=digest, setup=self._setup, task="").id
                     )
         return lacking
+
+    def _without_whole(self, lacking: dict[str, list[str]], specs: Sequence[RequestSpec]) -> dict[str, list[str]]:
+        """Without requests for some documents of which all were answered."""
+        whole = {spec.digest: spec.whole for spec in specs if spec.whole}
+        if not whole:
+            return lacking
+        wholes = sorted(set(whole.values()))
+        self._forget_lost(list(lacking), wholes)
+        states = self._index.states(list(lacking), wholes, self._setup.digest)
+        left = {
+            checkpoint: [d for d in digests if d not in whole or states[checkpoint][wholes.index(whole[d])] != SCORED]
+            for checkpoint, digests in lacking.items()
+        }
+        return {checkpoint: digests for checkpoint, digests in left.items() if digests}
 
     def _forget_lost(self, checkpoints: Sequence[str], digests: Sequence[str]) -> None:
         """Take cells out of the index whose ``results.json`` is gone or empty, as after a crash or a full disk.
@@ -70,21 +90,26 @@ class Recorder:
         """
         lacking, stored = [], []
         for spec in specs:
-            cell = self._cell(checkpoint, spec).id
-            try:
-                about = self.store.about(cell) if self.store.has(cell) else None
-            except BrokenError as error:
-                say(f"warning: {checkpoint.source}: {spec.name}: {error}; it is scored again")
-                about = None
-            if about is None:
-                lacking.append(spec)
+            of_all = [replace(spec, digest=spec.whole)] if spec.whole else []
+            for one in (*of_all, spec):
+                cell = self._cell(checkpoint, one).id
+                try:
+                    about = self.store.about(cell) if self.store.has(cell) else None
+                except BrokenError as error:
+                    say(f"warning: {checkpoint.source}: {spec.name}: {error}; it is scored again")
+                    about = None
+                if about is not None:
+                    stored.append(IndexEntry.from_disk(cell, about, failed=False))
+                    break
             else:
-                stored.append(IndexEntry.from_disk(cell, about, failed=False))
+                lacking.append(spec)
         self._index.add(stored)
         return lacking
 
     def add(self, checkpoint: Checkpoint, group: RequestGroup, scored: JobResult) -> tuple[int, Problems]:
-        """Store a group's cells; returns how many, and those whose numbers cannot be."""
+        """Store a group's cells, or its piece of one; returns how many, and those whose numbers cannot be."""
+        if group.piece is not None:
+            return self._add_piece(checkpoint, group, scored)
         measured: list[tuple[PreparedRequest, measure.Measured]] = []
         bad: Problems = []
         start = 0
@@ -98,6 +123,15 @@ class Recorder:
                 measured.append((spec, measure.of(spec.what, part, measure.part(scored, which), group.limit)))
             except Exception as error:  # a task's own code computes its metrics: anything can come
                 bad.append((spec, f"its metrics cannot be computed: {first_line(error)}"))
+        return self._store(checkpoint, measured, bad, scored)
+
+    def _store(
+        self,
+        checkpoint: Checkpoint,
+        measured: list[tuple[PreparedRequest, measure.Measured]],
+        bad: Problems,
+        scored: JobResult,
+    ) -> tuple[int, Problems]:
         measured, impossible = _possible(checkpoint, measured)
         for spec, problem in (bad := bad + impossible):
             self.fail(checkpoint, [spec], problem)
@@ -105,6 +139,68 @@ class Recorder:
         self.store.add(records)
         self._index.add(IndexEntry.from_disk(r.id, {**r.about, "rows": r.rows}, failed=False) for r in records)
         return len(records), bad
+
+    def resume(
+        self, checkpoint: Checkpoint, groups: Sequence[RequestGroup]
+    ) -> tuple[list[RequestGroup], int, Problems]:
+        """Without the pieces that an earlier run has answers to; cells of which it has all are stored now.
+
+        Returns the groups, how many cells were stored, and those whose numbers cannot be.
+        """
+        left: list[RequestGroup] = []
+        stored, bad = 0, Problems()
+        for group in groups:
+            if group.piece is None or self._answered(checkpoint, group, group.key) is None:
+                left.append(group)
+            elif group.key == group.pieces[-1] and not any(g.specs == group.specs for g in left):
+                good, problems = self._assembled(checkpoint, group)
+                stored, bad = stored + good, bad + problems
+        return left, stored, bad
+
+    def state_before(self, checkpoint: Checkpoint, group: RequestGroup) -> str:
+        """State of the random generators after the piece before this one; empty before the first."""
+        place = group.pieces.index(group.key)
+        before = self._answered(checkpoint, group, group.pieces[place - 1]) if place else None
+        return "" if before is None else before.state
+
+    def _answered(self, checkpoint: Checkpoint, group: RequestGroup, key: str) -> AnsweredPiece | None:
+        return self.store.partials.get(self._cell(checkpoint, group.specs[0]).id, key)
+
+    def _add_piece(self, checkpoint: Checkpoint, group: RequestGroup, scored: JobResult) -> tuple[int, Problems]:
+        """Keep a piece of a cell, and store the cell when all of them are there."""
+        (spec,) = group.specs
+        if problem := measure.finite(scored, slice(0, len(scored.logliks))):
+            self.fail(checkpoint, [spec], problem)
+            return 0, [(spec, problem)]
+        piece = AnsweredPiece(
+            cell=self._cell(checkpoint, spec).id,
+            key=group.key,
+            of=len(group.pieces),
+            texts=scored.texts,
+            logliks=tuple(map(float, scored.logliks)),
+            greedy=tuple(map(bool, scored.greedy)),
+            state=scored.state,
+            how=scored.how,
+        )
+        self.store.partials.add(piece)
+        whole = self.store.partials.has(piece.cell, group.pieces)
+        return self._assembled(checkpoint, group) if whole else (0, [])
+
+    def _assembled(self, checkpoint: Checkpoint, group: RequestGroup) -> tuple[int, Problems]:
+        """Store the cell of a group's pieces, all of which are answered; what fails leaves them for another try."""
+        (spec,), (part,) = group.specs, group.parts
+        answered = [self._answered(checkpoint, group, key) for key in group.pieces]
+        try:
+            scored = measure.joined(part, answered)
+            measured = [(spec, measure.of(spec.what, part, scored, group.limit))]
+        except Exception as error:  # a task's own code computes its metrics: anything can come
+            problem = f"its metrics cannot be computed: {first_line(error)}"
+            self.fail(checkpoint, [spec], problem)
+            return 0, [(spec, problem)]
+        good, bad = self._store(checkpoint, measured, [], scored)
+        if good:
+            self.store.partials.clear(self._cell(checkpoint, spec).id)
+        return good, bad
 
     def fail(self, checkpoint: Checkpoint, specs: Sequence[RequestSpec], reason: str) -> None:
         """Record why cells could not be scored."""
@@ -126,9 +222,11 @@ class Recorder:
         return tuple(self._changed)
 
     def contents(self, checkpoints: Sequence[Checkpoint], specs: Sequence[RequestSpec]) -> list[dict[str, Any]]:
-        """The stored cells of these checkpoints and requests."""
+        """The stored cells of these checkpoints and requests; of some of a task's documents and all, that of all."""
         digests = [c.digest for c in checkpoints]
-        return self._index.contents(digests, [a.digest for a in specs], self._setup.digest, failed=False)
+        requests = [d for spec in specs for d in (spec.digest, spec.whole) if d]
+        found = self._index.contents(digests, requests, self._setup.digest, failed=False)
+        return of_most(found, {spec.digest: spec.whole for spec in specs if spec.whole})
 
     def failures(
         self, discovered: DiscoveredCheckpoints, specs: Sequence[RequestSpec], unbuilt: dict[str, str]
@@ -166,7 +264,9 @@ class Recorder:
         self.store.write_plan(
             {
                 "setup": self._setup.digest,
-                "tasks": [{"name": a.name, "requests": a.digest} for a in specs],
+                "tasks": [
+                    {"name": a.name, "requests": a.digest} | ({"whole": a.whole} if a.whole else {}) for a in specs
+                ],
                 "unbuilt": unbuilt,
                 "checkpoints": [c.as_planned for c in discovered.checkpoints],
                 "broken": {source: reason for (source, _), reason in discovered.broken.items()},
@@ -196,6 +296,11 @@ class Recorder:
         cell = self._cell(checkpoint, spec)
         about = self._about(cell, spec.version, checkpoint.source, checkpoint.about)
         about |= {"how": scored.how, "tokenizer": checkpoint.tokenizer[:12], **checkpoint.revision}
+        if content.aside:
+            about["aside"] = content.aside
+        chosen = getattr(spec.what, "chosen", None)
+        if chosen is not None:
+            about["estimated"] = chosen.about()
         config = {
             "model": self._setup.backend,
             "model_args": {

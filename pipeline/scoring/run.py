@@ -10,9 +10,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from benchcast.reports.records import account as accounts
+from benchcast.stages.notices import grading
 
 from ..core import files as tables
 from ..core.config import ScoreSettings
@@ -21,16 +23,18 @@ from .checkpoints import discover
 from .checkpoints.discover import DiscoveredCheckpoints
 from .driver import Driver
 from .limits import Limits, chosen
+from .measure import untrusted
 from .progress import Progress
 from .record import EVERY, Recorder
 from .requests import tasks
 from .requests.book import PreparedRequest, RequestBook, RequestSpec
 from .requests.cache import RequestCache, listening, unsteady
-from .requests.kinds import texts
+from .requests.kinds import gold, texts
 from .store import Store
 from .store.index import Index
 from .store.keys import Setup
 from .store.tables import table
+from .subsets.chooser import Chooser
 
 BUILDS = 3  # times that the questions are built while somebody edits their files
 
@@ -60,6 +64,7 @@ def score(
     retry_failed: bool = False,
     verify: bool = False,
     limits: Limits | None = None,
+    choose_documents: bool = False,
 ) -> Summary:
     """Score every checkpoint on every task and validation text that it was not scored on before.
 
@@ -76,6 +81,8 @@ def score(
         Read every file again, instead of knowing it by inode, modification time and size.
     limits : Limits, optional
         How much to do at most.
+    choose_documents : bool
+        With ``score.documents``: choose them anew, by all checkpoints that were asked all documents meanwhile.
 
     Returns
     -------
@@ -88,7 +95,7 @@ def score(
         Before anything is scored: no task that can be asked, patterns without checkpoints, unreadable texts, a store
         that cannot be written, checkpoints that contradict each other.
     BenchcastError
-        When the disk is full; what was scored until then is stored.
+        When the disk is full; what was scored until then is stored. When an earlier choice of documents is broken.
     """
     if importlib.util.find_spec("lm_eval") is None or importlib.util.find_spec("torch") is None:
         raise InputError("scoring needs lm-eval and torch: pip install 'benchcast[score]'")
@@ -100,7 +107,10 @@ def score(
         discover.note_moved(discovered, store)
         recorder = Recorder(store, index, setup_of(settings))
         request_cache = RequestCache(store.folder, settings, base, index.file_hash)
+        chooser = _chooser(settings, store, index, anew=choose_documents)
         known = request_cache.recall()
+        if known is not None and chooser is not None:
+            known = chooser.recall(known)
         if known is not None and not recorder.missing(
             [c.digest for c in discovered.checkpoints], known, failed_too=retry_failed
         ):
@@ -110,11 +120,15 @@ def score(
             specs, unbuilt, opened, began = _steady(settings, base)
             if not unbuilt:
                 request_cache.remember(specs, opened, began)
+            if chooser is not None:
+                specs = chooser.choose(specs)
             once = list({spec.digest: spec for spec in specs}.values())  # tasks of several names that ask the same
             driver = Driver(settings, discovered, RequestBook(once, settings), recorder, progress, limits or Limits())
             recorder.plan(discovered, specs, unbuilt)
             try:
-                driver.run(retry_failed=retry_failed)
+                with contextlib.ExitStack() as ending:
+                    ending.callback(untrusted.close)
+                    driver.run(retry_failed=retry_failed)
             except BaseException:
                 _summary(settings, base, discovered, recorder, specs, unbuilt)  # the table of what is scored
                 raise
@@ -137,6 +151,8 @@ def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | 
         if specs is None:
             with tasks.cached_templates(), tasks.quiet(), listening():
                 specs, _ = _specs(settings, base)
+        if (chooser := _chooser(settings, store, index)) is not None:
+            specs = chooser.recall(specs) or specs  # not chosen yet: everything is lacking either way
         unique = {c.digest: c for c in discovered.checkpoints}
         missing = Recorder(store, index, setup_of(settings)).missing(list(unique), specs, failed_too=False)
     names = _names(specs)
@@ -155,6 +171,13 @@ def setup_of(settings: ScoreSettings) -> Setup:
     )
 
 
+def _chooser(settings: ScoreSettings, store: Store, index: Index, *, anew: bool = False) -> Chooser | None:
+    """What chooses some of the documents, where the settings ask for some."""
+    if settings.documents is None:
+        return None
+    return Chooser(store, index, setup_of(settings).digest, settings.documents, anew=anew)
+
+
 def _summary(
     settings: ScoreSettings,
     base: Path,
@@ -164,12 +187,13 @@ def _summary(
     unbuilt: dict[str, str],
 ) -> Summary:
     """Write the ladder table, and sum up."""
-    result = table(recorder.contents(discovered.checkpoints, specs), _places(discovered), _names(specs))
+    contents = recorder.contents(discovered.checkpoints, specs)
+    result = table(contents, _places(discovered), _names(specs))
     if len(result):
         tables.write_table(result, base / settings.out)
     cells = len(discovered.checkpoints) * len(specs)
     failures = recorder.failures(discovered, specs, unbuilt)
-    account = _account(discovered, result, failures, recorder.changed_sources)
+    account = _account(discovered, result, failures, recorder.changed_sources, contents)
     return Summary(table=result, scored=0, cells=cells, failures=failures, waiting=discovered.waiting, account=account)
 
 
@@ -178,6 +202,7 @@ def _account(
     result: pd.DataFrame,
     failures: Sequence[tuple[str, str, str]],
     changed: Sequence[str],
+    contents: Sequence[dict[str, Any]],
 ) -> accounts.AccountRecord:
     """What became of every folder: read, placed, left out and why."""
     account = accounts.Account()
@@ -190,6 +215,12 @@ def _account(
         account.leave("checkpoints that changed while they were scored: tried again next time", source)
     for source in dict.fromkeys(source for source, _ in discovered.broken):
         account.leave("checkpoints that are broken or contradict themselves or others", source)
+    for content in contents:
+        if estimated := content.get("estimated"):
+            about = {"asked": estimated["documents"], "total": estimated["total"], "how": estimated["how"]}
+            account.note(grading.ESTIMATED_SCORES(content["task"], **about))
+        for what, which in content.get("aside", {}).items():
+            account.leave(what, f"{content['task']} {which}".strip())
     aside = {*changed, *(source for source, _ in discovered.broken)}
     for source, task, _ in failures:
         if source not in aside:
@@ -228,6 +259,7 @@ def _steady(
 def _specs(settings: ScoreSettings, base: Path) -> tuple[list[PreparedRequest], dict[str, str]]:
     read = texts.read_texts(settings, base)
     built, unbuilt = tasks.load(settings, base)
+    gold.check_names(settings, [*(t.name for t in built), *unbuilt])
     specs = [
         *(PreparedRequest(name=t.name, digest=t.digest, version=t.version, what=t) for t in built),
         *(PreparedRequest(name=t.name, digest=t.digest, version="text", what=t) for t in read),

@@ -1,11 +1,11 @@
-"""One worker: a process that holds a model and answers requests. It knows torch, but neither lm-eval nor the store."""
+"""One worker: a process that holds a model and answers requests. It knows torch, and lm-eval only to write texts."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ...core.digest import object_digest
 from ...core.errors import CheckpointError
 from ..checkpoints import files as checkpoints
 from ..checkpoints.files import Files, Signature
-from ..requests.encoded import Encoded
+from ..requests.encoded import Encoded, Prompts
 
 KEPT_LAYOUTS = 8  # plans of batches that are kept for the next checkpoint
 
@@ -38,7 +38,7 @@ class WorkerJob:
     """Requests to a checkpoint: ``key`` names the requests, so that their layout is planned once.
 
     ``digest`` is the checkpoint's, ``signature`` that of its files when they were hashed, ``limit`` its context in
-    tokens.
+    tokens. ``prompts`` are to be continued beside the requests.
     """
 
     files: Files
@@ -47,11 +47,14 @@ class WorkerJob:
     limit: int
     key: str
     requests: Encoded
+    prompts: Prompts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
     """Log-likelihoods (nats, (r,)), whether greedy, and how it was computed; or ``failure``, why it could not be.
+
+    ``texts`` are what the prompts were continued with, ``state`` that of the random generators afterwards, if drawn.
 
     ``loaded`` tells a checkpoint that could not be loaded from requests that it could not answer. ``changed`` means
     that the files were not, or did not stay, those of the job's digest: nothing else counts then.
@@ -63,6 +66,8 @@ class JobResult:
     failure: str = ""
     loaded: bool = True
     changed: bool = False
+    texts: tuple[str, ...] = ()
+    state: str = ""
 
 
 class Worker:
@@ -77,6 +82,7 @@ class Worker:
         self._loaded: tuple[str, str] | None = None
         self._agreed: dict[str, Signature] = {}  # by digest: a signature found to be of that content
         self._live: Any = None
+        self._writer: Any = None
         self._layouts: OrderedDict[tuple[str, int, bool], Any] = OrderedDict()
         self._shares: dict[tuple[str, str], bool] = {}
         self._how = {
@@ -130,13 +136,28 @@ class Worker:
         embedded = self._live.model.get_input_embeddings().weight.shape[0]
         if (top := int(job.requests.tokens.max(initial=0))) >= embedded:  # on a GPU it would end the process
             raise CheckpointError(f"token {top} has no embedding: the model has {embedded}")
+        written = self._written(job)
+        if not len(job.requests):
+            return replace(written, how=self._how | written.how)
         try:
             layout = self._layout(job)
             answers = engine.answer(self._live.model, job.requests, layout)
         except torch.OutOfMemoryError as error:
             raise CheckpointError(f"a single row does not fit into the memory of {self._settings.device}") from error
-        how = self._how | {"batch_size": layout.batch_size, "shared_prefix": layout.shared}
-        return JobResult(logliks=answers.logliks, greedy=answers.greedy, how=how)
+        how = self._how | {"batch_size": layout.batch_size, "shared_prefix": layout.shared} | written.how
+        return replace(written, logliks=answers.logliks, greedy=answers.greedy, how=how)
+
+    def _written(self, job: WorkerJob) -> JobResult:
+        """What the live model writes after the job's prompts, with no log-likelihoods."""
+        none = JobResult(logliks=np.zeros(0), greedy=np.zeros(0, dtype=bool), how={})
+        if job.prompts is None:
+            return none
+        from . import generation
+
+        if self._writer is None:
+            self._writer = generation.Writer(self._settings)
+        texts, state, size = self._writer.write(self._live.model, job.files, job.prompts)
+        return replace(none, texts=texts, state=state, how={"generation_batch_size": size})
 
     def _layout(self, job: WorkerJob) -> Any:
         """The batches of a job: planned once for its requests, with or without shared prefixes by the architecture."""
@@ -173,6 +194,11 @@ class Worker:
                 what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
                 raise CheckpointError(f"{self._settings.backend} cannot load it: {what}") from error
             self._loaded = here
+        texts: tuple[str, ...] = ()
+        if job.prompts is not None:
+            from . import generation
+
+            texts = generation.continued(self._live, job.prompts)
         prompts = job.requests.prompts.tolist()
         # One answer length at a time: lm-eval's logits cache mixes up one sequence cut at two places.
         results = np.zeros((len(job.requests), 2))
@@ -182,7 +208,7 @@ class Worker:
             requests = [(("", ""), sequences[i][: prompts[i]], sequences[i][prompts[i] :]) for i in which]
             results[which] = self._live._loglikelihood_tokens(requests, disable_tqdm=True)
         how = self._how | {"batch_size": self._settings.batch_size, "shared_prefix": False}
-        return JobResult(logliks=results[:, 0], greedy=results[:, 1] > 0, how=how)
+        return JobResult(logliks=results[:, 0], greedy=results[:, 1] > 0, how=how, texts=texts)
 
 
 _process_worker: dict[str, Worker] = {}

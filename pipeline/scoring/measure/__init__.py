@@ -9,14 +9,22 @@ from collections.abc import Callable
 from typing import Any
 
 from ..inference.worker import JobResult
-from .base import Measured, finite, part
+from .base import Measured, finite, joined, part
 from .choices import of_task
+from .estimates import estimated
+from .generation import of_generation
 from .texts import of_text
 
-__all__ = ["Measured", "finite", "of", "part"]
-MEASURES: dict[str, Callable[[Any, Any, JobResult, int], Measured]] = {"choices": of_task, "texts": of_text}
+__all__ = ["Measured", "finite", "joined", "of", "part"]
+MEASURES: dict[str, Callable[[Any, Any, JobResult, int], Measured]] = {
+    "choices": of_task,
+    "generation": of_generation,
+    "texts": of_text,
+}
 
 
 def of(what: Any, asked: Any, scored: JobResult, limit: int) -> Measured:
     """A cell's content from the answers to a task or text: ``asked`` is its part, ``limit`` the context in tokens."""
-    return MEASURES[what.kind.name](what, asked, scored, limit)
+    measured = MEASURES[what.kind.name](what, asked, scored, limit)
+    chosen = getattr(what, "chosen", None)  # texts are asked whole
+    return measured if chosen is None else estimated(chosen, measured)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ...core.errors import TaskError
 from ...data import document_metrics
 from ...data.document_metrics import Mean
 from ..inference.worker import JobResult
-from ..requests.kinds.base import Task
+from ..requests.kinds.base import Part, Task
+from ..store.partial import AnsweredPiece
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A cell's content: rows of the ladder table, lm-eval's results (JSON-like), one table row per answer."""
+    """A cell's content: rows of the ladder table, lm-eval's results (JSON-like), one table row per answer.
+
+    ``aside`` is what has no row: why, and which of the task's metrics or how many of its documents.
+    """
 
     rows: list[dict[str, Any]]
     results: dict[str, Any]
     documents: pd.DataFrame
+    aside: dict[str, str] = field(default_factory=dict)
 
 
 def rows(shared: dict[str, Any], means: dict[str, Mean]) -> list[dict[str, Any]]:
@@ -53,6 +60,28 @@ def finite(scored: JobResult, which: slice) -> str:
     return f"{bad} of {which.stop - which.start} log-likelihoods are not finite" if bad else ""
 
 
+def joined(whole: Part, answered: Sequence[AnsweredPiece | None]) -> JobResult:
+    """The answers to a part from those to its pieces.
+
+    Raises
+    ------
+    TaskError
+        When the answers to a piece are gone.
+    """
+    total = sum(len(piece.requests) for piece in whole.pieces)
+    texts, logliks = [""] * total, np.zeros(len(whole.encoded))
+    greedy, how = np.zeros(len(whole.encoded), dtype=bool), dict[str, Any]()
+    for piece, answers in zip(whole.pieces, answered, strict=True):
+        if answers is None or len(answers.texts) != len(piece.requests) or len(answers.logliks) != len(piece.golds):
+            raise TaskError("answers that were kept are gone; run it again with --retry-failed")
+        for position, text in zip(piece.requests, answers.texts, strict=True):
+            texts[position] = text
+        which = np.array(piece.golds, dtype=np.int64)
+        logliks[which], greedy[which] = answers.logliks, answers.greedy
+        how |= answers.how
+    return JobResult(logliks=logliks, greedy=greedy, how=how, texts=tuple(texts))
+
+
 def part(scored: JobResult, which: slice) -> JobResult:
     """The answers to some of the requests."""
-    return JobResult(logliks=scored.logliks[which], greedy=scored.greedy[which], how=scored.how)
+    return replace(scored, logliks=scored.logliks[which], greedy=scored.greedy[which])

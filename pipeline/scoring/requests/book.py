@@ -15,7 +15,7 @@ from ..checkpoints.discover import Checkpoint
 from ..checkpoints.files import ABOUT_ITSELF
 from . import encode
 from .encoded import Encoded, join
-from .kinds.base import Part, Task
+from .kinds.base import Part, Piece, Task
 from .kinds.texts import ValidationText
 
 GROUP_TOKENS = 2_000_000  # a group is stored when it is answered: minutes on a GPU, at most
@@ -25,11 +25,15 @@ CHANGED = "changed while it was scored: tried again next time"
 
 @dataclass(frozen=True, kw_only=True)
 class RequestSpec:
-    """What is asked, in short: a task or a validation text by its name, and the hash of what it asks."""
+    """What is asked, in short: a task or a validation text by its name, and the hash of what it asks.
+
+    Where some of a task's documents are asked, ``whole`` is the hash of all of them.
+    """
 
     name: str
     digest: str
     version: str
+    whole: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +45,18 @@ class PreparedRequest(RequestSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestGroup:
-    """Cells whose requests are batched together; ``parts`` are the requests of each, in order."""
+    """Cells whose requests are batched together; ``parts`` are the requests of each, in order.
+
+    Or one ``piece`` of a single cell's requests: ``pieces`` are then the keys of all its pieces, in order.
+    """
 
     key: str
     specs: tuple[PreparedRequest, ...]
     parts: tuple[Part, ...]
     requests: Encoded
     limit: int
+    piece: Piece | None = None
+    pieces: tuple[str, ...] = ()
 
     def singles(self) -> list[RequestGroup]:
         """The same cells, each in a group of its own."""
@@ -65,7 +74,9 @@ class RequestGroup:
 
     @property
     def documents(self) -> int:
-        """Documents of all its cells."""
+        """Documents of all its cells, or of its piece."""
+        if self.piece is not None:
+            return self.piece.documents
         return sum(spec.what.kind.documents(spec.what) for spec in self.specs)
 
 
@@ -107,7 +118,11 @@ class RequestBook:
                 problems.append((spec, str(error)))
         key = (tokenizer_key, limit, tuple(spec.digest for spec, _ in parts))
         if key not in self._groups:
-            self._groups[key] = [_group(tokenizer_key, limit, some) for some in _cut(parts)]
+            whole = [pair for pair in parts if not pair[1].pieces]
+            groups = [_group(tokenizer_key, limit, some) for some in _cut(whole)]
+            self._groups[key] = groups + [
+                g for s, p in parts if p.pieces for g in _in_pieces(tokenizer_key, limit, s, p)
+            ]
         self._groups.move_to_end(key)
         while len(self._groups) > KEPT_GROUPS:
             self._groups.popitem(last=False)
@@ -171,3 +186,14 @@ def _group(tokenizer_key: str, limit: int, some: Sequence[tuple[PreparedRequest,
         requests=requests,
         limit=limit,
     )
+
+
+def _in_pieces(tokenizer_key: str, limit: int, spec: PreparedRequest, part: Part) -> list[RequestGroup]:
+    """A group for every piece. Its key tells which requests it has: another batch size cuts them elsewhere."""
+    keys = tuple(object_digest([tokenizer_key, limit, spec.digest, piece.requests]) for piece in part.pieces)
+    return [
+        RequestGroup(
+            key=key, specs=(spec,), parts=(part,), requests=piece.encoded, limit=limit, piece=piece, pieces=keys
+        )
+        for key, piece in zip(keys, part.pieces, strict=True)
+    ]

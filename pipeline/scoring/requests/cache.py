@@ -36,7 +36,17 @@ NAME = "requests.json"
 FORMAT = 1  # of the file; raise it when what is kept changes
 MOST_KEPT = 8  # sets of settings
 SMALL = 8 << 20  # bytes: below, a file is hashed every time; above, known by inode, modification time and size
-DECIDING_SETTINGS = ("tasks", "include_path", "validation_text", "num_fewshot", "limit", "seed")
+DECIDING_SETTINGS = (
+    "tasks",
+    "include_path",
+    "validation_text",
+    "num_fewshot",
+    "limit",
+    "seed",
+    "gen_kwargs",
+    "gold_text",
+    "run_unsafe_code",
+)
 CLOCK_LAG = 0.05  # seconds that a file system's clock may be behind that of the process
 Hash = Callable[[Path], str]
 logger = logging.getLogger(__name__)
@@ -117,6 +127,8 @@ class RequestCache:
 
     def _own_patterns(self) -> list[str]:
         include = [] if self._settings.include_path is None else [f"{self._base / self._settings.include_path}/**"]
+        traces = (t for t in self._settings.gold_text.values() if t.endswith(".jsonl"))
+        include += [str(self._base / path) for path in traces]
         return [*include, *(str(self._base / path) for path in self._settings.validation_text)]
 
     def _listed(self, patterns: Iterable[str]) -> dict[str, list[str]]:

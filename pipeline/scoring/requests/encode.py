@@ -34,6 +34,7 @@ def harness(files: Files, settings: ScoreSettings, tokenizer: Any = None) -> Any
             tokenizer=tokenizer or str(files.tokenizer_folder),
             trust_remote_code=False,
             max_length=settings.max_length,
+            batch_size=settings.batch_size,
             add_bos_token=settings.add_bos_token,
         )
         _check_tokenizer(lm.tokenizer, model)

@@ -1,9 +1,10 @@
-"""Requests as flat arrays of token ids: what travels from the driver to the workers, and nothing else."""
+"""Requests as flat arrays of token ids, and texts to continue: what travels from the driver to the workers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +39,35 @@ class Encoded:
         flat = self.tokens.tolist()
         return [flat[end - length : end] for end, length in zip(ends.tolist(), self.lengths.tolist(), strict=True)]
 
+    def some(self, which: Sequence[int] | Ints) -> Encoded:
+        """The requests at these positions, in ascending order."""
+        keep = np.zeros(len(self), dtype=bool)
+        keep[np.asarray(which, dtype=np.int64)] = True
+        return Encoded(
+            tokens=self.tokens[np.repeat(keep, self.lengths)],
+            lengths=self.lengths[keep],
+            answers=self.answers[keep],
+            documents=self.documents[keep],
+        )
+
     def truncated(self, limit: int) -> NDArray[np.bool_]:
         """Which requests lose the start of their prompt to a context of ``limit`` tokens, (r,) of bool."""
         # The last token is predicted, never read: a sequence may be one token longer than the context.
         return self.lengths > limit + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """Texts that are to be continued, and each one's arguments as lm-eval's tasks give them (``generation_kwargs``).
+
+    ``seed`` is None where nothing is sampled. ``state`` is that of the random generators (hex) after the requests
+    before these, empty to begin with the seed.
+    """
+
+    texts: tuple[str, ...]
+    arguments: tuple[dict[str, Any], ...]
+    seed: int | None = None
+    state: str = ""
 
 
 def pack(requests: Iterable[tuple[Sequence[int], Sequence[int], int]]) -> Encoded:
@@ -58,6 +84,8 @@ def pack(requests: Iterable[tuple[Sequence[int], Sequence[int], int]]) -> Encode
 
 def join(parts: Sequence[Encoded]) -> Encoded:
     """Several sets of requests as one; documents of different parts stay apart."""
+    if not parts:
+        return pack([])
     documents, above = [], 0
     for part in parts:
         documents.append(part.documents + above)

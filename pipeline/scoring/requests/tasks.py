@@ -44,7 +44,7 @@ def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], dict[str, str
             continue
         for task_name, harness in _load(manager, name, failures).items():
             try:
-                built[task_name] = _build(task_name, harness, settings)
+                built[task_name] = _build(task_name, harness, settings, base)
             except TaskError as error:
                 failures[task_name] = str(error)
             except Exception as error:
@@ -154,9 +154,10 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return "is not a task that lm-eval knows" + (f" (did you mean {' or '.join(near)}?)" if near else "")
 
 
-def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
+def _build(name: str, harness: Any, settings: ScoreSettings, base: Path) -> Task:
     """Ask as simple_evaluate would: its rules for shots, its seed, its order."""
     kind = kind_of(harness.OUTPUT_TYPE)
+    kind.prepare(harness, settings)
     shots_of_task = harness.get_config("num_fewshot")
     if shots_of_task is None:
         harness.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
@@ -165,7 +166,7 @@ def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
     harness.set_fewshot_seed(seed=settings.seed)
     with silent_bars():
         harness.build_all_requests(limit=settings.limit, rank=0, world_size=1)
-    questions = tuple(kind.questions(harness, settings))
+    questions = tuple(kind.questions(harness, settings, base))
     shots = int(harness.get_config("num_fewshot"))
     return Task(
         name=name,
@@ -174,5 +175,7 @@ def _build(name: str, harness: Any, settings: ScoreSettings) -> Task:
         questions=questions,
         num_fewshot=shots,
         version=str(harness.VERSION),
-        digest=kind.digest(harness, questions),
+        seed=settings.seed,
+        origin=(settings, base),
+        digest=kind.digest(harness, questions, settings.seed),
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ...core import reading
 from ...core.digest import file_digest, object_digest
 from ...core.errors import BrokenError, plain
-from ...core.metrics import METRICS
+from ...core.metrics import metric_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +45,7 @@ OUR_LOSSES = (  # by our own formulas, whatever the task
     "val_bpb",
 )
 ANSWER_COLUMNS = {"doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt", "loglik"}
+SCORE = "score "  # a column of written answers with the scores of their documents begins so, the metric follows
 METRIC_TOLERANCE = 1e-9  # relative and absolute: a metric and the same from the documents
 
 
@@ -113,7 +114,7 @@ def _check(about: Any) -> None:
 
 
 def _check_row(row: Any) -> None:
-    if not isinstance(row, dict) or not isinstance(row["task"], str) or row["metric"] not in METRICS:
+    if not isinstance(row, dict) or not isinstance(row["task"], str) or metric_of(str(row["metric"])) is None:
         raise ValueError("a row of its results has no task or no known metric")
     if not math.isfinite(reading.number(row["value"])):
         raise ValueError(f"the value of {row['metric']} is no number")
@@ -137,6 +138,8 @@ def from_documents(documents: pd.DataFrame) -> dict[str, float]:
         tokens, size = int(documents["answer_tokens"].sum()), int(documents["document_bytes"].sum())
         loss = -float(documents["loglik"].sum()) / tokens
         return {"val_loss": loss, "val_bpb": loss * (tokens / size / math.log(2)), "n": len(documents)}
+    if "answer" in columns:
+        return _of_written(documents)
     if not columns >= ANSWER_COLUMNS:
         return {}
     answers = documents[documents["with_prompt"].astype(bool)]
@@ -153,6 +156,24 @@ def from_documents(documents: pd.DataFrame) -> dict[str, float]:
     for name, score in (("acc", answers["loglik"]), ("acc_norm", answers["loglik"] / answers["answer_chars"])):
         best = answers.loc[score.groupby(answers["doc_id"]).idxmax()]
         metrics[name] = float((best["choice"] == best["gold"]).mean())
+    return metrics
+
+
+def _of_written(documents: pd.DataFrame) -> dict[str, float]:
+    """The same of written answers; ``n nll`` counts the documents with a reference answer."""
+    import numpy as np
+
+    first = documents.drop_duplicates("doc_id")
+    metrics = {"n": float(len(first))}
+    for column in first.columns:
+        if column.startswith(SCORE) and first[column].notna().all():
+            metrics[column.removeprefix(SCORE)] = float(first[column].mean())
+    golds = first[first["gold_bytes"] > 0]
+    if len(golds):
+        nlls = (-golds["gold_loglik"] / golds["gold_bytes"]).to_numpy(dtype=float)
+        metrics |= {"nll": float(nlls.mean()), "bits_per_byte": float(nlls.mean()) / math.log(2)}
+        metrics["nll_mean_prob"] = float(np.log(len(nlls)) - np.logaddexp.reduce(-nlls))
+        metrics |= {f"n {name}": float(len(golds)) for name in ("nll", "bits_per_byte", "nll_mean_prob")}
     return metrics
 
 
@@ -196,11 +217,13 @@ def faults(folder: Path) -> Iterator[str]:
 def _contradictions(path: Path, about: Mapping[str, Any], given: Mapping[str, float]) -> Iterator[str]:
     expected = about.get(DERIVED, [*OUR_LOSSES, "n"])
     for row in about["rows"]:
-        for name, value in ((row["metric"], row["value"]), ("n", row.get("n"))):
-            if name in expected and given and not _close(given.get(name, math.nan), value):
+        counted = given.get(f"n {row['metric']}", given.get("n", math.nan))
+        pairs = (row["metric"], row["value"], given.get(row["metric"], math.nan)), ("n", row.get("n"), counted)
+        for name, value, own in pairs:
+            if name in expected and given and not _close(own, value):
                 yield plain(
                     f"{path.with_name(RESULTS)}: task {row['task']!r}: {name} is {value}, but its documents give "
-                    f"{given.get(name, math.nan):.9g}"
+                    f"{own:.9g}"
                 )
 
 

@@ -4,6 +4,7 @@
 
     <store>/cells/<ab>/<cell id>/documents.parquet   the values of every document
                                  results.json        lm-eval's results and the cell's identity; written last
+    <store>/partial/<ab>/<cell id>/…                 answers to some of a cell's questions (``partial``)
     <store>/failures/<ab>/<cell id>.json             a cell that could not be scored, and why
     <store>/incoming/<run>/<batch>/<cell id>/…       cells on their way in
     <store>/plan.json                                what the last run wanted, for ``benchcast status``
@@ -35,6 +36,7 @@ from ...core.digest import file_digest
 from ...core.errors import BenchcastError, BrokenError, InputError
 from . import cell as cells_of
 from .cell import CONTENT, DERIVED, DOCUMENTS, RESULTS
+from .partial import Partials
 
 if TYPE_CHECKING:  # the index and the status do without it
     import pandas as pd
@@ -73,6 +75,7 @@ class Store:
             probe.unlink()
         except OSError as error:
             raise InputError(f"{folder}: the store cannot be written ({error.strerror or error})") from error
+        self.partials = Partials(folder)
         self._run = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
     @contextmanager
@@ -206,6 +209,7 @@ class Store:
                 cells_of.failure(path)
             except BrokenError as error:
                 yield str(error)
+        yield from self.partials.faults()
 
     def write_plan(self, plan: dict[str, Any]) -> None:
         """Keep what a run wants, for ``benchcast status``."""

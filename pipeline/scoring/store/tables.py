@@ -10,7 +10,7 @@ import pandas as pd
 from ...core import reading
 from ...core.digest import file_digest
 from ...core.errors import BenchcastError, plain
-from ...data import schema
+from ...data import schema, task_setup
 from .cell import DOCUMENTS
 from .disk import Store
 from .index import Index
@@ -40,7 +40,7 @@ def table(
             "lm_eval": content["setup"]["lm_eval"],
             "dtype": content["setup"]["dtype"],
             "chat_template": "",
-            "task_version": f"{content['version']}:{content['requests'][:12]}",
+            "task_version": _version(content),
         }
         for place in (places or {}).get(content["checkpoint"], then):
             for name in (names or {}).get(content["requests"], [content["task"]]):
@@ -51,10 +51,27 @@ def table(
     return schema.validate(frame, "scores")
 
 
+def _version(content: dict[str, Any]) -> str:
+    """The task's version and what it asked; where that was some documents, that too."""
+    estimated = content.get("estimated")
+    if estimated is None:
+        return f"{content['version']}:{content['requests'][:12]}"
+    part = task_setup.part_of_documents(estimated["documents"], estimated["total"])
+    return f"{content['version']}:{estimated['whole'][:12]}{part}"
+
+
+def of_most(contents: list[dict[str, Any]], wholes: dict[str, str]) -> list[dict[str, Any]]:
+    """Without the cells of some documents where there is that of all; ``wholes`` maps their requests."""
+    there = {(content["checkpoint"], content["requests"]) for content in contents}
+    return [c for c in contents if (c["checkpoint"], wholes.get(c["requests"])) not in there]
+
+
 def wanted(index: Index, plan: dict[str, Any]) -> list[dict[str, Any]]:
     """The stored cells of what a run wanted."""
-    digests, requests = [c["digest"] for c in plan["checkpoints"]], [t["requests"] for t in plan["tasks"]]
-    return index.contents(digests, requests, plan["setup"], failed=False)
+    digests, tasks = [c["digest"] for c in plan["checkpoints"]], plan["tasks"]
+    wholes = {t["requests"]: t["whole"] for t in tasks if "whole" in t}
+    requests = [*(t["requests"] for t in tasks), *wholes.values()]
+    return of_most(index.contents(digests, requests, plan["setup"], failed=False), wholes)
 
 
 def now(plan: dict[str, Any]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[str]]]:
@@ -65,7 +82,8 @@ def now(plan: dict[str, Any]) -> tuple[dict[str, list[dict[str, Any]]], dict[str
         where = {"source": checkpoint["source"], "tokenizer": checkpoint.get("tokenizer", "")}
         places.setdefault(checkpoint["digest"], []).append({**checkpoint["place"], **where})
     for task in plan["tasks"]:
-        names.setdefault(task["requests"], []).append(task["name"])
+        for requests in {task["requests"], task.get("whole", task["requests"])}:
+            names.setdefault(requests, []).append(task["name"])
     return places, names
 
 

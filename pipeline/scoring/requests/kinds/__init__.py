@@ -5,8 +5,9 @@ from __future__ import annotations
 from ....core.errors import TaskError
 from .base import TaskKind
 from .choices import Choices
+from .generation import Generation
 
-TASK_KINDS: tuple[TaskKind, ...] = (Choices(),)
+TASK_KINDS: tuple[TaskKind, ...] = (Choices(), Generation())
 BY_OUTPUT_TYPE = {output_type: kind for kind in TASK_KINDS for output_type in kind.output_types}
 
 

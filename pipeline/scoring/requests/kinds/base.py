@@ -12,10 +12,12 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ....core.config import ScoreSettings
-from ..encoded import Encoded
+from ..chosen import ChosenDocuments
+from ..encoded import Encoded, Prompts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,11 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A task ready to be asked; ``harness`` is lm-eval's object, ``digest`` the hash of everything that is asked."""
+    """A task ready to be asked; ``harness`` is lm-eval's object, ``digest`` the hash of everything that is asked.
+
+    ``seed`` is that of answers that are drawn, ``origin`` what it was loaded by: settings, and where paths start from.
+    With ``chosen`` the questions are some of the task's, and the score of all is estimated.
+    """
 
     name: str
     kind: Kind
@@ -44,6 +50,9 @@ class Task:
     num_fewshot: int
     version: str
     digest: str
+    origin: tuple[ScoreSettings, Path]
+    seed: int = 0
+    chosen: ChosenDocuments | None = None
 
     @property
     def requests(self) -> list[Any]:
@@ -52,10 +61,29 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Some of a task's requests that are answered, and stored, before the others: ``prompts`` with ``encoded`` beside.
+
+    ``requests`` are their positions among the task's requests for text, each counted as often as it is repeated,
+    ``golds`` those of ``encoded`` in the encoded requests of the whole part.
+    """
+
+    requests: tuple[int, ...]
+    golds: tuple[int, ...]
+    encoded: Encoded
+    prompts: Prompts
+    documents: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
-    """A task or text as token ids; a kind may add what else a checkpoint is asked."""
+    """A task or text as token ids; a kind may add what else a checkpoint is asked.
+
+    With ``pieces`` these are asked one by one; they hold all of ``encoded``.
+    """
 
     encoded: Encoded
+    pieces: tuple[Piece, ...] = ()
 
 
 class Kind(ABC):
@@ -94,9 +122,19 @@ class TaskKind(Kind):
 
     output_types: ClassVar[tuple[str, ...]]
 
+    def prepare(self, harness: Any, settings: ScoreSettings) -> None:
+        """Set what the settings say, before lm-eval builds the requests.
+
+        Raises
+        ------
+        TaskError
+            For a task that the settings do not allow.
+        """
+        return
+
     @abstractmethod
-    def questions(self, harness: Any, settings: ScoreSettings) -> Iterable[Question]:
-        """The documents of a task whose requests lm-eval has built.
+    def questions(self, harness: Any, settings: ScoreSettings, base: Path) -> Iterable[Question]:
+        """The documents of a task whose requests lm-eval has built; paths in the settings start from ``base``.
 
         Raises
         ------
@@ -105,7 +143,7 @@ class TaskKind(Kind):
         """
 
     @abstractmethod
-    def digest(self, harness: Any, questions: Sequence[Question]) -> str:
+    def digest(self, harness: Any, questions: Sequence[Question], seed: int) -> str:
         """Hash of everything that decides the score besides the model."""
 
     def documents(self, what: Task) -> int:

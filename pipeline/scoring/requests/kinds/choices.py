@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,11 @@ class Choices(TaskKind):
     name = "choices"
     output_types = ("multiple_choice", "loglikelihood")
 
-    def questions(self, harness: Any, settings: ScoreSettings) -> Iterable[Question]:
+    def questions(self, harness: Any, settings: ScoreSettings, base: Path) -> Iterable[Question]:
         """A question for every document, with all its answers; raises as ``TaskKind`` says."""
         return _questions(harness)
 
-    def digest(self, harness: Any, questions: Sequence[Question]) -> str:
+    def digest(self, harness: Any, questions: Sequence[Question], seed: int) -> str:
         """Hash of everything that decides the score besides the model: prompts, answers, gold, documents, metrics."""
         config = harness.dump_config()
         how = [str(harness.VERSION), sorted(harness.aggregation()), config.get("metric_list"), sources(harness)]

@@ -1,0 +1,143 @@
+"""Texts that a live model writes, by lm-eval's own ``HFLM``: its batches, padding, stop sequences and arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from ...core.digest import file_digest
+from ...core.errors import CheckpointError, first_line
+from ..checkpoints.files import Files
+from ..requests.encoded import Prompts
+from . import model as models
+from .worker import WorkerSettings
+
+SAFE = ":"  # between the states of the generators of CPU and GPU, in hex
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What lm-eval reads of a request."""
+
+    args: tuple[str, dict[str, Any]]
+
+
+class Writer:
+    """lm-eval's model class around the live model; made anew when architecture or tokenizer change."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._lm: Any = None
+        self._tokenizer = ""
+
+    def write(self, model: Any, files: Files, prompts: Prompts) -> tuple[tuple[str, ...], str, int]:
+        """The texts, the state of the random generators where they are drawn, and how many rows a batch had at most.
+
+        Raises
+        ------
+        CheckpointError
+            When the model cannot continue the prompts: arguments that it does not know, or a row that does not fit.
+        """
+        lm = self._around(model, files)
+        # Weights are swapped into a live model; what it would have been loaded with otherwise is not only they.
+        model.generation_config = own_generation_config(model, files)
+        size = self._settings.batch_size
+        while True:
+            lm.batch_size_per_gpu = size
+            try:
+                with _drawing(prompts, model.device) as drawn:
+                    texts = continued(lm, prompts)
+                return texts, drawn[0] if drawn else "", size
+            except torch.OutOfMemoryError as error:
+                if size == 1:
+                    where = self._settings.device
+                    raise CheckpointError(f"a single row does not fit into the memory of {where}") from error
+                size = max(1, size // 2)
+                torch.cuda.empty_cache()
+
+    def _around(self, model: Any, files: Files) -> Any:
+        tokenizer = hashlib.sha256(repr([(p.name, file_digest(p)) for p in files.tokenizer_files]).encode()).hexdigest()
+        if self._lm is None or self._lm.model is not model or tokenizer != self._tokenizer:
+            from lm_eval.models.huggingface import HFLM
+
+            with _quiet():
+                self._lm = HFLM(
+                    pretrained=model,
+                    backend="causal",
+                    tokenizer=str(files.tokenizer_folder),
+                    trust_remote_code=False,
+                    max_length=self._settings.max_length,
+                    add_bos_token=self._settings.add_bos_token,
+                    batch_size=self._settings.batch_size,
+                )
+            self._tokenizer = tokenizer
+        return self._lm
+
+
+def continued(lm: Any, prompts: Prompts) -> tuple[str, ...]:
+    """What a model class of lm-eval writes after the prompts.
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot.
+    """
+    requests = [_Request((text, given)) for text, given in zip(prompts.texts, prompts.arguments, strict=True)]
+    try:
+        with _quiet():
+            return tuple(map(str, lm.generate_until(requests, disable_tqdm=True)))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # arguments from a task file, through two libraries: anything can come
+        raise CheckpointError(f"cannot generate: {first_line(error)}") from error
+
+
+def own_generation_config(model: Any, files: Files) -> Any:
+    """The defaults of generation that ``from_pretrained`` gives a model of this folder."""
+    if (files.folder / "generation_config.json").is_file():
+        return GenerationConfig.from_pretrained(str(files.folder), local_files_only=True)
+    return GenerationConfig.from_model_config(model.config)
+
+
+@contextmanager
+def _drawing(prompts: Prompts, device: Any) -> Iterator[list[str]]:
+    """Random generators as they were after the requests before these; yields a list for their state afterwards."""
+    states: list[str] = []
+    if prompts.seed is None:
+        yield states
+        return
+    gpus = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(gpus):
+        torch.manual_seed(prompts.seed)
+        saved = prompts.state.split(SAFE) if prompts.state else []
+        if len(saved) == 1 + len(gpus):
+            torch.set_rng_state(_bytes(saved[0]))
+            for gpu, state in zip(gpus, saved[1:], strict=True):
+                torch.cuda.set_rng_state(_bytes(state), gpu)
+        yield states
+        now = [torch.get_rng_state(), *(torch.cuda.get_rng_state(gpu) for gpu in gpus)]
+        states.append(SAFE.join(bytes(state.numpy()).hex() for state in now))
+
+
+def _bytes(text: str) -> Any:
+    return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence both libraries: what matters is raised."""
+    logger = logging.getLogger("lm_eval")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with models.quiet():
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,69 @@
+"""A task of which some documents are asked: which they are, and how the score of all follows from them."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from benchcast.stages.documents.subset import Subset
+
+from ...core.digest import object_digest
+
+if TYPE_CHECKING:  # a task may hold one of these
+    from .kinds.base import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenDocuments:
+    """Some documents of a task whose requests, all of them, have the digest ``whole``.
+
+    ``digest`` is that of the choice with its weights, ``chance`` the score of guessing over all documents (NaN where
+    it is what the task's own measure says).
+    """
+
+    subset: Subset
+    whole: str
+    digest: str
+    chance: float = math.nan
+
+    @property
+    def requests(self) -> str:
+        """Hash of what is asked, and of how the score of all documents follows."""
+        return object_digest(["some documents", self.whole, self.digest])
+
+    def about(self) -> dict[str, Any]:
+        """What a cell tells of it."""
+        return {
+            "whole": self.whole,
+            "choice": self.digest,
+            "method": self.subset.method,
+            "documents": len(self.subset.documents),
+            "total": self.subset.total,
+            "how": self.how,
+        }
+
+    @property
+    def how(self) -> str:
+        """How they were chosen, in words."""
+        subset = self.subset
+        if subset.method == "even":
+            return "at even distances" + (f": {subset.remark}" if subset.remark else ", as none was asked all before")
+        by = f"chosen by {subset.checkpoints} checkpoints of {subset.runs} runs that were asked all"
+        return f"{by} ({subset.remark})" if subset.remark else by
+
+
+def cut(task: Task, documents: Sequence[int]) -> Task:
+    """The task with some of its questions only, each put as among all of them: prompts are built before."""
+    questions = tuple(task.questions[number] for number in documents)
+    harness = copy.copy(task.harness)
+    harness._instances = [request for question in questions for request in question.requests]  # what filters go over
+    return replace(task, questions=questions, harness=harness)
+
+
+def chance_of(task: Task) -> float:
+    """Score of guessing one of the answers, over all documents; NaN where a document has no two to choose from."""
+    answers = [len(question.answers) for question in task.questions]
+    return sum(1 / n for n in answers) / len(answers) if min(answers, default=0) > 1 else math.nan
