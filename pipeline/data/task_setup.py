@@ -7,6 +7,7 @@ it is compared within the fitted runs of a task, and between them and each targe
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
@@ -22,6 +23,8 @@ COLUMNS: dict[str, Code] = {
 }
 TASK_SETUP = ["task", "num_fewshot", "prompt"]  # columns that say which questions were put, and how
 SHOWN = 24  # letters of a value: a digest is known by its beginning
+# What follows a task's version where the score is estimated from some of the documents: the same questions were put.
+PART = re.compile(r", (?P<part>\d+ of \d+ documents)$")
 UNIT = 1e3  # targets so far below the ladder, or so far beyond a million-fold, are in another unit
 
 
@@ -34,12 +37,24 @@ def setup_label(task: str, shots: float, prompt: str) -> str:
     return f"{task} ({shots:g}-shot{', ' + prompt if prompt else ''})"
 
 
+def part_of_documents(asked: int, total: int) -> str:
+    """What follows a task's version where a score is estimated from ``asked`` of its ``total`` documents."""
+    return f", {asked} of {total} documents"
+
+
+def asked_version(version: str) -> str:
+    """The version of a task whose questions were put, whether all of them or some."""
+    return PART.sub("", version)
+
+
 def setup_differences(rows: pd.DataFrame, fit_runs: Iterable[str], targets: Iterable[str]) -> Differences:
     """What differs in the ``rows`` of one task (run and ``COLUMNS``), by target; under "" for the ladder alone."""
     about = rows[["run", *COLUMNS]].drop_duplicates()
     # A harness that is known tells its chat template: an empty one is none, and not unknown.
     plain_harness = about["lm_eval"].ne("") & about["chat_template"].eq("")
     about = about.assign(chat_template=about["chat_template"].mask(plain_harness, "none"))
+    versions = about["task_version"].astype(str)
+    about = about.assign(task_version=versions.map(asked_version), part=versions.str.extract(PART)["part"].fillna(""))
     fitted = about[about["run"].isin(list(fit_runs))]
     by_target = {"": tuple(_mixed(fitted, None))}
     for name in targets:
@@ -64,6 +79,11 @@ def _mixed(fitted: pd.DataFrame, target: pd.DataFrame | None) -> Iterator[Notice
             yield code(named=True, mixed=listed(ladder) + " in the ladder")
         elif ladder and (other := [value for value in of_target if value not in ladder]):
             yield code(named=True, mixed=f"{ladder[0]} in the ladder, {listed(other)} of the target")
+    parts = _values(fitted["part"])
+    of_target = [] if target is None else _values(target["part"])
+    if parts or of_target:
+        whose = " and ".join(name for name, some in (("in the ladder", parts), ("of the target", of_target)) if some)
+        yield grading.ESTIMATED_SCORES(named=True, whose=whose, parts=listed(sorted({*parts, *of_target})))
 
 
 def _values(column: pd.Series) -> list[str]:

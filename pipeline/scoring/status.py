@@ -50,11 +50,19 @@ def matrix_of(store: Store) -> Matrix:
     checkpoints = plan["checkpoints"]
     with contextlib.closing(Index(store)) as index:
         known = index.states([c["digest"] for c in checkpoints], requests, plan["setup"])
+        wholes = [task.get("whole", task["requests"]) for task in plan["tasks"]]
+        if wholes != requests:  # who was asked all documents needs not be asked some
+            asked_all = index.states([c["digest"] for c in checkpoints], wholes, plan["setup"])
+            known = {c: _best(row, asked_all[c]) for c, row in known.items()}
     rows = {c["source"]: known[c["digest"]] for c in checkpoints}
     notes = dict(plan["broken"])
     notes |= dict.fromkeys(plan["waiting"], "is still being written; left alone")
     notes |= {f"task {name}": reason for name, reason in plan["unbuilt"].items()}
     return Matrix(tasks=[task["name"] for task in plan["tasks"]], rows=rows, notes=notes)
+
+
+def _best(some: bytearray, whole: bytearray) -> bytearray:
+    return bytearray(SCORED if SCORED in pair else pair[0] for pair in zip(some, whole, strict=True))
 
 
 def show(matrix: Matrix, *, every: bool) -> None:

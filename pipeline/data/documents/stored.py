@@ -38,7 +38,8 @@ def stored_documents(folder: Path) -> Documents | None:
         checkpoints = [
             (str(c["digest"]), {**c["place"], "source": str(c.get("source", ""))}) for c in plan["checkpoints"]
         ]
-        tasks = {str(t["name"]): str(t["requests"]) for t in plan["tasks"]}
+        # Some of a task's documents are no row of a matrix: only who was asked all of them counts here.
+        tasks = {str(t["name"]): str(t.get("whole", t["requests"])) for t in plan["tasks"]}
         setup = str(plan["setup"])
     except (ValueError, KeyError, TypeError) as error:
         if not (folder / CELLS).is_dir() or not (folder / PLAN).exists():

@@ -87,6 +87,20 @@ def test_page_one_names_the_mix(recipes: Any, tmp_path: Path) -> None:
     assert "scored in different versions: 0, 1 in the ladder" in first.replace("The task was ", "")
 
 
+def test_estimated_scores_are_no_other_version_and_stand_on_page_one(tmp_path: Path) -> None:
+    frame = table()
+    q = frame["task"].eq("q")
+    frame.loc[q, "task_version"] = "1:abc"
+    frame.loc[q & frame["run"].isin(["r3", "r9"]), "task_version"] = "1:abc" + task_setup.part_of_documents(20, 100)
+    result = ask(frame)
+    for f in result.forecasts:
+        assert "mixed-task-versions" not in f.codes
+        assert ("estimated-scores" in f.codes) == (f.task == "q"), (f.recipe, f.task)
+    first = " ".join(pypdf.PdfReader(result.write(tmp_path)["pdf"]).pages[0].extract_text().split())
+    assert "in the ladder and of the target are estimated from some" in first
+    assert "20 of 100 documents" in first
+
+
 @pytest.mark.parametrize(
     ("target", "says"),
     [

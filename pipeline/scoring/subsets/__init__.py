@@ -1,0 +1,1 @@
+"""Fewer documents: which of a task's documents checkpoints are asked, chosen once and written into the store."""
