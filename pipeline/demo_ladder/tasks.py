@@ -1,7 +1,8 @@
-"""Multiple-choice tasks made from held-out text, written as lm-eval task files.
+"""Tasks made from held-out text, written as lm-eval task files: five of multiple choice, and one that generates.
 
-Every document is ``{"query", "choices", "gold"}``; the position of the gold answer is random. The recipes
-follow what is known to rise smoothly with scale on models of 0.05 to 2 million parameters.
+A document of multiple choice is ``{"query", "choices", "gold"}``, with the gold answer at a random position; one of the
+generative task is ``{"query", "answer"}``. The recipes follow what is known to rise smoothly with scale on models of
+0.05 to 2 million parameters.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 Doc = dict[str, object]
 CONTEXT_WORDS = 24
+MOST_PROMPT = 320  # characters of a prompt that is continued: below 120 tokens, so that an answer fits into 128
 
 YAML = """\
 task: {name}
@@ -33,6 +35,34 @@ metric_list:
 metadata:
   version: 1
 """
+# The answer is the first word of what the model writes.
+GENERATIVE_YAML = """\
+task: {name}
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: {path}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{{{query}}}}"
+doc_to_target: "{{{{answer}}}}"
+num_fewshot: 0
+generation_kwargs:
+  until: ["\\n"]
+  max_gen_toks: 6
+  do_sample: false
+filter_list:
+  - name: first-word
+    filter:
+      - function: regex
+        regex_pattern: "^\\\\s*(\\\\S+)"
+      - function: take_first
+metric_list:
+  - metric: exact_match
+metadata:
+  version: 1
+"""
+GENERATED = 400  # documents of the generative task: few paragraphs say a phrase twice
 
 
 class Vocabulary:
@@ -90,6 +120,24 @@ def _recall(vocabulary: Vocabulary) -> Callable[[list[str], random.Random], Doc 
     return make
 
 
+def _recall_phrase(vocabulary: Vocabulary) -> Callable[[list[str], random.Random], Doc | None]:
+    """The last word of three that stood together earlier in the same context, to be written by the model."""
+
+    def make(words: list[str], rng: random.Random) -> Doc | None:
+        spots = []
+        for i in range(12, len(words)):
+            context = words[max(0, i - 40) : i]
+            earlier = [context[j : j + 3] for j in range(len(context) - 5)]
+            if words[i] in vocabulary.rank and words[i - 2 : i + 1] in earlier and len(" ".join(context)) < MOST_PROMPT:
+                spots.append(i)
+        if not spots:
+            return None
+        i = rng.choice(spots)
+        return {"query": " ".join(words[max(0, i - 40) : i]), "answer": words[i]}
+
+    return make
+
+
 def _word_order(words: list[str], rng: random.Random) -> Doc | None:
     """The sentence as written against the same with two neighbouring words swapped."""
     if len(words) < 12:
@@ -128,13 +176,17 @@ def build(train: list[list[str]], held_out: list[list[str]], folder: Path, n: in
         "recall": _recall(vocabulary),
         "word_order": _word_order,
         "continuation": _continuation(paragraphs),
+        "recall_phrase": _recall_phrase(vocabulary),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in makers.items():
-        docs = list(_take(make, paragraphs, n, random.Random(f"{name}-{seed}")))
+        generates = name == "recall_phrase"
+        wanted = min(n, GENERATED) if generates else n
+        docs = list(_take(make, paragraphs, wanted, random.Random(f"{name}-{seed}")))
         path = (folder / f"{name}.jsonl").resolve()
         path.write_text("".join(json.dumps(d) + "\n" for d in docs))
-        (folder / f"{name}.yaml").write_text(YAML.format(name=name, path=path))
+        template = GENERATIVE_YAML if generates else YAML
+        (folder / f"{name}.yaml").write_text(template.format(name=name, path=path))
     return list(makers)
 
 
