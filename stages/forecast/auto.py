@@ -19,13 +19,24 @@ from sklearn.utils.validation import check_is_fitted
 from ..compute.budget import complete_budget
 from ..documents.matrix import DocumentMatrix
 from ..fit import checks
+from ..notices import Notice, grading
 from .aggregate import AverageConstants
 from .backtest import LadderHistory, fit_history, min_runs_of, sampling_error, usual_workers
 from .conformal import CalibrationConstants
 from .grading import GRADING, Signal, signal
+from .pathways import first_laws
 from .pooled import PooledBacktest, TargetForecast, TaskFacts
 from .pooling import PoolingConstants, pool, prior_weights, squared_errors
-from .task_data import TASK_LOSSES, CheckpointConstants, choose_losses, task_data, usual_average, with_documents
+from .task_data import (
+    OWN_LOSS,
+    TASK_LOSSES,
+    CheckpointConstants,
+    TaskData,
+    choose_losses,
+    task_data,
+    usual_average,
+    with_documents,
+)
 
 INPUTS = ("flops", "params", "tokens", "token_multiplier")
 
@@ -166,17 +177,24 @@ class AutoForecaster(BaseEstimator):
             for task, table in rows.items()
         }
         matrices = {task: matrix for task, matrix in (documents or {}).items() if matrix is not None and task in rows}
+        self.signals_ = {task: self._signal(task, table, known.get(task)) for task, table in rows.items()}
         fitted = {
             task: with_documents(data, matrices[task], rows[task]) if task in matrices else data
-            for task, data in self.tasks_.items()
+            for task, data in self._telling().items()
         }
-        self.signals_ = {task: self._signal(task, table, known.get(task)) for task, table in rows.items()}
         workers = usual_workers(len(rows)) if self.workers is None else self.workers
         points = len({run for task in self.tasks_.values() for run in task.finals["run"]})
         first = min_runs_of(points, self.min_runs)
         self.history_: LadderHistory = fit_history(fitted, first, self.max_cutoffs, workers)
         self.__dict__.pop("backtest_", None)
         return self
+
+    def _telling(self) -> dict[str, TaskData]:
+        """The tasks that are fitted: not those that no run ever scored on, of which every forecast came true.
+
+        Their record would make the intervals of the other tasks narrow. Where there is nothing else they are fitted.
+        """
+        return {t: data for t, data in self.tasks_.items() if not self.signals_[t].never_right} or dict(self.tasks_)
 
     def _signal(self, task: str, table: pd.DataFrame, chance: float | None) -> Signal:
         late = table.groupby("run", sort=False).tail(GRADING.late_checkpoints)
@@ -211,14 +229,15 @@ class AutoForecaster(BaseEstimator):
         -------
         DataFrame
             task, run, flops, mean, low, high, stderr (fractions), level, grade, reasons, warnings; NaN where nothing
-            could be fitted.
+            could be fitted, or no run ever scored.
         """
         rows = _targets(targets)
         pooled = self.pool(rows)
         wanted = list(self.tasks_) if tasks is None else list(tasks)
         made = [(task, run, pooled.forecast(task, run, level)) for task in wanted for run in rows["run"]]
         flops = dict(zip(rows["run"], rows["flops"], strict=True))
-        return pd.DataFrame([_row(task, run, flops[run], level, each) for task, run, each in made])
+        silent = {task: (grading.NEVER_RIGHT(),) for task, seen in self.signals_.items() if seen.never_right}
+        return pd.DataFrame([_row(t, run, flops[run], level, each, silent.get(t, ())) for t, run, each in made])
 
     def grade(self, targets: pd.DataFrame, tasks: Iterable[str] | None = None) -> pd.DataFrame:
         """What the forecasts of some targets may be trusted for, and why: task, run, grade, reasons.
@@ -235,7 +254,7 @@ class AutoForecaster(BaseEstimator):
         check_is_fitted(self)
         unknown = targets.assign(actual=np.nan)
         unknown["model"] = unknown["run"]
-        forecasts = self.history_.own.joined(self.history_.forecast(dict.fromkeys(self.tasks_, unknown)))
+        forecasts = self.history_.own.joined(self.history_.forecast(dict.fromkeys(self.history_.origins, unknown)))
         constants = self._constants
         return PooledBacktest(
             forecasts=forecasts,
@@ -258,9 +277,33 @@ class AutoForecaster(BaseEstimator):
 
     def _failures(self, task: str) -> dict[str, str]:
         """The laws that refused the data of the whole ladder, and why."""
-        origins = self.history_.origins[task]
+        origins = self.history_.origins.get(task)
         dropped = origins[-1].paths.dropped if origins else {}
         return {str(name): each.reason for name, each in dropped.items() if each.refused}
+
+    def gold_loss(self, task: str, targets: pd.DataFrame, level: float = 0.9) -> pd.DataFrame:
+        """The loss of a task's reference answers at some targets, which falls long before a score rises.
+
+        Parameters
+        ----------
+        targets : DataFrame
+            As of ``predict``.
+
+        Returns
+        -------
+        DataFrame
+            run, mean, low, high (of a new run; bits per byte) and law; no rows where no law could be fitted.
+        """
+        check_is_fitted(self)
+        rows = _targets(targets)
+        for name, law in first_laws(self.tasks_[task].finals, OWN_LOSS[0]).items():
+            X = rows[list(law.columns)].to_numpy(dtype=float)
+            known = np.isfinite(X).all(axis=1)
+            if known.any():
+                low, high = law.interval(X[known], level)
+                about = {"run": rows["run"].to_numpy()[known], "mean": law.predict(X[known])}
+                return pd.DataFrame({**about, "low": low, "high": high, "law": name})
+        return pd.DataFrame(columns=["run", "mean", "low", "high", "law"])
 
     @cached_property
     def backtest_(self) -> PooledBacktest:
@@ -344,10 +387,12 @@ def _targets(targets: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run", *INPUTS])
 
 
-def _row(task: str, run: str, flops: float, level: float, forecast: TargetForecast | None) -> dict[str, Any]:
+def _row(
+    task: str, run: str, flops: float, level: float, forecast: TargetForecast | None, why_none: tuple[Notice, ...]
+) -> dict[str, Any]:
     row = {"task": task, "run": run, "flops": flops}
     if forecast is None:
         nothing = dict.fromkeys(("mean", "low", "high", "stderr"), np.nan)
-        return row | nothing | {"level": level, "grade": "D", "reasons": (), "warnings": ()}
+        return row | nothing | {"level": level, "grade": "D", "reasons": why_none, "warnings": ()}
     numbers = {name: getattr(forecast, name) for name in ("mean", "low", "high", "stderr", "level", "grade")}
     return row | numbers | {"reasons": forecast.reasons, "warnings": forecast.warnings}

@@ -85,6 +85,7 @@ class Signal:
     ``signal_to_noise``: range of the runs' scores over the scatter of one score. ``monotonicity``: Spearman's
     correlation of score and FLOPs. ``above_chance``: mean of the largest three runs over chance, in standard errors
     (NaN where chance is not known). ``documents``: questions of the task, as the standard errors imply (NaN: unknown).
+    ``never_right``: guessing is known to score nothing, and so did every run.
     """
 
     signal_to_noise: float
@@ -93,6 +94,7 @@ class Signal:
     documents: float
     runs: int
     u_shaped: bool
+    never_right: bool = False
 
     @property
     def at_chance(self) -> bool:
@@ -139,7 +141,8 @@ def signal(finals: pd.DataFrame, chance: float | None, late: pd.DataFrame | None
         above_chance=np.nan if chance is None else float((top.mean() - chance) / error),
         documents=documents(score, stderr) if len(stderr) else np.nan,
         runs=rows["model"].nunique() if "model" in rows else len(rows),
-        u_shaped=varies and _u_shaped(np.log10(rows["flops"].to_numpy(dtype=float)), score),
+        u_shaped=varies and _u_shaped(np.log10(rows["flops"].to_numpy(dtype=float)), score, falls=chance == 0),
+        never_right=chance == 0 and len(score) > 0 and not score.any(),
     )
 
 
@@ -183,8 +186,11 @@ def _roughness(rows: pd.DataFrame) -> float:
     return float(np.sqrt(np.mean(np.diff(left) ** 2) / 2))
 
 
-def _u_shaped(log_c: Array, score: Array) -> bool:
-    """A significant parabola (5 %) that opens upwards and turns well inside the ladder."""
+def _u_shaped(log_c: Array, score: Array, *, falls: bool) -> bool:
+    """A significant parabola (5 %) that opens upwards and turns well inside the ladder.
+
+    ``falls``: the scores before the turn must fall too; from zeros on, a parabola only says when the rise begins.
+    """
     n = len(score)
     if n < 6:
         return False
@@ -196,6 +202,9 @@ def _u_shaped(log_c: Array, score: Array) -> bool:
     if coefficients[2] / np.sqrt(max(variance, 1e-300)) <= student.ppf(0.95, n - 3):
         return False
     turn = -coefficients[1] / (2 * coefficients[2])
+    before = x < turn
+    if falls and (before.sum() < 2 or np.cov(x[before], score[before])[0, 1] >= 0):
+        return False
     return bool(np.quantile(x, 0.25) < turn < np.quantile(x, 0.75))
 
 
@@ -259,7 +268,8 @@ def grade(
 ) -> tuple[Grade, tuple[Notice, ...]]:
     """Grade of one forecast, and the reasons in words.
 
-    A task is refused (D) where the interval, or the record at this distance, says nothing. What is at chance, or what
+    A task is refused (D) where the interval, or the record at this distance, says nothing, and where no run was ever
+    right: of nothing but zeros every record is perfect. What is at chance, or what
     could not be tested, caps the grade but refuses nothing, and neither does a record no better than that of copying
     the largest score: on the backtests of four ladders their intervals held.
 
@@ -273,6 +283,8 @@ def grade(
     reach : Reach
         How far the target lies beyond the ladder, and how far was tested.
     """
+    if of_task.never_right:
+        return "D", (codes.NEVER_RIGHT(),)
     expected = max(half_width / 2, typical_miss if np.isfinite(typical_miss) else 0.0)
     if half_width / 2 > GRADING.c_within:
         return "D", (codes.WIDE_INTERVAL(points=200 * half_width),)

@@ -307,6 +307,7 @@ def _requests(task: TaskData) -> dict[FitName, Request]:
 def _tried(of_step: Mapping[str, CandidateLaw], task: TaskData) -> list[tuple[str, CandidateLaw]]:
     known = task.references is not None
     wanted = {n: each for n, each in of_step.items() if (task.extended or not each.extended)}
+    wanted = {n: each for n, each in wanted.items() if task.zero_chance or not each.zero_chance}
     return [(name, each) for name, each in wanted.items() if known or not each.references]
 
 

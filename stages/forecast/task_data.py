@@ -104,7 +104,9 @@ class TaskData:
     loss_names : tuple of str
         Columns of ``finals`` that a path may go through.
     chance : float
-        Score of guessing.
+        Score of guessing; 0 where it is not known.
+    zero_chance : bool
+        Whether guessing is known to score nothing.
     checkpoints : DataFrame, optional
         More points (run, accuracy, intermediate losses) of the same runs, for the second law.
     extended : bool
@@ -123,6 +125,7 @@ class TaskData:
     extended: bool = False
     references: pd.DataFrame | None = None
     documents: TaskDocuments | None = None
+    zero_chance: bool = False
 
     @property
     def checkpoints_stand_in(self) -> bool:
@@ -205,6 +208,7 @@ def task_data(
         finals=_stand_ins(rows, names, average_last, constants) if needed else ends,
         loss_names=names,
         chance=chance or 0.0,
+        zero_chance=chance == 0.0,
         checkpoints=None if needed else _smoothed(rows, names, constants),
         extended=extended,
     )

@@ -68,6 +68,8 @@ class CandidateLaw:
         Tried only where a wider choice of laws is asked for.
     references : bool
         The law is fitted to reference models too, and tried only where there are some; it takes ``families``.
+    zero_chance : bool
+        Tried only where guessing is known to score nothing, as with answers that are generated.
     law : type of Law
         Filled in where the law is registered.
     """
@@ -83,6 +85,7 @@ class CandidateLaw:
     structural_bounds: bool = False
     extended: bool = False
     references: bool = False
+    zero_chance: bool = False
     law: type[Law] | None = None
 
     def make(self, lowest_score: float) -> Law:

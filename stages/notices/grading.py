@@ -87,6 +87,21 @@ CHECKPOINTS_STAND_IN = _Code(
     anchor="methods/auto.md#thin-ladders",
 )
 
+ESTIMATED_SCORES = Code(
+    "estimated-scores",
+    "scores of the task are estimated from some of its documents; the error of that is in their standard errors",
+    (
+        "estimated from {asked:d} of {total:d} documents, {how}; the error of that is in the standard errors",
+        "scores {whose} are estimated from some of the task's documents ({parts}); "
+        "the error of that is in their standard errors",
+    ),
+    area="grading",
+    anchor="methods/subset.md#what-the-table-says",
+    severity=Severity.INFO,
+    page_one=1,
+    about="task",
+)
+
 AVERAGE_BOTH_WAYS = Code(
     "average-both-ways",
     "an average is forecast half from its own scores and half as the mean of its tasks' forecasts",
@@ -148,6 +163,24 @@ STAYS_NEAR_CHANCE = _Reason(
     "the largest runs score no better than guessing: when the task is learned cannot be seen",
     ("the largest runs stay near chance: when the task is learned cannot be seen",),
     summary="the largest runs stay near chance",
+)
+NEVER_RIGHT = _Reason(
+    "never-right",
+    "guessing scores nothing and so does every run: when the task is learned cannot be seen from this metric",
+    ("no run of the ladder ever scores: when the task is learned cannot be seen from this metric",),
+    summary="no run of the ladder ever scores",
+    anchor="trust.md#every-score-is-zero",
+)
+GOLD_LOSS = Code(
+    "gold-loss",
+    "what can be forecast where scores are zero or few: the loss of the reference answers",
+    (
+        "the reference answers' loss is forecast at {loss:.3f} bits per byte ({low:.3f} to {high:.3f} for a new run; "
+        "largest run {last:.3f})",
+    ),
+    area="grading",
+    anchor="trust.md#every-score-is-zero",
+    severity=Severity.INFO,
 )
 WIDE_INTERVAL = _Reason(
     "wide-interval",

@@ -17,7 +17,7 @@ NO_FORECAST = _Code(
 NOT_ABOVE_CHANCE = _Code(
     "not-above-chance",
     "the largest runs score no better than guessing",
-    ("not above chance at the top of the ladder: accuracy cannot be forecast from it",),
+    ("not above chance at the top of the ladder: {score} cannot be forecast from it",),
     anchor="trust.md#the-task-is-at-chance",
 )
 ASSUMED_ERROR = _Code(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Baselines, Forecast, LawFit, RecipeName
+from benchcast.reports.text.metric_names import score_name
 from benchcast.stages.fit.estimate import FitStatus
 from benchcast.stages.fit.newton import Array
 from benchcast.stages.forecast.chain import Chain
@@ -243,7 +244,7 @@ def _gate(job: Job, seen: pd.DataFrame) -> list[Notice]:
     error = float(seen["stderr"].tail(TOP_RUNS).mean()) if "stderr" in seen else math.nan
     margin = CHANCE_STDERRS * error if math.isfinite(error) else CHANCE_MARGIN
     if top.max() < job.chance + margin:
-        return [recipes.NOT_ABOVE_CHANCE()]
+        return [recipes.NOT_ABOVE_CHANCE(score=score_name(job.metric))]
     return []
 
 

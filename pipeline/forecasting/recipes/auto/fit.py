@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from benchcast.reports.records.forecast import Alternative, BacktestSummary, Forecast, TaskBacktest
 from benchcast.stages.forecast.aggregate import MEAN
 from benchcast.stages.forecast.auto import AutoForecaster
@@ -17,13 +18,15 @@ from benchcast.stages.forecast.pooled import PooledBacktest, TargetForecast
 from benchcast.stages.notices import Notice, grading, recipes
 
 from ...chains.base import ASSUMED, baselines, baselines_at, common_fields
+from ...chains.base import actual as actual_of
 from ...chains.figures import sig
-from ...context import FamilyContext
+from ...context import FamilyContext, target_table
 from ...job import Job, RecipeOutput, TargetRun
 from ...references import admitted_by
 from .settings import AutoSettings
 
 TRIAL_DIGITS = 5  # of a forecast in the backtest: a mark in a figure needs no more
+BITS = "bits_per_byte"
 NO_NUMBER: dict[str, Any] = {"forecast": None, "low": None, "high": None, "stderr": None}
 
 
@@ -58,7 +61,8 @@ def backtest_summaries(job: Job, settings: AutoSettings, context: FamilyContext)
 def _pooled(job: Job, settings: AutoSettings, context: FamilyContext) -> PooledBacktest:
     """The pooled forecasts that hold the job's: of an average whose tasks are all there, from them and from itself."""
     pooled = context.pooled(unfitted(settings), job.targets)
-    whole = job.members and set(job.members) <= {each.task for each in context.jobs}
+    fitted = set(context.forecaster(unfitted(settings)).history_.origins)  # not those that no run ever scored on
+    whole = job.members and set(job.members) <= {each.task for each in context.jobs} & fitted
     return pooled.average(job.members, job.task, pooled.facts[job.task]) if whole else pooled
 
 
@@ -108,6 +112,7 @@ def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, context
     asides: list[Notice] = [recipes.LAW_RAISED(fit, error=why) for fit, why in facts.failures.items()]
     asides += [grading.AVERAGE_BOTH_WAYS()] if MEAN in pooled.forecasts.paths else []
     asides += admitted_by(job, forecaster.tasks_[job.task].loss_names)
+    gold = _gold_loss(job, forecaster)
     for target in job.targets:
         actual = float(measured.get(target.name, np.nan))
         common = common_fields("auto", job, target, average_last) | {
@@ -116,7 +121,31 @@ def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, context
         }
         forecast = pooled.forecast(job.task, target.name, job.level)
         about = [*_about(job, target, largest), *facts.signal.warnings()]
-        yield _failed(common, about) if forecast is None else _made(common, about, forecast, settings, asides)
+        said = asides
+        if target.name in gold.index:
+            loss, last = gold.loc[target.name], float(seen[BITS].iloc[-1])
+            common |= {"middle": float(loss["mean"]), "middle_actual": actual_of(job, target, average_last, BITS)}
+            said = [grading.GOLD_LOSS(loss=loss["mean"], low=loss["low"], high=loss["high"], last=last), *asides]
+        if forecast is not None:
+            yield _made(common, about, forecast, settings, said)
+        elif facts.signal.never_right:
+            yield _never_right(common, about, said)
+        else:
+            yield _failed(common, about)
+
+
+def _gold_loss(job: Job, forecaster: AutoForecaster) -> pd.DataFrame:
+    """By target the loss of the reference answers, of tasks whose guesses are never right: scores may be zero long."""
+    known = job.rows[BITS].notna().any() if BITS in job.rows else False
+    if job.chance != 0 or job.members or not known:
+        return pd.DataFrame()
+    return forecaster.gold_loss(job.task, target_table(job.targets), job.level).set_index("run")
+
+
+def _never_right(common: dict[str, Any], about: list[Notice], asides: list[Notice]) -> Forecast:
+    codes, why = _by_code(about), grading.NEVER_RIGHT()
+    notes = (grading.REFUSED(reasons=why), *codes.values(), *asides)
+    return Forecast(**common, **NO_NUMBER, status="refused", notes=notes, grade="D", reasons=(why,), codes=tuple(codes))
 
 
 def _failed(common: dict[str, Any], about: list[Notice]) -> Forecast:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure, PanelPoint
 from benchcast.reports.records.quantities import Quantity
+from benchcast.reports.text.metric_names import score_axis
 from benchcast.reports.text.numbers import size
 from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.laws.accuracy.loss_sigmoid import NLLToAccuracy
@@ -88,7 +89,7 @@ def _figure(
     low = min([measured[LOSS].min(), *moved, *(chain.first.predict(grids[n]).min() for n in sizes)])
     losses = np.linspace(low, max([measured[LOSS].max(), *moved]), GRID)[:, None]
     loss = Axis(Quantity.PROXY_LOSS, "gold answer (bits/byte)")
-    accuracy = Axis(Quantity.ACCURACY, f"accuracy ({job.metric})")
+    accuracy = Axis(Quantity.ACCURACY, score_axis(job.metric))
     return Figure(
         recipe="ladder",
         family=job.family,

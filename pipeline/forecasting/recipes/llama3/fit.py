@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure, PanelPoint
 from benchcast.reports.records.quantities import Quantity
+from benchcast.reports.text.metric_names import score_axis
 from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.laws.accuracy.loss_sigmoid import NLLToAccuracy
 from benchcast.stages.laws.loss.log_linear import FLOPsToNLL
@@ -111,7 +112,7 @@ def _figure(
     reached = np.concatenate([finals[loss], chain.first.predict(flops), [point.x for point in references]])
     losses = np.linspace(max(reached.min(), 0.0), reached.max(), GRID)[:, None]
     loss_axis = Axis(Quantity.PROXY_LOSS, f"{'NLL of the gold answer' if loss == 'nll' else loss} ({_unit(loss)})")
-    accuracy = Axis(Quantity.ACCURACY, f"accuracy ({job.metric})")
+    accuracy = Axis(Quantity.ACCURACY, score_axis(job.metric))
     return Figure(
         recipe="llama3",
         family=job.family,

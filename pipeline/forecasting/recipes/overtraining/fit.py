@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
+from benchcast.reports.text.metric_names import error_axis, score_axis
 from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.laws.accuracy.exponential_error import LossToError
 from benchcast.stages.laws.base import Law
@@ -80,7 +81,7 @@ def _figure(
     for rows in (error_runs, both, unused):
         rows[ERROR] = 1 - rows["accuracy"]
     loss_axis = Axis(Quantity.PROXY_LOSS, f"{loss} loss (nats/token)")
-    error = Axis(Quantity.ERROR, f"top-1 error ({job.metric})")
+    error = Axis(Quantity.ERROR, error_axis(job.metric))
     return Figure(
         recipe="overtraining",
         family=job.family,
@@ -104,7 +105,7 @@ def _figure(
             ),
             panel(
                 FLOPS,
-                Axis(Quantity.ACCURACY, f"accuracy ({job.metric})"),
+                Axis(Quantity.ACCURACY, score_axis(job.metric)),
                 points(error_runs, "flops", "accuracy", "fit", "params")
                 + points(both, "flops", "accuracy", "held out", "params"),
                 chain_curves(chain, {f"M = {m:g}": x for m, x in grids.items()}, flops, job.level),
