@@ -17,8 +17,10 @@ from benchcast.stages.notices import Notice
 
 from ..core.config import Config, ReevaluateSettings, Target
 from ..core.errors import BenchcastError, InputError, first_line
+from ..core.metrics import ACCURACIES
 from ..data.ingest import Data
 from ..forecasting import run as forecasting
+from ..forecasting.averages import MIXED
 from ..forecasting.context import FittedLadders
 from ..forecasting.task_scores import SCORE, named_scores
 from ..registry import register
@@ -266,7 +268,7 @@ def _setup(table: pd.DataFrame) -> str:
 
 def _for_history(f: Forecast) -> dict[str, Any]:
     fields = ("recipe", "family", "task", "target", "forecast", "low", "high", "status", "grade", "actual")
-    return {k: getattr(f, k) for k in fields}
+    return {k: getattr(f, k) for k in (*fields, *(["metric"] if f.metric not in ACCURACIES else []))}
 
 
 def _figure(
@@ -279,9 +281,13 @@ def _figure(
     late: bool,
 ) -> Track:
     """What the report shows of a tracked run: bands, points, and the registered beside the refreshed forecast."""
+    metrics = {f.task: f.metric for f in record.forecasts if f.metric not in ACCURACIES}
+    of_mean = {metrics.get(task, "") for task in followed.series if task != MEAN}
+    mean = of_mean.pop() if len(of_mean) == 1 else MIXED
     tasks = [
         TrackedTask(
             task=task,
+            metric=metrics.get(task, "") if task in followed.bands else mean,
             band=_band(followed, task),
             points=_points(followed, task),
             registered=_ends(record.forecasts, context.recipe, task, followed.target),

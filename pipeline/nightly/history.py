@@ -36,6 +36,7 @@ def series(
             if fnmatch.fnmatchcase(f["target"], target) and fnmatch.fnmatchcase(f["task"], task):
                 key = tuple(str(f[k]) for k in ("target", "task", "recipe", "family"))
                 one = by_key.setdefault(key, _empty(key))
+                one["metric"] = str(f.get("metric", ""))
                 one["times"].append(datetime.fromisoformat(entry["time"]))
                 for column in ("forecast", "low", "high"):
                     one[column].append(f[column])

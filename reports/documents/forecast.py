@@ -40,6 +40,7 @@ class ForecastPages:
     news: Latest | None
     question: list[str]
     level: str
+    score: str
     targets: Table
     scorecard: Table
     headline: Table
@@ -138,6 +139,7 @@ def build(result: Result, latest: News | None = None) -> tuple[ForecastPages, Fi
         news=None if latest is None else news.section(latest),
         question=content.question(c),
         level=c.level,
+        score=c.score,
         targets=content.targets(c),
         scorecard=content.scorecard(c),
         headline=content.headline(c),

@@ -21,6 +21,7 @@ from ..sections import content, decision, news
 from ..sections.content import Content
 from ..sections.news import Latest
 from ..sections.provenance import origin
+from ..text.metric_names import score_name
 from ..text.numbers import finite
 from ..text.table import Row
 from ..text.wording import clean
@@ -71,6 +72,7 @@ class PageTask:
     """One entry of the task list: what was measured, and the forecasts along compute."""
 
     label: str
+    score: str
     chance: float | None
     runs: list[PageRun]
     sweeps: list[PageSweep]
@@ -168,6 +170,7 @@ def _task(c: Content, pair: content.Pair) -> PageTask:
     measured = next((s for s in c.result.scores if (s.family, s.task) == pair), None)
     return PageTask(
         label=clean(c.pair_name(pair)),
+        score=score_name("" if measured is None else measured.metric),
         chance=None if measured is None else finite(measured.chance),
         runs=[] if measured is None else _runs(c, measured),
         sweeps=[_sweep(c, s) for s in c.result.sweeps if (s.family, s.task) == pair],

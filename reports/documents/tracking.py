@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from ..figures.panels import BLUE, GREY, VERMILLION, WIDTH, number, numbers, styled, x_limits
 from ..records.nightly import BandColumns, ForecastSeries, Track, TrackedTask
 from ..text import fonts
+from ..text.metric_names import score_name
 from . import writing
 
 COLUMNS, ROWS, HEIGHT = 2, 4, 2.3  # panels a page, inches each
@@ -74,7 +75,7 @@ def _panel(axes: Axes, track: Track, task: TrackedTask) -> None:
         look: dict[str, Any] = {"color": GREY, "markersize": 3.2, "capsize": 2, "linewidth": 0.8}
         end = number(track.planned_tokens)
         axes.errorbar([end], [center], yerr=ends, fmt="D", label="refreshed forecast of the end", **look)
-    axes.set(xscale="log", xlabel="training tokens", ylabel="accuracy, %")
+    axes.set(xscale="log", xlabel="training tokens", ylabel=f"{score_name(task.metric)}, %")
     x_limits(axes, numbers([*band.tokens, *(p.tokens for p in task.points), track.planned_tokens]), log=True)
     late = " (registered after it began)" if track.late else ""
     axes.set_title(f"{track.target}: {task.task}{late}")
@@ -111,7 +112,7 @@ def _over_time(axes: Axes, series: ForecastSeries) -> None:
         seen: Any = [m.time for m in series.measured]
         values = numbers(m.value for m in series.measured)
         axes.plot(seen, 100 * values, linestyle="", marker="X", color=VERMILLION, label="measured so far")
-    axes.set(ylabel="accuracy, %")
+    axes.set(ylabel=f"{score_name(series.metric)}, %")
     axes.set_title(f"{series.target}: {series.task}")
     axes.tick_params(axis="x", rotation=30)
     axes.legend()

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..records.forecast import Forecast
+from ..text.metric_names import common_name
 from ..text.wording import display_width
 from .panels import BLUE, GREEN, GREY, VERMILLION, WIDTH, axis_ticks, number, render, styled
 
@@ -86,7 +87,7 @@ def _draw(ax: Axes, groups: Sequence[Group], recipes: Sequence[str], slots: int,
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     ax.spines.left.set_visible(False)
-    ax.set_xlabel("accuracy (%)", labelpad=1)
+    ax.set_xlabel(f"{common_name(f.metric for _, rows in groups for f in rows)} (%)", labelpad=1)
 
 
 def _offset(recipe: str, recipes: Sequence[str]) -> float:

@@ -325,7 +325,7 @@ def _draw_forecasts(ax: Axes, panel: Panel, forecasts: Sequence[Forecast], legen
     error = panel.y_quantity is Quantity.ERROR
     chances = {number(f.chance) for f in forecasts} if panel.y_quantity.is_share else set()
     scale = 100.0 if panel.y_is_accuracy else 1.0
-    for chance in sorted(value for value in chances if math.isfinite(value)):
+    for chance in sorted(value for value in chances if math.isfinite(value) and value > 0):
         line = ax.axhline(scale * (1 - chance if error else chance), color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=1)
         legend.add(10, "guessing", line)
 

@@ -66,6 +66,7 @@ class TrackedTask(Frozen):
     """One task of a tracked run."""
 
     task: str
+    metric: str = Field(default="", description="what the scores are; empty: an accuracy")
     band: BandColumns | None = Field(description="null for a mean over tasks: it has one only where there are points")
     points: tuple[TrackedPoint, ...]
     registered: Ends | None = Field(description="the forecast that was registered before the run")
@@ -105,3 +106,4 @@ class ForecastSeries(Frozen):
     high: tuple[float | None, ...]
     measured: tuple[MeasuredAt, ...]
     registered: Ends | None
+    metric: str = Field(default="", description="what the scores are; empty: an accuracy")

@@ -13,6 +13,7 @@ from ..figures.multiples import Small
 from ..records.forecast import Forecast, LawFit, Result
 from ..text import forecast_table
 from ..text import wording as w
+from ..text.metric_names import common_name
 from ..text.numbers import DASH, count, estimate, finite, interval, level, percent, percent_range, scientific
 from ..text.table import Cell, Column, Row, Table, table
 from ..text.wording import NAME, recipe_name
@@ -52,6 +53,8 @@ class Content:
         self.recipe_names = {recipe: recipe_name(recipe) for recipe in self.recipes}
         self.sizes = {run.run: run.params for run in result.ladder}
         self.title = w.clean(result.title, 160) or "Benchcast report"
+        score = common_name(f.metric for f in self.forecasts)
+        self.score = score[:1].upper() + score[1:]
 
     def _groups(self) -> dict[Key, list[Forecast]]:
         """Forecasts by (family, task, target): tasks in order of appearance, targets together, recipes inside."""

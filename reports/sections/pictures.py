@@ -99,7 +99,7 @@ def small_multiples(c: Content, files: Files) -> list[Sheet]:
     drawn = {(f.family, f.task) for f in c.result.figures if f.panels} & set(c.pairs[: content.DETAILED])
     left = [pair for pair in c.pairs if pair not in drawn]
     which = " of tasks without a page of their own" if drawn else ""
-    caption = f"Accuracy (%) against training FLOPs{which}: runs, and forecasts with their {c.level} interval."
+    caption = f"{c.score} (%) against training FLOPs{which}: runs, and forecasts with their {c.level} interval."
     sheets = []
     for start in range(0, len(left), multiples.MOST):
         part = left[start : start + multiples.MOST]

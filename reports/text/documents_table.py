@@ -21,7 +21,7 @@ def summary(result: DocumentsResult) -> Table:
     notes = (
         "gained, lost: the probability of a right answer crosses one half; stay: it is "
         f"{level(result.sure)} or more (right), or {level(1 - result.sure)} or less, at both; open: all others.",
-        "Accuracies in percent; forecasts are from the documents alone, one form of several that auto weighs.",
+        "Scores in percent; forecasts are from the documents alone, one form of several that auto weighs.",
     )
     title = "Documents expected to flip, and those that do not move"
     return Table(head=head, rows=tuple(rows), align="llrlrrrrrrrr", title=title, notes=notes)

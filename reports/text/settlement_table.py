@@ -65,5 +65,5 @@ def every(settlement: Settlement, most: int) -> Table:
         mark = {True: "yes", False: "no", None: DASH}[s.inside]
         names = [s.time[:10], s.recipe, s.task, s.target, f"{percent(s.forecast)} {bounds}"]
         rows.append([*names, percent(s.actual), points(s.error), mark, percent(s.crps)])
-    title = "Settled forecasts, accuracies in percent"
+    title = "Settled forecasts, scores in percent"
     return Table(head=head, rows=tuple(rows), align="lrllrrrrr", title=title)

@@ -28,7 +28,7 @@ def tested(rows: Sequence[BacktestSummary]) -> None:
 
 def needed(rows: Sequence[ComputeRequirement]) -> None:
     """Compute that a score needs."""
-    head = ("family", "task", "accuracy", "FLOPs", "interval", "N", "D", "grade")
+    head = ("family", "task", "score", "FLOPs", "interval", "N", "D", "grade")
     _print("Compute needed", head, "llrrrrrr", [_needed(n) for n in rows])
 
 
