@@ -157,7 +157,8 @@ def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | 
         missing = Recorder(store, index, setup_of(settings)).missing(list(unique), specs, failed_too=False)
     names = _names(specs)
     wanted, _ = chosen([unique[digest] for digest in missing], limits or Limits())
-    return {c.source: [name for digest in missing[c.digest] for name in names[digest]] for c in wanted}
+    to_fetch = {f"{source} (to be fetched)": [spec.name for spec in specs] for source in discovered.to_fetch}
+    return {c.source: [name for digest in missing[c.digest] for name in names[digest]] for c in wanted} | to_fetch
 
 
 def setup_of(settings: ScoreSettings) -> Setup:

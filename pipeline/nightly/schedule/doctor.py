@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...core.config import Config, NotifySettings, ReevaluateSettings
-from ...core.errors import BenchcastError, NotToldError
+from ...core.errors import BenchcastError, FaultsError, NotToldError
 from ..alerts import channels as alerts
 from ..alerts.rules.clock import SLACK
 from ..settings import settings_of
@@ -115,6 +115,12 @@ def _scoring(config: Config, path: Path) -> Iterator[Check]:
     missing = [p for p in config.score.checkpoints if p not in kept]
     says = f"nothing matches {', '.join(missing)}" if missing else f"{len(kept)} patterns match"
     yield Check(what="score.checkpoints", ok=bool(kept), says=says + (" yet" if kept and missing else ""))
+    try:
+        absent = discover.missing(config.score.model_copy(update={"checkpoints": kept}), path.parent)
+    except FaultsError as error:
+        absent = {fault.where.removeprefix("score.checkpoints: "): fault.what for fault in error.faults}
+    for model, why in absent.items():
+        yield Check(what=f"score.checkpoints: {model}", ok=False, says=why)
     packages = [name for name in ("torch", "lm_eval") if importlib.util.find_spec(name) is None]
     if packages:
         yield Check(

@@ -73,12 +73,14 @@ class Checkpoint:
 class DiscoveredCheckpoints:
     """What the entries led to; ``broken`` maps (source, digest) to what is wrong with a folder, or is not here.
 
-    ``waiting`` are folders that are still being written; ``account`` names what is left out without being broken.
+    ``waiting`` are folders that are still being written, ``to_fetch`` models by name that would be fetched; ``account``
+    names what is left out without being broken.
     """
 
     checkpoints: list[Checkpoint] = field(default_factory=list)
     broken: dict[tuple[str, str], str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    to_fetch: list[str] = field(default_factory=list)
     account: Account = field(default_factory=Account)
 
 
@@ -104,7 +106,7 @@ def find(
     ladder = None if settings.ladder is None else base / settings.ladder
     places = Places(settings.place, settings.pattern, ladder)
     candidates = Finder(settings, base, fetching).find()
-    discovered = DiscoveredCheckpoints(waiting=candidates.waiting)
+    discovered = DiscoveredCheckpoints(waiting=candidates.waiting, to_fetch=candidates.to_fetch)
     discovered.broken |= {(source, ""): reason for source, reason in candidates.missing.items()}
     if candidates.twice:
         discovered.account.leave(TWINS, *candidates.twice)
@@ -291,6 +293,17 @@ def _set_aside(discovered: DiscoveredCheckpoints, reasons: dict[str, str]) -> No
 def matching(settings: ScoreSettings, base: Path) -> tuple[str, ...]:
     """Those of the entries that match a folder or a revision in the hub's cache, or name a revision outright."""
     return tuple(Finder(settings, base).matching())
+
+
+def missing(settings: ScoreSettings, base: Path) -> dict[str, str]:
+    """Models, or revisions of them, that are named and not here, each with the command that fetches it.
+
+    Raises
+    ------
+    FaultsError
+        When an entry means nothing or two things, or nothing at all is here.
+    """
+    return Finder(settings, base).find().missing
 
 
 def _still_written(candidate: Candidate, files: Files, settings: ScoreSettings) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,10 @@ class Hub:
             When it cannot be fetched, with the library's reason.
         """
         from huggingface_hub import snapshot_download
+        from huggingface_hub.utils import disable_progress_bars
 
+        if not sys.stderr.isatty():  # in a log every step would be a line
+            disable_progress_bars()
         try:
             folder = snapshot_download(
                 name.model,
@@ -173,7 +177,7 @@ class Hub:
     def _cached(self, model: str) -> Path:
         from huggingface_hub.file_download import repo_folder_name
 
-        return self.folder / repo_folder_name(repo_id=model, repo_type="model")
+        return self.folder / str(repo_folder_name(repo_id=model, repo_type="model"))
 
     def _plain(self, name: HubName) -> Path | None:
         """Where a plain copy of a revision lies; its folder is the model's own where that holds one revision."""

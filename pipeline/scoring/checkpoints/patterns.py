@@ -42,13 +42,15 @@ class Candidate:
 class Candidates:
     """What the entries led to; ``missing`` maps names of models to why they, or revisions of them, are not here.
 
-    ``waiting`` are revisions that somebody is fetching; ``twice`` are folders that were also named as a revision.
+    ``waiting`` are revisions that somebody is fetching; ``twice`` are folders that were also named as a revision;
+    ``to_fetch`` are those that would be fetched, where this is only a look.
     """
 
     found: list[Candidate] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
+    to_fetch: list[str] = field(default_factory=list)
 
 
 class _NothingError(FaultsError):
@@ -67,6 +69,7 @@ class Finder:
     def __init__(self, settings: ScoreSettings, base: Path, fetching: Callable[[str], None] | None = None) -> None:
         self._settings, self._base = settings, base
         self._fetching = fetching if settings.download else None
+        self._only_looks = settings.download and fetching is None
 
     @cached_property
     def hub(self) -> Hub:
@@ -96,7 +99,7 @@ class Finder:
                 self._of_model(name, found, absent)
             folders |= {p.resolve(): Candidate(folder=p, source=self._called(p)) for p in matched}
         found.missing |= {model: self._absent(model, revisions) for model, revisions in absent.items()}
-        if found.missing and not (found.found or found.waiting or folders):
+        if found.missing and not (found.found or found.waiting or found.to_fetch or folders):
             faults += [Fault(f"score.checkpoints: {model}", why) for model, why in found.missing.items()]
         if faults:
             raise FaultsError(faults)
@@ -168,7 +171,9 @@ class Finder:
             try:
                 snapshot = self._snapshot(one)
             except NotHereError as error:
-                if busy:
+                if self._only_looks:
+                    found.to_fetch.append(one.source)
+                elif busy:
                     found.waiting.append(one.source)
                 elif isinstance(error, NotWholeError):
                     rest = self.hub.command(one.model, [one.revision])
@@ -196,6 +201,8 @@ class Finder:
         if not name.is_pattern:
             return [name]
         revisions = self.hub.revisions(name.model)
+        if self._only_looks:
+            found.to_fetch.append(name.source)
         if self._fetching is not None:
             try:
                 revisions += self.hub.offered(name.model)

@@ -47,6 +47,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         parts = path.split("/")
         if parts[:2] == ["api", "models"]:
             self._api("/".join(parts[2:4]), parts[4], "/".join(parts[5:]))
+        elif parts[2:3] != ["resolve"]:
+            self._send(404, b"", {})
         else:
             self._file("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
 

@@ -270,3 +270,17 @@ def test_a_snapshot_that_the_library_knows_to_be_partial(world: World) -> None:
 
 def test_a_marker_is_for_folders(world: World) -> None:
     assert sources(world.find(f"{MODEL}@step512", marker="DONE")) == [f"{MODEL}@step512"]
+
+
+def test_a_look_fetches_nothing_and_says_what_would_be(world: World) -> None:
+    found = world.find(f"{MODEL}@step512", f"{MODEL}@step9", f"{MODEL}@step1*", "other/model@main", download=True)
+    assert found.to_fetch == [f"{MODEL}@step9", f"{MODEL}@step1*", "other/model@main"]
+    assert sources(found) == [f"{MODEL}@step{n}" for n in (512, 1000, 143000)]
+    assert found.broken == {}
+
+
+def test_what_is_missing_is_told_before_a_pass_too(world: World) -> None:
+    settings = world.settings(f"{MODEL}@step512", f"{MODEL}@step9")
+    assert list(discover.missing(settings, world.base)) == [MODEL]
+    with pytest.raises(FaultsError, match="is not in the hub's cache"):
+        discover.missing(world.settings(f"{MODEL}@step9"), world.base)
