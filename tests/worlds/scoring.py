@@ -47,8 +47,8 @@ def run(folder: Path, heard: Progress | None = None, **changes: Any) -> tuple[pd
     """The table, and (checkpoint, task) to reason for whatever could not be scored."""
     from benchcast.scoring.run import score
 
-    retry = changes.pop("retry_failed", False)
-    summary = score(settings(**changes), folder, heard, retry_failed=retry)
+    how = {name: changes.pop(name) for name in ("retry_failed", "choose_documents") if name in changes}
+    summary = score(settings(**changes), folder, heard, **how)
     assert all("\n" not in reason for *_, reason in summary.failures)
     failures = {(source, task): reason for source, task, reason in summary.failures}
     assert len(failures) == len(summary.failures)

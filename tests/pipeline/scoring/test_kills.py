@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from worlds import tiny_models
@@ -43,7 +44,7 @@ def scorer() -> Iterator[LineHost]:
     made.close()
 
 
-def scored(scorer: LineHost, world: Path, store: str, *words: str) -> tuple[list[list[int]], list[tuple[str, str]]]:
+def scored(scorer: LineHost, world: Path, store: str, *words: Any) -> tuple[list[list[int]], list[tuple[str, str]]]:
     """Exit statuses, and the cells that were computed (again and again, perhaps)."""
     log = world / f"{store}.log"
     statuses = scorer.ask(str(world), store, str(log), *words)
@@ -83,6 +84,21 @@ def test_killed_again_and_again_and_resumed_it_ends_as_if_never_killed(
     again = Counter(computed)
     assert set(again) == {(f"runs/r{i}", t) for i in range(CHECKPOINTS) for t in ("plain", "more", "third", "words")}
     assert sum(again.values()) - CELLS <= killed  # a group is lost at most: here one cell
+
+
+def test_some_documents_are_chosen_once_however_often_a_run_is_killed(scorer: LineHost, world: Path) -> None:
+    some: Any = {"documents": 10, "checkpoints": ["runs/r0", "runs/r1"]}
+    assert scored(scorer, world, "some", "whole", some)[0] == [[0]]
+    statuses, computed = scored(scorer, world, "some-killed", "0+0.3", "1+0", "2+0", "whole", some)
+    assert [9] in statuses
+    assert statuses[-1] == [0]
+    assert contents(world, "some-killed") == contents(world, "some")
+    choices, again = (
+        {p.name: p.read_bytes() for p in (world / store / "subsets").iterdir()} for store in ("some", "some-killed")
+    )
+    assert len(choices) == 3  # a file for every task, none for the text
+    assert choices == again
+    assert len(computed) - 8 <= statuses.count([9])
 
 
 def test_cells_on_their_way_in_are_recovered(scorer: LineHost, world: Path, whole: dict[str, bytes]) -> None:

@@ -4,8 +4,8 @@
 
 Reads lines of JSON: a world, a store, a log, and words of what to do: CELLS+SECONDS, ``whole`` or ``pair``. Forks one
 run after the other: it is killed with SIGKILL so many seconds after it has computed so many cells, or left to finish
-(``whole``), or run twice at the same time (``pair``). Every run appends a line to the log for every cell it has
-computed. Answers with a list of exit statuses for every word.
+(``whole``), or run twice at the same time (``pair``). Settings may follow the words. Every run appends a line to the
+log for every cell it has computed. Answers with a list of exit statuses for every word.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchcast.scoring.requests import book
 from worlds.scoring import settings
 
 
-def score(world: Path, store: str, log: Path) -> None:
+def score(world: Path, store: str, log: Path, more: dict[str, Any]) -> None:
     book.GROUP_TOKENS = 1  # a group per task
     add = record.Recorder.add
 
@@ -38,7 +38,8 @@ def score(world: Path, store: str, log: Path) -> None:
         return add(self, checkpoint, group, scored)
 
     record.Recorder.add = logged  # type: ignore[method-assign]
-    run.score(settings(tasks=("plain", "more", "third"), validation_text=("words.txt",), store=store), world)
+    usual = {"tasks": ("plain", "more", "third"), "validation_text": ("words.txt",), "store": store}
+    run.score(settings(**usual | more), world)
 
 
 def main() -> None:
@@ -46,9 +47,10 @@ def main() -> None:
     for line in sys.stdin:
         folder, store, path, *words = json.loads(line)
         world, log = Path(folder), Path(path)
+        more = words.pop() if isinstance(words[-1], dict) else {}
         answer = []
         for word in words:
-            children = [fork(world, store, log) for _ in range(2 if word == "pair" else 1)]
+            children = [fork(world, store, log, more) for _ in range(2 if word == "pair" else 1)]
             if word not in ("whole", "pair"):
                 kill(children[0], log, *word.split("+"))
             answer.append([os.waitpid(child, 0)[1] for child in children])
@@ -69,10 +71,10 @@ def kill(child: int, log: Path, cells: str, seconds: str) -> None:
     os.kill(child, signal.SIGKILL)
 
 
-def fork(world: Path, store: str, log: Path) -> int:
+def fork(world: Path, store: str, log: Path, more: dict[str, Any]) -> int:
     child = os.fork()
     if child == 0:
-        score(world, store, log)
+        score(world, store, log, more)
         os._exit(0)
     return child
 
