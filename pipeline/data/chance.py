@@ -1,8 +1,13 @@
 """Scores of guessing for well-known tasks, for results that do not tell how many choices there were.
 
 One divided by the number of choices, or 0 where the answer is not chosen among some. Tasks whose number of choices
-differs from document to document (such as truthfulqa_mc1) are not in the table. Names are lm-eval's; patterns of the
-shell stand for families of tasks.
+differs from document to document (such as truthfulqa_mc1) are not in the table, nor is truthfulqa_mc2, whose score is a
+share of probability: what a model gives that knows nothing depends on how long the answers are. Names are lm-eval's;
+patterns of the shell stand for families of tasks.
+
+An answer that is generated is no guess, and its level is 0; but where it is the letter of a choice, as in MMLU-Pro by
+generation (up to ten letters; arXiv 2406.01574), a model that has learnt the form and nothing else is right by
+chance, and that is the level of guessing. One that has not learnt the form scores below it.
 """
 
 from __future__ import annotations
@@ -27,6 +32,9 @@ LEVELS: Mapping[str, float] = {
     "humaneval*": 0.0,
     "mbpp*": 0.0,
     "coqa*": 0.0,
+    "ifeval*": 0.0,
+    "hendrycks_math*": 0.0,
+    "aime*": 0.0,
     # two choices
     "piqa*": 0.5,
     "winogrande*": 0.5,
@@ -101,16 +109,39 @@ LEVELS: Mapping[str, float] = {
     "mathqa*": 0.2,
     "math_qa*": 0.2,
 }
+# Of some number of choices, or some with and some without, though the answer is generated.
+MIXED = ("bbh*", "bigbench*", "agieval*", "gpqa*", "truthfulqa*", "*_mc1", "*_mc2")
 VARYING = ("truthfulqa*", "*_mc1", "*_mc2", "*_generate*", "*_gen", "*_llama", "*_cot*", "*_perplexity")
 
 
 @lru_cache(maxsize=4096)
 def level(task: str) -> float | None:
     """The score of guessing in a task, a fraction; None when the table does not have it."""
+    name = _plain(task)
+    known = next((value for pattern, value in LEVELS.items() if fnmatchcase(name, pattern)), None)
+    if known and any(fnmatchcase(name, pattern) for pattern in VARYING) and not name.startswith(("lambada", "arc")):
+        return None
+    return known
+
+
+@lru_cache(maxsize=4096)
+def generated(task: str) -> float | None:
+    """The score of guessing in a task whose answers are generated: 0, or the table's where the answer is a letter.
+
+    None where some of the task's questions have choices, or how many is not known.
+    """
+    name = _plain(task)
+    known = level(task)
+    if known is not None:
+        return known
+    patterns = (*MIXED, *(pattern for pattern, value in LEVELS.items() if value))
+    choices = any(fnmatchcase(one, pattern) for one in (name, task.lower()) for pattern in patterns)
+    return None if choices else 0.0
+
+
+def _plain(task: str) -> str:
+    """A task's name without the suite that some tools put before it."""
     name = re.sub(
         r"^(leaderboard|harness|lighteval|helm|original|bigbench|custom|community|extended)[_|]", "", task.lower()
     )
-    name = name.replace("-", "_") if not name.startswith("hendryckstest") else name
-    if any(fnmatchcase(name, pattern) for pattern in VARYING) and not name.startswith(("lambada", "arc")):
-        return None
-    return next((value for pattern, value in LEVELS.items() if fnmatchcase(name, pattern)), None)
+    return name if name.startswith("hendryckstest") else name.replace("-", "_")

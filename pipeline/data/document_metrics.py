@@ -7,6 +7,11 @@ prompt) and gold answer :math:`g` of :math:`b` bytes:
 
 .. math:: \\mathrm{nll} = -\\ell_g / b, \\qquad \\mathrm{nll\\_choice} = \\log \\textstyle\\sum_j e^{\\ell_j} - \\ell_g
 
+Of several right answers :math:`G` (TruthfulQA's second form) every one counts the same, and any of them is right:
+
+.. math:: \\mathrm{nll} = \\frac1{|G|} \\textstyle\\sum_{g \\in G} -\\ell_g / b_g, \\qquad
+   \\mathrm{nll\\_choice} = \\log \\textstyle\\sum_j e^{\\ell_j} - \\log \\sum_{g \\in G} e^{\\ell_g}
+
 ``bits_per_byte`` is nll / ln 2. The score of a task is the mean over its :math:`n` documents, but for
 
 .. math:: \\mathrm{nll\\_mean\\_prob} = -\\log \\frac1n \\textstyle\\sum_i e^{-\\mathrm{nll}_i},
@@ -28,14 +33,21 @@ import numpy as np
 class Document:
     """One scored document: a log-likelihood per choice (nats), the gold choice, its length in bytes.
 
-    ``name`` is its id, ``answer_chars`` the length of every choice in characters, where they are wanted.
+    ``more_golds`` are further right choices, each with its length in bytes. ``name`` is its id, ``answer_chars`` the
+    length of every choice in characters, where they are wanted.
     """
 
     logliks: tuple[float, ...]
     gold: int
     gold_bytes: int
+    more_golds: tuple[tuple[int, int], ...] = ()
     name: str = ""
     answer_chars: tuple[int, ...] = ()
+
+    @property
+    def golds(self) -> tuple[tuple[int, int], ...]:
+        """Every right choice with its length in bytes."""
+        return ((self.gold, self.gold_bytes), *self.more_golds)
 
 
 @dataclass(frozen=True)
@@ -56,22 +68,30 @@ def answer_bytes(text: str) -> int:
 
 
 def gold_nll(document: Document) -> float:
-    """Negative log-likelihood of the gold answer, nats per byte."""
-    return -document.logliks[document.gold] / document.gold_bytes
+    """Negative log-likelihood of the gold answer, nats per byte; of several golds the mean."""
+    nlls = [-document.logliks[choice] / length for choice, length in document.golds]
+    return nlls[0] if len(nlls) == 1 else math.fsum(nlls) / len(nlls)
 
 
 def choice_nll(document: Document) -> float:
-    """Negative log-likelihood of the gold answer after a softmax over the choices, nats."""
-    logliks = np.asarray(document.logliks)
-    top = float(logliks.max())
-    return top + math.log(float(np.exp(logliks - top).sum())) - document.logliks[document.gold]
+    """Minus the log of the probability that is on gold answers after a softmax over the choices, nats."""
+    if not document.more_golds:
+        return _log_sum(document.logliks) - document.logliks[document.gold]
+    right = _log_sum([document.logliks[choice] for choice, _ in document.golds])
+    return max(_log_sum(document.logliks) - right, 0.0)  # where nearly all is right, rounding may fall below
+
+
+def _log_sum(logliks: Sequence[float]) -> float:
+    values = np.asarray(logliks)
+    top = float(values.max())
+    return top + math.log(float(np.exp(values - top).sum()))
 
 
 def chance(documents: Sequence[Document]) -> float:
-    """Score of guessing: the mean of 1 / number of choices, NaN where there is nothing to choose from."""
+    """Score of guessing: the mean of gold answers / number of choices, NaN where there is nothing to choose from."""
     if any(len(d.logliks) < 2 for d in documents):
         return math.nan
-    return float(np.mean([1 / len(d.logliks) for d in documents]))
+    return float(np.mean([len(d.golds) / len(d.logliks) for d in documents]))
 
 
 def mean(values: Sequence[float]) -> Mean:
@@ -79,6 +99,13 @@ def mean(values: Sequence[float]) -> Mean:
     array = np.asarray(values, dtype=float)
     stderr = float(array.std(ddof=1)) / math.sqrt(len(array)) if len(array) > 1 else math.nan
     return Mean(float(array.mean()), stderr)
+
+
+def ratio(sums: Sequence[float], counts: Sequence[float]) -> Mean:
+    """A sum over a sum, as of texts their loss over their bytes; the error is that of the residuals about the ratio."""
+    above, below = np.asarray(sums, dtype=float), np.asarray(counts, dtype=float)
+    value = float(above.sum() / below.sum())
+    return Mean(value, mean(list((above - value * below) / below.mean())).stderr)
 
 
 def of_mean_probability(nlls: Sequence[float]) -> Mean:

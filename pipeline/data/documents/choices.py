@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+METRICS = ("acc", "acc_norm")  # by which the best answer is chosen
 Floats = NDArray[np.float64]
 
 
@@ -22,13 +23,13 @@ def margins(
     document : (a,) array
         Which document an answer belongs to, growing from 0 without a gap.
     gold : (a,) array
-        Whether it is the gold answer: exactly one of a document.
+        Whether it is a gold answer: at least one of a document. Of several the most likely counts.
     metric : str
         ``acc`` or ``acc_norm``.
 
     Returns
     -------
-    (k,) margins, (k,) whether the gold answer is the first of the best, as lm-eval decides; or None
+    (k,) margins, (k,) whether a gold answer is the first of the best, as lm-eval decides; or None
         None where a document has a single answer: there is no other to be better than.
     """
     if np.bincount(document).min() < 2:
@@ -37,7 +38,8 @@ def margins(
     starts = np.flatnonzero(np.append(True, document[1:] != document[:-1]))
     best = np.maximum.reduceat(score, starts)
     wrong = np.maximum.reduceat(np.where(gold, -np.inf, score), starts)
+    right = np.maximum.reduceat(np.where(gold, score, -np.inf), starts)
     # The first answer of the best counts, as with argmax.
     position = np.arange(len(score))
     first = np.minimum.reduceat(np.where(score == best[document], position, len(score)), starts)
-    return score[gold] - wrong, gold[first]
+    return right - wrong, gold[first]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...core.metrics import is_share
 from .. import sources
-from ..sources.lm_eval.accuracies import ACCURACIES
 from ..sources.lm_eval.files import shown
 from .text import comment, exact, number, relative, scalar
 
@@ -89,7 +89,7 @@ def needs(held: Held) -> tuple[str, ...]:
 
 
 def _counted(table: pd.DataFrame) -> str:
-    scored = table[table["metric"].isin(ACCURACIES)]
+    scored = table[table["metric"].map(is_share).astype(bool)]
     return f"{table['run'].nunique()} runs, {scored['task'].nunique()} tasks"
 
 

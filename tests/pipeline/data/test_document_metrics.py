@@ -83,3 +83,22 @@ def test_a_single_answer_has_nothing_to_choose_from() -> None:
 @pytest.mark.parametrize(("text", "length"), [("Paris", 5), (" Paris", 5), ("\n naïve ", 7), ("", 0), ("東京", 6)])
 def test_the_space_before_an_answer_does_not_count(text: str, length: int) -> None:
     assert document_metrics.answer_bytes(text) == length
+
+
+def test_several_golds_share_what_is_right() -> None:
+    """Golds of 4 and 2 bytes with probabilities 0.2 and 0.1 of 0.4; one gold alone is the old definition."""
+    logliks = tuple(math.log(p) for p in (0.2, 0.1, 0.1))
+    both = Document(logliks=logliks, gold=0, gold_bytes=4, more_golds=((2, 2),))
+    assert document_metrics.gold_nll(both) == pytest.approx((-math.log(0.2) / 4 - math.log(0.1) / 2) / 2)
+    assert document_metrics.choice_nll(both) == pytest.approx(-math.log(0.3 / 0.4))
+    assert document_metrics.chance([both, Document(logliks=logliks, gold=0, gold_bytes=1)]) == pytest.approx(0.5)
+    every = Document(logliks=logliks, gold=0, gold_bytes=4, more_golds=((1, 1), (2, 2)))
+    assert document_metrics.choice_nll(every) == 0
+
+
+def test_the_error_of_a_ratio_is_that_of_its_residuals() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(50, 200, 400).astype(float)
+    ratios = [document_metrics.ratio(2 * counts + rng.normal(0, 30, 400), counts) for _ in range(300)]
+    assert np.mean([r.value for r in ratios]) == pytest.approx(2, abs=2e-3)
+    assert np.mean([r.stderr for r in ratios]) == pytest.approx(np.std([r.value for r in ratios]), rel=0.15)

@@ -15,6 +15,7 @@ from benchcast.reports.records.account import Account, listed
 from benchcast.stages.notices import readers
 
 from ....core.errors import Fault, FaultsError
+from ....core.metrics import is_share
 from ... import chance, schema
 from ...document_metrics import Mean
 from ...places.models import ModelPlace
@@ -22,6 +23,14 @@ from . import identity
 from .identity import Identity
 
 SAME = 1e-9
+BY_CHOICE = (
+    "acc",
+    "acc_norm",
+    "acc_norm_token",
+    "acc_bytes",
+    "acc_mutual_info",
+)  # metrics of the best of given answers
+TEXT_LOSSES = ("val_loss", "val_bpb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +53,19 @@ class Score:
     version: str  # of the task
     date: str
     sampled: bool
-    chance: float = math.nan
+    output_type: str = ""  # as lm-eval calls it; empty where it is not stated
+    chance: float = math.nan  # of choosing an answer at random
+    chance_of_answer: float = math.nan  # of metrics that are of no choice
     prompt: str = ""
+
+    @property
+    def generated(self) -> bool:
+        """Whether the answers are generated: nothing tells how likely the reference answer is."""
+        return self.output_type == "generate_until"
+
+    def chance_of(self, metric: str) -> float:
+        """The score of guessing by a metric; NaN where it is not known."""
+        return self.chance if metric in BY_CHOICE and not self.generated else self.chance_of_answer
 
     @property
     def partial(self) -> bool:
@@ -79,8 +99,10 @@ class Score:
         about = {column: _writable(value) for column, value in about.items()}
         for metric, mean in self.means.items():
             row = about | {"metric": metric, "value": mean.value, "stderr": mean.stderr}
-            if metric == "val_loss":
+            if metric in TEXT_LOSSES:
                 row |= {"task": loss_name(row["task"], self.shots), "chance": math.nan}
+            elif is_share(metric):
+                row["chance"] = self.chance_of(metric)
             yield row
 
 
@@ -202,25 +224,39 @@ def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
         if math.isfinite(s.chance):
             stated.setdefault(s.task, s.chance)
     complete: list[Score] = []
-    looked_up: dict[str, None] = {}
-    unknown: dict[str, None] = {}
+    tables: tuple[dict[str, None], dict[str, None]] = ({}, {})
     for s in scores:
         if s.partial and s.task in stated and math.isfinite(s.chance):
             s = dataclasses.replace(s, chance=stated[s.task])
-        if math.isnan(s.chance) and s.means.keys() & {"acc", "acc_norm"}:
-            level = stated.get(s.task, chance.level(s.task))
-            if level is None:
-                unknown[s.task] = None
-            else:
-                s = dataclasses.replace(s, chance=level)
-                if s.task not in stated:
-                    looked_up[f"{s.task} {level:.3g}"] = None
+        shares = [m for m in s.means if is_share(m)]
+        if math.isnan(s.chance) and not s.generated and any(m in BY_CHOICE for m in shares):
+            s = dataclasses.replace(s, chance=_looked_up(s.task, stated.get(s.task), chance.level(s.task), tables))
+        if of_answers := [m for m in shares if s.generated or m not in BY_CHOICE]:
+            generated = s.generated or all("," in m for m in of_answers)  # a filter takes the answer out of a text
+            level = chance.generated(s.task) if generated else 0.0 if chance.level(s.task) == 0 else None
+            name = s.task if generated else f"{s.task} ({listed(of_answers)})"
+            s = dataclasses.replace(s, chance_of_answer=_looked_up(name, None, level, tables))
         complete.append(s)
+    looked_up, unknown = tables
     if looked_up:
         account.note(readers.CHANCE_LOOKED_UP(names=listed(looked_up, 10)))
     if unknown:
         account.note(readers.CHANCE_UNKNOWN(names=listed(unknown, 10)))
     return complete
+
+
+def _looked_up(
+    name: str, stated: float | None, known: float | None, tables: tuple[dict[str, None], dict[str, None]]
+) -> float:
+    """A level that other results state, or that the table has; which names were looked up, and not found, is noted."""
+    looked_up, unknown = tables
+    if stated is not None:
+        return stated
+    if known is None:
+        unknown[name] = None
+        return math.nan
+    looked_up[f"{name} {known:.3g}"] = None
+    return known
 
 
 def table(scores: Sequence[Score], folder: Path) -> pd.DataFrame:

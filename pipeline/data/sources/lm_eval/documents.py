@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ....core import reading
 from ...document_metrics import Document, gold_nll
-from ...documents.choices import margins
+from ...documents.choices import METRICS, margins
 from ...documents.collect import Asked, CheckpointDocuments, Documents
 from . import samples as lm_eval_samples
 from .cells import Score
 from .files import ResultFile, Task
+from .samples import Sampled
 
 BROKEN = (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError)
 
@@ -34,8 +35,7 @@ def documents_of(sampled: Sequence[tuple[Score, ResultFile, Task]]) -> Documents
             if score.shots != asked.shots and not (math.isnan(score.shots) and math.isnan(asked.shots)):
                 continue
             try:
-                documents, _, _ = lm_eval_samples.read_samples(file, task, {})
-                yield _checkpoint(documents, place, asked.metric)
+                yield _checkpoint(lm_eval_samples.read_samples(file, task, {}), place, asked.metric)
             except BROKEN as error:  # they were read before: somebody changes them
                 why = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
                 account.leave("samples that cannot be read any more", f"{score.task} ({score.model}): {why}")
@@ -43,12 +43,14 @@ def documents_of(sampled: Sequence[tuple[Score, ResultFile, Task]]) -> Documents
     return Documents(read=read)
 
 
-def _checkpoint(documents: Sequence[Document], place: dict[str, object], metric: str) -> CheckpointDocuments:
+def _checkpoint(sampled: Sampled, place: dict[str, object], metric: str) -> CheckpointDocuments:
+    documents = sampled.documents
     number = np.repeat(np.arange(len(documents)), [len(d.logliks) for d in documents])
     logliks = np.concatenate([d.logliks for d in documents])
     lengths = np.concatenate([d.answer_chars for d in documents])
-    gold = np.concatenate([np.arange(len(d.logliks)) == d.gold for d in documents])
-    chosen = margins(logliks, lengths, number, gold, metric)
+    gold = np.concatenate([_is_gold(d) for d in documents])
+    by_choice = sampled.by_choice and metric in METRICS  # what other metrics call right is not known
+    chosen = margins(logliks, lengths, number, gold, metric) if by_choice else None
     return CheckpointDocuments(
         run=str(place["run"]),
         params=reading.number(place["params"]),
@@ -60,6 +62,10 @@ def _checkpoint(documents: Sequence[Document], place: dict[str, object], metric:
         margin=None if chosen is None else chosen[0].astype(np.float32),
         correct=None if chosen is None else chosen[1],
     )
+
+
+def _is_gold(document: Document) -> NDArray[np.bool_]:
+    return np.isin(np.arange(len(document.logliks)), [choice for choice, _ in document.golds])
 
 
 def _names(given: Sequence[str]) -> NDArray[np.str_]:

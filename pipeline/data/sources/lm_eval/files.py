@@ -35,11 +35,12 @@ class Task:
     metrics: Mapping[str, Any]
     effective: Any  # number of documents scored
     original: Any  # number of documents the task has
-    output_type: str
+    output_type: str  # as lm-eval calls it; empty where it is not stated
     delimiter: str
     digest: str  # of the documents and prompts, where samples were logged
     prompt: str = ""
     configured: Any = None  # shots as the task's configuration has them
+    not_means: frozenset[str] = frozenset()  # metrics that the task's configuration aggregates in another way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,11 +197,20 @@ def _task(content: dict[str, Any], task: str) -> Task:
         metrics={sys.intern(str(metric)): value for metric, value in scores.items()},
         effective=counted.get("effective", scores.get("sample_len")),
         original=counted.get("original"),
-        output_type=sys.intern(str(config.get("output_type", "multiple_choice"))),
+        output_type=sys.intern(str(config.get("output_type") or "")),
         delimiter=sys.intern(str(config.get("target_delimiter", " "))),
         digest=str(_mapping(content.get("task_hashes")).get(task, "")),
         configured=config.get("num_fewshot"),
+        not_means=frozenset(_not_means(config.get("metric_list"))),
     )
+
+
+def _not_means(metrics: Any) -> Iterator[str]:
+    """Metrics of a task's configuration whose score is stated not to be the mean over the documents."""
+    for metric in metrics if isinstance(metrics, list) else ():
+        name, how = _mapping(metric).get("metric"), _mapping(metric).get("aggregation")
+        if isinstance(name, str) and how not in (None, "mean"):
+            yield sys.intern(name)
 
 
 def stamp_of(path: Path) -> str:

@@ -4,7 +4,8 @@ All layouts are found, at any depth. lm-eval 0.3 wrote one JSON of any name per 
 wrote ``results.json`` with ``<model_args>_<task>.jsonl`` (0.4.0–0.4.2, each one JSON array) and
 ``<model>/results_<stamp>.json`` with ``samples_<task>_<stamp>.jsonl`` (0.4.3 and later, one document per line, numbers
 as strings). Files of other tools are left out by name. Losses of the gold answer need the samples; without them a task
-has its accuracies only, and LAMBADA its perplexity, whose logarithm is a loss.
+has its accuracies only, and LAMBADA its perplexity, whose logarithm is a loss. Generated answers have exact matches and
+the like, and no loss: how likely the reference answer is was never asked. Texts have bits per byte.
 
 A model is what the results state of it: its revision, precision, adapter and chat template belong to it. lm-eval does
 not know where a model stands on the ladder. ``ladder.yaml`` in the folder says it, by model name::
@@ -17,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,6 @@ from benchcast.stages.notices import Notice, readers
 
 from ....core import reading
 from ....core.errors import ContradictionError, Fault, FaultsError
-from ... import document_metrics
 from ...documents.collect import Documents
 from ...places.ladder import LADDER
 from ...places.models import ModelPlace, model_places, read_model_places
@@ -79,7 +79,7 @@ def read_with_documents(
     FaultsError
         With every result file that was cut short, every model that ``ladder.yaml`` does not place, every number that
         cannot be, two results that contradict each other, samples that are not those of their results; or with the
-        one thing that the results have instead of accuracies.
+        one thing that the results have instead of scores.
     """
     account = account or Account()
     faults: list[Fault] = []
@@ -105,10 +105,13 @@ def read_with_documents(
     chosen = [_with_losses(s, *files[s.source, s.task], account, faults) if s.sampled else s for s in chosen]
     if faults:
         raise FaultsError(list(dict.fromkeys(faults)))
-    if any("val_loss" in s.means for s in chosen):
-        account.note(readers.LAMBADA())
+    for s in chosen:
+        accuracies.tell_losses(s.means, account)
     table = cells.table(cells.with_chance(chosen, account), folder)
-    if remark := without_nll(table):
+    generated = dict.fromkeys(s.task for s in chosen if s.generated)
+    if generated:
+        account.leave("losses of generated answers' references, which lm-eval does not ask for", *generated)
+    if remark := without_nll(table, generated):
         account.note(remark)
     known = [(s, *files[s.source, s.task]) for s in chosen if s.sampled and "nll" in s.means]
     return table, documents_of(known)
@@ -120,7 +123,7 @@ def models(folder: Path, account: Account | None = None, tool: Tool = HARNESS) -
     Raises
     ------
     FaultsError
-        With every result file that cannot be read, and when no task has an accuracy.
+        With every result file that cannot be read, and when no task has a score.
     """
     faults: list[Fault] = []
     usable_tasks = _usable_tasks(folder, account or Account(), faults, tool)
@@ -134,10 +137,14 @@ def models(folder: Path, account: Account | None = None, tool: Tool = HARNESS) -
     return lm_eval_models.models((one for one, _ in usable_tasks), scored, sampled)
 
 
-def without_nll(table: pd.DataFrame) -> Notice | None:
-    """How many cells have accuracies only, because their samples were not logged; None when none have."""
+def without_nll(table: pd.DataFrame, generated: Collection[str] = ()) -> Notice | None:
+    """How many cells have accuracies only, because their samples were not logged; None when none have.
+
+    Tasks whose answers are ``generated`` do not count: their samples have no log-likelihoods.
+    """
     cell = ["run", "step", "task", "num_fewshot"]
-    own_documents = table[table["metric"].ne("val_loss")].fillna({"step": -1, "num_fewshot": -1})
+    counts = ~table["metric"].isin(cells.TEXT_LOSSES) & ~table["task"].isin(list(generated))
+    own_documents = table[counts].fillna({"step": -1, "num_fewshot": -1})
     metrics = own_documents["metric"].eq("nll").groupby([own_documents[column] for column in cell]).any()
     lacking = metrics[~metrics]
     if lacking.empty:
@@ -148,7 +155,7 @@ def without_nll(table: pd.DataFrame) -> Notice | None:
 
 
 def _usable_tasks(folder: Path, account: Account, faults: list[Fault], tool: Tool) -> UsableTasks:
-    """Every result file with the tasks that have an accuracy; all else goes into the account.
+    """Every result file with the tasks that have a score or a loss; all else goes into the account.
 
     Raises
     ------
@@ -174,19 +181,15 @@ def _usable_tasks(folder: Path, account: Account, faults: list[Fault], tool: Too
             if accuracies.is_average(task.name):
                 account.leave("averages over tasks", task.name)
                 continue
-            numbers = accuracies.numbers(task.metrics, _where(folder, one, task), faults)
+            numbers = accuracies.numbers(task.name, task.output_type, task.metrics, _where(folder, one, task), faults)
             if reading.number(task.effective) == 0:
                 account.leave("tasks scored on no document", f"{task.name} in {one.file.shown}")
                 continue
-            loss = accuracies.perplexity(task.name, task.metrics)
-            if loss is not None:
-                spared = tuple(o for o in numbers.others if o.partition(" ")[0] not in ("ppl", "perplexity"))
-                numbers = dataclasses.replace(numbers, means=numbers.means | {"val_loss": loss}, others=spared)
             accuracies.leave(task.name, numbers, account)
             if numbers.means:
                 kept.append((dataclasses.replace(task, metrics={}), numbers))
             else:
-                without[task.name] = (*numbers.filtered, *numbers.others)
+                without[task.name] = numbers.others
     _leave_samples(folder, files, account)
     if len(faults) == counted == 0 and not any(tasks for _, tasks in tasks_of):
         raise FaultsError([_no_accuracy(folder, without)])
@@ -210,8 +213,8 @@ def _no_results(folder: Path, others: Mapping[str, Sequence[str]], tool: Tool) -
 
 def _no_accuracy(folder: Path, without: Mapping[str, Sequence[str]]) -> Fault:
     metrics = listed((f"{task} has {listed(names) if names else 'no number'}" for task, names in without.items()), 10)
-    what = f"no task of these results has an accuracy: {metrics or 'they have no tasks'}"
-    fix = "what can be read is acc and acc_norm without a filter, such as those of arc_easy, hellaswag or piqa"
+    what = f"no task of these results has a score in [0, 1] or a text's loss: {metrics or 'they have no tasks'}"
+    fix = "what can be read is acc, acc_norm, exact_match, pass@k, f1 and the like, and bits per byte of texts"
     return Fault(str(folder), what, fix)
 
 
@@ -235,6 +238,7 @@ def _score(one: Named, task: Task, numbers: Numbers, key: str, place: ModelPlace
         version=task.version,
         date=file.date,
         sampled=lm_eval_samples.there(file, task.name),
+        output_type=task.output_type,
         prompt=task.prompt,
     )
 
@@ -248,7 +252,7 @@ def _with_losses(score: Score, file: ResultFile, task: Task, account: Account, f
     path = lm_eval_samples.path_of(file, task.name)
     where = f"{lm_eval_files.shown(path)}: model {score.model}, task {task.name}"
     try:
-        documents, count, why = lm_eval_samples.read_samples(file, task, score.means)
+        sampled = lm_eval_samples.read_samples(file, task, score.means)
     except ContradictionError as error:
         what = f"these samples are not those of {file.path.name}: {error}"
         faults.append(Fault(where, what, "copy both files again from the same run, or delete the samples"))
@@ -256,15 +260,10 @@ def _with_losses(score: Score, file: ResultFile, task: Task, account: Account, f
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as error:
         faults.append(Fault(where, f"cannot be read: {_said(error)}", "copy the samples again, or delete them"))
         return score
-    if why:
-        account.leave(f"samples that give no losses: {why}", f"{task.name} ({score.model})")
-        return dataclasses.replace(score, documents=count)
-    return dataclasses.replace(
-        score,
-        documents=count,
-        means=score.means | document_metrics.losses(documents),
-        chance=document_metrics.chance(documents),
-    )
+    if sampled.why and not score.generated:
+        account.leave(f"samples that give no losses: {sampled.why}", f"{task.name} ({score.model})")
+    means = score.means | sampled.means
+    return dataclasses.replace(score, documents=sampled.count, means=means, chance=sampled.chance)
 
 
 def _said(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """The samples of lm-eval: log-likelihoods per document, checked against the results they belong to.
 
-Samples that were cut or doubled, or whose accuracies contradict the results', are a fault that names both files.
+A file has a line for every document and filter. Samples that were cut or doubled, or whose scores contradict the
+results', are a fault that names both files.
 """
 
 from __future__ import annotations
@@ -10,34 +11,42 @@ import json
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ....core import reading
 from ....core.errors import ContradictionError
+from ....core.metrics import is_share
 from ... import document_metrics
 from ...document_metrics import Document, Mean
-from .accuracies import ACCURACIES
+from . import golds
 from .files import ResultFile, Task
+from .golds import Sample
 
 MOST_ARRAY = 1 << 30  # bytes of samples in one JSON array
-MOSTLY = 0.8  # of the documents: so many agree with a reading of the gold answers that the others contradict it
+CHOSEN = ("multiple_choice", "loglikelihood", "")  # kinds of tasks whose samples have log-likelihoods of answers
+ROLLING = "loglikelihood_rolling"
+ROUNDED = 1e-3  # relative: a loss may have been rounded
+GENERATED = "generate_until"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """What one document's sample says, as far as it matters."""
+class Sampled:
+    """What a task's samples give.
 
-    number: Any
-    target: Any
-    answers: tuple[str, ...]
-    logliks: tuple[float, ...]
-    scores: dict[str, float]  # accuracies recorded for the document
-    name: str = ""  # hash of the document's content, or its number
+    ``why`` says why there are no ``documents``. ``means`` are losses, ``chance`` is the score of guessing; NaN where
+    the documents do not tell it. ``by_choice`` says whether a document is right where a gold answer is the best.
+    """
+
+    count: int
+    documents: list[Document] = field(default_factory=list)
+    why: str = ""
+    means: dict[str, Mean] = field(default_factory=dict)
+    chance: float = math.nan
+    by_choice: bool = True
 
 
 NAME = 16  # letters of a document's hash: 64 bits tell a task's documents apart
@@ -60,8 +69,8 @@ def _name(file: ResultFile, task: str) -> str:
     return f"{re.sub('/|=', '__', file.args_text)}_{task}.jsonl"
 
 
-def read_samples(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tuple[list[Document], int, str]:
-    """The documents of a task's samples, how many samples there are, and why there are no documents.
+def read_samples(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> Sampled:
+    """What a task's samples say, checked against the means that its results state.
 
     Raises
     ------
@@ -70,27 +79,89 @@ def read_samples(file: ResultFile, task: Task, means: Mapping[str, Mean]) -> tup
     ValueError, KeyError, TypeError, IndexError, AttributeError
         When a sample cannot be read.
     """
+    by_filter = _by_filter(path_of(file, task.name), task)
+    stated: dict[str, dict[str, float]] = {}
+    for metric, mean in means.items():
+        name, _, filtered = metric.partition(",")
+        stated.setdefault(filtered or "none", {})[name] = mean.value
+    if set(by_filter) == {""}:  # before 0.4.4 the samples did not say which filter they are of
+        by_filter = _told_apart(by_filter[""], list(stated) or ["none"])
+    samples = by_filter.get("none") or next(iter(by_filter.values()), [])
+    if not samples or (
+        lacking := [name for name in stated if by_filter and name not in by_filter and "" not in by_filter]
+    ):
+        raise ContradictionError("there are none" + (f" of filter {lacking[0]}" if samples else ""))
+    for of_filter in by_filter.values():
+        _check_count(of_filter, task)
+    for filtered, values in stated.items():
+        for metric, value in values.items():
+            if metric not in task.not_means:
+                _check_mean(by_filter.get(filtered, ()), metric, value)
+    return _sampled(samples, task, means)
+
+
+def _by_filter(path: Path, task: Task) -> dict[str, list[Sample]]:
+    """The samples by their filter; an empty one where they do not say it."""
     digest = hashlib.sha256()
     hashed = True
-    samples = []
-    for raw in _raw(path_of(file, task.name)):
+    by_filter: dict[str, list[Sample]] = {}
+    for raw in _raw(path):
         parts = [raw.get(key) for key in ("doc_hash", "prompt_hash", "target_hash")]
         hashed = hashed and all(isinstance(part, str) for part in parts)
         if hashed:
             digest.update("".join(map(str, parts)).encode())
-        if raw.get("filter", "none") == "none":
-            samples.append(_sample(raw, task.delimiter))
-    if not samples:
-        raise ContradictionError("there are none")
-    _check_count(samples, task)
-    if hashed and re.fullmatch("[0-9a-f]{64}", task.digest) and digest.hexdigest() != task.digest:
+        by_filter.setdefault(raw.get("filter", ""), []).append(_sample(raw, task))
+    known = re.fullmatch("[0-9a-f]{64}", task.digest)
+    if by_filter and hashed and known and digest.hexdigest() != task.digest:
         raise ContradictionError(
             "its documents and prompts are not those of the results (task_hashes): another run's samples"
         )
-    for metric, mean in means.items():
-        _check_mean(samples, metric, mean.value)
-    documents, why = _documents(samples, task)
-    return documents, len(samples), why
+    return by_filter
+
+
+def _told_apart(samples: Sequence[Sample], filters: Sequence[str]) -> dict[str, list[Sample]]:
+    """Samples without filters by the filters of the results: lm-eval wrote all of one, then all of the next.
+
+    Of which is not said where there are several: they are counted, each by its number, and not compared.
+    """
+    if len(filters) == 1:
+        return {filters[0]: list(samples)}
+    times: Counter[str] = Counter()
+    parts: dict[str, list[Sample]] = {}
+    for sample in samples:
+        number = json.dumps(sample.number, default=str)
+        times[number] += 1
+        parts.setdefault("" if times[number] == 1 else f"{times[number]}", []).append(sample)
+    return parts
+
+
+def _sampled(samples: Sequence[Sample], task: Task, means: Mapping[str, Mean]) -> Sampled:
+    if task.output_type == ROLLING:
+        bits, stated = _bits_per_byte(samples), means.get("val_bpb")
+        if bits is not None and stated is not None and not math.isclose(bits.value, stated.value, rel_tol=ROUNDED):
+            raise ContradictionError(
+                f"their log-likelihoods make {bits.value:.6g} bits per byte, the results say {stated.value:.6g}"
+            )
+        return Sampled(count=len(samples), means={} if bits is None else {"val_bpb": bits})
+    if task.output_type not in CHOSEN:
+        return Sampled(count=len(samples), why=f"their output is {task.output_type}")
+    documents, by_choice, why = golds.documents(samples)
+    if why:
+        return Sampled(count=len(samples), why=why)
+    return Sampled(
+        count=len(samples),
+        documents=documents,
+        means=document_metrics.losses(documents),
+        chance=document_metrics.chance(documents) if by_choice else math.nan,
+        by_choice=by_choice,
+    )
+
+
+def _bits_per_byte(samples: Sequence[Sample]) -> Mean | None:
+    """Loss of texts, from what each of them adds to it; None where the samples do not tell their bytes."""
+    if not all(sample.text_bytes > 0 and math.isfinite(sample.logliks[0]) for sample in samples):
+        return None
+    return document_metrics.ratio([-s.logliks[0] / math.log(2) for s in samples], [s.text_bytes for s in samples])
 
 
 def _raw(path: Path) -> Iterator[dict[str, Any]]:
@@ -117,10 +188,29 @@ def _mapping(sample: Any, number: int) -> dict[str, Any]:
     return sample
 
 
-def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
+def _sample(raw: Mapping[str, Any], task: Task) -> Sample:
+    """What a document's sample says: scores, and answers with their log-likelihoods where it has them."""
+    numbers = {name: value for name, value in raw.items() if isinstance(value, int | float) and is_share(name)}
+    sample = Sample(
+        number=raw.get("doc_id"),
+        target=raw.get("target"),
+        scores={name: float(v) if isinstance(v, bool) else reading.number(v) for name, v in numbers.items()},
+        name=str(raw.get("doc_hash") or raw.get("doc_id"))[:NAME],
+    )
+    if task.output_type == ROLLING:
+        return _rolling(sample, raw)
+    return _with_answers(sample, raw, task.delimiter) if task.output_type in CHOSEN else sample
+
+
+def _rolling(sample: Sample, raw: Mapping[str, Any]) -> Sample:
+    """A text's log-likelihood and its length in bytes, as its metrics have them."""
+    pair = raw.get("bits_per_byte", raw.get("byte_perplexity"))
+    loglik, length = pair if isinstance(pair, list) and len(pair) == 2 else (math.nan, math.nan)
+    return replace(sample, logliks=(reading.number(loglik),), text_bytes=reading.number(length))
+
+
+def _with_answers(sample: Sample, raw: Mapping[str, Any], delimiter: str) -> Sample:
     """Answers as asked, without the delimiter, and their log-likelihoods (nats)."""
-    scores = {m: reading.number(raw.get(m)) for m in ACCURACIES if m in raw and not isinstance(raw[m], str | bool)}
-    scores |= {m: float(raw[m]) for m in ACCURACIES if isinstance(raw.get(m), bool)}
     requests = raw["arguments"]
     pairs = [(a["arg_0"], a.get("arg_1", "")) for a in requests.values()] if isinstance(requests, dict) else requests
     pairs = [(p[0], p[1] if len(p) > 1 else "") for p in pairs]
@@ -131,14 +221,7 @@ def _sample(raw: Mapping[str, Any], delimiter: str) -> Sample:
         bare = bare[:half]  # the rest asks for the answers without the prompt (acc_mutual_info)
     resps = raw["filtered_resps"][: len(bare)]
     logliks = tuple(_loglik(r[0]) if isinstance(r, list | tuple) and r else math.inf for r in resps)
-    return Sample(
-        number=raw.get("doc_id"),
-        target=raw.get("target"),
-        answers=tuple(bare),
-        logliks=logliks,
-        scores=scores,
-        name=str(raw.get("doc_hash") or raw.get("doc_id"))[:NAME],
-    )
+    return replace(sample, answers=tuple(bare), logliks=logliks, labels=golds.labels_of(raw.get("doc")))
 
 
 def _loglik(given: Any) -> float:
@@ -170,7 +253,7 @@ def _check_count(samples: Sequence[Sample], task: Task) -> None:
 def _check_mean(samples: Sequence[Sample], metric: str, stated: float) -> None:
     """The mean over the documents is the stated value, as far as that was rounded."""
     values = [s.scores[metric] for s in samples if metric in s.scores]
-    if len(values) < len(samples) or not all(map(math.isfinite, values)):
+    if not values or len(values) < len(samples) or not all(map(math.isfinite, values)):
         return
     mean = math.fsum(values) / len(values)
     decimals = len(f"{stated:.16g}".partition(".")[2])
@@ -179,60 +262,3 @@ def _check_mean(samples: Sequence[Sample], metric: str, stated: float) -> None:
         raise ContradictionError(
             f"the mean {metric} of their {len(values)} documents is {mean:.6g}, the results say {stated:.6g}"
         )
-
-
-def _documents(samples: Sequence[Sample], task: Task) -> tuple[list[Document], str]:
-    """Per-document log-likelihoods with the gold answer, which the samples name by index or by its text.
-
-    lm-eval writes both as strings, so ``"1"`` may be either: the reading that gives back the accuracy it recorded for
-    every document is the right one.
-    """
-    if task.output_type not in ("multiple_choice", "loglikelihood"):
-        return [], f"their output is {task.output_type}"
-    for sample in samples:
-        if not all(map(math.isfinite, sample.logliks)):
-            raise ValueError(f"document {sample.number}: a log-likelihood is not finite")
-        if len(sample.logliks) != len(sample.answers) or not sample.answers:
-            raise ValueError(
-                f"document {sample.number}: has {len(sample.answers)} answers, {len(sample.logliks)} scored"
-            )
-    most = 0.0
-    for by_text in (False, True):
-        documents = [_document(s, by_text=by_text) for s in samples]
-        known = [d for d in documents if d is not None]
-        agreed = [_agrees(s, d) for s, d in zip(samples, documents, strict=True) if d is not None]
-        if len(known) == len(samples) and all(agreed):
-            return known, ""
-        if len(known) == len(samples) and sum(agreed) / len(agreed) > most:
-            most, wrong = sum(agreed) / len(agreed), agreed.index(False)
-    binary = all(s.scores.get("acc", math.nan) in (0.0, 1.0) for s in samples)
-    if most >= MOSTLY and binary:
-        number = samples[wrong].number
-        raise ContradictionError(f"document {number}: its acc contradicts its log-likelihoods and gold answer")
-    return [], "the samples do not tell the gold answers"
-
-
-def _document(sample: Sample, *, by_text: bool) -> Document | None:
-    answers, target = list(sample.answers), sample.target
-    if len(answers) == 1:
-        gold = 0
-    elif by_text:
-        # One text for all choices (winogrande, whose prompts differ) does not tell which of them is right.
-        gold = answers.index(str(target)) if answers.count(str(target)) == 1 else -1
-    else:
-        gold = int(target) if re.fullmatch(r"\d{1,9}", str(target)) else -1
-    if not 0 <= gold < len(answers) or not (length := document_metrics.answer_bytes(answers[gold])):
-        return None
-    return Document(
-        logliks=sample.logliks,
-        gold=gold,
-        gold_bytes=length,
-        name=sample.name,
-        answer_chars=tuple(map(len, answers)),
-    )
-
-
-def _agrees(sample: Sample, document: Document) -> bool:
-    if len(document.logliks) == 1 or "acc" not in sample.scores:
-        return True
-    return sample.scores["acc"] == float(np.argmax(document.logliks) == document.gold)

@@ -57,7 +57,7 @@ def test_the_layouts_before(tmp_path: Path, suite: str) -> None:
     put(tmp_path, content)
     ladder(tmp_path, {f"org/m@{40 * 'a'}": 1})
     table = source.read_lighteval(tmp_path).set_index("metric")
-    assert table["value"].to_dict() == {"acc": 0.5, "acc_norm": 0.6}
+    assert table["value"].to_dict() == {"acc": 0.5, "acc_norm": 0.6, "acc_norm_token": 0.1}
     assert set(table["task"]) == {"arc:challenge"}
     assert set(table["lm_eval"]) == {"lighteval 494ee122"}
     assert set(table["n"]) == {1172}

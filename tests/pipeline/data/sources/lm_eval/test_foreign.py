@@ -142,7 +142,7 @@ def test_results_named_by_the_user(tmp_path: Path) -> None:
 # ---- what tasks have ----
 
 
-def test_tasks_without_an_accuracy_are_named_with_what_they_have(tmp_path: Path) -> None:
+def test_scores_are_called_by_metric_and_filter_and_all_others_are_named(tmp_path: Path) -> None:
     path = one(tmp_path)
     content = json.loads(path.read_text())
     content["results"] |= {
@@ -150,19 +150,27 @@ def test_tasks_without_an_accuracy_are_named_with_what_they_have(tmp_path: Path)
         "wikitext": {"word_perplexity,none": 17.0},
         "mathqa_x": {"acc,get-answer": 0.3},
         "none": {"acc,none": "N/A"},
-        "mrpc": {"acc,none": 0.5, "f1,none": 0.6},
+        "mrpc": {"acc,none": 0.5, "f1,none": 0.6, "mcc,none": 0.1},
+        "squadv2": {"exact,none": 40.0, "f1,none": 50.0},
         "all": {"acc,none": 0.4},
         "mmlu_average": {"acc,none": 0.4},
     }
     path.write_text(json.dumps(content))
     account = Account()
-    assert set(source.read_lm_eval(tmp_path, account)["task"]) == {"arc_easy", "mrpc"}
+    table = source.read_lm_eval(tmp_path, account).set_index(["task", "metric"])["value"]
+    assert table.to_dict() == {
+        ("arc_easy", "acc"): 0.5,
+        ("gsm8k", "exact_match,strict-match"): 0.1,
+        ("gsm8k", "exact_match,flexible-extract"): 0.2,
+        ("mathqa_x", "acc,get-answer"): 0.3,
+        ("mrpc", "acc"): 0.5,
+        ("mrpc", "f1"): 0.6,
+    }
     said = "\n".join(account.record().lines())
     for words in (
-        "which have exact_match: gsm8k",
         "which have word_perplexity: wikitext",
-        "f1 of mrpc",
-        "only after a filter (acc,get-answer): mathqa_x",
+        "mcc of mrpc",
+        "which have exact in percent, f1 in percent: squadv2",
         "which have acc without a value: none",
         "averages over tasks: all, mmlu_average",
     ):
@@ -171,18 +179,18 @@ def test_tasks_without_an_accuracy_are_named_with_what_they_have(tmp_path: Path)
 
 def test_a_file_without_anything_to_use_need_not_be_placed(tmp_path: Path) -> None:
     one(tmp_path)
-    put(tmp_path, result("pretrained=org/chat", results={"ifeval": {"strict_acc,none": 0.5}}), 2)
+    put(tmp_path, result("pretrained=org/chat", results={"mt": {"bleu,none": 0.5}}), 2)
     assert "result files in which nothing can be used: m/results_2026-01-02" in account_lines(tmp_path)
 
 
 def test_nothing_that_can_be_used_is_one_message(tmp_path: Path) -> None:
-    numbers = {"exact_match,strict-match": 0.1, "exact_match,flexible-extract": 0.2}
-    put(tmp_path, result(M, task="gsm8k", results={"gsm8k": numbers}))
+    numbers = {"bleu,first": 21.0, "bleu,best": 22.0}
+    put(tmp_path, result(M, task="wmt16", results={"wmt16": numbers}))
     said = faults(tmp_path)
     assert len(said.splitlines()) == 1
-    assert "gsm8k has exact_match (filters strict-match, flexible-extract)" in said
-    assert "what can be read is acc and acc_norm" in said
-    with pytest.raises(FaultsError, match="no task of these results has an accuracy"):
+    assert "wmt16 has bleu (filters first, best)" in said
+    assert "what can be read is acc, acc_norm, exact_match" in said
+    with pytest.raises(FaultsError, match=r"no task of these results has a score in \[0, 1\]"):
         source.models(tmp_path)
 
 
@@ -256,11 +264,21 @@ def test_lambadas_perplexity_is_a_loss(tmp_path: Path) -> None:
         ("truthfulqa_mc1", None),
         ("truthfulqa_mc2", None),
         ("my_task", None),
+        ("gsm8k_cot", 0.0),
+        ("ifeval", 0.0),
         ("bbh_snarks", None),
     ],
 )
 def test_chance_levels(task: str, level: float | None) -> None:
     assert chance.level(task) == level
+
+
+@pytest.mark.parametrize(
+    ("task", "level"),
+    [("my_task", 0.0), ("humaneval", 0.0), ("mmlu_pro_law", 0.1), ("bbh_cot_fewshot_snarks", None), ("gpqa_cot", None)],
+)
+def test_chance_levels_of_generated_answers(task: str, level: float | None) -> None:
+    assert chance.generated(task) == level
 
 
 def test_chance_from_the_table_is_said(tmp_path: Path) -> None:
@@ -332,20 +350,30 @@ def test_mixed_metrics(tmp_path: Path) -> None:
     folder = case(tmp_path, "05-mixed-metrics")
     account = Account()
     table = source.read_lm_eval(folder, account)
-    assert table["task"].nunique() == 5
-    said = "\n".join(account.record().lines())
-    for task in ("gsm8k", "wikitext", "triviaqa", "humaneval", "drop", "mmlu_pro", "f1 of mrpc"):
-        assert task in said
+    scores = {f"{task} {metric}" for task, metric in zip(table["task"], table["metric"], strict=True)}
+    assert scores == {
+        *("arc_easy acc", "arc_easy acc_norm", "mrpc acc", "mrpc f1", "lambada_openai acc", "lambada_openai val_loss"),
+        *("gsm8k exact_match,strict-match", "gsm8k exact_match,flexible-extract", "wikitext val_bpb", "drop em"),
+        *("triviaqa exact_match,remove_whitespace", "humaneval pass@1,create_test", "drop f1", "truthfulqa_mc2 acc"),
+        *("mmlu_pro exact_match,custom-extract", "leaderboard_bbh_snarks acc_norm"),
+    }
+    chance = table.groupby(["task", "metric"])["chance"].first()
+    assert chance["gsm8k", "exact_match,strict-match"] == chance["drop", "f1"] == 0
+    assert chance["mmlu_pro", "exact_match,custom-extract"] == 0.1
+    assert math.isnan(chance["mrpc", "f1"])
+    assert "no score of guessing is known for" in "\n".join(account.record().lines())
 
 
-def test_nan_and_groups_and_exact_match_only(tmp_path: Path) -> None:
+def test_nan_and_groups_and_exact_matches_alone(tmp_path: Path) -> None:
     folder = case(tmp_path / "a", "06-nan-acc-norm")
     said = faults(folder)
     assert "results/org__m-3b/results_2025-01-02T10-00-00.000000.json: model org/m-3b, task arc_easy, acc_norm" in said
     table = source.read_lm_eval(case(tmp_path / "b", "07-mmlu-groups-0.4.1"))
     assert table.set_index("task")["value"].to_dict() == {"mmlu_anatomy": 0.30, "mmlu_virology": 0.28}
     assert set(table["num_fewshot"]) == {5}
-    assert "exact_match (filters strict-match, flexible-extract)" in faults(case(tmp_path / "c", "04-gsm8k-only"))
+    only = case(tmp_path / "c", "04-gsm8k-only")
+    ladder(only, {m.name: i + 1 for i, m in enumerate(source.models(only))})
+    assert set(source.read_lm_eval(only)["metric"]) == {"exact_match,strict-match", "exact_match,flexible-extract"}
 
 
 def test_local_paths_and_a_foreign_file(tmp_path: Path) -> None:

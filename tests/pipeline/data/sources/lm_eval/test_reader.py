@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,6 @@ import pytest
 from benchcast.core.errors import FaultsError
 from benchcast.data.sources.lm_eval import reader as source
 from benchcast.reports.records.account import Account
-from worlds import tiny_models
 
 PLACE = {
     "run": "a",
@@ -196,43 +192,6 @@ def test_a_broken_log_likelihood_is_a_fault(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("-4.0", "nan"), encoding="utf-8")
     with pytest.raises(FaultsError, match="document 1: a log-likelihood is not finite"):
         source.read_lm_eval(tmp_path)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
-def test_what_the_command_writes_reads_as_what_we_score(tmp_path: Path) -> None:
-    pytest.importorskip("lm_eval")
-    pytest.importorskip("torch")
-    from worlds.scoring import run
-
-    tiny_models.write_checkpoint(tmp_path / "runs" / "a", "a", seed=3)
-    tiny_models.write_task(tmp_path / "tasks", "plain", tiny_models.QUESTIONS)
-    tiny_models.write_task(tmp_path / "tasks", "shots", tiny_models.QUESTIONS[:9], shots=1)
-    # The command always reads lm-eval's 14,000 task files and draws 100,000 bootstrap samples; neither is tested here.
-    command = (
-        "import lm_eval.tasks.manager as m, sys; m.__file__ = sys.argv.pop(1)\n"
-        "from lm_eval.__main__ import cli_evaluate; cli_evaluate()"
-    )
-    model = f"pretrained={tmp_path}/runs/a,add_bos_token=False,logits_cache=False"
-    arguments = f"--model hf --model_args {model} --tasks plain,shots --include_path {tmp_path}/tasks --device cpu"
-    arguments += f" --batch_size 4 --output_path {tmp_path}/out --log_samples"
-    done = subprocess.run(
-        [sys.executable, "-c", command, str(tmp_path / "none" / "m.py"), *arguments.split()],
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    ladder(tmp_path / "out", {f"{tmp_path}/runs/a": PLACE})
-    read = source.read_lm_eval(tmp_path / "out").set_index(["task", "metric"])
-    scored, failures = run(tmp_path, checkpoints=("runs/a",), tasks=("plain", "shots"))
-    assert failures == {}
-    ours = scored.set_index(["task", "metric"]).loc[read.index]
-    for column in ("value", "stderr", "n", "chance", "num_fewshot"):
-        pd.testing.assert_series_equal(read[column], ours[column], rtol=1e-5)
-    assert set(read["lm_eval"]) == set(ours["lm_eval"])
-    assert len(read) == 12
 
 
 def test_results_of_lm_eval_03_have_accuracies_and_no_nll(tmp_path: Path) -> None:
