@@ -15,12 +15,12 @@ from benchcast.stages.documents.subset import CHECKPOINTS, Subset, choose, evenl
 from ...core import reading
 from ...core.digest import file_digest
 from ..requests.book import PreparedRequest, RequestSpec
-from ..requests.chosen import chance_of, cut
 from ..requests.kinds.base import Task
 from ..store import Store
 from ..store.cell import DERIVED, DOCUMENTS
 from ..store.index import Index
 from .files import StoredChoice, latest, write
+from .tasks import chance_of, cut
 from .values import Values, values_of
 
 KINDS = ("choices", "generation")  # of which every document has values whose mean is the score
