@@ -22,7 +22,7 @@ from ..core.versions import installed_version, package_versions
 from ..data import ingest
 from ..data.documents.collect import Documents
 from ..data.ingest import Data
-from ..data.task_setup import convention_notes, scale_notes, setup_label
+from ..data.task_setup import asked_version, convention_notes, scale_notes, setup_label
 from .compute_sweep import scores, sweeps
 from .context import FittedLadders, contexts_of
 from .job import RecipeOutput
@@ -148,7 +148,7 @@ def _with_setups(forecasts: Sequence[Forecast], config: Config, table: pd.DataFr
             full[label] = setup_label(name, shots, prompt)
         if rows["n"].notna().any():
             documents[label] = float(rows["n"].max())
-        if known := sorted(set(rows["task_version"]) - {""}):
+        if known := sorted({asked_version(version) for version in rows["task_version"]} - {""}):
             versions[label] = ", ".join(known)
     labelled = []
     for f in forecasts:

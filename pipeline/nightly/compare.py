@@ -19,6 +19,7 @@ from ..core.config import Config, ReevaluateSettings, Target
 from ..core.errors import BenchcastError, InputError, first_line
 from ..core.metrics import ACCURACIES
 from ..data.ingest import Data
+from ..data.task_setup import asked_version
 from ..forecasting import run as forecasting
 from ..forecasting.averages import MIXED
 from ..forecasting.context import FittedLadders
@@ -79,7 +80,8 @@ class _Context:
     def versions(self) -> dict[str, list[str]]:
         """Score, as forecasts call it, to what its task asks now; several where the table mixes versions."""
         rows = named_scores(self.table)
-        asked = rows["task_version"].fillna("").astype(str).groupby(rows[SCORE].astype(str))
+        versions = rows["task_version"].fillna("").astype(str).map(asked_version)
+        asked = versions.groupby(rows[SCORE].astype(str))
         return {str(task): sorted(set(versions)) for task, versions in asked}
 
 

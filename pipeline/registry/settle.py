@@ -20,7 +20,7 @@ from scipy.stats import norm
 
 from ..core.errors import InputError
 from ..core.metrics import ACCURACIES, is_share, score_label
-from ..data.task_setup import setup_label
+from ..data.task_setup import asked_version, setup_label
 from . import known
 from .register import Record, claim_of
 
@@ -68,7 +68,7 @@ def truths(table: pd.DataFrame) -> Truth:
         label = setup_label(name, shots, prompt)
         for key in (plain, (str(run), label, str(metric))):
             scores[key] = values
-            about[key] = float(part["n"].iloc[-1]), str(part["task_version"].iloc[-1])
+            about[key] = float(part["n"].iloc[-1]), asked_version(str(part["task_version"].iloc[-1]))
         if np.isfinite(shots):
             stated.setdefault(plain, []).append(label)
     return Truth(

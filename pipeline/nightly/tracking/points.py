@@ -14,6 +14,7 @@ from benchcast.stages.monitor.sequential import Paired, paired
 from numpy.typing import NDArray
 
 from ...core.metrics import ACCURACIES
+from ...data.task_setup import asked_version
 from ...forecasting.task_scores import SCORE, named_scores
 from ...scoring.store.disk import DOCUMENTS, RESULTS
 
@@ -82,7 +83,7 @@ def points_of_table(
                     value=float(row.value),
                     stderr=stderr,
                     n=documents,
-                    version=str(row.task_version),
+                    version=asked_version(str(row.task_version)),
                     digest=str(row.digest),
                     cell=cells.get((str(row.digest), str(task)), ""),
                 )

@@ -78,7 +78,11 @@ class _Process:
         )
         settings, base = task.origin
         content = settings.model_dump(mode="json", exclude_unset=True)
-        self.ask({"settings": content, "base": str(base), "name": task.name, "digest": task.digest})
+        digest, documents = task.digest, None
+        if task.chosen is not None:
+            digest, documents = task.chosen.whole, task.chosen.subset.documents.tolist()
+        about = {"name": task.name, "digest": digest, "documents": documents}
+        self.ask({"settings": content, "base": str(base), **about})
 
     def ask(self, question: Any) -> Any:
         """Its answer to one question."""

@@ -24,6 +24,7 @@ from ...core.config import ScoreSettings
 from ...core.errors import TaskError, first_line
 from ..requests import tasks
 from ..requests.kinds.base import Task
+from ..subsets.tasks import cut
 from .judging import Values, judge
 
 CPU_SECONDS = 15  # for every text of a document
@@ -66,7 +67,7 @@ def _task(asked: dict[str, Any]) -> Task:
             built, _ = tasks.load(one, Path(asked["base"]))
             for task in built:
                 if task.name == asked["name"] and task.digest == asked["digest"]:
-                    return task
+                    return task if asked["documents"] is None else cut(task, asked["documents"])
     raise TaskError("it could not be loaded again as it was: did its files change while it was scored?")
 
 
