@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+LOWEST := build/lowest
 DOCKER ?= docker
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
@@ -20,6 +21,10 @@ test: $(VENV)/dev
 	ln -s $(CURDIR)/pipeline/* $(CURDIR)/stages $(CURDIR)/reports build/types/benchcast/
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal  # a few tests mostly wait
+
+## core and scoring on the lowest versions that pyproject.toml allows, in an environment of their own; no part of CI
+test-lowest: $(LOWEST)/installed
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile tests/pipeline/core tests/pipeline/scoring
 
 ## retrain and rescore the demo ladder; resumable; about two hours on two cores; needs a Debian system or CORPUS=DIR
 ladder: $(VENV)/dev
@@ -47,6 +52,13 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install "torch==$(TORCH)+cpu" 2>/dev/null || $(PIP) install "torch==$(TORCH)"
 	$(PIP) install -c constraints.txt -e ".[score,dev]"
 	@touch $@ $(VENV)/core
+
+# The versions named in pyproject.toml itself; of torch the usual build, several gigabytes where it brings CUDA along.
+$(LOWEST)/installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check -q install uv
+	$(LOWEST)/bin/uv pip install -q --python $(LOWEST)/bin/python --resolution lowest-direct -e ".[score,dev]"
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info
