@@ -19,7 +19,7 @@ from ...core import reading
 from ...core.digest import bytes_digest, object_digest
 from ...core.errors import UnreadableError
 from ...core.metrics import ACCURACIES
-from .choices import margins
+from .choices import RIGHT, gold_nlls, margins, right_answers
 from .collect import Asked, CheckpointDocuments, Documents, Read
 
 PLAN, CELLS, RESULTS, DOCUMENTS = "plan.json", "cells", "results.json", "documents.parquet"
@@ -71,12 +71,20 @@ def _checkpoint(cell: Path, place: Mapping[str, Any], asked: Asked, account: Acc
         shots = {float(row["num_fewshot"]) for row in about["rows"] if row.get("num_fewshot") is not None}
         if np.isfinite(asked.shots) and shots and asked.shots not in shots:
             return None
-        answers = pd.read_parquet(io.BytesIO(content), columns=COLUMNS)
+        answers = pd.read_parquet(io.BytesIO(content), columns=_columns(content))
         return documents_of(answers, place, asked.metric, by_choice=asked.metric in about.get("derived", ACCURACIES))
     except BROKEN as error:
         where = f"{asked.task} in {place['source'] or cell}"
         account.leave("documents of stored cells that cannot be read", f"{where}: {_said(error)}")
         return None
+
+
+def _columns(content: bytes) -> list[str]:
+    """The columns that are read, with that of several right answers where there is one."""
+    import pyarrow.parquet
+
+    several = RIGHT in pyarrow.parquet.read_schema(io.BytesIO(content)).names
+    return [*COLUMNS, RIGHT] if several else COLUMNS
 
 
 def _none_because(what: str, why: str) -> Read:
@@ -102,19 +110,21 @@ def documents_of(
     ----------
     answers : DataFrame
         A row per answer, as ``scoring.measure`` writes them: doc_id, choice, gold, answer_bytes, answer_chars,
-        with_prompt, loglik (nats) and greedy.
+        with_prompt, loglik (nats) and greedy; and right where a document may have several right answers.
     by_choice : bool
         Whether the accuracy is whether the gold answer is the best; a task's own code may decide otherwise.
 
     Raises
     ------
     ValueError
-        Where a document has no gold answer, or two.
+        Where a document has no gold answer, or two that are not marked as right.
     """
     answers = answers[answers["with_prompt"].to_numpy(dtype=bool)]
     number, names = pd.factorize(answers["doc_id"])
-    gold = answers["choice"].eq(answers["gold"]).to_numpy()
-    if not len(names) or (np.bincount(number[gold], minlength=len(names)) != 1).any() or (np.diff(number) < 0).any():
+    gold = right_answers(answers)
+    golds = np.bincount(number[gold], minlength=len(names))
+    several = golds.max(initial=0) > 1 and RIGHT not in answers
+    if not len(names) or golds.min() < 1 or several or (np.diff(number) < 0).any():
         raise ValueError("not every document has one gold answer")
     logliks = answers["loglik"].to_numpy(dtype=float)
     chosen = None
@@ -129,7 +139,7 @@ def documents_of(
         flops=reading.number(place.get("flops")),
         step=reading.number(place.get("step")),
         names=np.asarray(names),
-        nll=(-logliks[gold] / answers["answer_bytes"].to_numpy()[gold]).astype(np.float32),
+        nll=gold_nlls(logliks, answers["answer_bytes"].to_numpy(), number, gold).astype(np.float32),
         margin=None if chosen is None else chosen[0].astype(np.float32),
         correct=chosen[1] if chosen is not None else greedy[gold] if single else None,
     )

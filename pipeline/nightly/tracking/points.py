@@ -153,7 +153,7 @@ def _right(folder: Path, point: Point) -> NDArray[np.bool_] | None:
         score = frame["loglik"] / frame["answer_chars"] if point.metric == "acc_norm" else frame["loglik"]
     except (OSError, KeyError, ValueError):
         return None
-    ordered = frame.assign(score=score).sort_values(["doc_id", "choice"], kind="stable")
+    ordered = frame.assign(score=score, is_right=right_answers(frame)).sort_values(["doc_id", "choice"], kind="stable")
     best = ordered.loc[ordered.groupby("doc_id", sort=True)["score"].idxmax()]
-    right = best["choice"].eq(best["gold"]).to_numpy()
+    right = best["is_right"].to_numpy(dtype=bool)
     return right if np.isclose(right.mean(), point.value, atol=1e-9) else None
