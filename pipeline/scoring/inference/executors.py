@@ -12,7 +12,7 @@ import logging
 import math
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -140,7 +140,7 @@ class _RayActor:
 @contextmanager
 def worker_slots(
     settings: ScoreSettings, store: Path | None = None, say: Callable[[str], None] = logger.info
-) -> Iterator[list[WorkerSlot]]:
+) -> Iterator[Sequence[WorkerSlot]]:
     """The workers that the settings ask for.
 
     ``store`` is a folder that all machines see, for a SLURM array's jobs and answers; ``say`` hears of its submissions.
@@ -163,7 +163,7 @@ def worker_slots(
 
 def _slots(
     settings: ScoreSettings, store: Path, say: Callable[[str], None]
-) -> contextlib.AbstractContextManager[list[WorkerSlot]]:
+) -> contextlib.AbstractContextManager[Sequence[WorkerSlot]]:
     if settings.executor != "slurm":
         return _ray(settings) if settings.executor == "ray" else _local(settings)
     from . import slurm

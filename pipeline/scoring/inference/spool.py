@@ -35,9 +35,9 @@ class Failure:
     error: str
 
 
-def _dataclasses(*roots: Any) -> dict[str, type]:
+def _dataclasses(*roots: Any) -> dict[str, Any]:
     """These dataclasses and all that their fields are declared to hold, by name: nothing else is ever built."""
-    known: dict[str, type] = {}
+    known: dict[str, Any] = {}
     rest = list(roots)
     while rest:
         kind = rest.pop()
@@ -73,8 +73,9 @@ def pack(value: Any, arrays: dict[str, Any]) -> Any:
         return {type(value).__name__: [pack(v, arrays) for v in value]}
     if isinstance(value, dict):
         return {"dict": [[pack(k, arrays), pack(v, arrays)] for k, v in value.items()]}
-    if KNOWN.get(type(value).__name__) is type(value):
-        fields = {f.name: pack(getattr(value, f.name), arrays) for f in dataclasses.fields(value)}
+    kind = KNOWN.get(type(value).__name__)
+    if kind is type(value):
+        fields = {f.name: pack(getattr(value, f.name), arrays) for f in dataclasses.fields(kind)}
         return {"class": type(value).__name__, "fields": fields}
     raise TypeError(f"a {type(value).__name__} cannot be handed to a worker on another machine")
 
@@ -101,7 +102,7 @@ def write(path: Path, value: Any) -> None:
     text = json.dumps(pack(value, arrays)).encode()
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with unfinished.open("wb") as file:
-        np.savez(file, **{LETTERS: np.frombuffer(text, dtype=np.uint8)}, **arrays)
+        np.savez(file, **(arrays | {LETTERS: np.frombuffer(text, dtype=np.uint8)}))
     unfinished.replace(path)
 
 

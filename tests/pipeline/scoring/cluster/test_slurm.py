@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,10 @@ def job(tmp_path: Path) -> WorkerJob:
     tiny_models.write_checkpoint(tmp_path / "model", "m")
     files = files_of(tmp_path / "model")
     requests = encoded.pack([([1, 2], [3], 0), ([4], [5, 6], 1)])
-    return WorkerJob(files=files, digest="d", signature=(("a", 1, 2.5),), limit=64, key="k", requests=requests)
+    prompts = encoded.Prompts(texts=("é\n", ""), arguments=({"until": ["\n"], "max_gen_toks": 3}, {}), seed=1)
+    return WorkerJob(
+        files=files, digest="d", signature=(("a", 1, 2.5),), limit=64, key="k", requests=requests, prompts=prompts
+    )
 
 
 @pytest.fixture
@@ -158,7 +162,7 @@ def test_a_job_arrives_as_it_was_handed_in(handed: Spool, job: WorkerJob) -> Non
     assert taken is not None
     assert handed.take(1, 0, "other") is None
     got = spool.read(taken.path)
-    assert (got.files, got.signature, got.limit, got.key) == (job.files, job.signature, job.limit, job.key)
+    assert replace(got, requests=job.requests) == job
     np.testing.assert_array_equal(got.requests.tokens, job.requests.tokens)
     result = JobResult(logliks=np.array([-1.5, -np.inf]), greedy=np.array([True, False]), how={"n": np.int64(3)})
     handed.answer(taken, result)
