@@ -124,6 +124,19 @@ metric_list: [{{metric: bleu}}, {{metric: exact_match}}]
 metadata: {{version: 1}}
 """
 
+DRAWN = """task: drawn_like
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: '{folder}/trivia.jsonl'}}}}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{{{question}}}}"
+doc_to_target: "{{{{answer.value}}}}"
+generation_kwargs: {{until: ["\\n"], max_gen_toks: 3, do_sample: true, temperature: 1.2}}
+repeats: 2
+metric_list: [{{metric: exact_match}}]
+metadata: {{version: 1}}
+"""
+
 UTILS = """
 import collections
 
@@ -173,11 +186,43 @@ LAYOUTS = {
     "trivia_like": TRIVIA,
     "humaneval_like": HUMANEVAL,
     "bleu_like": BLEU,
+    "drawn_like": DRAWN,
 }
+STOPS = {"drop_like": (".",), "trivia_like": ("\n", ".", ",")}
+NEW_TOKENS = {"drop_like": 8, "trivia_like": 4}
 
 
 def _lines(path: Path, docs: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(doc) + "\n" for doc in docs), encoding="utf-8")
+
+
+def words(i: int, count: int) -> str:
+    return " ".join(WORDS[(i * 3 + j) % len(WORDS)] for j in range(count))
+
+
+def prompts(task: str, number: int) -> list[str]:
+    """The prompts of the tasks that show no examples."""
+    if task == "drop_like":
+        return [f"{words(i, 3)} {words(i + 1, 2)}" for i in range(number)]
+    return [f"Question: {words(i, 3)}?\nAnswer:" for i in range(number)]
+
+
+def says(checkpoint: Path, number: int = 12) -> dict[str, list[str]]:
+    """What a model writes after the prompts of some tasks, by transformers alone: greedy, one prompt at a time."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(checkpoint)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    said: dict[str, list[str]] = {}
+    for task, new in NEW_TOKENS.items():
+        for prompt in prompts(task, number):
+            given = tokenizer(prompt, return_tensors="pt")
+            out = model.generate(**given, max_new_tokens=new, do_sample=False)[0, given["input_ids"].shape[1] :]
+            text = tokenizer.decode(out, skip_special_tokens=True)
+            for stop in STOPS[task]:
+                text = text.split(stop)[0]
+            said.setdefault(task, []).append(text)
+    return said
 
 
 def write_tasks(folder: Path, said: dict[str, list[str]] | None = None, number: int = 12) -> None:
@@ -189,11 +234,11 @@ def write_tasks(folder: Path, said: dict[str, list[str]] | None = None, number: 
         texts = said.get(task, [])
         return texts[i] if i % 3 == 0 and i < len(texts) and texts[i].strip() else default
 
-    def words(i: int, count: int) -> str:
-        return " ".join(WORDS[(i * 3 + j) % len(WORDS)] for j in range(count))
-
     _lines(folder / "gsm_train.jsonl", [{"question": words(i, 2), "answer": f"so #### {i}"} for i in range(4)])
-    gsm = [{"question": words(i, 1 + i % 4), "answer": f"{words(i, 2)} #### {i % 10}"} for i in range(number)]
+    gsm = [
+        {"question": words(i, 1 + i % 4), "answer": f"{words(i, 2)} #### {(i % 3 and i % 10) or 3}"}
+        for i in range(number)
+    ]
     _lines(folder / "gsm.jsonl", gsm)
     _lines(folder / "pro_shots.jsonl", [{"question": "one", "cot_content": "it is (b).", "answer": "B"}] * 2)
     pro = [{"question": words(i, 2 + i % 3), "answer": "abcdefgh"[i % 8], "cot_content": ""} for i in range(number)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import tiny_models
+from worlds import tiny_models, written
 from worlds.hosts.lines import LineHost
 from worlds.tiny_models import QUESTIONS
 
@@ -22,8 +22,10 @@ pytest.importorskip("torch")
 from worlds.scoring import QUIET
 
 pytestmark = QUIET
-CHECKPOINTS, CELLS = 6, 24  # four cells each
-KILLS = int(os.environ.get("BENCHCAST_KILLS", "8"))
+CHECKPOINTS, PIECES = 6, 4
+CELLS = CHECKPOINTS * (4 + PIECES)  # four cells each, and one in pieces
+TASKS = ("plain", "more", "third", "drawn_like")
+KILLS = int(os.environ.get("BENCHCAST_KILLS", "10"))
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny_models.write_checkpoint(folder / "runs" / f"r{number}", f"r{number}", seed=number)
     for task, documents in (("plain", QUESTIONS), ("more", QUESTIONS[::-1]), ("third", QUESTIONS[5:25])):
         tiny_models.write_task(folder / "tasks", task, documents)
+    written.write_tasks(folder / "tasks")
     (folder / "words.txt").write_text(" ".join(tiny_models.WORDS * 30), encoding="utf-8")
     return folder
 
@@ -61,7 +64,7 @@ def contents(world: Path, store: str) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(scorer: LineHost, world: Path) -> dict[str, bytes]:
     """The cells of an uninterrupted run."""
-    statuses, computed = scored(scorer, world, "whole", "whole")
+    statuses, computed = scored(scorer, world, "whole", "whole", {"tasks": TASKS})
     assert statuses == [[0]]
     assert len(computed) == len(set(computed)) == CELLS
     return contents(world, "whole")
@@ -75,15 +78,17 @@ def test_killed_again_and_again_and_resumed_it_ends_as_if_never_killed(
     moments = [
         f"{rng.choice((0, 1, 1, 2))}+{rng.choice((rng.uniform(0, 0.03), rng.random())):.4f}" for _ in range(KILLS)
     ]
-    statuses, computed = scored(scorer, world, "killed", *moments, "whole", "whole")
+    statuses, computed = scored(scorer, world, "killed", *moments, "whole", "whole", {"tasks": TASKS})
     killed = sum(status == [9] for status in statuses)
     assert killed > KILLS // 2  # the others were through before they were killed
     assert statuses[-1] == [0]
     assert contents(world, "killed") == whole
     assert not list((world / "killed" / "incoming").iterdir())
+    assert not list((world / "killed" / "partial").iterdir())
     again = Counter(computed)
-    assert set(again) == {(f"runs/r{i}", t) for i in range(CHECKPOINTS) for t in ("plain", "more", "third", "words")}
-    assert sum(again.values()) - CELLS <= killed  # a group is lost at most: here one cell
+    tasks = ["plain", "more", "third", "words", *(f"drawn_like {piece}" for piece in range(PIECES))]
+    assert set(again) == {(f"runs/r{i}", task) for i in range(CHECKPOINTS) for task in tasks}
+    assert sum(again.values()) - CELLS <= killed  # a group is lost at most: here one cell, or one piece
 
 
 def test_some_documents_are_chosen_once_however_often_a_run_is_killed(scorer: LineHost, world: Path) -> None:
@@ -115,14 +120,14 @@ def test_cells_on_their_way_in_are_recovered(scorer: LineHost, world: Path, whol
     shutil.copytree(cells[1], dead / "a.whole" / cells[1].name)
     cells[2].rename(dead / "b" / cells[2].name)
     Index(Store(world / "halfway")).rebuild()
-    statuses, computed = scored(scorer, world, "halfway", "whole")
+    statuses, computed = scored(scorer, world, "halfway", "whole", {"tasks": TASKS})
     assert statuses == [[0]]
-    assert len(computed) == 1  # the one that was not whole
+    assert len(computed) in (1, PIECES)  # the one that was not whole
     assert contents(world, "halfway") == whole
 
 
 def test_two_runs_at_once_share_the_work(scorer: LineHost, world: Path, whole: dict[str, bytes]) -> None:
-    statuses, computed = scored(scorer, world, "shared", "pair")
+    statuses, computed = scored(scorer, world, "shared", "pair", {"tasks": TASKS})
     assert statuses == [[0, 0]]
     assert len(computed) == len(set(computed)) == CELLS
     assert contents(world, "shared") == whole

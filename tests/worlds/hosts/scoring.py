@@ -5,7 +5,7 @@
 Reads lines of JSON: a world, a store, a log, and words of what to do: CELLS+SECONDS, ``whole`` or ``pair``. Forks one
 run after the other: it is killed with SIGKILL so many seconds after it has computed so many cells, or left to finish
 (``whole``), or run twice at the same time (``pair``). Settings may follow the words. Every run appends a line to the
-log for every cell it has computed. Answers with a list of exit statuses for every word.
+log for every cell, or piece of one, that it has computed. Answers with a list of exit statuses for every word.
 """
 
 from __future__ import annotations
@@ -24,17 +24,20 @@ import torch
 import transformers.models.llama.modeling_llama  # noqa: F401
 from benchcast.scoring import record, run
 from benchcast.scoring.requests import book
+from benchcast.scoring.requests.kinds import generation
 from worlds.scoring import settings
 
 
 def score(world: Path, store: str, log: Path, more: dict[str, Any]) -> None:
     book.GROUP_TOKENS = 1  # a group per task
+    generation.PIECE = 7  # a batch of a task that is written
     add = record.Recorder.add
 
     def logged(self: Any, checkpoint: Any, group: Any, scored: Any) -> Any:
         with log.open("a") as file:
             for spec in group.specs:
-                file.write(json.dumps([os.getpid(), checkpoint.source, spec.name]) + "\n")
+                piece = "" if group.piece is None else f" {group.pieces.index(group.key)}"
+                file.write(json.dumps([os.getpid(), checkpoint.source, spec.name + piece]) + "\n")
         return add(self, checkpoint, group, scored)
 
     record.Recorder.add = logged  # type: ignore[method-assign]

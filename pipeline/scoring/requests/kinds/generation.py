@@ -24,7 +24,7 @@ from ....core.errors import TaskError
 from ....data.document_metrics import answer_bytes
 from ..encoded import Encoded, Ints, Prompts, pack
 from . import gold
-from .base import Part, Piece, Question, Task, TaskKind
+from .base import Part, Piece, Question, Task, TaskKind, sources
 from .choices import answers_after_prompts
 
 PIECE = 64  # requests that are answered before they are stored, or one batch if that is more
@@ -147,8 +147,7 @@ def runs_code(harness: Any) -> bool:
     metrics = harness.get_config("metric_list") or []
     if any(isinstance(m, Mapping) and m.get("metric") == "code_eval" for m in metrics):
         return True
-    words = ("code_eval", " exec(", "\texec(")
-    return any(word in path.read_text(encoding="utf-8", errors="replace") for path in _files(harness) for word in words)
+    return any(word in text for text in sources(harness) for word in ("code_eval", " exec(", "\texec("))
 
 
 def _check(request: Any, number: int) -> None:

@@ -1,0 +1,225 @@
+"""Answers that the model writes: the strings and metrics of lm-eval, in the layouts of the tasks labs plan by."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from worlds import tiny_models, written
+
+pytest.importorskip("lm_eval")
+pytest.importorskip("torch")
+
+from worlds.scoring import QUIET, Heard, run, value
+
+pytestmark = QUIET
+DRAWN = "drawn_like"  # in one command with another task that draws, lm-eval draws on where that one ended
+TASKS = tuple(task for task in written.LAYOUTS if task != DRAWN)
+METRICS = {
+    "gsm_like": ["exact_match,strict-match", "exact_match,flexible-extract"],
+    "mmlu_pro_like": ["exact_match,custom-extract"],
+    "drop_like": ["em", "f1"],
+    "trivia_like": ["exact_match,remove_whitespace"],
+    "humaneval_like": ["pass@1,create_test", "pass@2,create_test"],
+    "bleu_like": ["exact_match"],
+}
+LOSSES = ["nll", "bits_per_byte", "nll_mean_prob"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("written")
+    for seed, name in enumerate("ab"):
+        tiny_models.write_checkpoint(folder / "runs" / name, name, seed=seed + 1)
+    written.write_tasks(folder / "tasks", written.says(folder / "runs" / "b"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(world: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The table of both checkpoints, whose weights are swapped into one model, and the lines of the account."""
+    from benchcast.scoring.run import score
+    from worlds.scoring import settings
+
+    summary = score(settings(tasks=(*TASKS, DRAWN), run_unsafe_code=True), world)
+    assert summary.failures == []
+    return summary.table, list(summary.account.lines())
+
+
+@pytest.fixture(scope="module")
+def theirs(world: Path) -> dict[str, Any]:
+    """What lm-eval says of the second checkpoint, loaded by itself."""
+    import lm_eval
+    from lm_eval.tasks import TaskManager
+
+    found: dict[str, Any] = lm_eval.simple_evaluate(
+        model="hf",
+        model_args={"pretrained": str(world / "runs" / "b"), "add_bos_token": False, "dtype": "float32"},
+        tasks=list(TASKS),
+        task_manager=TaskManager(include_path=str(world / "tasks"), include_defaults=False),
+        batch_size=7,
+        bootstrap_iters=2,
+        device="cpu",
+        confirm_run_unsafe_code=True,
+    )
+    return found
+
+
+def documents(world: Path, source: str, store: str = "scores") -> dict[str, pd.DataFrame]:
+    """Task to the stored values of its documents."""
+    found = {}
+    for path in sorted((world / store / "cells").glob("??/*/results.json")):
+        about = json.loads(path.read_text())["benchcast"]
+        if about["source"] == source:
+            found[about["task"]] = pd.read_parquet(path.parent / "documents.parquet")
+    return found
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_strings_and_metrics_are_lm_evals(
+    world: Path, scored: tuple[pd.DataFrame, list[str]], theirs: dict[str, Any], task: str
+) -> None:
+    table, expected = scored[0], theirs["results"][task]
+    stored = documents(world, "runs/b")[task]
+    samples = {s["doc_id"]: s for s in theirs["samples"][task]}
+    assert {d: list(rows["answer"]) for d, rows in stored.groupby("doc_id")} == {
+        d: s["resps"][0] for d, s in samples.items()
+    }
+    for name in METRICS[task]:
+        metric, _, filtered = name.partition(",")
+        key = filtered or "none"
+        assert value(table, "b", task, name) == pytest.approx(expected[f"{metric},{key}"], abs=1e-6)
+        error = expected[f"{metric}_stderr,{key}"]
+        assert value(table, "b", task, name, "stderr") == pytest.approx(error, abs=1e-6)
+        assert value(table, "b", task, name, "chance") == 0
+        by_document = {s["doc_id"]: s[metric] for s in theirs["samples"][task] if s["filter"] == key}
+        assert dict(zip(stored["doc_id"], stored[f"score {name}"], strict=True)) == by_document
+    rows = table[(table["run"] == "b") & (table["task"] == task)]
+    assert set(rows["metric"]) == {*METRICS[task], *LOSSES}
+
+
+def test_right_and_wrong_answers_are_among_them(scored: tuple[pd.DataFrame, list[str]]) -> None:
+    """Else the comparison would say nothing."""
+    some = [
+        ("gsm_like", "exact_match,flexible-extract"),
+        ("drop_like", "em"),
+        ("drop_like", "f1"),
+        ("trivia_like", "exact_match,remove_whitespace"),
+        ("humaneval_like", "pass@1,create_test"),
+    ]
+    for task, metric in some:
+        assert 0 < value(scored[0], "b", task, metric) < 1, task
+
+
+def test_gold_losses_are_those_of_plain_forward_passes(world: Path, scored: tuple[pd.DataFrame, list[str]]) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(world / "runs" / "b")
+    tokenizer = AutoTokenizer.from_pretrained(world / "runs" / "b")
+    docs = [json.loads(line) for line in (world / "tasks" / "trivia.jsonl").read_text().splitlines()]
+    nlls = []
+    for doc, prompt in zip(docs, written.prompts("trivia_like", len(docs)), strict=True):
+        alias = doc["answer"]["aliases"][0]  # of several answers the first, which few-shot examples show
+        nlls.append(-tiny_models.loglik(model, tokenizer, prompt, " " + alias) / len(alias.encode()))
+    assert value(scored[0], "b", "trivia_like", "nll") == pytest.approx(np.mean(nlls), rel=1e-5)
+    assert value(scored[0], "b", "trivia_like", "bits_per_byte") == pytest.approx(np.mean(nlls) / math.log(2), rel=1e-5)
+    mean = -math.log(np.mean(np.exp(-np.array(nlls))))
+    assert value(scored[0], "b", "trivia_like", "nll_mean_prob") == pytest.approx(mean, rel=1e-5)
+    # HumanEval's target is its tests: the solution that its documents have is taken, as it begins.
+    code = [-tiny_models.loglik(model, tokenizer, f"x = {i} #", f"    return {i}") for i in range(12)]
+    sizes = [len(f"return {i}") for i in range(12)]
+    assert value(scored[0], "b", "humaneval_like", "nll") == pytest.approx(np.mean(np.array(code) / sizes), rel=1e-5)
+
+
+def test_what_is_no_share_is_told_and_kept(
+    world: Path, scored: tuple[pd.DataFrame, list[str]], theirs: dict[str, Any]
+) -> None:
+    assert any("no share" in line and "bleu_like bleu" in line for line in scored[1])
+    for path in (world / "scores" / "cells").glob("??/*/results.json"):
+        content = json.loads(path.read_text())
+        if content["benchcast"]["task"] == "bleu_like" and content["benchcast"]["source"] == "runs/b":
+            mine = content["results"]["bleu_like"]["bleu,none"]
+            assert mine == pytest.approx(theirs["results"]["bleu_like"]["bleu,none"], abs=1e-6)
+
+
+def test_the_store_checks_written_answers_too(world: Path, scored: tuple[pd.DataFrame, list[str]]) -> None:
+    from benchcast.scoring.store import Store
+    from benchcast.scoring.store.cell import faults, from_documents
+
+    store = Store(world / "scores")
+    assert list(store.faults()) == []
+    path = next(p for p in store.folder.glob("cells/??/*/results.json") if '"drop_like"' in p.read_text())
+    frame = pd.read_parquet(path.parent / "documents.parquet")
+    before = from_documents(frame)
+    frame["score em"] = 1 - frame["score em"]
+    assert from_documents(frame)["em"] == pytest.approx(1 - before["em"])
+    whole = (path.parent / "documents.parquet").read_bytes()
+    frame.to_parquet(path.parent / "documents.parquet")
+    assert any("em is" in line for line in faults(path.parent))
+    (path.parent / "documents.parquet").write_bytes(whole)
+
+
+def test_pieces_give_the_same_answers_and_broken_ones_are_asked_again(
+    world: Path, scored: tuple[pd.DataFrame, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchcast.core.errors import BenchcastError
+    from benchcast.scoring import record
+    from benchcast.scoring.requests.kinds import generation
+    from benchcast.scoring.store import Store
+    from benchcast.scoring.store.partial import Partials
+
+    monkeypatch.setattr(generation, "PIECE", 7)
+    asked: list[str] = []
+    add = record.Recorder.add
+
+    def cut_short(self: Any, checkpoint: Any, group: Any, answers: Any) -> Any:
+        found = add(self, checkpoint, group, answers)
+        asked.append(group.key)
+        if len(asked) == 3:
+            raise BenchcastError("the disk is full")
+        return found
+
+    monkeypatch.setattr(record.Recorder, "add", cut_short)
+    with pytest.raises(BenchcastError):
+        run(world, tasks=(DRAWN,), checkpoints=("runs/b",), store="pieces")
+    partials = Partials(world / "pieces")
+    assert list(partials.cells().values()) == [(3, 4)]
+    second = next((world / "pieces" / "partial").glob(f"??/*/{asked[1]}.json"))
+    second.write_text(second.read_text().replace('"texts": ["', '"texts": ["x'))
+    assert [line for line in Store(world / "pieces").faults() if "not what was written" in line]
+    asked += ["", ""]
+    table, _ = run(world, tasks=(DRAWN,), checkpoints=("runs/b",), store="pieces")
+    assert asked[5:] == [asked[1], asked[-1]]  # the broken one, and the last
+    assert list(documents(world, "runs/b", "pieces")[DRAWN]["answer"]) == list(
+        documents(world, "runs/b")[DRAWN]["answer"]
+    )
+    assert value(table, "b", DRAWN, "nll") == pytest.approx(value(scored[0], "b", DRAWN, "nll"))
+    assert not list((world / "pieces" / "partial").iterdir())
+
+
+def test_code_of_the_model_is_only_run_when_allowed(world: Path) -> None:
+    _, failures = run(world, tasks=("humaneval_like", "drop_like"), checkpoints=("runs/b",))
+    assert list(failures) == [("*", "humaneval_like")]
+    assert "--confirm-run-unsafe-code" in failures["*", "humaneval_like"]
+
+
+def test_arguments_that_do_not_fit_the_context_are_explained(world: Path) -> None:
+    changes = {"checkpoints": ("runs/b",), "store": "context", "tasks": ("drop_like", "gsm_like")}
+    _, failures = run(world, gen_kwargs={"max_gen_toks": 200}, **changes)
+    assert set(failures) == {("runs/b", "*")}
+    assert "asks for 200 new tokens, but the model's context is 96" in failures["runs/b", "*"]
+    heard = Heard()
+    _, failures = run(world, heard, gen_kwargs={"max_gen_toks": 44}, **changes)
+    assert "prompts are longer than the model's 96 tokens less 44" in failures["runs/b", "gsm_like"]
+    heard = Heard()
+    table, failures = run(world, heard, gen_kwargs={"max_gen_toks": 44}, most_truncated=1, retry_failed=True, **changes)
+    assert failures == {}
+    assert any("gsm_like" in line and "prompts cut to the model's 96 tokens less 44" in line for line in heard.lines)
+    cut = documents(world, "runs/b", "context")["gsm_like"]
+    assert 0 < cut["truncated"].sum() < len(cut)
+    assert value(table, "b", "gsm_like", "nll", "n") == 12
