@@ -21,6 +21,7 @@ from ...core.errors import UnreadableError
 from ...core.metrics import ACCURACIES
 from .choices import RIGHT, gold_nlls, margins, right_answers
 from .collect import Asked, CheckpointDocuments, Documents, Read
+from .written import WRITTEN, written_documents
 
 PLAN, CELLS, RESULTS, DOCUMENTS = "plan.json", "cells", "results.json", "documents.parquet"
 COLUMNS = ["doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt", "loglik", "greedy"]
@@ -71,7 +72,10 @@ def _checkpoint(cell: Path, place: Mapping[str, Any], asked: Asked, account: Acc
         shots = {float(row["num_fewshot"]) for row in about["rows"] if row.get("num_fewshot") is not None}
         if np.isfinite(asked.shots) and shots and asked.shots not in shots:
             return None
-        answers = pd.read_parquet(io.BytesIO(content), columns=_columns(content))
+        columns = _columns(content)
+        answers = pd.read_parquet(io.BytesIO(content), columns=columns)
+        if columns is None:
+            return _written(answers, place, asked.metric)
         return documents_of(answers, place, asked.metric, by_choice=asked.metric in about.get("derived", ACCURACIES))
     except BROKEN as error:
         where = f"{asked.task} in {place['source'] or cell}"
@@ -79,12 +83,24 @@ def _checkpoint(cell: Path, place: Mapping[str, Any], asked: Asked, account: Acc
         return None
 
 
-def _columns(content: bytes) -> list[str]:
-    """The columns that are read, with that of several right answers where there is one."""
+def _columns(content: bytes) -> list[str] | None:
+    """The columns that are read, with that of several right answers where there is one; None: all, of written ones."""
     import pyarrow.parquet
 
-    several = RIGHT in pyarrow.parquet.read_schema(io.BytesIO(content)).names
-    return [*COLUMNS, RIGHT] if several else COLUMNS
+    names = pyarrow.parquet.read_schema(io.BytesIO(content)).names
+    return None if WRITTEN in names else [*COLUMNS, RIGHT] if RIGHT in names else COLUMNS
+
+
+def _written(answers: pd.DataFrame, place: Mapping[str, Any], metric: str) -> CheckpointDocuments | None:
+    """Documents whose answers were written; None without a reference answer's likelihood."""
+    known = written_documents(answers, metric)
+    return None if known is None else CheckpointDocuments(**_where(place), **known)
+
+
+def _where(place: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint's place on the ladder."""
+    numbers = {"params": float(place["params"]), "tokens": float(place["tokens"])}
+    return {"run": str(place["run"]), **numbers} | {k: reading.number(place.get(k)) for k in ("flops", "step")}
 
 
 def _none_because(what: str, why: str) -> Read:
@@ -133,11 +149,7 @@ def documents_of(
     single = by_choice and chosen is None and metric == "acc"  # lm-eval: right is what would be generated
     greedy = answers["greedy"].to_numpy(dtype=bool)
     return CheckpointDocuments(
-        run=str(place["run"]),
-        params=float(place["params"]),
-        tokens=float(place["tokens"]),
-        flops=reading.number(place.get("flops")),
-        step=reading.number(place.get("step")),
+        **_where(place),
         names=np.asarray(names),
         nll=gold_nlls(logliks, answers["answer_bytes"].to_numpy(), number, gold).astype(np.float32),
         margin=None if chosen is None else chosen[0].astype(np.float32),

@@ -14,6 +14,8 @@ from benchcast.stages.monitor.sequential import Paired, paired
 from numpy.typing import NDArray
 
 from ...core.metrics import ACCURACIES
+from ...data.documents.choices import right_answers
+from ...data.documents.written import WRITTEN, right_of
 from ...data.task_setup import asked_version
 from ...forecasting.task_scores import SCORE, named_scores
 from ...scoring.store.disk import DOCUMENTS, RESULTS
@@ -149,6 +151,8 @@ def _right(folder: Path, point: Point) -> NDArray[np.bool_] | None:
         if not (folder / RESULTS).is_file():
             return None
         frame = pd.read_parquet(folder / DOCUMENTS)
+        if WRITTEN in frame:
+            return _the_score_itself(right_of(frame, point.metric), point)
         frame = frame[frame["with_prompt"]]
         score = frame["loglik"] / frame["answer_chars"] if point.metric == "acc_norm" else frame["loglik"]
     except (OSError, KeyError, ValueError):
@@ -156,4 +160,8 @@ def _right(folder: Path, point: Point) -> NDArray[np.bool_] | None:
     ordered = frame.assign(score=score, is_right=right_answers(frame)).sort_values(["doc_id", "choice"], kind="stable")
     best = ordered.loc[ordered.groupby("doc_id", sort=True)["score"].idxmax()]
     right = best["is_right"].to_numpy(dtype=bool)
-    return right if np.isclose(right.mean(), point.value, atol=1e-9) else None
+    return _the_score_itself(right, point)
+
+
+def _the_score_itself(right: NDArray[np.bool_] | None, point: Point) -> NDArray[np.bool_] | None:
+    return right if right is not None and np.isclose(right.mean(), point.value, atol=1e-9) else None
