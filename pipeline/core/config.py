@@ -140,6 +140,7 @@ class ScoreSettings(Strict):
     documents: int | None = Field(
         default=None, ge=2, description="asked per task, chosen once; the score of all is estimated from them"
     )
+    whole: Patterns = Field(default=(), description="patterns of checkpoints that are asked all documents, and choose")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     add_bos_token: bool = False
     max_length: int | None = Field(default=None, ge=1, description="tokens; empty for the model's own context")
@@ -183,6 +184,8 @@ class ScoreSettings(Strict):
     def _one_way_to_ask_less(self) -> Self:
         if self.limit is not None and self.documents is not None:
             raise ValueError("give limit, the first documents, or documents, chosen ones of all, and not both")
+        if self.whole and self.documents is None:
+            raise ValueError("whole names who is asked all documents, which all are unless documents is given")
         return self
 
 

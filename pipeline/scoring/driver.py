@@ -77,6 +77,7 @@ class Driver:
         self._busy: deque[Checkpoint] = deque()  # another run is at them
         self._lacking: dict[str, list[str]] = {}
         self._limits = limits
+        self.begun = 0  # checkpoints
         self.scored = 0
         self.left = 0
 
@@ -116,6 +117,7 @@ class Driver:
         """As many of them as the limits allow, in the order in which to score them."""
         now, rest = chosen(lacking, self._limits)
         self.left += sum(len(self._lacking[c.digest]) for c in rest)
+        self.begun = len(now)
         return deque(now)
 
     def _next(self, *, may_wait: bool) -> CheckpointWork | None:

@@ -236,10 +236,14 @@ class Recorder:
         failures += [(source, EVERY, reason) for (source, _), reason in discovered.broken.items()]
         failures += [(source, EVERY, CHANGED) for source in self._changed]
         sources = {c.digest: c.source for c in discovered.checkpoints}
-        cells = self._index.contents(list(sources), [a.digest for a in specs], self._setup.digest, failed=True)
+        requests = [d for spec in specs for d in (spec.digest, spec.whole) if d]
+        cells = self._index.contents(list(sources), requests, self._setup.digest, failed=True)
+        scored = {(c["checkpoint"], c["task"]) for c in self.contents(discovered.checkpoints, specs)}
         by_reason: dict[tuple[str, str], list[str]] = {}
         for cell in cells:
-            names = [spec.name for spec in specs if spec.digest == cell["requests"]]
+            if any(cell["requests"] == spec.whole for spec in specs) and (cell["checkpoint"], cell["task"]) in scored:
+                continue  # some of its documents were answered
+            names = [spec.name for spec in specs if cell["requests"] in (spec.digest, spec.whole)]
             by_reason.setdefault((sources[cell["checkpoint"]], cell["reason"]), []).extend(names)
         for (source, reason), names in by_reason.items():
             every = len(names) == len(specs) > 1

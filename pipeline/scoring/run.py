@@ -20,7 +20,7 @@ from ..core import files as tables
 from ..core.config import ScoreSettings
 from ..core.errors import Fault, FaultsError, InputError
 from .checkpoints import discover
-from .checkpoints.discover import DiscoveredCheckpoints
+from .checkpoints.discover import Checkpoint, DiscoveredCheckpoints
 from .driver import Driver
 from .limits import Limits, chosen
 from .measure import untrusted
@@ -34,6 +34,7 @@ from .store import Store
 from .store.index import Index
 from .store.keys import Setup
 from .store.tables import table
+from .subsets import whole
 from .subsets.chooser import Chooser
 
 BUILDS = 3  # times that the questions are built while somebody edits their files
@@ -111,8 +112,8 @@ def score(
         known = request_cache.recall()
         if known is not None and chooser is not None:
             known = chooser.recall(known)
-        if known is not None and not recorder.missing(
-            [c.digest for c in discovered.checkpoints], known, failed_too=retry_failed
+        if known is not None and not whole.missing(
+            recorder, discovered.checkpoints, known, settings.whole, failed_too=retry_failed
         ):
             recorder.plan(discovered, known, {})
             return _summary(settings, base, discovered, recorder, known, {})
@@ -120,20 +121,20 @@ def score(
             specs, unbuilt, opened, began = _steady(settings, base)
             if not unbuilt:
                 request_cache.remember(specs, opened, began)
-            if chooser is not None:
-                specs = chooser.choose(specs)
-            once = list({spec.digest: spec for spec in specs}.values())  # tasks of several names that ask the same
-            driver = Driver(settings, discovered, RequestBook(once, settings), recorder, progress, limits or Limits())
+            rounds = _Rounds(settings, discovered, recorder, progress, limits or Limits(), retry_failed)
             recorder.plan(discovered, specs, unbuilt)
             try:
                 with contextlib.ExitStack() as ending:
                     ending.callback(untrusted.close)
-                    driver.run(retry_failed=retry_failed)
+                    if chooser is not None and rounds.ask_whole(specs, may_wait=not chooser.made(specs)):
+                        specs = chooser.choose(specs)
+                        recorder.plan(discovered, specs, unbuilt)
+                    rounds.ask(specs)
             except BaseException:
                 _summary(settings, base, discovered, recorder, specs, unbuilt)  # the table of what is scored
                 raise
             summary = _summary(settings, base, discovered, recorder, specs, unbuilt)
-            return replace(summary, scored=driver.scored, left=driver.left)
+            return replace(summary, scored=rounds.scored, left=rounds.left)
 
 
 def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | None = None) -> dict[str, list[str]]:
@@ -154,8 +155,9 @@ def lacking(settings: ScoreSettings, base: Path, store: Store, limits: Limits | 
         if (chooser := _chooser(settings, store, index)) is not None:
             specs = chooser.recall(specs) or specs  # not chosen yet: everything is lacking either way
         unique = {c.digest: c for c in discovered.checkpoints}
-        missing = Recorder(store, index, setup_of(settings)).missing(list(unique), specs, failed_too=False)
-    names = _names(specs)
+        recorder = Recorder(store, index, setup_of(settings))
+        missing = whole.missing(recorder, discovered.checkpoints, specs, settings.whole, failed_too=False)
+    names = _names([*specs, *whole.of_all(s for s in specs if s.whole)])
     wanted, _ = chosen([unique[digest] for digest in missing], limits or Limits())
     to_fetch = {f"{source} (to be fetched)": [spec.name for spec in specs] for source in discovered.to_fetch}
     return {c.source: [name for digest in missing[c.digest] for name in names[digest]] for c in wanted} | to_fetch
@@ -170,6 +172,54 @@ def setup_of(settings: ScoreSettings) -> Setup:
         max_length=settings.max_length,
         backend=settings.backend,
     )
+
+
+class _Rounds:
+    """Who is asked what: first all documents those that choose, then the others."""
+
+    def __init__(
+        self,
+        settings: ScoreSettings,
+        discovered: DiscoveredCheckpoints,
+        recorder: Recorder,
+        progress: Progress,
+        limits: Limits,
+        retry_failed: bool,
+    ) -> None:
+        self._settings, self._discovered, self._recorder = settings, discovered, recorder
+        self._progress, self._limits, self._retry_failed = progress, limits, retry_failed
+        self._rest = discovered.checkpoints
+        self.scored = self.left = 0
+
+    def ask_whole(self, specs: Sequence[PreparedRequest], *, may_wait: bool) -> bool:
+        """Ask those that ``score.whole`` names; whether documents can be chosen for the others now.
+
+        With ``may_wait`` not before all are through that choose: the others are then left for the next run.
+        """
+        first, self._rest = whole.split(self._discovered.checkpoints, self._settings.whole)
+        self._drive(first, specs)
+        if may_wait and self.left:
+            self.left += len({c.digest for c in self._rest}) * len(specs)
+            self._rest = []
+            return False
+        return True
+
+    def ask(self, specs: Sequence[PreparedRequest]) -> None:
+        """Ask the others, or all where there are none."""
+        self._drive(self._rest, specs)
+
+    def _drive(self, checkpoints: list[Checkpoint], specs: Sequence[PreparedRequest]) -> None:
+        if not checkpoints:
+            return
+        once = list({spec.digest: spec for spec in specs}.values())  # tasks of several names that ask the same
+        some = replace(self._discovered, checkpoints=checkpoints)
+        book = RequestBook(once, self._settings)
+        driver = Driver(self._settings, some, book, self._recorder, self._progress, self._limits)
+        driver.run(retry_failed=self._retry_failed)
+        self.scored += driver.scored
+        self.left += driver.left
+        if self._limits.checkpoints is not None:
+            self._limits = replace(self._limits, checkpoints=max(0, self._limits.checkpoints - driver.begun))
 
 
 def _chooser(settings: ScoreSettings, store: Store, index: Index, *, anew: bool = False) -> Chooser | None:

@@ -61,6 +61,11 @@ class Chooser:
             found.append(some)
         return found
 
+    def made(self, specs: Sequence[RequestSpec]) -> bool:
+        """Whether there is a choice for all of these."""
+        tasks = [spec for spec in specs if spec.version != "text"]
+        return all(latest(self._store.folder, spec.digest, self._count) is not None for spec in tasks)
+
     def choose(self, specs: Sequence[PreparedRequest]) -> list[PreparedRequest]:
         """The requests with the documents that were chosen, which is done now where it was not before.
 

@@ -19,6 +19,7 @@ def cut(task: Task, documents: Sequence[int]) -> Task:
 
 
 def chance_of(task: Task) -> float:
-    """Score of guessing one of the answers, over all documents; NaN where a document has no two to choose from."""
-    answers = [len(question.answers) for question in task.questions]
-    return sum(1 / n for n in answers) / len(answers) if min(answers, default=0) > 1 else math.nan
+    """Score of guessing a right answer, over all documents; NaN where a document has no two to choose from."""
+    if any(len(q.answers) < 2 or not q.golds or not q.by_choice for q in task.questions) or not task.questions:
+        return math.nan
+    return sum(len(q.golds) / len(q.answers) for q in task.questions) / len(task.questions)

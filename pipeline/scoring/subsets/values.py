@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...data.documents.choices import margins
+from ...data.documents.choices import RIGHT, gold_nlls, margins, right_answers
 from ..store.cell import SCORE
 
 Values = dict[str, NDArray[np.float64]]
@@ -36,7 +36,7 @@ def values_of(documents: pd.DataFrame) -> Values:
 def _of_written(documents: pd.DataFrame) -> Values:
     each = documents.drop_duplicates("doc_id")
     with np.errstate(divide="ignore", invalid="ignore"):
-        losses = _losses(each["gold_loglik"].to_numpy(dtype=float), each["gold_bytes"].to_numpy(dtype=float))
+        losses = _losses(-each["gold_loglik"].to_numpy(dtype=float) / each["gold_bytes"].to_numpy(dtype=float))
     scores = {
         str(column).removeprefix(SCORE): each[column].to_numpy(dtype=float)
         for column in each.columns
@@ -48,21 +48,22 @@ def _of_written(documents: pd.DataFrame) -> Values:
 def _of_choices(documents: pd.DataFrame) -> Values:
     answers = documents[documents["with_prompt"].to_numpy(dtype=bool)]
     number, names = pd.factorize(answers["doc_id"])
-    gold = answers["choice"].eq(answers["gold"]).to_numpy()
-    if not len(names) or (np.bincount(number[gold], minlength=len(names)) != 1).any() or (np.diff(number) < 0).any():
+    gold = right_answers(answers)
+    golds = np.bincount(number[gold], minlength=len(names))
+    if not len(names) or golds.min() < 1 or (np.diff(number) < 0).any() or (golds.max() > 1 and RIGHT not in answers):
         return {}
     logliks = answers["loglik"].to_numpy(dtype=float)
-    found = _losses(logliks[gold], answers["answer_bytes"].to_numpy(dtype=float)[gold])
+    found = _losses(gold_nlls(logliks, answers["answer_bytes"].to_numpy(dtype=float), number, gold))
     if np.bincount(number).min() < 2:
         return found | {"acc": answers["greedy"].to_numpy(dtype=float)[gold]}
     starts = np.flatnonzero(np.append(True, number[1:] != number[:-1]))
-    found["nll_choice"] = np.logaddexp.reduceat(logliks, starts) - logliks[gold]
+    right = np.logaddexp.reduceat(np.where(gold, logliks, -np.inf), starts)
+    found["nll_choice"] = np.logaddexp.reduceat(logliks, starts) - right
     for metric in ("acc", "acc_norm"):
         chosen: Any = margins(logliks, answers["answer_chars"].to_numpy(), number, gold, metric)
         found[metric] = chosen[1].astype(float)
     return found
 
 
-def _losses(logliks: NDArray[np.float64], sizes: NDArray[np.float64]) -> Values:
-    nll = -logliks / sizes
+def _losses(nll: NDArray[np.float64]) -> Values:
     return {"nll": nll, "bits_per_byte": nll / np.log(2), "nll_mean_prob": np.exp(-nll)}

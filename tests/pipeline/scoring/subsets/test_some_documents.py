@@ -183,6 +183,22 @@ def test_documents_are_chosen_anew_only_when_asked_for_and_the_old_cells_stay(wo
     assert sorted(choices(world / "anew")) == ["plain 1", "plain 2"]  # nothing new to choose by
 
 
+def test_who_is_named_is_asked_everything_first_and_chooses(world: Path) -> None:
+    """With room for one checkpoint a run, nobody is asked some documents before the two that choose are through."""
+    from benchcast.scoring.limits import Limits
+    from benchcast.scoring.run import lacking, score
+
+    asked = settings(tasks=("plain",), documents=ASKED, whole=("runs/[ab]",), store="first", out="first.csv")
+    seen = []
+    for left in (2, 1, 0, 0):
+        summary = score(asked, world, limits=Limits(checkpoints=1))
+        assert (summary.left, bool(left)) == (left, bool(lacking(asked, world, Store(world / "first"))))
+        seen.append(summary.table.groupby("run")["n"].first().to_dict())
+    first, both = {"a": DOCUMENTS}, {"a": DOCUMENTS, "b": DOCUMENTS}
+    assert seen == [first, both, both | {"c": ASKED}, both | {"c": ASKED}]
+    assert [c["source"] for c in choices(world / "first")["plain 1"]["chosen_by"]] == ["runs/a", "runs/b"]
+
+
 def test_a_run_with_nothing_to_score_builds_no_task_and_a_small_task_is_asked_whole(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +225,9 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "score.yaml"
     config.write_text("score: {checkpoints: [runs/*], tasks: [plain], limit: 5, documents: 3}")
     with pytest.raises(FaultsError, match="documents, chosen ones of all, and not both"):
+        load(config, ScoreConfig)
+    config.write_text("score: {checkpoints: [runs/*], tasks: [plain], whole: [runs/a]}")
+    with pytest.raises(FaultsError, match="which all are unless documents is given"):
         load(config, ScoreConfig)
     config.write_text("score: {checkpoints: [runs/*], tasks: [plain]}")
     result = CliRunner().invoke(app, ["score", str(config), "--choose-documents"])
