@@ -157,6 +157,8 @@ def check(store: StorePath) -> None:
     if old := sum(line.startswith("unchecked ") for line in lines):
         what = "are of a version that wrote no digest of results: their edits show only in documents and index"
         typer.echo(f"note: {old} cells {what}", err=True)
+    if partly := len(opened.partials.cells()):
+        typer.echo(f"note: {partly} cells more are answered in part; score goes on with them", err=True)
     typer.echo(f"{store}: {len(on_disk)} cells, {len(faults)} faults")
     if faults:
         raise typer.Exit(1)

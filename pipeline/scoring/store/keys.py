@@ -48,4 +48,9 @@ class Cell:
     @property
     def id(self) -> str:
         """The key as the 40 hex digits that name the cell's folder."""
-        return object_digest([self.checkpoint, self.requests, self.setup.digest])[:40]
+        return cell_id(self.checkpoint, self.requests, self.setup.digest)
+
+
+def cell_id(checkpoint: str, requests: str, setup: str) -> str:
+    """The key of a cell from the digests of its parts."""
+    return object_digest([checkpoint, requests, setup])[:40]
