@@ -75,3 +75,40 @@ def ladder(seed: int, noise: float = 0.005, top: float = 0.9) -> pd.DataFrame:
     rows["bits_per_byte"] = loss * np.exp(rng.normal(0, 0.003, len(rows)))
     rows["accuracy"] = 0.25 + (top - 0.25) / (1 + np.exp(5 * (loss - 1.0))) + rng.normal(0, noise, len(rows))
     return rows.assign(run=[f"r{i:02d}" for i in range(len(rows))]).sort_values("flops", ignore_index=True)
+
+
+def generative_ladder(
+    scores: str = "rising", filters: tuple[str, ...] = ("strict-match",), seed: int = 0
+) -> pd.DataFrame:
+    """15 runs: exact match of ``gsm8k`` on 1319 documents, zero on small ones, and its gold losses, which are smooth.
+
+    ``scores``: "rising" as exp(-25 (L - .35)^1.5) in the gold loss L, nats per byte; "solved" as exp(-.05 - 6000
+    C^-.17) in compute (arXiv 2509.24012); "zero" throughout; or "noise" about .02, whatever the run.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for params in (1e7, 4e7, 1.6e8, 6.4e8, 2.5e9):
+        for multiplier in (5, 20, 80):
+            tokens = params * multiplier
+            nll = float((30 / params**0.25 + 40 / tokens**0.25 + 0.4) * np.exp(rng.normal(0, 0.01)))
+            solved = float(np.exp(-0.05 - 6000 * (6 * params * tokens) ** -0.17))
+            noise = min(abs(rng.normal(0.02, 0.02)), 1.0)
+            right = {"rising": gold_to_exact_match(nll), "zero": 0.0, "noise": noise, "solved": solved}[scores]
+            run = {"run": f"{params:.0e}-{multiplier}x", "family": "known", "params": params, "tokens": tokens}
+            run |= {
+                "flops": 6 * params * tokens,
+                "flops_convention": "6ND",
+                "task": "gsm8k",
+                "num_fewshot": 5,
+                "n": 1319,
+            }
+            values = {f"exact_match,{name}": rng.binomial(1319, right) / 1319 for name in filters}
+            rows += [run | {"metric": name, "value": value, "chance": 0.0} for name, value in values.items()]
+            losses = {"nll": nll, "bits_per_byte": nll / np.log(2), "nll_mean_prob": 0.93 * nll}
+            rows += [run | {"metric": name, "value": value} for name, value in losses.items()]
+    return pd.DataFrame(rows)
+
+
+def gold_to_exact_match(nll: float) -> float:
+    """The score of a ``generative_ladder`` that rises, at a gold loss in nats per byte."""
+    return float(np.exp(-25 * max(nll - 0.35, 0.0) ** 1.5))

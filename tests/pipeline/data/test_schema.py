@@ -9,7 +9,7 @@ import pytest
 from benchcast.core.config import DataSettings
 from benchcast.core.errors import FaultsError
 from benchcast.data import ingest, schema
-from worlds.ladders import make_ladder
+from worlds.ladders import generative_ladder, make_ladder
 
 
 def _faults(table: pd.DataFrame, tmp_path: Path) -> list[str]:
@@ -104,3 +104,38 @@ def test_ratios_that_no_run_usually_has_get_a_line() -> None:
     table = table.assign(tokens=table["tokens"] * 1000, flops=table["flops"] * 1000)
     notes = ingest.read_data(DataSettings(source="table"), Path(), table).account.notes
     assert notes[0].startswith("all runs have 5e+03 to 8e+04 tokens per parameter")
+
+
+def test_scores_of_written_answers_are_metrics_with_their_filters_and_a_chance_of_their_own(tmp_path: Path) -> None:
+    written = generative_ladder(filters=("strict-match", "flexible-extract"))
+    quiz = make_ladder()
+    more = quiz[quiz["metric"].eq("acc")].assign(metric="exact_match", chance=0.0)
+    table = schema.validate(pd.concat([written, quiz, more]))
+    assert len(table) == len(written) + len(quiz) + len(more)
+    faults = _faults(more.assign(chance=0.5 * more.index.to_series().gt(9)), tmp_path)
+    assert any("a chance of 0 in some rows and 0.5 in others of exact_match" in f for f in faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("pass1", "pass@1"),
+        ("Exact-Match", "exact_match"),
+        ("exact_match,none", "exact_match"),
+        ("acc,none", "acc"),
+        ("exact_mach", "exact_match"),
+        ("bits_per_bite", "bits_per_byte"),
+    ],
+)
+def test_an_unknown_metric_is_told_what_it_may_mean(name: str, meant: str, tmp_path: Path) -> None:
+    table = make_ladder()
+    table.loc[3, "metric"] = name
+    assert any(f"metric {name!r} is unknown (did you mean {meant!r}?)" in f for f in _faults(table, tmp_path))
+
+
+def test_a_score_of_written_answers_in_percent_is_called_so(tmp_path: Path) -> None:
+    table = generative_ladder()
+    table.loc[0, "value"] = 34.5
+    (fault,) = _faults(table, tmp_path)
+    assert "value 34.5 is not a exact_match,strict-match in [0, 1] fraction" in fault
+    assert "percentage" in fault
