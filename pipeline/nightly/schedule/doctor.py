@@ -127,7 +127,7 @@ def _scoring(config: Config, path: Path) -> Iterator[Check]:
             what="scoring", ok=False, says=f"{', '.join(packages)} is not installed: pip install 'benchcast[score]'"
         )
         return
-    yield _device(config.score.device)
+    yield _slurm() if config.score.executor == "slurm" else _device(config.score.device)
     yield _tasks(path)
 
 
@@ -140,6 +140,14 @@ def _device(device: str) -> Check:
         number = int(device.partition(":")[2] or 0)
         return Check(what="GPU", ok=number < count, says=names or f"score.device is {device}, but there is no GPU")
     return Check(what="GPU", ok=True, says=names if count and device != "cpu" else "none is used; the CPU scores")
+
+
+def _slurm() -> Check:
+    """The GPUs are on other machines; here only SLURM's commands must be found."""
+    from ...scoring.inference.slurm import COMMANDS
+
+    missing = [name for name in COMMANDS if shutil.which(name) is None]
+    return Check(what="SLURM", ok=not missing, says=f"no {', '.join(missing)} on the path" if missing else "is here")
 
 
 def _tasks(path: Path) -> Check:

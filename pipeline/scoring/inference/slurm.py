@@ -29,6 +29,7 @@ from .spool import Failure, Spool
 from .worker import JobResult, WorkerJob, WorkerSettings
 
 SCRIPT = Path(__file__).with_name("slurm.sbatch")
+COMMANDS = ("sbatch", "squeue", "scancel")
 POLL = 0.2  # seconds between two looks for answers
 LOOK = 15.0  # seconds between two questions to SLURM: its controller serves everybody
 SILENT = 120.0  # seconds without a sign of life, after which a task is dead, whatever SLURM says
@@ -224,7 +225,7 @@ def slots(
     """
     if settings.workers is None:
         raise InputError("score.workers: say how many tasks the SLURM array has")
-    if missing := [name for name in ("sbatch", "squeue", "scancel") if shutil.which(name) is None]:
+    if missing := [name for name in COMMANDS if shutil.which(name) is None]:
         raise InputError(f"score.executor: slurm: {missing[0]} is not on the path; start it where SLURM's commands are")
     _sweep(store / "slurm")
     spool = Spool(store / "slurm" / uuid.uuid4().hex)

@@ -24,6 +24,7 @@ pytest.importorskip("torch")
 
 from benchcast.core.config import ScoreConfig
 from benchcast.core.errors import InputError
+from benchcast.nightly.schedule import doctor
 from benchcast.scoring.checkpoints.files import files_of
 from benchcast.scoring.inference import slurm, slurm_task, spool
 from benchcast.scoring.inference.executors import worker_slots
@@ -109,6 +110,12 @@ def test_what_slurm_refuses_is_one_line_before_anything_is_scored(tmp_path: Path
     assert ended == "score.slurm: all tasks of job 7001 ended before they worked: no such module: cuda"
     (cluster.bin / "sbatch").unlink()
     assert "sbatch is not on the path" in refusal()
+
+
+def test_the_doctor_looks_for_slurm_and_not_for_a_gpu(cluster: FakeSlurm) -> None:
+    assert doctor._slurm().ok
+    (cluster.bin / "squeue").unlink()
+    assert doctor._slurm().says == "no squeue on the path"
 
 
 @pytest.mark.parametrize(
