@@ -104,10 +104,15 @@ def candidates() -> str:
                 f"`{type(one.make(0.25)).__name__}`",
                 ", ".join(filter(None, (share, ends, error))) or "all runs",
                 one.weights,
-                "with `wide: true`" if one.extended else "with `references`" if one.references else "by default",
+                _tried(one),
             )
             lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join(lines)
+
+
+def _tried(one: Any) -> str:
+    when = "with `wide: true`" if one.extended else "with `references`" if one.references else "by default"
+    return f"{when}, where guesses score 0" if one.zero_chance else when
 
 
 def _area(name: str, codes: list[Any]) -> str:
