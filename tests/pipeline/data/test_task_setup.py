@@ -96,6 +96,7 @@ def test_estimated_scores_are_no_other_version_and_stand_on_page_one(tmp_path: P
     for f in result.forecasts:
         assert "mixed-task-versions" not in f.codes
         assert ("estimated-scores" in f.codes) == (f.task == "q"), (f.recipe, f.task)
+        assert f.task != "q" or f.versions == {"q": "1:abc"}
     first = " ".join(pypdf.PdfReader(result.write(tmp_path)["pdf"]).pages[0].extract_text().split())
     assert "in the ladder and of the target are estimated from some" in first
     assert "20 of 100 documents" in first

@@ -122,6 +122,23 @@ def test_no_time_no_scores(config: Path) -> None:
     assert json.loads((config.parent / "nightly" / "status.json").read_text())["left"] == 2
 
 
+def test_a_pass_asks_new_checkpoints_some_documents_and_the_last_one_all(config: Path) -> None:
+    """The ladder was asked everything on its first night, and chooses; no version of a task changes by that."""
+    world.edit(config, score={"documents": 12})
+    world.big(config, 0.5, seed=61)
+    assert world.here(config).returncode in (0, 3)
+    made = [json.loads(p.read_text()) for p in (config.parent / "scores" / "subsets").glob("*.json")]
+    assert [len(choice["chosen_by"]) for choice in made] == [6, 6]  # for either task
+    world.big(config, 1.0, seed=62)
+    world.edit(config, score={"documents": 12, "whole": ["big/at-1.0"]})
+    result = world.here(config)
+    assert result.returncode in (0, 3)
+    assert "version" not in result.stderr
+    points = [p for e in world.history(config) for p in e["points"] if p["task"] == "plain"]
+    assert [(p["tokens"], p["n"]) for p in points] == [(1e10, 12.0), (2e10, 30.0)]
+    assert len({p["version"] for p in points}) == 1
+
+
 def test_the_scorers_own_documents_make_the_paired_test(config: Path) -> None:
     """Against a plain count over the stored answers."""
     import pandas as pd
