@@ -20,7 +20,8 @@ test: $(VENV)/dev
 	rm -rf build/types && mkdir -p build/types/benchcast  # the package as it is installed, in links, for mypy
 	ln -s $(CURDIR)/pipeline/* $(CURDIR)/stages $(CURDIR)/reports build/types/benchcast/
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal  # a few tests mostly wait
+	# Three at once, since a few tests mostly wait; none starts processes for its own tasks, which takes longer than they do.
+	OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/python -m pytest -n 3 --dist worksteal
 
 ## core and scoring on the lowest versions that pyproject.toml allows, in an environment of their own; no part of CI
 test-lowest: $(LOWEST)/installed

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 
 from ..fit.newton import Array
@@ -225,9 +224,11 @@ def min_runs_of(runs: int, wanted: int) -> int:
 
 
 def usual_workers(tasks: int) -> int:
-    """One process per core, but none for a few tasks: starting them takes longer."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, MAX_WORKERS, tasks // TASKS_PER_WORKER))
+    """One process per core, but none for a few tasks: starting them takes longer.
+
+    joblib knows what affinity, a container's limit and ``LOKY_MAX_CPU_COUNT`` leave of the machine's cores.
+    """
+    return max(1, min(cpu_count(), MAX_WORKERS, tasks // TASKS_PER_WORKER))
 
 
 def sampling_error(finals: pd.DataFrame) -> float:
