@@ -41,6 +41,7 @@ OPEN_MARKERS = (("*", 8.5), ("D", 5.0), ("P", 6.5), ("X", 6.5))
 REFERENCES = (("+", VERMILLION), ("1", GREEN), ("3", "#CC79A7"), ("2", BLUE))  # thin: no marker of a size is
 APART = ("held out", "reference")  # points that are drawn by what they are, not by their size
 FURTHEST = 1e307  # of an axis
+LEAST_SPAN = 0.1  # percentage points that an axis of scores shows at least: all of them may be zero
 MOST_INTERMEDIATE = 1500  # checkpoints drawn per panel: more only thickens the cloud and the file
 
 
@@ -365,7 +366,7 @@ def _limits(ax: Axes, panel: Panel, forecasts: Sequence[Forecast]) -> None:
         return
     base = core if core.size else curve
     low, high = float(base.min()), float(base.max())
-    room = max(high - low, 1e-3 * max(abs(high), 1e-9))
+    room = max(high - low, LEAST_SPAN if panel.y_is_accuracy else 1e-3 * max(abs(high), 1e-9))
     if curve.size:  # a curve may widen the view by half of what the data span, no more
         low, high = max(low - room / 2, min(low, curve.min())), min(high + room / 2, max(high, curve.max()))
     low, high = low - 0.06 * room, high + 0.06 * room
