@@ -17,6 +17,14 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+BY_CHOICE = (
+    "acc",
+    "acc_norm",
+    "acc_norm_token",
+    "acc_bytes",
+    "acc_mutual_info",
+)  # metrics of the best of given answers
+
 # The first pattern that fits counts.
 LEVELS: Mapping[str, float] = {
     # free answers

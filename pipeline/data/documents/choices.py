@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+RIGHT = "right"  # column of stored answers: whether it is one of several right ones; absent where each has one
 METRICS = ("acc", "acc_norm")  # by which the best answer is chosen
 Floats = NDArray[np.float64]
 
@@ -43,3 +49,23 @@ def margins(
     position = np.arange(len(score))
     first = np.minimum.reduceat(np.where(score == best[document], position, len(score)), starts)
     return right - wrong, gold[first]
+
+
+def right_answers(answers: pd.DataFrame) -> NDArray[np.bool_]:
+    """Of every stored answer whether it is a right one."""
+    if RIGHT in answers:
+        return answers[RIGHT].to_numpy(dtype=bool)
+    return answers["choice"].eq(answers["gold"]).to_numpy(dtype=bool)
+
+
+def gold_nlls(
+    logliks: Floats, lengths: NDArray[np.integer] | Floats, document: NDArray[np.integer], gold: NDArray[np.bool_]
+) -> Floats:
+    """(k,) minus the log-likelihood of the gold answer, nats per byte; of several golds of a document the mean.
+
+    As ``margins``, with ``lengths`` of the answers in bytes. NaN where a document has no gold answer.
+    """
+    counts = np.bincount(document[gold], minlength=int(document[-1]) + 1)
+    sums = np.bincount(document[gold], weights=-logliks[gold] / lengths[gold], minlength=len(counts))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(counts > 0, sums / counts, np.nan), dtype=float)

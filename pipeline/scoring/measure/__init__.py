@@ -13,12 +13,14 @@ from .base import Measured, finite, joined, part
 from .choices import of_task
 from .estimates import estimated
 from .generation import of_generation
+from .rolling import of_rolling
 from .texts import of_text
 
 __all__ = ["Measured", "finite", "joined", "of", "part"]
 MEASURES: dict[str, Callable[[Any, Any, JobResult, int], Measured]] = {
     "choices": of_task,
     "generation": of_generation,
+    "rolling": of_rolling,
     "texts": of_text,
 }
 

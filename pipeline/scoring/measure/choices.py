@@ -1,6 +1,6 @@
-"""Accuracies of given answers by lm-eval's own rules, and the losses of the gold answer.
+"""Scores of given answers by lm-eval's own rules, and the losses of the gold answers.
 
-Accuracies come from lm-eval's tasks and are the numbers ``lm_eval`` prints; the losses of the gold answer come from
+Scores come from lm-eval's tasks and are the numbers ``lm_eval`` prints; the losses of the gold answers come from
 ``document_metrics``.
 """
 
@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from ...data import document_metrics
+from ...core.metrics import is_share
+from ...data import chance, document_metrics
 from ...data.document_metrics import Document, Mean
+from ...data.documents.choices import RIGHT
 from ..inference.worker import JobResult
 from ..requests.encoded import Encoded
-from ..requests.kinds.base import Part, Task
+from ..requests.kinds.base import Part, Question, Task
 from .base import Measured, lm_eval_results, rows
 
-ACCURACIES = ("acc", "acc_norm")
+NO_GOLDS = "gold answers, whose losses there are not: the task's own metric does not tell which answers are right"
+NO_SHARE = "metrics that are no share of the documents: only in results.json"
 
 
 def of_task(task: Task, part: Part, scored: JobResult, limit: int) -> Measured:
-    """Accuracies by lm-eval's own rules, and the losses of the gold answer."""
+    """Scores by lm-eval's own rules, and the losses of the gold answers where these are known."""
     answers = list(zip(scored.logliks.tolist(), scored.greedy.tolist(), strict=True))
     raw: dict[tuple[str, str], list[Any]] = defaultdict(list)
     documents: list[Document] = []
@@ -31,25 +35,46 @@ def of_task(task: Task, part: Part, scored: JobResult, limit: int) -> Measured:
     for question in task.questions:
         of_question = answers[position : position + len(question.requests)]
         position += len(question.requests)
-        logliks = tuple(loglik for loglik, _ in of_question[: len(question.answers)])
-        documents.append(Document(logliks=logliks, gold=question.gold, gold_bytes=question.answer_bytes[question.gold]))
+        if question.golds:
+            documents.append(_document(question, [loglik for loglik, _ in of_question[: len(question.answers)]]))
         for metric, value in task.harness.process_results(question.doc, of_question).items():
             raw[metric, "none"].append(value)
     results = lm_eval_results(task, raw)
-    means = document_metrics.losses(documents)
-    for metric in ACCURACIES:
-        if (metric, "none") in raw:
-            values = results["results"][task.name]
-            error = values[f"{metric}_stderr,none"]
-            means[metric] = Mean(float(values[f"{metric},none"]), error if isinstance(error, float) else math.nan)
+    unknown = len(task.questions) - len(documents)
+    means = {} if unknown else document_metrics.losses(documents)
+    others = []
+    for metric, _ in raw:
+        value, error = (results["results"][task.name].get(f"{metric}{what},none") for what in ("", "_stderr"))
+        if is_share(metric) and isinstance(value, int | float) and 0 <= value <= 1:
+            means[metric] = Mean(float(value), error if isinstance(error, float) else math.nan)
+        else:
+            others.append(metric)
     shared = {
         "task": task.name,
         "num_fewshot": task.num_fewshot,
-        "n": len(documents),
+        "n": len(task.questions),
         "task_version": task.version,
-        "chance": document_metrics.chance(documents),
     }
-    return Measured(rows=rows(shared, means), results=results, documents=_answers(task, part.encoded, scored, limit))
+    by_choice = not unknown and all(question.by_choice for question in task.questions)
+    level = document_metrics.chance(documents) if by_choice else math.nan
+    known = {metric: level if metric in chance.BY_CHOICE or not is_share(metric) else math.nan for metric in means}
+    aside = {NO_SHARE: ", ".join(others)} if others else {}
+    aside |= {NO_GOLDS: f"{unknown} of {len(task.questions)} documents"} if unknown else {}
+    return Measured(
+        rows=[row | {"chance": known[row["metric"]]} for row in rows(shared, means)],
+        results=results,
+        documents=_answers(task, part.encoded, scored, limit),
+        aside=aside,
+    )
+
+
+def _document(question: Question, logliks: Sequence[float]) -> Document:
+    return Document(
+        logliks=tuple(logliks),
+        gold=question.gold,
+        gold_bytes=question.answer_bytes[question.gold],
+        more_golds=tuple((gold, question.answer_bytes[gold]) for gold in question.more_golds),
+    )
 
 
 def _answers(task: Task, encoded: Encoded, scored: JobResult, limit: int) -> pd.DataFrame:
@@ -71,6 +96,9 @@ def _answers(task: Task, encoded: Encoded, scored: JobResult, limit: int) -> pd.
             )
     columns = ["doc_id", "choice", "gold", "answer_bytes", "answer_chars", "with_prompt"]
     frame = pd.DataFrame(per_question, columns=columns)
+    if any(question.more_golds for question in task.questions):
+        pairs = zip(frame["doc_id"], frame["choice"], strict=True)
+        frame[RIGHT] = [choice in task.questions[number].golds for number, choice in pairs]
     return frame.assign(
         loglik=scored.logliks,
         greedy=scored.greedy,

@@ -133,6 +133,8 @@ def from_documents(documents: pd.DataFrame) -> dict[str, float]:
     """What the values of the documents give: metrics in their units, and their number ``n``."""
     import numpy as np
 
+    from ...data.documents.choices import right_answers
+
     columns = set(documents.columns)
     if "document_bytes" in columns:
         tokens, size = int(documents["answer_tokens"].sum()), int(documents["document_bytes"].sum())
@@ -143,19 +145,24 @@ def from_documents(documents: pd.DataFrame) -> dict[str, float]:
     if not columns >= ANSWER_COLUMNS:
         return {}
     answers = documents[documents["with_prompt"].astype(bool)]
-    gold = answers[answers["choice"] == answers["gold"]].set_index("doc_id")
-    nlls = -gold["loglik"] / gold["answer_bytes"]
+    answers = answers.assign(is_right=right_answers(answers))
+    gold = answers[answers["is_right"]]
+    if not len(gold):  # which answers are right is not known
+        return {"n": float(answers["doc_id"].nunique())}
+    nlls = (-gold["loglik"] / gold["answer_bytes"]).groupby(gold["doc_id"]).mean()
     nll = float(nlls.mean())
     metrics = {"nll": nll, "bits_per_byte": nll / math.log(2), "n": float(answers["doc_id"].nunique())}
     metrics["nll_mean_prob"] = float(np.log(len(nlls)) - np.logaddexp.reduce(-nlls.to_numpy(dtype=float)))
     groups = answers.groupby("doc_id")["loglik"]
     if int(groups.size().min()) > 1:
-        top = groups.transform("max")
-        total = np.exp(answers["loglik"] - top).groupby(answers["doc_id"]).sum()
-        metrics["nll_choice"] = float((groups.max() + np.log(total) - gold["loglik"]).mean())
+        top = groups.max()
+        shares = np.exp(answers["loglik"] - groups.transform("max")).groupby(answers["doc_id"]).sum()
+        # Relative to the best right one, whose share may be too small for a number beside the best answer's.
+        right = gold.groupby("doc_id")["loglik"]
+        among = np.exp(gold["loglik"] - right.transform("max")).groupby(gold["doc_id"]).sum()
+        metrics["nll_choice"] = float((top + np.log(shares) - right.max() - np.log(among)).mean())
     for name, score in (("acc", answers["loglik"]), ("acc_norm", answers["loglik"] / answers["answer_chars"])):
-        best = answers.loc[score.groupby(answers["doc_id"]).idxmax()]
-        metrics[name] = float((best["choice"] == best["gold"]).mean())
+        metrics[name] = float(answers.loc[score.groupby(answers["doc_id"]).idxmax(), "is_right"].mean())
     return metrics
 
 

@@ -65,7 +65,7 @@ class Score:
 
     def chance_of(self, metric: str) -> float:
         """The score of guessing by a metric; NaN where it is not known."""
-        return self.chance if metric in BY_CHOICE and not self.generated else self.chance_of_answer
+        return self.chance if metric in chance.BY_CHOICE and not self.generated else self.chance_of_answer
 
     @property
     def partial(self) -> bool:
@@ -229,9 +229,9 @@ def with_chance(scores: Sequence[Score], account: Account) -> list[Score]:
         if s.partial and s.task in stated and math.isfinite(s.chance):
             s = dataclasses.replace(s, chance=stated[s.task])
         shares = [m for m in s.means if is_share(m)]
-        if math.isnan(s.chance) and not s.generated and any(m in BY_CHOICE for m in shares):
+        if math.isnan(s.chance) and not s.generated and any(m in chance.BY_CHOICE for m in shares):
             s = dataclasses.replace(s, chance=_looked_up(s.task, stated.get(s.task), chance.level(s.task), tables))
-        if of_answers := [m for m in shares if s.generated or m not in BY_CHOICE]:
+        if of_answers := [m for m in shares if s.generated or m not in chance.BY_CHOICE]:
             generated = s.generated or all("," in m for m in of_answers)  # a filter takes the answer out of a text
             level = chance.generated(s.task) if generated else 0.0 if chance.level(s.task) == 0 else None
             name = s.task if generated else f"{s.task} ({listed(of_answers)})"

@@ -6,8 +6,9 @@ from ....core.errors import TaskError
 from .base import TaskKind
 from .choices import Choices
 from .generation import Generation
+from .rolling import Rolling
 
-TASK_KINDS: tuple[TaskKind, ...] = (Choices(), Generation())
+TASK_KINDS: tuple[TaskKind, ...] = (Choices(), Generation(), Rolling())
 BY_OUTPUT_TYPE = {output_type: kind for kind in TASK_KINDS for output_type in kind.output_types}
 
 

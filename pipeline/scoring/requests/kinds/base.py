@@ -25,7 +25,8 @@ class Question:
     """One document: lm-eval's requests for it, the answers they ask for, and which of them is right.
 
     After the answers' requests there may be more: those that ask for the answers without the prompt.
-    ``answer_bytes`` are the answers' lengths.
+    ``answer_bytes`` are the answers' lengths. ``more_golds`` are further right answers; ``gold`` is -1 where no answer
+    is known to be right. ``by_choice`` says that a document is right where a right answer is the best of them.
     """
 
     doc: Any
@@ -33,6 +34,13 @@ class Question:
     answers: tuple[str, ...]
     gold: int
     answer_bytes: tuple[int, ...]
+    more_golds: tuple[int, ...] = ()
+    by_choice: bool = True
+
+    @property
+    def golds(self) -> tuple[int, ...]:
+        """Positions of all right answers."""
+        return () if self.gold < 0 else (self.gold, *self.more_golds)
 
 
 @dataclass(frozen=True, kw_only=True)

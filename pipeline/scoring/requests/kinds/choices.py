@@ -16,6 +16,7 @@ from ....core.errors import TaskError
 from ....data.document_metrics import answer_bytes
 from ..encoded import Encoded, pack
 from .base import Part, Question, Task, TaskKind, sources
+from .right_answers import RightAnswers, right_answers
 
 
 class Choices(TaskKind):
@@ -35,6 +36,7 @@ class Choices(TaskKind):
         total = hashlib.sha256(json.dumps(how, default=str).encode())
         for question in questions:
             content = [[list(r.args) for r in question.requests], question.gold, question.answer_bytes, question.doc]
+            content += [question.more_golds] if question.more_golds else []
             total.update(json.dumps(content, default=str).encode())
         return total.hexdigest()
 
@@ -94,27 +96,29 @@ def _questions(harness: Any) -> Iterable[Question]:
         raise TaskError("filters or repeats its answers, which a log-likelihood score has no use for")
     for number, group in itertools.groupby(harness.instances, key=lambda r: r.doc_id):
         requests = tuple(sorted(group, key=lambda r: r.idx))
-        answers, gold = _gold(harness, requests, number)
+        answers, right = _answers(harness, requests, number)
         lengths = tuple(map(answer_bytes, answers))
         if 0 in lengths:
-            which = "gold answer" if lengths[gold] == 0 else f"choice {lengths.index(0)}"
+            which = "gold answer" if lengths.index(0) in right.golds else f"choice {lengths.index(0)}"
             raise TaskError(f"document {number}: the {which} is empty")
-        yield Question(doc=requests[0].doc, requests=requests, answers=tuple(answers), gold=gold, answer_bytes=lengths)
+        yield Question(
+            doc=requests[0].doc,
+            requests=requests,
+            answers=tuple(answers),
+            gold=right.golds[0] if right.golds else -1,
+            answer_bytes=lengths,
+            more_golds=right.golds[1:],
+            by_choice=right.by_choice,
+        )
 
 
-def _gold(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str], int]:
-    """The answers in the order of the requests, and which of them is right."""
+def _answers(harness: Any, requests: Sequence[Any], number: int) -> tuple[list[str], RightAnswers]:
+    """The answers in the order of the requests, and which of them are right."""
     doc = requests[0].doc
     if harness.OUTPUT_TYPE == "loglikelihood":
-        return [requests[0].args[1]], 0
+        return [requests[0].args[1]], RightAnswers(golds=(0,))
     choices = harness.doc_to_choice(doc)
     # With several inputs (Winogrande) the choices stand in the prompts, and one answer follows each of them.
-    gold = harness.doc_to_text(doc) if harness.multiple_input else harness.doc_to_target(doc)
+    target = harness.doc_to_text(doc) if harness.multiple_input else harness.doc_to_target(doc)
     answers = [str(harness.doc_to_target(doc))] * len(choices) if harness.multiple_input else list(choices)
-    if isinstance(gold, str) and gold in choices:
-        gold = choices.index(gold)
-    if isinstance(gold, list):
-        raise TaskError("has several gold answers per document, for which no gold loss is defined")
-    if isinstance(gold, bool) or not isinstance(gold, int) or not 0 <= gold < len(choices):
-        raise TaskError(f"document {number}: gold {gold!r} is none of its {len(choices)} choices")
-    return answers, gold
+    return answers, right_answers(harness, requests, target, choices, number)
