@@ -25,6 +25,10 @@ from ...core.config import ScoreSettings
 from ...core.errors import Fault, FaultsError, TaskError, UnreadableError, first_line
 from .kinds import kind_of
 from .kinds.base import Task
+from .kinds.generation import UNSAFE
+
+ALLOW_CODE = "HF_ALLOW_CODE_EVAL"
+FETCH = "python -c \"import evaluate; evaluate.load('code_eval')\""
 
 
 def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], dict[str, str]]:
@@ -42,7 +46,9 @@ def load(settings: ScoreSettings, base: Path) -> tuple[list[Task], dict[str, str
         if name not in manager.task_index:
             failures[name] = _unknown(name, manager.all_tasks)
             continue
-        for task_name, harness in _load(manager, name, failures).items():
+        with _code_allowed(settings):
+            loaded = _load(manager, name, failures)
+        for task_name, harness in loaded.items():
             try:
                 built[task_name] = _build(task_name, harness, settings, base)
             except TaskError as error:
@@ -101,7 +107,7 @@ def _load(manager: Any, name: str, failures: dict[str, str]) -> dict[str, Any]:
         below = members.get("task") if isinstance(members, dict) else None
         names = [n for n in below if isinstance(n, str)] if isinstance(below, list) else []
         if len(names) < 2:
-            failures[name] = f"cannot be loaded: {first_line(error)}"
+            failures[name] = _why(error)
             return {}
     parts: dict[str, Any] = {}
     for member in names:
@@ -110,6 +116,31 @@ def _load(manager: Any, name: str, failures: dict[str, str]) -> dict[str, Any]:
         else:
             failures[member] = "is not a task that lm-eval knows"
     return parts
+
+
+def _why(error: Exception) -> str:
+    """Why a task cannot be loaded; HumanEval and MBPP load their metric with the task."""
+    said = str(error)
+    if ALLOW_CODE in said or ("code_eval" in said and os.environ.get(ALLOW_CODE) != "1"):
+        return UNSAFE
+    if "code_eval" in said:
+        return f"needs the metric code_eval, which is not in the hub's cache; where the hub can be reached: {FETCH}"
+    return f"cannot be loaded: {first_line(error)}"
+
+
+@contextlib.contextmanager
+def _code_allowed(settings: ScoreSettings) -> Iterator[None]:
+    """Hugging Face's switch, on while a task is loaded whose metric runs code: it tries a harmless line then."""
+    before = os.environ.get(ALLOW_CODE)
+    if settings.run_unsafe_code:
+        os.environ[ALLOW_CODE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(ALLOW_CODE, None)
+        else:
+            os.environ[ALLOW_CODE] = before
 
 
 def _seed() -> None:
