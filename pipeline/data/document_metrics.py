@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(float(array.mean()), stderr)
 
 
-def ratio(sums: Sequence[float], counts: Sequence[float]) -> Mean:
+def ratio(sums: ArrayLike, counts: ArrayLike) -> Mean:
     """A sum over a sum, as of texts their loss over their bytes; the error is that of the residuals about the ratio."""
     above, below = np.asarray(sums, dtype=float), np.asarray(counts, dtype=float)
     value = float(above.sum() / below.sum())

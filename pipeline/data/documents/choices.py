@@ -54,8 +54,8 @@ def margins(
 def right_answers(answers: pd.DataFrame) -> NDArray[np.bool_]:
     """Of every stored answer whether it is a right one."""
     if RIGHT in answers:
-        return answers[RIGHT].to_numpy(dtype=bool)
-    return answers["choice"].eq(answers["gold"]).to_numpy(dtype=bool)
+        return np.asarray(answers[RIGHT], dtype=bool)
+    return np.asarray(answers["choice"] == answers["gold"], dtype=bool)
 
 
 def gold_nlls(

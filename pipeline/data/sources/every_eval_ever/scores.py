@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,14 @@ from benchcast.stages.notices import readers
 
 from ....core import reading
 from ....core.errors import Fault
-from ....core.metrics import METRICS
+from ....core.metrics import FRACTION as SHARE
+from ....core.metrics import Metric, is_share, metric_name, metric_of
 from ... import csv_files
 from ..lm_eval.accuracies import is_average
 
 NAMES = {"acc": "acc", "accuracy": "acc", "acc_norm": "acc_norm", "exact_match": "acc"}
+FILTER = re.compile(r"[\w.-]{1,60}")
+OURS = "Benchcast ladder table"  # the source of our own records
 PERCENT = ("percent", "percentage", "%", "pct")
 FRACTION = ("proportion", "fraction", "ratio", "probability")
 MOST_ERROR = 0.51  # standard error of a share: one half at most
@@ -50,8 +54,10 @@ def rows(
             faults.append(Fault(place, f"evaluation_name {task!r:.100} is not a name"))
             continue
         place = f"{where}: model {model!r}, task {task!r}"
+        ours = _mapping(record, "source_metadata").get("source_name") == OURS
         name = next((n for k in ("metric_name", "metric_id", "evaluation_description") if (n := config.get(k))), "")
-        metric = _metric(name)
+        metric = _metric(name, ours or bool(version))
+        task, metric = _of_filter(task, metric) if version and not ours and metric is not None else (task, metric)
         if metric is None:
             account.leave("scores that are no accuracy", f"{name or 'without a name'!s:.60} of {task} in {shown}")
         elif is_average(task):
@@ -59,7 +65,7 @@ def rows(
         elif (
             row := _row(result, config, score, metric, f"{place}, metric {name!r}", over, account, faults)
         ) is not None:
-            if str(name).lower() == "exact_match":
+            if metric == "acc" and str(name).lower() == "exact_match":
                 account.note(readers.EXACT_MATCH())
             measured.append({"task": task.removesuffix("/none"), "metric": metric, "lm_eval": version} | row)
     return measured
@@ -72,10 +78,26 @@ def number(value: Any) -> float:
     return reading.number(value)
 
 
-def _metric(name: Any) -> str | None:
+def _metric(name: Any, by_lm_eval: bool) -> str | None:
+    """What the table calls a metric. Other tools than lm-eval say exact match of choices, too, which is an accuracy."""
     if not isinstance(name, str):
         return None
-    return name if name in METRICS else NAMES.get(name.lower())
+    known = name if metric_of(name) is not None else None
+    return known if known is not None and (by_lm_eval or name not in NAMES) else NAMES.get(name.lower(), known)
+
+
+def _of_filter(task: str, metric: str) -> tuple[str, str]:
+    """lm-eval's task and metric, where the name of the evaluation ends with its filter."""
+    name, slash, filtered = task.rpartition("/")
+    named = metric_name(metric, filtered if FILTER.fullmatch(filtered) else "")
+    plain = named == metric and filtered != "none"  # a name that says no filter, and has a slash all the same
+    return (task, metric) if plain or not slash or not name or not is_share(named) else (name, named)
+
+
+def _known(metric: str) -> Metric:
+    known = metric_of(metric)
+    assert known is not None  # only what has one is read
+    return known
 
 
 def _row(
@@ -95,7 +117,7 @@ def _row(
             Fault(where, f"the score {score.get('score')!r:.100} is no number", "score it again, or take it out")
         )
         return None
-    accuracy = METRICS[metric].unit == "fraction"
+    accuracy = _known(metric).unit == SHARE
     scale, problem = _scale(config, value, over, account) if accuracy else (1.0, _other_unit(config, metric))
     doubt, setup, details = _mapping(score, "uncertainty"), _setup(result), _mapping(score, "details")
     stderr = reading.number(_mapping(doubt, "standard_error").get("value"))
@@ -169,14 +191,14 @@ def _bound(given: Any) -> float | None:
 
 
 def _other_unit(config: Mapping[str, Any], metric: str) -> tuple[str, str] | None:
-    unit, own = config.get("metric_unit"), METRICS[metric].unit
+    unit, own = config.get("metric_unit"), _known(metric).unit
     if unit and unit != own:
         return f"metric_unit is {unit!r:.60}, {metric} is in {own}", "convert it"
     return None
 
 
 def _impossible(metric: str, value: float, stderr: float, n: float, chance: float) -> tuple[str, str] | None:
-    known = METRICS[metric]
+    known = _known(metric)
     if not known.low <= value <= known.high:
         return f"{value:g} is not a {metric} in [{known.low:g}, {known.high:g}] {known.unit}", known.hint
     if stderr < 0 or math.isinf(stderr) or (known.unit == "fraction" and stderr > MOST_ERROR):

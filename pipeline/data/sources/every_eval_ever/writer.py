@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from ....core import files as store
-from ....core.metrics import METRICS
+from ....core.metrics import metric_of
+from .scores import OURS
 
 SCHEMA = "0.3.0"
 ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention")
@@ -46,7 +47,7 @@ def _record(rows: pd.DataFrame, now: int) -> dict[str, Any]:
         "evaluation_id": f"benchcast/{model}/{library.get('version', 'unknown')}/{now}",
         "retrieved_timestamp": str(now),
         "source_metadata": {
-            "source_name": "Benchcast ladder table",
+            "source_name": OURS,
             "source_type": "evaluation_run",
             "source_organization_name": first["family"],
             "evaluator_relationship": "first_party",
@@ -62,7 +63,9 @@ def _record(rows: pd.DataFrame, now: int) -> dict[str, Any]:
 
 
 def _result(row: Mapping[str, Any]) -> dict[str, Any]:
-    metric = METRICS[row["metric"]]
+    metric = metric_of(row["metric"])
+    if metric is None:
+        raise ValueError(f"a ladder table has no metric {row['metric']!r}")
     accuracy = metric.unit == "fraction"
     score: dict[str, Any] = {"score": row["value"]}
     doubt: dict[str, Any] = {}

@@ -108,8 +108,8 @@ def test_a_revision_or_a_precision_is_another_model(tmp_path: Path) -> None:
 def test_what_is_no_accuracy_and_other_files_are_left_out_with_a_line(tmp_path: Path) -> None:
     folder = put(
         tmp_path / "in",
-        a=record(result(), result(metric="f1"), result(task="average")),
-        b=record(result(metric="f1")),
+        a=record(result(), result(metric="bleu"), result(task="average")),
+        b=record(result(metric="bleu")),
         c={"results": {}},
         d="{",
         e=[1],
@@ -117,12 +117,28 @@ def test_what_is_no_accuracy_and_other_files_are_left_out_with_a_line(tmp_path: 
     os.mkfifo(folder / "pipe.json")
     rows, told = taken(folder)
     assert len(rows) == 1
-    assert "scores that are no accuracy: f1 of quiz in a.json, f1 of quiz in b.json" in told
+    assert "scores that are no accuracy: bleu of quiz in a.json, bleu of quiz in b.json" in told
     assert "averages over tasks, which are no benchmark: average in a.json" in told
     assert "records without an accuracy: b.json" in told
     assert "JSON files that are no Every Eval Ever record: c.json, d.json, e.json" in told
     assert "pipe.json (is a FIFO, no file)" in told
     assert "cannot be read" in refused(put(tmp_path / "cut", a=json.dumps(record(result()))[:-20]))
+
+
+def test_scores_of_generated_answers_are_called_by_metric_and_filter(tmp_path: Path) -> None:
+    """lm-eval's, by the filter at the end of their name; what other tools call an exact match may be of a choice."""
+    of_lm_eval = record(
+        result(0.2, "gsm8k/strict-match", "exact_match"), result(0.3, "drop/none", "f1"), result(0.1, "he", "pass@1")
+    )
+    of_helm = record(result(0.4, "mmlu", "exact_match"), model="lab/n") | {"eval_library": {"name": "helm"}}
+    rows, told = taken(put(tmp_path / "in", a=of_lm_eval, b=of_helm))
+    assert [(row["task"], row["metric"], row["value"]) for row in rows] == [
+        ("gsm8k", "exact_match,strict-match", 0.2),
+        ("drop", "f1", 0.3),
+        ("he", "pass@1", 0.1),
+        ("mmlu", "acc", 0.4),
+    ]
+    assert "exact_match of Every Eval Ever records is read as acc" in told
 
 
 @pytest.mark.parametrize(
