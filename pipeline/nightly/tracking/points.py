@@ -73,7 +73,7 @@ def points_of_table(
         chosen = next((m for m in ACCURACIES if m in there), there[0])
         for row in rows[rows["metric"].eq(chosen)].sort_values("tokens").itertuples():
             documents = float(row.n) if pd.notna(row.n) else None
-            stderr = float(row.stderr) if pd.notna(row.stderr) else _binomial(float(row.value), documents)
+            stderr = float(row.stderr) if row.stderr > 0 else _binomial(float(row.value), documents)
             points.append(
                 Point(
                     run=run,
@@ -94,8 +94,12 @@ def points_of_table(
 
 
 def _binomial(value: float, n: float | None) -> float:
-    """Sampling error of a share of ``n`` documents; 0 where nothing is known, and the rules then lean on the band."""
-    return float(np.sqrt(value * (1 - value) / n)) if n else 0.0
+    """Sampling error of a share of ``n`` documents; 0 where nothing is known, and the rules then lean on the band.
+
+    A score of 0 or 1 has an error too: that of one document answered otherwise.
+    """
+    rate = min(max(value, 1 / n), 1 - 1 / n) if n and n > 1 else value
+    return float(np.sqrt(rate * (1 - rate) / n)) if n else 0.0
 
 
 def remembered(history: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, float, str], Point]:

@@ -145,6 +145,8 @@ def test_nightly_points_are_called_as_forecasts_are(table: pd.DataFrame) -> None
         (STRICT, "exact_match,strict-match", "cell"),
         (FLEXIBLE, "exact_match,flexible-extract", "cell"),
     }
+    first = points_of_table(table, "1e+07-5x", ("exact_match",), {})[0]
+    assert (first.value, first.stderr) == (0.0, pytest.approx(1 / 1319, rel=1e-3))  # one document more or less
     acc_norm = table[table["metric"].eq("acc")].assign(metric="acc_norm")
     of_quiz = points_of_table(pd.concat([table, acc_norm]), "6e+08-80x", ("auto",), {})
     assert {(p.task, p.metric) for p in of_quiz if p.task == "quiz"} == {("quiz", "acc_norm")}
