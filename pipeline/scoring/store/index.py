@@ -233,20 +233,21 @@ class Index:
         return states
 
     def contents(
-        self, checkpoints: Sequence[str], requests: Sequence[str], setup: str | None, *, failed: bool
+        self, checkpoints: Sequence[str] | None, requests: Sequence[str], setup: str | None, *, failed: bool
     ) -> list[dict[str, Any]]:
-        """Identity, provenance and rows (or reason) of cells; ``setup`` None for every setup."""
+        """Identity, provenance and rows (or reason) of cells; None for every checkpoint, or every setup."""
         found = self._sure(lambda: self._contents(checkpoints, requests, setup, failed))
         return found if failed else self._completed(found)
 
     def _contents(
-        self, checkpoints: Sequence[str], requests: Sequence[str], setup: str | None, failed: bool
+        self, checkpoints: Sequence[str] | None, requests: Sequence[str], setup: str | None, failed: bool
     ) -> list[dict[str, Any]]:
-        self._want(checkpoints, requests)
+        self._want(checkpoints or (), requests)
         rows = self._db.execute(
             "SELECT cell.cell, content.about FROM cell LEFT JOIN content USING (cell) "
-            "WHERE failed = ? AND checkpoint IN (SELECT id FROM temp.wanted_checkpoint) "
-            "AND question IN (SELECT id FROM temp.wanted_question) "
+            "WHERE failed = ? "
+            + ("" if checkpoints is None else "AND checkpoint IN (SELECT id FROM temp.wanted_checkpoint) ")
+            + "AND question IN (SELECT id FROM temp.wanted_question) "
             + ("" if setup is None else "AND setup = (SELECT id FROM setup WHERE digest = ?)"),
             (failed, *(() if setup is None else (setup,))),
         )

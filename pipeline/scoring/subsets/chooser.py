@@ -127,9 +127,7 @@ class Chooser:
 
     def _asked_whole(self, requests: str) -> list[dict[str, Any]]:
         """Stored cells of all documents, of every run those that choose, in the order of their place."""
-        contents = [
-            c for c in self._index.everything() if c["requests"] == requests and c["setup_digest"] == self._setup
-        ]
+        contents = self._index.contents(None, [requests], self._setup, failed=False)
         runs: dict[str, list[dict[str, Any]]] = {}
         for content in sorted(contents, key=_place):
             runs.setdefault(str(content["place"]["run"]), []).append(content)

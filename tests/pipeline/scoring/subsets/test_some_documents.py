@@ -18,6 +18,8 @@ pytest.importorskip("torch")
 from benchcast.cli.app import app
 from benchcast.core.config import ScoreConfig, load
 from benchcast.core.errors import BenchcastError, FaultsError, InputError
+from benchcast.data.documents.collect import Asked
+from benchcast.data.documents.stored import stored_documents
 from benchcast.scoring.requests import tasks
 from benchcast.scoring.status import matrix_of
 from benchcast.scoring.store import Store
@@ -142,6 +144,11 @@ def test_who_was_asked_everything_chooses_is_not_asked_again_and_counts_whole(wo
     )
     assert value(table, "c", "write", "nll", "stderr") == pytest.approx(expected.stderr, rel=1e-3)
     assert value(table, "c", "write", "bits_per_byte") == pytest.approx(value(table, "c", "write", "nll") / np.log(2))
+    # The matrix of documents holds only those that were asked everything.
+    documents = stored_documents(world / "later")
+    matrix = documents.matrix(Asked(task="plain", metric="acc"), RUNS)
+    assert matrix.places["run"].tolist() == ["a", "b"]
+    assert matrix.documents == DOCUMENTS
     # What is printed of the store says the same.
     assert matrix_of(Store(world / "later")).as_dict()["counts"] == {"missing": 0, "scored": 9, "failed": 0}
     exported = world / "exported.csv"
@@ -207,9 +214,10 @@ def test_a_run_with_nothing_to_score_builds_no_task_and_a_small_task_is_asked_wh
     assert set(table["n"]) == {DOCUMENTS}
     assert not table["task_version"].str.contains("documents").any()
     assert choices(world / "small")["plain 1"]["method"] == "whole"
+    run(world, **(some | {"documents": ASKED, "checkpoints": ("runs/a",)}))
     monkeypatch.setattr(tasks, "load", None)
     assert set(run(world, **some)[0]["n"]) == {DOCUMENTS}
-    assert set(run(world, **(some | {"documents": ASKED, "store": "some", "tasks": TASKS}))[0]["n"]) == {ASKED}
+    assert set(run(world, **(some | {"documents": ASKED}))[0]["n"]) == {DOCUMENTS}  # all were asked before
 
 
 def test_a_choice_that_was_edited_is_one_line_and_never_made_anew(world: Path) -> None:
