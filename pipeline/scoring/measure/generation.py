@@ -1,7 +1,7 @@
 """Scores of written answers, which are lm-eval's own, and the losses of the reference answers beside them.
 
-The table takes the scores that are shares of the documents, with their filters in their names, and their chance is 0;
-all are in the cell's ``results.json``.
+The table takes the scores that are shares of the documents, with their filters in their names; all are in the cell's
+``results.json``. The level of guessing is 0, but where the answer is a letter (``data.chance``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.metrics import is_share, metric_name
-from ...data import document_metrics
+from ...data import chance, document_metrics
 from ...data.document_metrics import Document, Mean
 from ..inference.worker import JobResult
 from ..requests.kinds.base import Task
@@ -24,7 +24,6 @@ from . import untrusted
 from .base import Measured, lm_eval_results, rows
 from .judging import Judged, judge, shown
 
-CHANCE = 0.0  # of guessing a text
 FILTERED = "filtered "  # a column with what a filter took out; the filter's name follows
 NO_SHARE = "metrics that are no share of the documents: only in results.json"
 NO_GOLD = "tasks, or documents of them, that have no reference answer to take the likelihood of"
@@ -50,7 +49,9 @@ def of_generation(task: Task, part: Written, scored: JobResult, limit: int) -> M
             means[name] = Mean(float(value), error if isinstance(error, float) else math.nan)
         else:
             others.append(name)
-    shared = {"task": task.name, "num_fewshot": task.num_fewshot, "task_version": task.version, "chance": CHANCE}
+    level = chance.generated(task.name)
+    guess = math.nan if level is None else level
+    shared = {"task": task.name, "num_fewshot": task.num_fewshot, "task_version": task.version, "chance": guess}
     found = rows(shared | {"n": len(task.questions)}, means)
     golds = [
         Document(logliks=(loglik,), gold=0, gold_bytes=task.questions[document].answer_bytes[0])
