@@ -256,4 +256,5 @@ def _worker_settings(settings: ScoreSettings, device: str, threads: int | None) 
         backend=settings.backend,
         add_bos_token=settings.add_bos_token,
         max_length=settings.max_length,
+        seed=settings.seed,
     )

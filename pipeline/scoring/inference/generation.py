@@ -19,7 +19,8 @@ from ..requests.encoded import Prompts
 from . import model as models
 from .worker import WorkerSettings
 
-SAFE = ":"  # between the states of the generators of CPU and GPU, in hex
+GENERATION_CONFIG = "generation_config.json"
+BETWEEN = ":"  # the states of the generators of CPU and GPU, in hex
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,7 @@ class Writer:
         while True:
             lm.batch_size_per_gpu = size
             try:
-                with _drawing(prompts, model.device) as drawn:
-                    texts = continued(lm, prompts)
-                return texts, drawn[0] if drawn else "", size
+                return *continued(lm, prompts, model.device), size
             except torch.OutOfMemoryError as error:
                 if size == 1:
                     where = self._settings.device
@@ -81,8 +80,8 @@ class Writer:
         return self._lm
 
 
-def continued(lm: Any, prompts: Prompts) -> tuple[str, ...]:
-    """What a model class of lm-eval writes after the prompts.
+def continued(lm: Any, prompts: Prompts, device: Any) -> tuple[tuple[str, ...], str]:
+    """What a model class of lm-eval writes after the prompts, and the state of torch's generators, if it drew.
 
     Raises
     ------
@@ -91,8 +90,9 @@ def continued(lm: Any, prompts: Prompts) -> tuple[str, ...]:
     """
     requests = [_Request((text, given)) for text, given in zip(prompts.texts, prompts.arguments, strict=True)]
     try:
-        with _quiet():
-            return tuple(map(str, lm.generate_until(requests, disable_tqdm=True)))
+        with _quiet(), _drawing(prompts, device) as drawn:
+            texts = tuple(map(str, lm.generate_until(requests, disable_tqdm=True)))
+        return texts, drawn[0] if drawn else ""
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # arguments from a task file, through two libraries: anything can come
@@ -100,10 +100,19 @@ def continued(lm: Any, prompts: Prompts) -> tuple[str, ...]:
 
 
 def own_generation_config(model: Any, files: Files) -> Any:
-    """The defaults of generation that ``from_pretrained`` gives a model of this folder."""
-    if (files.folder / "generation_config.json").is_file():
+    """The defaults of generation that ``from_pretrained`` gives a model of this folder.
+
+    Raises
+    ------
+    CheckpointError
+        When the folder's own cannot be used.
+    """
+    if not (files.folder / GENERATION_CONFIG).is_file():
+        return GenerationConfig.from_model_config(model.config)
+    try:
         return GenerationConfig.from_pretrained(str(files.folder), local_files_only=True)
-    return GenerationConfig.from_model_config(model.config)
+    except Exception as error:  # a file someone else wrote: anything can come
+        raise CheckpointError(f"{GENERATION_CONFIG} cannot be used: {first_line(error)}") from error
 
 
 @contextmanager
@@ -116,14 +125,14 @@ def _drawing(prompts: Prompts, device: Any) -> Iterator[list[str]]:
     gpus = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(gpus):
         torch.manual_seed(prompts.seed)
-        saved = prompts.state.split(SAFE) if prompts.state else []
+        saved = prompts.state.split(BETWEEN) if prompts.state else []
         if len(saved) == 1 + len(gpus):
             torch.set_rng_state(_bytes(saved[0]))
             for gpu, state in zip(gpus, saved[1:], strict=True):
                 torch.cuda.set_rng_state(_bytes(state), gpu)
         yield states
         now = [torch.get_rng_state(), *(torch.cuda.get_rng_state(gpu) for gpu in gpus)]
-        states.append(SAFE.join(bytes(state.numpy()).hex() for state in now))
+        states.append(BETWEEN.join(bytes(state.numpy()).hex() for state in now))
 
 
 def _bytes(text: str) -> Any:

@@ -102,6 +102,21 @@ def _names_one_tensor_twice(model: Any, names: Iterable[str]) -> bool:
     return len(set(places)) < len(places)
 
 
+def _contradictory(model: Any, files: Files) -> bool:
+    """Whether tensors that are one in the model stand in the file with different values."""
+    held, first = model.state_dict(), dict[int, torch.Tensor]()
+    names = checkpoints.tensors(files)
+    if not _names_one_tensor_twice(model, names.keys() & held.keys()):
+        return False
+    for path in files.weights:
+        with safe_open(str(path), framework="pt") as tensors:
+            for name in names.keys() & held.keys() & set(tensors.keys()):
+                tensor = tensors.get_tensor(name)
+                if held[name].numel() and not torch.equal(first.setdefault(held[name].data_ptr(), tensor), tensor):
+                    return True
+    return False
+
+
 def _load(files: Files, dtype: torch.dtype) -> Any:
     with quiet():
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
@@ -122,6 +137,7 @@ def _load(files: Files, dtype: torch.dtype) -> Any:
             raise CheckpointError(f"the safetensors file {what} tensors: {some(names)}")
     head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
     tied = getattr(model.config, "tie_word_embeddings", False)
-    if tied and head is not None and head.weight is not embeddings.weight:
+    apart = tied and head is not None and head.weight is not embeddings.weight
+    if apart or _contradictory(model, files):  # transformers 4 ties what differs without a word
         raise CheckpointError("config.json ties the output head to the embeddings, but the file holds a different head")
     return model

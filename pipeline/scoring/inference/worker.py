@@ -31,6 +31,7 @@ class WorkerSettings:
     backend: str = "hf"
     add_bos_token: bool = False
     max_length: int | None = None
+    seed: int = 1234
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +189,8 @@ class Worker:
             given |= {"tokenizer": str(job.files.tokenizer_folder), "batch_size": self._settings.batch_size}
             given |= {"device": self._settings.device}  # vLLM goes by CUDA_VISIBLE_DEVICES and says so
             given |= {"add_bos_token": self._settings.add_bos_token, "max_length": self._settings.max_length}
+            if self._settings.backend == "vllm":
+                given |= {"seed": self._settings.seed}
             try:
                 self._live = get_model(self._settings.backend)(trust_remote_code=False, **given)
             except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as error:
@@ -195,10 +198,13 @@ class Worker:
                 raise CheckpointError(f"{self._settings.backend} cannot load it: {what}") from error
             self._loaded = here
         texts: tuple[str, ...] = ()
+        state = ""
         if job.prompts is not None:
+            import torch
+
             from . import generation
 
-            texts = generation.continued(self._live, job.prompts)
+            texts, state = generation.continued(self._live, job.prompts, torch.device(self._settings.device))
         prompts = job.requests.prompts.tolist()
         # One answer length at a time: lm-eval's logits cache mixes up one sequence cut at two places.
         results = np.zeros((len(job.requests), 2))
@@ -208,7 +214,7 @@ class Worker:
             requests = [(("", ""), sequences[i][: prompts[i]], sequences[i][prompts[i] :]) for i in which]
             results[which] = self._live._loglikelihood_tokens(requests, disable_tqdm=True)
         how = self._how | {"batch_size": self._settings.batch_size, "shared_prefix": False}
-        return JobResult(logliks=results[:, 0], greedy=results[:, 1] > 0, how=how, texts=texts)
+        return JobResult(logliks=results[:, 0], greedy=results[:, 1] > 0, how=how, texts=texts, state=state)
 
 
 _process_worker: dict[str, Worker] = {}

@@ -202,6 +202,46 @@ def test_pieces_give_the_same_answers_and_broken_ones_are_asked_again(
     assert not list((world / "pieces" / "partial").iterdir())
 
 
+def test_a_backend_of_lm_eval_writes_the_same(world: Path, scored: tuple[pd.DataFrame, list[str]]) -> None:
+    """The way of vLLM: a model class made by name, here lm-eval's other name for that of transformers."""
+    from benchcast.scoring.run import score
+    from worlds.scoring import settings
+
+    chosen = settings(tasks=("drop_like", DRAWN), checkpoints=("runs/b",), store="backend")
+    summary = score(chosen.model_copy(update={"backend": "hf-auto"}), world)
+    assert summary.failures == []
+    ours, theirs = documents(world, "runs/b"), documents(world, "runs/b", "backend")
+    for task in ("drop_like", DRAWN):
+        assert list(theirs[task]["answer"]) == list(ours[task]["answer"])
+        assert np.allclose(theirs[task]["gold_loglik"], ours[task]["gold_loglik"], atol=1e-4)
+
+
+def test_a_swapped_model_generates_by_its_own_defaults(world: Path) -> None:
+    from types import SimpleNamespace
+
+    from benchcast.core.errors import CheckpointError
+    from benchcast.scoring.inference.generation import own_generation_config
+    from transformers import AutoModelForCausalLM
+
+    path = world / "runs" / "a" / "generation_config.json"
+    before = path.read_text()
+    for content in (before, json.dumps({"repetition_penalty": 1.3, "eos_token_id": [0, 7]}), None, "[]"):
+        path.write_text(content or "")
+        if content is None:
+            path.unlink()
+        files = SimpleNamespace(folder=world / "runs" / "a")
+        if content == "[]":
+            with pytest.raises(CheckpointError, match="generation_config"):
+                own_generation_config(None, files)  # type: ignore[arg-type]
+        else:
+            model = AutoModelForCausalLM.from_pretrained(world / "runs" / "a")
+            own = own_generation_config(model, files)  # type: ignore[arg-type]
+            # What is handed out beside the tokens is None in one and False in the other.
+            one, other = ({k: v or None for k, v in c.to_dict().items()} for c in (own, model.generation_config))
+            assert one == other
+    path.write_text(before)
+
+
 def test_code_of_the_model_is_only_run_when_allowed(world: Path) -> None:
     _, failures = run(world, tasks=("humaneval_like", "drop_like"), checkpoints=("runs/b",))
     assert list(failures) == [("*", "humaneval_like")]
