@@ -17,7 +17,9 @@ from benchcast.data.document_metrics import answer_bytes
 from benchcast.data.documents.collect import Asked
 from benchcast.data.sources.lm_eval import reader as source
 from benchcast.reports.records.account import Account
-from worlds import harness, layouts, tiny_models
+from worlds import tiny_models
+from worlds.harness import layouts
+from worlds.harness.command import lm_eval
 
 PLACE = {"run": "a", "family": "f", "step": 10, "params": 1e6, "tokens": 2e7}
 CHOSEN = ("plain", "shots", "mc2_like", "golds", "mutual", "wikitext_like")
@@ -33,7 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_models.write_task(folder / "tasks", "plain", tiny_models.QUESTIONS)
     tiny_models.write_task(folder / "tasks", "shots", tiny_models.QUESTIONS[:9], shots=1)
     layouts.write(folder / "tasks")
-    out = harness.lm_eval(folder, folder / "runs" / "a", CHOSEN + GENERATED)
+    out = lm_eval(folder, folder / "runs" / "a", CHOSEN + GENERATED)
     (out / "ladder.yaml").write_text(json.dumps({f"{folder}/runs/a": PLACE}))
     return folder
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import tiny_models
+from worlds import tiny_models
 
 UTILS = """
 import re

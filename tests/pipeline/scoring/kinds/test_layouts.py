@@ -15,7 +15,8 @@ from benchcast.data.documents.collect import Asked
 from benchcast.data.documents.stored import stored_documents
 from benchcast.scoring.store import cell
 from benchcast.scoring.subsets.values import values_of
-from worlds import layouts, tiny_models
+from worlds import tiny_models
+from worlds.harness import layouts
 from worlds.scoring import QUIET, run
 
 pytest.importorskip("lm_eval")
