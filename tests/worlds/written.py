@@ -216,7 +216,7 @@ def says(checkpoint: Path, number: int = 12) -> dict[str, list[str]]:
     said: dict[str, list[str]] = {}
     for task, new in NEW_TOKENS.items():
         for prompt in prompts(task, number):
-            given = tokenizer(prompt, return_tensors="pt")
+            given = tokenizer(prompt, return_tensors="pt", return_token_type_ids=False)
             out = model.generate(**given, max_new_tokens=new, do_sample=False)[0, given["input_ids"].shape[1] :]
             text = tokenizer.decode(out, skip_special_tokens=True)
             for stop in STOPS[task]:

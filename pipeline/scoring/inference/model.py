@@ -131,7 +131,7 @@ def _load(files: Files, dtype: torch.dtype) -> Any:
     for what, names in (
         ("lacks", info["missing_keys"]),
         ("holds unknown", info["unexpected_keys"]),
-        ("holds misshapen", {name for name, *_ in info["mismatched_keys"]}),
+        ("holds misshapen", {one if isinstance(one, str) else one[0] for one in info["mismatched_keys"]}),
     ):
         if names:
             raise CheckpointError(f"the safetensors file {what} tensors: {some(names)}")
