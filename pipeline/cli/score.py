@@ -141,10 +141,12 @@ def rebuild(store: StorePath) -> None:
 def check(store: StorePath) -> None:
     """Compare a store's files with what was written, and its index with its files; exit code 1 if something is off."""
     from ..scoring.store.index import Index
+    from ..scoring.subsets import files as choices
 
     opened = _store(store)
     lines = list(opened.faults())
     faults = [line for line in lines if not line.startswith("unchecked ")]
+    faults += choices.faults(store)
     with contextlib.closing(Index(opened, say=faults.append)) as index:
         on_disk = {p.parent.name for p in store.glob("cells/??/*/results.json")}
         indexed, differing = index.cells(), index.differing()

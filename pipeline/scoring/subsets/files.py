@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,15 @@ def latest(store: Path, requests: str, count: int) -> StoredChoice | None:
     return _read(path_of(store, requests, count, max(numbers)), requests, max(numbers)) if numbers else None
 
 
+def faults(store: Path) -> Iterator[str]:
+    """Choices of a store that are not what was written, one line each."""
+    for path in sorted((store / FOLDER).glob("*.json")):
+        try:
+            _read(path, None, 0)
+        except BrokenError as error:
+            yield str(error)
+
+
 def write(
     store: Path,
     *,
@@ -95,10 +104,11 @@ def write(
     files.write_text(json.dumps(content) + "\n", path, durable=True)
 
 
-def _read(path: Path, requests: str, number: int) -> StoredChoice:
+def _read(path: Path, requests: str | None, number: int) -> StoredChoice:
     try:
         content = reading.json_of(reading.data(path, reading.MOST_TABLE))
         digest = content.pop(CONTENT)
+        requests = requests or str(content["requests"])
         if digest != object_digest(content) or content["requests"] != requests:
             raise ValueError("is not what was written: somebody edited it")
         checkpoints = len(content["chosen_by"])

@@ -227,6 +227,9 @@ def test_a_choice_that_was_edited_is_one_line_and_never_made_anew(world: Path) -
     with pytest.raises(BenchcastError, match=r"somebody edited it.*put it back from a copy, or remove it") as error:
         run(world, tasks=TASKS, documents=ASKED, store="edited", out="edited.csv")
     assert path.name in str(error.value)
+    checked = CliRunner().invoke(app, ["store", "check", str(world / "edited")])
+    assert checked.exit_code == 1
+    assert f"{path}: the choice of documents cannot be read" in checked.output
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
