@@ -228,7 +228,8 @@ def usual_workers(tasks: int) -> int:
 
     joblib knows what affinity, a container's limit and ``LOKY_MAX_CPU_COUNT`` leave of the machine's cores.
     """
-    return max(1, min(cpu_count(), MAX_WORKERS, tasks // TASKS_PER_WORKER))
+    cores: int = cpu_count()
+    return max(1, min(cores, MAX_WORKERS, tasks // TASKS_PER_WORKER))
 
 
 def sampling_error(finals: pd.DataFrame) -> float:
