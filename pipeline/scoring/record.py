@@ -12,14 +12,16 @@ from ..core.errors import BrokenError, Fault, FaultsError, first_line
 from ..core.redact import redacted
 from ..data import schema
 from . import measure
+from .checkpoints import files
 from .checkpoints.discover import Checkpoint, DiscoveredCheckpoints
-from .inference.worker import JobResult
+from .inference.worker import DEFAULTS, JobResult
 from .requests.book import CHANGED, PreparedRequest, RequestGroup, RequestSpec
 from .store import CellRecord, Store
 from .store.index import SCORED, Index, IndexEntry
 from .store.keys import Cell, Setup
 from .store.partial import AnsweredPiece
 from .store.tables import of_most
+from .store.written_by import WrittenBy
 
 EVERY = "*"  # every checkpoint, or every task
 Problems = list[tuple[PreparedRequest, str]]
@@ -33,6 +35,17 @@ class Recorder:
         self._index = index
         self._setup = setup
         self._changed: list[str] = []
+        self._written = WrittenBy(store.folder)
+
+    def set_outdated_aside(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Put answers aside that a checkpoint wrote by other defaults than its ``generation_config.json`` has now."""
+        defaults = {c.digest: files.generation_digest(c.files) for c in checkpoints if self._written.knows(c.digest)}
+        for digest, now in self._written.other_than(defaults).items():
+            cells = [c["cell"] for c in self._index.of_checkpoint(digest) if c.get("how", {}).get(DEFAULTS, now) != now]
+            for cell in cells:
+                self.store.set_aside(cell)
+            self._index.forget(cells, why=f"was written by another {files.GENERATION_CONFIG}, and is put aside")
+            self._written.note(digest, now)
 
     def missing(
         self, checkpoints: Sequence[str], specs: Sequence[RequestSpec], *, failed_too: bool
@@ -137,6 +150,8 @@ class Recorder:
             self.fail(checkpoint, [spec], problem)
         records = [self._record(checkpoint, spec, content, scored) for spec, content in measured]
         self.store.add(records)
+        if any(DEFAULTS in record.about["how"] for record in records):
+            self._written.note(checkpoint.digest, scored.how[DEFAULTS])
         self._index.add(IndexEntry.from_disk(r.id, {**r.about, "rows": r.rows}, failed=False) for r in records)
         return len(records), bad
 
@@ -164,7 +179,9 @@ class Recorder:
         return "" if before is None else before.state
 
     def _answered(self, checkpoint: Checkpoint, group: RequestGroup, key: str) -> AnsweredPiece | None:
-        return self.store.partials.get(self._cell(checkpoint, group.specs[0]).id, key)
+        found = self.store.partials.get(self._cell(checkpoint, group.specs[0]).id, key)
+        defaults = files.generation_digest(checkpoint.files)
+        return found if found is not None and found.how.get(DEFAULTS) == defaults else None
 
     def _add_piece(self, checkpoint: Checkpoint, group: RequestGroup, scored: JobResult) -> tuple[int, Problems]:
         """Keep a piece of a cell, and store the cell when all of them are there."""
@@ -183,7 +200,7 @@ class Recorder:
             how=scored.how,
         )
         self.store.partials.add(piece)
-        whole = self.store.partials.has(piece.cell, group.pieces)
+        whole = all(self._answered(checkpoint, group, key) is not None for key in group.pieces)
         return self._assembled(checkpoint, group) if whole else (0, [])
 
     def _assembled(self, checkpoint: Checkpoint, group: RequestGroup) -> tuple[int, Problems]:

@@ -107,6 +107,7 @@ def score(
         discovered = discover.find(settings, base, index.file_hash, progress.line)
         discover.note_moved(discovered, store)
         recorder = Recorder(store, index, setup_of(settings))
+        recorder.set_outdated_aside(discovered.checkpoints)
         request_cache = RequestCache(store.folder, settings, base, index.file_hash)
         chooser = _chooser(settings, store, index, anew=choose_documents)
         known = request_cache.recall()

@@ -28,6 +28,7 @@ ABOUT_ITSELF = ("_name_or_path", "transformers_version", "torch_dtype", "dtype",
 NOT_TOKEN_IDS = ("name_or_path", "tokenizer_file", "special_tokens_map_file", "chat_template", "transformers_version")
 # Read beside the weights: a change of one of them means that somebody writes the checkpoint.
 BESIDE = ("config.json", "model.safetensors.index.json", "benchcast.json", "trainer_state.json", "adapter_config.json")
+GENERATION_CONFIG = "generation_config.json"
 MOST_TOKENIZER = 256 << 20  # bytes of a tokenizer.json; the largest known has some 40 MB
 Hash = Callable[[Path], str]
 Signature = tuple[tuple[object, ...], ...]
@@ -144,6 +145,16 @@ def digest(files: Files, file_hash: Hash) -> str:
     for path in [*files.weights, *index, *config, *files.tokenizer_files]:
         total.update(os.fsencode(path.name) + f"\0{file_hash(path)}\0".encode())
     return total.hexdigest()
+
+
+def generation_digest(files: Files) -> str:
+    """Hash of the checkpoint's defaults of generation, which decide what it writes and nothing else; empty for none."""
+    path = files.folder / GENERATION_CONFIG
+    try:
+        content = read_json(path)
+    except CheckpointError:
+        return file_digest(path) if path.is_file() else ""
+    return object_digest({k: v for k, v in content.items() if k not in ("transformers_version", "_from_model_config")})
 
 
 def tokenizer_digest(files: Files, file_hash: Hash) -> str:

@@ -14,12 +14,11 @@ from transformers import GenerationConfig
 
 from ...core.digest import file_digest
 from ...core.errors import CheckpointError, first_line
-from ..checkpoints.files import Files
+from ..checkpoints.files import GENERATION_CONFIG, Files
 from ..requests.encoded import Prompts
 from . import model as models
 from .worker import WorkerSettings
 
-GENERATION_CONFIG = "generation_config.json"
 BETWEEN = ":"  # the states of the generators of CPU and GPU, in hex
 
 

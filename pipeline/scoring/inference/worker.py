@@ -16,6 +16,7 @@ from ..checkpoints import files as checkpoints
 from ..checkpoints.files import Files, Signature
 from ..requests.encoded import Encoded, Prompts
 
+DEFAULTS = "generation_config"  # in how something was written: the digest of the checkpoint's defaults
 KEPT_LAYOUTS = 8  # plans of batches that are kept for the next checkpoint
 
 
@@ -158,7 +159,7 @@ class Worker:
         if self._writer is None:
             self._writer = generation.Writer(self._settings)
         texts, state, size = self._writer.write(self._live.model, job.files, job.prompts)
-        return replace(none, texts=texts, state=state, how={"generation_batch_size": size})
+        return replace(none, texts=texts, state=state, how=_defaults_of(job) | {"generation_batch_size": size})
 
     def _layout(self, job: WorkerJob) -> Any:
         """The batches of a job: planned once for its requests, with or without shared prefixes by the architecture."""
@@ -214,7 +215,12 @@ class Worker:
             requests = [(("", ""), sequences[i][: prompts[i]], sequences[i][prompts[i] :]) for i in which]
             results[which] = self._live._loglikelihood_tokens(requests, disable_tqdm=True)
         how = self._how | {"batch_size": self._settings.batch_size, "shared_prefix": False}
+        how |= {} if job.prompts is None else _defaults_of(job)
         return JobResult(logliks=results[:, 0], greedy=results[:, 1] > 0, how=how, texts=texts, state=state)
+
+
+def _defaults_of(job: WorkerJob) -> dict[str, str]:
+    return {DEFAULTS: checkpoints.generation_digest(job.files)}
 
 
 _process_worker: dict[str, Worker] = {}

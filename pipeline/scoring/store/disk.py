@@ -23,7 +23,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +138,13 @@ class Store:
         except OSError as error:
             shutil.rmtree(batch, ignore_errors=True)
             raise BenchcastError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
+
+    def set_aside(self, cell: str) -> None:
+        """Move a cell that no longer is what its checkpoint gives out of the way, under ``<store>/outdated``."""
+        place = self.folder / "outdated"
+        place.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            self.path(cell).rename(place / f"{cell}-{uuid.uuid4().hex[:8]}")
 
     def fail(self, cell: str, about: dict[str, Any]) -> None:
         """Record why a cell could not be scored."""

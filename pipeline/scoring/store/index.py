@@ -275,14 +275,19 @@ class Index:
             self._say(f"warning: {self._store.folder}: {bad} cells have no {later.METRIC}: no documents to compute it")
         return [{**c, "rows": [*c["rows"], rows[c["cell"]]]} if c["cell"] in rows else c for c in contents]
 
-    def forget(self, cells: Iterable[str]) -> None:
-        """Take cells out that are no longer on disk; each is told."""
+    def of_checkpoint(self, checkpoint: str) -> list[dict[str, Any]]:
+        """Every scored cell of a checkpoint, whatever it was asked."""
+        walk = (
+            "SELECT cell.cell, content.about FROM cell LEFT JOIN content USING (cell) WHERE failed = 0 "
+            "AND checkpoint = (SELECT id FROM checkpoint WHERE digest = ?)"
+        )
+        return self._sure(lambda: list(map(_content, self._db.execute(walk, (checkpoint,)))))
+
+    def forget(self, cells: Iterable[str], why: str = "its results.json is gone or empty") -> None:
+        """Take cells out that are no longer on disk; each is told, with the reason."""
         gone = list(cells)
         for cell in gone:
-            self._say(
-                f"warning: {self._store.path(cell)}: its results.json is gone or empty; "
-                "the cell counts as missing and is scored again"
-            )
+            self._say(f"warning: {self._store.path(cell)}: {why}; the cell counts as missing and is scored again")
         for table in ("cell", "content", "later") if gone else ():
             drop = f"DELETE FROM {table} WHERE cell IN (SELECT value FROM json_each(?))"
             self._sure(partial(self._db.execute, drop, (json.dumps(gone),)))

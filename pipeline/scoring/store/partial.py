@@ -14,7 +14,7 @@ import contextlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,6 @@ class Partials:
             return _read(path)
         except ValueError:
             return None
-
-    def has(self, cell: str, keys: Sequence[str]) -> bool:
-        """Whether there is something of all these pieces, whole or not."""
-        return all((self._of(cell) / f"{key}.json").exists() for key in keys)
 
     def clear(self, cell: str) -> None:
         """Remove all pieces of a cell."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,26 @@ def test_a_swapped_model_generates_by_its_own_defaults(world: Path) -> None:
             one, other = ({k: v or None for k, v in c.to_dict().items()} for c in (own, model.generation_config))
             assert one == other
     path.write_text(before)
+
+
+def test_other_defaults_of_generation_are_another_score(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "runs" / "b", tmp_path / "runs" / "b")
+    shutil.copytree(world / "tasks", tmp_path / "tasks")
+    changes: dict[str, Any] = {"tasks": ("drop_like",)}
+    run(tmp_path, **changes)
+    before = documents(tmp_path, "runs/b")["drop_like"]
+    path = tmp_path / "runs" / "b" / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"transformers_version": "9"}))
+    heard = Heard()
+    run(tmp_path, heard, **changes)
+    assert heard.lines == []  # nothing that decides
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"repetition_penalty": 5.0}))
+    run(tmp_path, heard, **changes)
+    assert any("generation_config.json" in line and "scored again" in line for line in heard.lines)
+    after = documents(tmp_path, "runs/b")["drop_like"]
+    assert list(before["answer"]) != list(after["answer"])
+    assert list(before["gold_loglik"]) == list(after["gold_loglik"])
+    assert len(list((tmp_path / "scores" / "outdated").iterdir())) == 1
 
 
 def test_code_of_the_model_is_only_run_when_allowed(world: Path) -> None:
