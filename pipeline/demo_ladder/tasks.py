@@ -15,7 +15,7 @@ from pathlib import Path
 
 Doc = dict[str, object]
 CONTEXT_WORDS = 24
-MOST_PROMPT = 320  # characters of a prompt that is continued: below 120 tokens, so that an answer fits into 128
+MOST_PROMPT = 300  # characters of a prompt that is continued: with the answer, below 128 tokens
 
 YAML = """\
 task: {name}
