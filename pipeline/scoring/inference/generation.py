@@ -17,7 +17,6 @@ from ...core.errors import CheckpointError, first_line
 from ..checkpoints.files import GENERATION_CONFIG, Files
 from ..requests.encoded import Prompts
 from . import model as models
-from .worker import WorkerSettings
 
 BETWEEN = ":"  # the states of the generators of CPU and GPU, in hex
 
@@ -32,8 +31,8 @@ class _Request:
 class Writer:
     """lm-eval's model class around the live model; made anew when architecture or tokenizer change."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
-        self._settings = settings
+    def __init__(self, *, batch_size: int, max_length: int | None, add_bos_token: bool) -> None:
+        self._batch_size, self._max_length, self._add_bos_token = batch_size, max_length, add_bos_token
         self._lm: Any = None
         self._tokenizer = ""
 
@@ -48,15 +47,14 @@ class Writer:
         lm = self._around(model, files)
         # Weights are swapped into a live model; what it would have been loaded with otherwise is not only they.
         model.generation_config = own_generation_config(model, files)
-        size = self._settings.batch_size
+        size = self._batch_size
         while True:
             lm.batch_size_per_gpu = size
             try:
                 return *continued(lm, prompts, model.device), size
             except torch.OutOfMemoryError as error:
                 if size == 1:
-                    where = self._settings.device
-                    raise CheckpointError(f"a single row does not fit into the memory of {where}") from error
+                    raise CheckpointError(f"a single row does not fit into the memory of {model.device}") from error
                 size = max(1, size // 2)
                 torch.cuda.empty_cache()
 
@@ -71,9 +69,9 @@ class Writer:
                     backend="causal",
                     tokenizer=str(files.tokenizer_folder),
                     trust_remote_code=False,
-                    max_length=self._settings.max_length,
-                    add_bos_token=self._settings.add_bos_token,
-                    batch_size=self._settings.batch_size,
+                    max_length=self._max_length,
+                    add_bos_token=self._add_bos_token,
+                    batch_size=self._batch_size,
                 )
             self._tokenizer = tokenizer
         return self._lm

@@ -157,7 +157,10 @@ class Worker:
         from . import generation
 
         if self._writer is None:
-            self._writer = generation.Writer(self._settings)
+            given = self._settings
+            self._writer = generation.Writer(
+                batch_size=given.batch_size, max_length=given.max_length, add_bos_token=given.add_bos_token
+            )
         texts, state, size = self._writer.write(self._live.model, job.files, job.prompts)
         return replace(none, texts=texts, state=state, how=_defaults_of(job) | {"generation_batch_size": size})
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import tiny_models, written
+from worlds import tiny_models
+from worlds.harness import layouts, written
 from worlds.hosts.lines import LineHost
 from worlds.tiny_models import QUESTIONS
 
@@ -23,8 +24,8 @@ from worlds.scoring import QUIET
 
 pytestmark = QUIET
 CHECKPOINTS, PIECES = 6, 4
-CELLS = CHECKPOINTS * (4 + PIECES)  # four cells each, and one in pieces
-TASKS = ("plain", "more", "third", "drawn_like")
+CELLS = CHECKPOINTS * (6 + PIECES)  # six cells each, and one in pieces
+TASKS = ("plain", "more", "third", "mc2_like", "wikitext_like", "drawn_like")
 KILLS = int(os.environ.get("BENCHCAST_KILLS", "10"))
 
 
@@ -36,6 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for task, documents in (("plain", QUESTIONS), ("more", QUESTIONS[::-1]), ("third", QUESTIONS[5:25])):
         tiny_models.write_task(folder / "tasks", task, documents)
     written.write_tasks(folder / "tasks")
+    layouts.write(folder / "tasks" / "layouts", ("mc2_like", "wikitext_like"))
     (folder / "words.txt").write_text(" ".join(tiny_models.WORDS * 30), encoding="utf-8")
     return folder
 
@@ -86,7 +88,7 @@ def test_killed_again_and_again_and_resumed_it_ends_as_if_never_killed(
     assert not list((world / "killed" / "incoming").iterdir())
     assert not list((world / "killed" / "partial").iterdir())
     again = Counter(computed)
-    tasks = ["plain", "more", "third", "words", *(f"drawn_like {piece}" for piece in range(PIECES))]
+    tasks = [*TASKS[:-1], "words", *(f"drawn_like {piece}" for piece in range(PIECES))]
     assert set(again) == {(f"runs/r{i}", task) for i in range(CHECKPOINTS) for task in tasks}
     assert sum(again.values()) - CELLS <= killed  # a group is lost at most: here one cell, or one piece
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from worlds import tiny_models, written
+from worlds import tiny_models
+from worlds.harness import written
 
 pytest.importorskip("lm_eval")
 pytest.importorskip("torch")
