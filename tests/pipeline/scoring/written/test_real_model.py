@@ -1,6 +1,6 @@
 """A real model on sums in the manner of GSM8K: the same answers as lm-eval's, to the letter.
 
-    BENCHCAST_REAL_MODEL=~/models/SmolLM2-135M-Instruct python -m pytest tests/pipeline/scoring/written/test_real_model.py
+    BENCHCAST_REAL_MODEL=models/SmolLM2-135M-Instruct python -m pytest tests/pipeline/scoring/written/test_real_model.py
 
 The folder is a checkpoint as save_pretrained writes it.
 """
