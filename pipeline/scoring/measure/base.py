@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +17,9 @@ from ...data.document_metrics import Mean
 from ..inference.worker import JobResult
 from ..requests.kinds.base import Part, Task
 from ..store.partial import AnsweredPiece
+
+# Where a function of a task file stood in memory, which lm-eval's copy of the task's configuration names.
+ADDRESS = re.compile(r"(?<=\w) at 0x[0-9a-f]+(?=>)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,8 @@ def lm_eval_results(task: Task, raw: dict[tuple[str, str], list[Any]]) -> dict[s
         if aggregation.get(metric) is mean and len(raw[metric, filtered]) > 1:
             error = document_metrics.mean(raw[metric, filtered]).stderr
             results["results"][task.name][f"{metric}_stderr,{filtered}"] = error
-    plain: dict[str, Any] = json.loads(json.dumps(results, default=handle_non_serializable))
+    content = json.dumps(results, default=handle_non_serializable)
+    plain: dict[str, Any] = json.loads(ADDRESS.sub("", content))
     return plain
 
 
