@@ -270,6 +270,19 @@ def test_code_of_the_model_is_only_run_when_allowed(world: Path) -> None:
     assert "--confirm-run-unsafe-code" in failures["*", "humaneval_like"]
 
 
+def test_arguments_that_the_model_does_not_know_cost_their_task_only(world: Path) -> None:
+    path = world / "tasks" / "bleu_like.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("max_gen_toks: 4", "max_gen_toks: 4, nonsense: 1"))
+    tasks = ("bleu_like", "drop_like")
+    table, failures = run(world, tasks=tasks, checkpoints=("runs/b",), store="nonsense")
+    path.write_text(before)
+    assert list(failures) == [("runs/b", "bleu_like")]
+    assert "cannot generate" in failures["runs/b", "bleu_like"]
+    assert "nonsense" in failures["runs/b", "bleu_like"]
+    assert set(table["task"]) == {"drop_like"}
+
+
 def test_arguments_that_do_not_fit_the_context_are_explained(world: Path) -> None:
     changes = {"checkpoints": ("runs/b",), "store": "context", "tasks": ("drop_like", "gsm_like")}
     _, failures = run(world, gen_kwargs={"max_gen_toks": 200}, **changes)
