@@ -27,7 +27,7 @@ from .typesetting import is_mathematics, json_bytes, set_pages, unset
 COLUMNS = (
     *("recipe", "family", "task", "target", "params", "tokens", "flops", "forecast", "low", "high", "level", "stderr"),
     *("status", "notes", "direct", "carry_forward", "actual", "chance", "middle", "middle_actual", "grade", "reasons"),
-    *("codes", "inflation", "tested_ratio"),
+    *("codes", "inflation", "tested_ratio", "metric"),
 )
 
 

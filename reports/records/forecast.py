@@ -53,7 +53,7 @@ class Forecast(Frozen):
     low: float | None
     high: float | None
     level: float = Field(description="nominal coverage of [low, high]")
-    metric: str = Field(default="", description="acc or acc_norm; empty: not known")
+    metric: str = Field(default="", description="lm-eval's name of the score, a filter after a comma; empty: not known")
     last: int = Field(default=1, description="a score is the mean of a run's last so many checkpoints")
     members: dict[str, float] = Field(default={}, description="of an average: weight by task")
     asked: dict[str, str] = Field(default={}, description="task (or members) with shots and prompt, where known")

@@ -71,7 +71,7 @@ targets:
 recipes:
 {_recipes(held)}
 # tasks: ["*"]          # shell patterns; all by default
-# metric: auto          # acc_norm where there is one, else acc
+# metric: auto          # acc_norm or acc; of tasks without them every other score, as exact_match
 # level: 0.9            # nominal coverage of the intervals
 out: out
 """

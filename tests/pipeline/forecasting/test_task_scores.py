@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from benchcast.forecasting.task_scores import SCORE, named_scores, not_forecast,
 from benchcast.nightly.tracking.points import points_of_table
 from benchcast.registry import register
 from benchcast.registry.settle import settle
+from benchcast.reports.documents.forecast import csv_bytes
+from benchcast.reports.documents.page import page_bytes
 from benchcast.reports.records.forecast import Result
+from benchcast.reports.sections.content import Content
 from benchcast.reports.text.metric_names import common_name, error_axis, score_axis, score_name
 from worlds.ladders import generative_ladder, gold_to_exact_match, make_ladder
 
@@ -156,6 +160,19 @@ def test_nightly_points_are_called_as_forecasts_are(table: pd.DataFrame) -> None
 def test_an_average_names_which_of_several_metrics(table: pd.DataFrame) -> None:
     with pytest.raises(InputError, match=r"averages.mean: 'gsm8k' matches 'gsm8k', forecast by several metrics"):
         benchcast.run(config(averages={"mean": ["gsm8k", "quiz"]}), data=table)
+
+
+def test_pages_call_a_score_by_its_metric(result: Result) -> None:
+    strict = result.model_copy(update={"forecasts": tuple(f for f in result.forecasts if f.task == STRICT)})
+    assert Content(strict).score == "Exact match (strict-match)"
+    assert Content(result).score == "Score"
+    page = page_bytes(result).decode()
+    for name in ("exact match (strict-match)", "exact match (flexible-extract)"):
+        assert f'"score":"{name}"' in page.replace('": "', '":"')
+    rows = pd.read_csv(io.BytesIO(csv_bytes(result)))
+    assert set(zip(rows["task"], rows["metric"], strict=True)) == {
+        (name, name.removeprefix("gsm8k ")) for name in (STRICT, FLEXIBLE)
+    }
 
 
 @pytest.mark.parametrize(
