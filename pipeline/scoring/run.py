@@ -30,6 +30,7 @@ from .requests import tasks
 from .requests.book import PreparedRequest, RequestBook, RequestSpec
 from .requests.cache import RequestCache, listening, unsteady
 from .requests.kinds import gold, texts
+from .requests.kinds.base import Task
 from .store import Store
 from .store.index import Index
 from .store.keys import Setup
@@ -37,6 +38,7 @@ from .store.tables import table
 from .subsets import whole
 from .subsets.chooser import Chooser
 
+NO_SANDBOX = "runs code that the model wrote, in processes with limits; that is no sandbox"
 BUILDS = 3  # times that the questions are built while somebody edits their files
 
 
@@ -122,6 +124,8 @@ def score(
             specs, unbuilt, opened, began = _steady(settings, base)
             if not unbuilt:
                 request_cache.remember(specs, opened, began)
+            for name in [s.name for s in specs if isinstance(s.what, Task) and s.what.runs_code]:
+                progress.line(f"warning: {name}: {NO_SANDBOX}")
             rounds = _Rounds(settings, discovered, recorder, progress, limits or Limits(), retry_failed)
             recorder.plan(discovered, specs, unbuilt)
             try:

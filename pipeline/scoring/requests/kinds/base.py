@@ -52,7 +52,7 @@ class Task:
     """
 
     name: str
-    kind: Kind
+    kind: TaskKind
     harness: Any
     questions: tuple[Question, ...]
     num_fewshot: int
@@ -61,6 +61,11 @@ class Task:
     origin: tuple[ScoreSettings, Path]
     seed: int = 0
     chosen: ChosenDocuments | None = None
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether its metric runs what the model wrote."""
+        return self.kind.runs_code(self.harness)
 
     @property
     def requests(self) -> list[Any]:
@@ -129,6 +134,10 @@ class TaskKind(Kind):
     """A kind of lm-eval's tasks."""
 
     output_types: ClassVar[tuple[str, ...]]
+
+    def runs_code(self, harness: Any) -> bool:
+        """Whether a task's metric runs what the model wrote."""
+        return False
 
     def prepare(self, harness: Any, settings: ScoreSettings) -> None:
         """Set what the settings say, before lm-eval builds the requests.

@@ -53,6 +53,10 @@ class Generation(TaskKind):
     output_types = ("generate_until",)
     by_context = True  # which reference answers fit
 
+    def runs_code(self, harness: Any) -> bool:
+        """Whether a task says so, as lm-eval marks it, or its metric looks as if it ran what the model wrote."""
+        return runs_code(harness)
+
     def prepare(self, harness: Any, settings: ScoreSettings) -> None:
         """Refuse code of the model, and put the settings' arguments over the task's, as lm-eval does."""
         if runs_code(harness) and not settings.run_unsafe_code:

@@ -44,13 +44,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scored(world: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The table of both checkpoints, whose weights are swapped into one model, and the lines of the account."""
+    """The table of both checkpoints, whose weights are swapped into one model, and what was said."""
     from benchcast.scoring.run import score
     from worlds.scoring import settings
 
-    summary = score(settings(tasks=(*TASKS, DRAWN), run_unsafe_code=True), world)
+    heard = Heard()
+    summary = score(settings(tasks=(*TASKS, DRAWN), run_unsafe_code=True), world, heard)
     assert summary.failures == []
-    return summary.table, list(summary.account.lines())
+    return summary.table, [*summary.account.lines(), *heard.lines]
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,12 @@ def test_gold_losses_are_those_of_plain_forward_passes(world: Path, scored: tupl
     code = [-tiny_models.loglik(model, tokenizer, f"x = {i} #", f"    return {i}") for i in range(12)]
     sizes = [len(f"return {i}") for i in range(12)]
     assert value(scored[0], "b", "humaneval_like", "nll") == pytest.approx(np.mean(np.array(code) / sizes), rel=1e-5)
+
+
+def test_that_code_of_the_model_runs_is_said(scored: tuple[pd.DataFrame, list[str]]) -> None:
+    said = [line for line in scored[1] if "no sandbox" in line]
+    assert len(said) == 1
+    assert "humaneval_like" in said[0]
 
 
 def test_what_is_no_share_is_told_and_kept(
