@@ -64,15 +64,23 @@ def test_results_without_samples_get_what_needs_none(tmp_path: Path) -> None:
     assert benchcast("forecast", "benchcast.yaml", cwd=tmp_path).returncode == 0
 
 
-def test_tasks_without_an_accuracy_are_named_and_nothing_is_written(tmp_path: Path) -> None:
+def test_tasks_without_a_score_are_named_and_nothing_is_written(tmp_path: Path) -> None:
+    for size in ("1b", "3b"):
+        model(tmp_path / "results", f"org/m-{size}", task="wmt16", scores={"bleu,none": 21.0, "ter,none": 60.0})
+    done = benchcast("init", "results", "--token-multiplier", "20", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error:")]) == 1, done.stderr
+    assert "wmt16 has bleu, ter" in done.stderr
+    assert not list(tmp_path.rglob("*.yaml"))
+
+
+def test_exact_matches_alone_get_a_config(tmp_path: Path) -> None:
     scores = {"exact_match,strict-match": 0.1, "exact_match,flexible-extract": 0.2}
     for size in ("1b", "3b"):
         model(tmp_path / "results", f"org/m-{size}", task="gsm8k", scores=scores)
     done = benchcast("init", "results", "--token-multiplier", "20", cwd=tmp_path)
-    assert done.returncode == 2
-    assert len([line for line in done.stderr.splitlines() if line.startswith("error:")]) == 1, done.stderr
-    assert "gsm8k" in done.stderr
-    assert not list(tmp_path.rglob("*.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert [r.name for r in load(tmp_path / "benchcast.yaml", Config).recipes] == ["auto"]
 
 
 def test_a_table_gets_a_config_that_runs(tmp_path: Path) -> None:
