@@ -11,7 +11,6 @@ from worlds.shell import Shell, case
 @pytest.mark.parametrize(
     ("number", "source", "where", "words"),
     [
-        ("04", "lm_eval", "results", ("exact_match", "gsm8k")),
         ("12", "wandb", "a-percent", ("(?i)percent",)),
         ("12", "wandb", "b-percent-sign", (r"31\.2%",)),
         ("12", "wandb", "c-semicolon-decimal-comma", ("(?i)semicolon",)),
@@ -30,16 +29,6 @@ def test_a_refused_input_is_named(sh: Shell, number: str, source: str, where: st
     said = sh.refused(source, where)
     for word in words:
         assert re.search(word, said), said
-
-
-def test_no_accuracy_at_all_is_said_in_few_lines(sh: Shell) -> None:
-    case("04", sh.folder)
-    assert len(sh.refused("lm_eval", "results").splitlines()) <= 4
-    (sh.folder / "results" / "ladder.yaml").unlink()
-    done = sh("init", "results", "--token-multiplier", "20")
-    assert done.code == 2, done.text
-    assert "exact_match" in done.err
-    assert not (sh.folder / "benchcast.yaml").exists()
 
 
 def test_thousands_in_steps_are_no_matter_of_tokens_per_step(sh: Shell) -> None:
