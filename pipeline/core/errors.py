@@ -5,12 +5,15 @@
     BenchcastError                  1   work that failed for a reason the message explains
     ├── InputError                  2   the config, the data or the arguments are wrong; nothing was written
     │   └── FaultsError             2   every fault of one input, reported together
+    │       └── NothingMeantError   2   an entry of ``score.checkpoints`` means nothing that is here
     ├── LaterError                 75   nothing is wrong, but nothing can be done now (nightly)
     ├── NotToldError                1   a channel did not take an alert (nightly; told in the log, the pass goes on)
     ├── WorkerLostError             1   a scoring worker died before it answered (tried again, then recorded)
     ├── BrokenError                 1   a stored cell is not what was written (scored again)
     ├── TaskError                   1   a task cannot be asked (recorded, the other tasks go on)
     └── CheckpointError             1   a checkpoint cannot be scored (recorded, the other checkpoints go on)
+        ├── NotHereError                a model's revision is not on this machine
+        │   └── NotWholeError           it is, and lacks files
         ├── NotTrainedError             it has seen no tokens: it is left out
         └── ChangedError                it changed while it was scored: it is scored again
     ValueError
@@ -72,6 +75,10 @@ class FaultsError(InputError):
         super().__init__("\n".join(lines))
 
 
+class NothingMeantError(FaultsError):
+    """An entry of ``score.checkpoints`` that means nothing that is here."""
+
+
 def first_line(error: BaseException) -> str:
     """An exception as one line that says what it is."""
     text = plain(" ".join(str(error).split()))
@@ -102,6 +109,14 @@ class TaskError(BenchcastError):
 
 class CheckpointError(BenchcastError):
     """One checkpoint, or one task on it, that cannot be scored; the others go on."""
+
+
+class NotHereError(CheckpointError):
+    """A revision of a model that is not on this machine."""
+
+
+class NotWholeError(NotHereError):
+    """A revision of a model that lacks files."""
 
 
 class NotTrainedError(CheckpointError):

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import CheckpointError, InputError, first_line
+from ...core.errors import CheckpointError, InputError, NotHereError, NotWholeError, first_line
 from .files import TOKENIZER_FILES
 from .names import MAIN, HubName, command
 
@@ -25,14 +25,6 @@ WRITTEN = re.compile(r"\.[0-9a-f]{8}\.tmp$")  # a ref that the library is just w
 WANTED = ["*.json", "*.safetensors", "*.jinja", *TOKENIZER_FILES]  # all that is read of a model
 UNWANTED = ["*/*", "consolidated*"]  # other formats of the same weights
 MOST_REASON = 300  # letters of the library's own words
-
-
-class NotHereError(CheckpointError):
-    """A revision that is not on this machine."""
-
-
-class NotWholeError(NotHereError):
-    """A revision that lacks files."""
 
 
 @dataclass(frozen=True, kw_only=True)

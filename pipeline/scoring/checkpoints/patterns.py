@@ -12,10 +12,18 @@ from pathlib import Path
 from benchcast.reports.records.account import listed
 
 from ...core.config import ScoreSettings
-from ...core.errors import CheckpointError, Fault, FaultsError, plain
+from ...core.errors import (
+    CheckpointError,
+    Fault,
+    FaultsError,
+    NotHereError,
+    NothingMeantError,
+    NotWholeError,
+    plain,
+)
 from ...core.redact import redacted
 from . import names
-from .hub import Hub, NotHereError, NotWholeError, Snapshot, advice
+from .hub import Hub, Snapshot, advice
 from .names import PREFIX, HubName
 
 OR_FETCH = "or let it be fetched: score.download: true"
@@ -51,10 +59,6 @@ class Candidates:
     waiting: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     to_fetch: list[str] = field(default_factory=list)
-
-
-class _NothingError(FaultsError):
-    """An entry that means nothing that is here."""
 
 
 class Finder:
@@ -116,7 +120,7 @@ class Finder:
         for text in self._settings.checkpoints:
             try:
                 self._meant(text)
-            except _NothingError:
+            except NothingMeantError:
                 continue
             except FaultsError:
                 pass
@@ -141,12 +145,12 @@ class Finder:
         if name is not None and (matched or not name.sure) and not self._here(name):
             name = None  # what looks like a folder is a model only where there is one
         if name is None and not matched:
-            raise _NothingError([Fault(where, f"matches no folder under {self._base}", _of_hub(text))])
+            raise NothingMeantError([Fault(where, f"matches no folder under {self._base}", _of_hub(text))])
         if name is not None and matched:
             fix = f"write ./{text} for the folder, {PREFIX}{text} for the model"
             raise FaultsError([Fault(where, f"is a folder, and a model in {self.hub.folder}", fix)])
         if name is not None and name.is_pattern and not (self._settings.download or self._here(name)):
-            raise _NothingError([self._nothing_fits(where, name)])
+            raise NothingMeantError([self._nothing_fits(where, name)])
         return name, matched
 
     def _here(self, name: HubName) -> bool:
