@@ -35,9 +35,8 @@ def main() -> None:
     table = score_all(args.work, args.workers, tasks)
     if args.score_only:
         return
-    runs = list(dict.fromkeys(table["run"]))
     write(table, provenance, args.out)
-    write_documents(args.work, tasks, runs, args.out)
+    write_documents(args.work, table, args.out)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..core import files
 from ..core.config import ScoreSettings
+from ..core.metrics import is_share
 from .train import RUNS, SHAPES, train
 
 DIGITS = 7  # significant ones: what float32 scores are worth
@@ -72,7 +73,8 @@ def about(provenance: dict[str, object], runs: int) -> list[str]:
         "training text.",
         "Tasks are generated from held-out text: next-word cloze on function and on content words with "
         "frequency-matched distractors, recall of a word from the context, word order, and continuation; 800 "
-        "documents each, 0-shot, scored by lm-eval.",
+        "documents each, 0-shot, scored by lm-eval. In recall_phrase (400 documents) the model writes the last word of "
+        "three that stood together before.",
     ]
 
 
@@ -89,7 +91,7 @@ def write(table: pd.DataFrame, provenance: dict[str, object], out: Path) -> None
     logger.info("%s: %d rows, %d runs", out / "ladder.csv", len(table), runs)
 
 
-def write_documents(folder: Path, tasks: list[str], runs: list[str], out: Path) -> None:
+def write_documents(folder: Path, table: pd.DataFrame, out: Path) -> None:
     """Write ``documents.npz`` into ``out``: what every checkpoint below ``folder`` said of every document."""
     from ..data.documents.packed import pack
     from ..data.documents.stored import stored_documents
@@ -97,6 +99,9 @@ def write_documents(folder: Path, tasks: list[str], runs: list[str], out: Path) 
     documents = stored_documents(folder / "scores")
     if documents is None:
         sys.exit(f"{folder / 'scores'}: holds no scores")
+    runs = list(dict.fromkeys(table["run"]))
+    scores = table[table["metric"].map(is_share)]
+    tasks = {str(task): sorted(set(rows["metric"])) for task, rows in scores.groupby("task", sort=False)}
     content = pack(documents, tasks, runs)
     files.write_bytes(content, out / "documents.npz")
     logger.info("%s: %.1f MB, %d runs", out / "documents.npz", len(content) / 1e6, len(runs))

@@ -1,14 +1,15 @@
 """Documents of a whole ladder in one small file: an ``.npz`` of float16, as the package ships them for the demo.
 
 Arrays ``run``, ``step``, ``params``, ``tokens``, ``flops`` have a value per checkpoint; of every task, a row per
-checkpoint and a column per document: ``<task>/nll`` (nats per byte of the gold answer), and of every accuracy
-``<task>/<metric>/margin`` and ``<task>/<metric>/correct``. Half precision moves the mean of 800 documents by some 1e-5.
+checkpoint and a column per document: ``<task>/nll`` (nats per byte of the gold answer), and of every score
+``<task>/<metric>/correct`` and, where there are choices, ``<task>/<metric>/margin``. Half precision moves the mean of
+800 documents by some 1e-5.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,11 @@ from numpy.typing import NDArray
 from .. import array_files
 from .collect import Asked, CheckpointDocuments, Documents
 
-METRICS = ("acc", "acc_norm")
 PLACE = ("run", "step", "params", "tokens", "flops")
 
 
-def pack(documents: Documents, tasks: Sequence[str], runs: Collection[str]) -> bytes:
-    """The documents of these tasks and runs as the bytes of a file; the same documents give the same bytes.
+def pack(documents: Documents, tasks: Mapping[str, Sequence[str]], runs: Collection[str]) -> bytes:
+    """The documents of these tasks, each with its scores, and runs as the bytes of a file; equal ones give equal bytes.
 
     Raises
     ------
@@ -34,8 +34,8 @@ def pack(documents: Documents, tasks: Sequence[str], runs: Collection[str]) -> b
         Where a task has no documents, or not all tasks those of the same checkpoints.
     """
     arrays: dict[str, NDArray[Any]] = {}
-    for task in tasks:
-        for metric in METRICS:
+    for task, metrics in tasks.items():
+        for metric in metrics:
             matrix = documents.matrix(Asked(task=task, metric=metric), runs)
             if matrix is None:
                 raise ValueError(f"task {task!r} has no documents")

@@ -58,13 +58,16 @@ def same(one: DocumentMatrix | None, other: DocumentMatrix | None) -> None:
 
 @pytest.mark.parametrize("metric", ["acc", "acc_norm"])
 def test_what_is_packed_comes_back(tmp_path: Path, metric: str) -> None:
-    content = pack(documents(), ["quiz"], RUNS)
-    assert content == pack(documents(), ["quiz"], RUNS)
+    asked = {"quiz": ("acc", "acc_norm")}
+    content = pack(documents(), asked, RUNS)
+    assert content == pack(documents(), asked, RUNS)
     (tmp_path / "d.npz").write_bytes(content)
     read = packed_documents(lambda: nullcontext(tmp_path / "d.npz"))
-    asked = Asked(task="quiz", metric=metric)
-    same(read.matrix(asked, RUNS), documents().matrix(asked, RUNS))
-    only = read.matrix(asked, ["s"])
+    same(
+        read.matrix(Asked(task="quiz", metric=metric), RUNS),
+        documents().matrix(Asked(task="quiz", metric=metric), RUNS),
+    )
+    only = read.matrix(Asked(task="quiz", metric=metric), ["s"])
     assert only is not None
     assert set(only.places["run"]) == {"s"}
     assert read.matrix(Asked(task="other"), RUNS) is None
@@ -72,7 +75,7 @@ def test_what_is_packed_comes_back(tmp_path: Path, metric: str) -> None:
 
 def test_tasks_of_other_checkpoints_are_refused() -> None:
     with pytest.raises(ValueError, match="task 'short' was not scored on the same checkpoints"):
-        pack(documents(), ["quiz", "short"], RUNS)
+        pack(documents(), {"quiz": ["acc"], "short": ["acc"]}, RUNS)
 
 
 def test_the_demos_documents_are_those_of_its_table() -> None:
@@ -83,7 +86,7 @@ def test_the_demos_documents_are_those_of_its_table() -> None:
     data = demo()
     assert data.documents is not None
     runs = set(data.table["run"])
-    for metric in ("acc", "acc_norm"):
+    for metric in ("acc", "acc_norm", "exact_match,first-word"):
         for task, rows in data.table[data.table["metric"].eq(metric)].groupby("task"):
             accuracies = rows.set_index(["run", "tokens"])["value"].to_dict()
             matrix = data.documents.matrix(Asked(task=str(task), shots=0.0, metric=metric), runs, accuracies)
