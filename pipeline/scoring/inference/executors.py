@@ -12,6 +12,7 @@ import logging
 import math
 import multiprocessing
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +26,7 @@ from ...core.redact import redacted
 from .worker import JobResult, Worker, WorkerJob, WorkerSettings, answer_here
 
 logger = logging.getLogger(__name__)
+CONNECT = 5.0  # seconds in which a Ray cluster takes a connection, or is taken for gone
 
 
 class WorkerSlot(Protocol):
@@ -165,7 +167,7 @@ def _slots(
     settings: ScoreSettings, store: Path, say: Callable[[str], None]
 ) -> contextlib.AbstractContextManager[Sequence[WorkerSlot]]:
     if settings.executor != "slurm":
-        return _ray(settings) if settings.executor == "ray" else _local(settings)
+        return _ray(settings, say) if settings.executor == "ray" else _local(settings)
     from . import slurm
 
     # Each task of the array sees its own GPUs, numbered from 0; whether there are any it finds out itself.
@@ -208,17 +210,24 @@ def _local(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
 
 
 @contextmanager
-def _ray(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
+def _ray(settings: ScoreSettings, say: Callable[[str], None]) -> Iterator[list[WorkerSlot]]:
     try:
         import ray
     except ImportError as error:
         raise InputError(f"score.executor: ray is not installed: pip install 'benchcast[ray]' ({error})") from error
     started_here = not ray.is_initialized()
     if started_here:
+        silent = _silent_cluster()
+        if silent and (set_so := os.environ.get("RAY_ADDRESS")):
+            raise InputError(f"RAY_ADDRESS: no Ray cluster answers at {set_so}: start it, or unset RAY_ADDRESS")
+        if silent:
+            say(f"warning: the Ray cluster that was last known here, {silent}, does not answer; one is started here")
         try:
+            if silent:
+                raise ConnectionError(silent)
             ray.init(address="auto", log_to_driver=False, logging_level="error")  # a cluster that is running
-        except ConnectionError:
-            ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+        except ConnectionError:  # there is none
+            ray.init(address="local", log_to_driver=False, logging_level="error", include_dashboard=False)
     try:
         has = ray.cluster_resources()
         gpus = (
@@ -240,6 +249,27 @@ def _ray(settings: ScoreSettings) -> Iterator[list[WorkerSlot]]:
     finally:
         if started_here:
             ray.shutdown()
+
+
+def _silent_cluster() -> str:
+    """Address of the cluster that Ray would join, by ``RAY_ADDRESS`` or its notes, if nobody answers; else empty.
+
+    Ray itself tries such an address for minutes.
+    """
+    try:
+        from ray._private.services import canonicalize_bootstrap_address
+
+        address = str(canonicalize_bootstrap_address("auto") or "")
+    except Exception:  # it is Ray's own, and may move: then Ray finds out itself
+        return ""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return ""
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
+    except OSError:
+        return address
+    return ""
 
 
 def _threads(settings: ScoreSettings) -> int | None:

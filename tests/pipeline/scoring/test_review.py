@@ -172,6 +172,16 @@ def test_a_worker_that_no_cluster_can_place_is_told(world: Path) -> None:
         pass
 
 
+def test_a_ray_cluster_that_is_gone_is_told_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")  # nobody listens there
+    with (
+        pytest.raises(InputError, match=r"RAY_ADDRESS: no Ray cluster answers at 127\.0\.0\.1:9"),
+        worker_slots(settings(executor="ray")),
+    ):
+        pass
+
+
 def test_one_task_that_does_not_fit_costs_no_other(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
