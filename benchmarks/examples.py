@@ -42,6 +42,11 @@ def auto(folder: Path) -> Made:
     return ROOT / "configs" / "auto.yaml", folder / "report.pdf"
 
 
+def generative(folder: Path) -> Made:
+    benchcast("run", ROOT / "configs" / "generative.yaml", "--out", folder)
+    return ROOT / "configs" / "generative.yaml", folder / "report.pdf"
+
+
 def plan(folder: Path) -> Made:
     path = folder / "plan.yaml"
     path.write_text('title: "How large, on how many tokens?"\nflops: [1e23, 3.8e25]\n')
@@ -101,6 +106,7 @@ def nightly(folder: Path) -> Made:
 EXAMPLES: dict[str, Callable[[Path], Made]] = {
     "demo": forecast,
     "auto": auto,
+    "generative": generative,
     "plan": plan,
     "nightly": nightly,
     "settlement": settlement,
