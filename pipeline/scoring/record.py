@@ -200,7 +200,8 @@ class Recorder:
             how=scored.how,
         )
         self.store.partials.add(piece)
-        whole = all(self._answered(checkpoint, group, key) is not None for key in group.pieces)
+        # From the end, where those are that are not answered yet: all of them are read once, and not at every piece.
+        whole = all(self._answered(checkpoint, group, key) is not None for key in reversed(group.pieces))
         return self._assembled(checkpoint, group) if whole else (0, [])
 
     def _assembled(self, checkpoint: Checkpoint, group: RequestGroup) -> tuple[int, Problems]:

@@ -18,7 +18,8 @@ from ...data import chance, document_metrics
 from ...data.document_metrics import Document, Mean
 from ..inference.worker import JobResult
 from ..requests.kinds.base import Task
-from ..requests.kinds.generation import Written, requests_of, runs_code
+from ..requests.kinds.generation import Written, requests_of
+from ..requests.kinds.unsafe import runs_code
 from ..store.cell import SCORE
 from . import untrusted
 from .base import Measured, lm_eval_results, rows

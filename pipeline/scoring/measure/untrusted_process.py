@@ -32,11 +32,13 @@ WALL_SECONDS = 30
 MEMORY = 4 << 30  # bytes beside what the process has already
 FILE_SIZE = 16 << 20  # bytes of a file that it writes
 Send = Callable[[Any], None]
+_talks: list[int] = []  # file descriptors that lead to the driver
 
 
 def main() -> None:
     """Answer questions until there are no more."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    _talks.append(replies.fileno())
     os.dup2(2, 1)  # whatever prints, prints elsewhere
 
     def send(reply: Any) -> None:
@@ -133,7 +135,7 @@ def _in_child(compute: Callable[[], Values], write: int, folder: str, texts: int
         os.environ.update({"PATH": os.defpath, "HOME": folder, "TMPDIR": folder, "HF_ALLOW_CODE_EVAL": "1"})
         tempfile.tempdir = folder
         nothing = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
+        for stream in (0, 1, 2, *_talks):  # a program that outlives this process must hold nothing that others wait for
             os.dup2(nothing, stream)
         try:
             reply: dict[str, Any] = {"values": compute()}

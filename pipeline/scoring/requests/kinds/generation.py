@@ -24,8 +24,9 @@ from ....core.errors import TaskError
 from ....data.document_metrics import answer_bytes
 from ..encoded import Encoded, Ints, Prompts, pack
 from . import gold
-from .base import Part, Piece, Question, Task, TaskKind, sources
+from .base import Part, Piece, Question, Task, TaskKind
 from .choices import answers_after_prompts
+from .unsafe import judging, runs_code
 
 PIECE = 64  # requests that are answered before they are stored, or one batch if that is more
 FLAG = "--confirm-run-unsafe-code"
@@ -67,13 +68,18 @@ class Generation(TaskKind):
     def questions(self, harness: Any, settings: ScoreSettings, base: Path) -> Iterable[Question]:
         """A question for every document: its requests, and its reference answer where it has one."""
         find = gold.reference(harness, harness.config.task, settings, base)
+        found = []
         for number, group in itertools.groupby(harness.instances, key=lambda r: r.doc_id):
             requests = tuple(sorted(group, key=lambda r: r.idx))
             for request in requests:
                 _check(request, number)
+            found.append((requests, *find(requests[0].doc, number)))
+        if not found:
+            raise TaskError("has no documents")
+        constant = gold.none_of([text for _, text, chosen in found if not chosen])
+        for requests, text, chosen in found:
             doc = requests[0].doc
-            text, chosen = find(doc, number)
-            has = bool(text.strip())
+            has = bool(text.strip()) and (chosen or not constant)
             yield Question(
                 doc=doc,
                 requests=requests,
@@ -91,7 +97,8 @@ class Generation(TaskKind):
         for question in questions:
             asked = [list(r.args) for r in question.requests]
             seeds = [seed] if any(map(sampled, _arguments(question))) else []
-            content = [asked, question.answers, question.answer_bytes, question.doc, seeds]
+            content = [asked, question.answers, question.answer_bytes, question.doc, gold.target(harness, question.doc)]
+            content += [seeds]
             total.update(json.dumps(content, default=str).encode())
         return total.hexdigest()
 
@@ -142,16 +149,6 @@ def sampled(arguments: Mapping[str, Any]) -> bool:
     """Whether an answer is drawn, by lm-eval's own reading of the arguments."""
     do_sample = arguments.get("do_sample")
     return bool(float(arguments.get("temperature") or 0.0) > 0.0 if do_sample is None else do_sample)
-
-
-def runs_code(harness: Any) -> bool:
-    """Whether a task's metric runs what the model wrote: marked so, as lm-eval does, or by the looks of its code."""
-    if getattr(harness, "UNSAFE_CODE", False):
-        return True
-    metrics = harness.get_config("metric_list") or []
-    if any(isinstance(m, Mapping) and m.get("metric") == "code_eval" for m in metrics):
-        return True
-    return any(word in text for text in sources(harness) for word in ("code_eval", " exec(", "\texec("))
 
 
 def _check(request: Any, number: int) -> None:
@@ -215,13 +212,8 @@ def _pieces(
 
 def _files(harness: Any) -> list[Path]:
     """Source files of the functions that a task brings along; lm-eval's own modules are covered by its version."""
-    config = harness.config
-    functions: list[Any] = [config.process_results, *getattr(harness, "_metric_fn_list", {}).values()]
-    functions += [*harness.aggregation().values(), type(harness)]
-    for entry in config.filter_list or ():
-        functions += [v for step in entry.get("filter", ()) for v in step.values()]
     files = set()
-    for function in functions:
+    for function in judging(harness):
         function = getattr(function, "func", function)  # of a partial
         if callable(function) and not str(getattr(function, "__module__", "")).startswith("lm_eval."):
             try:

@@ -1,29 +1,32 @@
 """The reference answer of a document that is to be generated: what its likelihood is asked for beside the answer.
 
 It is the answer that lm-eval shows in few-shot examples: ``doc_to_target``, of several the first. Where that is none
-(the target of HumanEval is its tests, that of IFEval a constant), the text is found elsewhere: in the field that
-``KNOWN`` names, or where ``score.gold_text`` says.
+(the target of HumanEval is its tests, that of DROP the names of its answer's fields), the text is found elsewhere: in
+the field that ``KNOWN`` names, or where ``score.gold_text`` says. What is the same in all documents is no answer.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ....core import reading
 from ....core.config import ScoreSettings
 from ....core.errors import Fault, FaultsError, TaskError, first_line
+from .unsafe import runs_code
 
-# Tasks of lm-eval whose target is no worked answer, and the field of their documents that is.
+# Tasks of lm-eval whose target is no worked answer, and the field of their documents that is, or a template of it.
 KNOWN = {
     "humaneval*": "canonical_solution",
     "mbpp*": "code",
     "minerva_math*": "solution",
     "hendrycks_math*": "solution",
+    "drop": " {{answers[0]|join(', ')}}",  # its prompts end with the question
 }
+SAME = 10  # documents, at least, whose targets tell that they are no answers by being all the same
 MOST_TRACES = 1 << 30  # bytes of a file of texts
 Reference = Callable[[Any, int], tuple[str, bool]]  # (document, its number) to its text, and whether it is our choice
 
@@ -45,9 +48,8 @@ def reference(harness: Any, name: str, settings: ScoreSettings, base: Path) -> R
     field = next((field for pattern, field in KNOWN.items() if fnmatch.fnmatchcase(name, pattern)), None)
 
     def of(doc: Any, _: int) -> tuple[str, bool]:
-        if field is not None and isinstance(doc, Mapping) and isinstance(doc.get(field), str):
-            return doc[field], True
-        return _target(harness, doc), False
+        known = "" if field is None or not isinstance(doc, Mapping) else _known(field, doc)
+        return (known, True) if known.strip() else (_target(harness, doc), False)
 
     return of
 
@@ -74,6 +76,31 @@ def after_prompt(harness: Any, doc: Any, text: str, *, chosen: bool) -> str:
     return f"{delimiter}{text}"
 
 
+def target(harness: Any, doc: Any) -> Any:
+    """What the task's own metrics compare with, None where there is nothing."""
+    try:
+        return harness.doc_to_target(doc)
+    except Exception:  # a template or code of a task file; where it is needed, it is told
+        return None
+
+
+def none_of(texts: Sequence[str]) -> bool:
+    """Whether the targets of all documents are no answers: a constant, such as a name that a template gets wrong."""
+    return len(texts) >= SAME and len(set(texts)) == 1
+
+
+def _known(field: str, doc: Mapping[str, Any]) -> str:
+    """The text of a field or template of ``KNOWN``; empty for a task of that name with other documents."""
+    if "{{" not in field:
+        return doc[field] if isinstance(doc.get(field), str) else ""
+    from lm_eval.utils import apply_template
+
+    try:
+        return str(apply_template(field, dict(doc)))
+    except Exception:  # no such fields
+        return ""
+
+
 def _target(harness: Any, doc: Any) -> str:
     """The task's own target as lm-eval writes it into few-shot examples, or empty."""
     target = harness.doc_to_target(doc)
@@ -84,7 +111,7 @@ def _target(harness: Any, doc: Any) -> str:
             choices = harness.doc_to_choice(doc)
             return str(choices[target]) if 0 <= target < len(choices) else ""
         return "" if isinstance(harness.config.doc_to_target, int) else str(target)  # a constant answers nothing
-    if getattr(harness, "UNSAFE_CODE", False):
+    if runs_code(harness):
         return ""  # tests that the answer must pass
     return str(target) if isinstance(target, str | float) else ""
 

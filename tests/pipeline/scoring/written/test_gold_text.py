@@ -103,6 +103,8 @@ def harness(**config: Any) -> Any:
         doc_to_target=lambda doc: target,
         doc_to_choice=lambda doc: config["doc_to_choice"],
         doc_to_prefix=lambda doc: config.get("gen_prefix"),
+        get_config=lambda key: None,
+        aggregation=dict,
     )
 
 
@@ -123,3 +125,32 @@ def test_the_reference_is_what_few_shot_examples_show() -> None:
     assert after_prompt(harness(target="18"), {}, "\n18", chosen=True) == "\n18"
     assert after_prompt(harness(target="18", gen_prefix="It is"), {}, "18", chosen=False) == " 18"
     assert after_prompt(harness(target="18", gen_prefix="It is\n"), {}, "18", chosen=False) == "18"
+
+
+def test_drop_has_its_answer_and_not_the_names_of_its_fields() -> None:
+    from benchcast.scoring.requests.kinds.gold import none_of, reference
+    from worlds.scoring import settings
+
+    fields = "number,date,spans,worker_id,hit_id"  # what lm-eval's template of DROP makes of every document
+    find = reference(harness(target=fields), "drop", settings(), Path())
+    assert find({"answers": [["red", "blue"], ["red"]]}, 0) == (" red, blue", True)
+    assert find({"question": "whose documents are others"}, 0) == (fields, False)
+    assert none_of([fields] * 10)
+    assert not none_of([fields] * 9)  # few may be answered alike
+    assert not none_of([fields] * 10 + ["yes"])
+
+
+def test_an_answer_that_counts_too_is_part_of_what_is_asked(world: Path, tmp_path: Path) -> None:
+    """Of several right answers one is the reference, but all of them decide the score."""
+    from benchcast.scoring.requests.tasks import load
+    from worlds.scoring import settings
+
+    def digest(target: str) -> str:
+        text = written.TRIVIA.format(folder=world / "tasks").replace("{{answer.aliases}}", target)
+        (tmp_path / "trivia.yaml").write_text(text)
+        (task,), failures = load(settings(tasks=("trivia_like",), include_path=str(tmp_path)), world)
+        assert failures == {}
+        assert [q.answers for q in task.questions] == [(f" {written.words(i, 1)}",) for i in range(4)]
+        return task.digest
+
+    assert digest("{{answer.aliases}}") != digest("{{answer.aliases[:1]}}")

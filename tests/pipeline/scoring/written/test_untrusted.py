@@ -84,3 +84,21 @@ def test_an_error_of_the_task_itself_is_told() -> None:
 
     with pytest.raises(TaskError, match="no such field"):
         apart.apart(broken, 1)
+
+
+def test_code_is_seen_however_far_from_the_metric_it_is_run() -> None:
+    """CRUXEval of lm-eval is not marked, and runs code three functions below its metric."""
+    pytest.importorskip("lm_eval")
+    from types import SimpleNamespace
+
+    from benchcast.scoring.requests.kinds.unsafe import runs_code
+    from lm_eval.tasks.cruxeval import utils as cruxeval
+    from lm_eval.tasks.drop import utils as drop
+
+    def task(metric: Any) -> Any:
+        config = SimpleNamespace(process_results=metric, filter_list=None)
+        return SimpleNamespace(config=config, aggregation=dict, get_config=lambda key: None)
+
+    assert runs_code(task(cruxeval.pass_at_k))
+    assert not runs_code(task(cruxeval.extract_code_input))
+    assert not runs_code(task(drop.process_results))
