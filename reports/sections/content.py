@@ -13,7 +13,7 @@ from ..figures.multiples import Small
 from ..records.forecast import Forecast, LawFit, Result
 from ..text import forecast_table
 from ..text import wording as w
-from ..text.metric_names import common_name
+from ..text.metric_names import common_name, short_tasks
 from ..text.numbers import DASH, count, estimate, finite, interval, level, percent, percent_range, scientific
 from ..text.table import Cell, Column, Row, Table, table
 from ..text.wording import NAME, recipe_name
@@ -53,6 +53,7 @@ class Content:
         self.recipe_names = {recipe: recipe_name(recipe) for recipe in self.recipes}
         self.sizes = {run.run: run.params for run in result.ladder}
         self.title = w.clean(result.title, 160) or "Benchcast report"
+        self.short = short_tasks((f.task, f.metric) for f in self.forecasts)
         score = common_name(f.metric for f in self.forecasts)
         self.score = score[:1].upper() + score[1:]
 
@@ -67,10 +68,14 @@ class Content:
                     groups[key] = sorted(rows, key=lambda f: self.recipes.index(f.recipe))
         return groups
 
-    def pair_name(self, pair: Pair) -> str:
-        """A task's name, with its family where there are several."""
+    def pair_name(self, pair: Pair, most: int = 0) -> str:
+        """A task's name, with its family where there are several; its short name if longer than ``most``."""
         family, task = pair
-        return f"{task} ({family})" if len(self.families) > 1 else task
+        about = f" ({family})" if len(self.families) > 1 else ""
+        return w.clean(self._fitting(task, most - len(about) if most else 0) + about, most)
+
+    def _fitting(self, task: str, most: int) -> str:
+        return self.short.get(task, task) if most and len(task) > most else task
 
     def small(self, pair: Pair) -> Small:
         """Title, measured runs (FLOPs, accuracy, role) and forecasts of a task."""
@@ -82,11 +87,13 @@ class Content:
             for run, accuracy in zip(s.runs, s.accuracy, strict=True)
             if run in ladder
         ]
-        return w.clean(self.pair_name(pair), 34), runs, [f for f in self.forecasts if (f.family, f.task) == pair]
+        return self.pair_name(pair, 34), runs, [f for f in self.forecasts if (f.family, f.task) == pair]
 
     def label(self, key: Key, most: int) -> str:
         """A group's name: only the parts that differ within this report."""
         family, task, target = key
+        alone = len(self.families) == len(self.targets) == 1
+        task = self._fitting(task, most if alone else most - 6 if most else 0)
         if len(self.families) > 1 and self.one_each:  # the family says which target it is
             return w.clean(f"{task} · {w.clean(family, max(6, most - len(task) - 3) if most else 0)}", most)
         if len(self.families) > 1:

@@ -139,7 +139,7 @@ def _specification_figure(c: Content, curves: Sequence[Forecast], files: Files) 
     if not curves:
         return None
     shown = curves[:SPECIFICATIONS]
-    named = [(w.clean(c.pair_name((f.family, f.task)), 34), f) for f in shown]
+    named = [(c.pair_name((f.family, f.task), 34), f) for f in shown]
     targets = list(dict.fromkeys(f.target for f in shown))
     files["specification.svg"] = figures.specification_figure(named, c.level)
     who = w.clean(targets[0], NAME) if len(targets) == 1 else "each task's largest target"

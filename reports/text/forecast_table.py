@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..records.account import listed
 from ..records.forecast import Forecast, Result
+from .metric_names import says_metric
 from .numbers import DASH, brief, finite, level, percent, percent_range
 from .table import Table, as_lines
 from .wording import plain
@@ -132,12 +133,14 @@ def _mixed(result: Result) -> list[str]:
 
 
 def _metrics(result: Result) -> list[str]:
-    """Which score each number is: one for all, or the tasks of each; nothing where no result says."""
+    """Which score each number is: one for all, or the tasks of each; nothing where no result says, or every name."""
     tasks: dict[str, dict[str, None]] = {}
     for f in result.forecasts:
-        if f.metric:
+        if f.metric and not says_metric(f.task, f.metric):
             tasks.setdefault(f.metric, {})[f.task] = None
-    if len(tasks) < 2:
+    if not tasks:
+        return []
+    if len(tasks) == 1 and not any(says_metric(f.task, f.metric) for f in result.forecasts):
         return [f"metric: {metric}" for metric in tasks]
     return ["metric: " + "; ".join(f"{metric} of {listed(names)}" for metric, names in tasks.items())]
 

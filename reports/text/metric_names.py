@@ -47,3 +47,31 @@ def common_name(metrics: Iterable[str]) -> str:
     """What scores of several metrics are called together: by their name where it is one, else scores."""
     names = {score_name(metric) for metric in metrics}
     return names.pop() if len(names) == 1 else SCORE if names else ACCURACY
+
+
+def says_metric(task: str, metric: str) -> bool:
+    """Whether a score is called by task and metric, as those are that are no accuracy."""
+    return metric not in ACCURACIES and f" {metric}" in task
+
+
+def short_tasks(scores: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Shorter names of scores, by (name, metric), for where a name does not fit: its end would be lost or its middle.
+
+    The metric is left out where the report has no other score of the task; of scores that differ in their filter, the
+    filter stays.
+    """
+    metrics = dict(scores)
+    by_task: dict[str, list[tuple[str, str, str]]] = {}
+    for name, metric in metrics.items():
+        if says_metric(name, metric):
+            before, _, after = name.rpartition(f" {metric}")
+            by_task.setdefault(before + after, []).append((name, before, after))
+    short = {}
+    for task, named in by_task.items():
+        filters = {metrics[name].partition(",")[2] for name, _, _ in named} - {""}
+        for name, before, after in named:
+            if len(named) == 1 and task not in metrics:
+                short[name] = task
+            elif len(filters) == len(named) and task not in metrics:
+                short[name] = f"{before} {metrics[name].partition(',')[2]}{after}"
+    return short

@@ -21,7 +21,7 @@ from benchcast.reports.documents.forecast import csv_bytes
 from benchcast.reports.documents.page import page_bytes
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.sections.content import Content
-from benchcast.reports.text.metric_names import common_name, error_axis, score_axis, score_name
+from benchcast.reports.text.metric_names import common_name, error_axis, score_axis, score_name, short_tasks
 from worlds.ladders import generative_ladder, gold_to_exact_match, make_ladder
 
 STRICT, FLEXIBLE = "gsm8k exact_match,strict-match", "gsm8k exact_match,flexible-extract"
@@ -195,3 +195,13 @@ def test_metrics_in_words(metric: str, said: str, axis: str) -> None:
 def test_scores_of_several_metrics_are_scores() -> None:
     assert common_name(["acc", "acc_norm", ""]) == "accuracy"
     assert common_name(["acc", "f1"]) == "score"
+
+
+def test_names_that_do_not_fit_lose_what_tells_nothing_apart() -> None:
+    """The middle of "mmlu_pro_law exact_match,custom-extract" was lost where many names share their end."""
+    gsm8k = [(f"gsm8k exact_match,{name}", f"exact_match,{name}") for name in ("strict-match", "flexible-extract")]
+    law = ("mmlu_pro_law exact_match,custom-extract (5-shot)", "exact_match,custom-extract")
+    apart = [("drop em", "em"), ("drop f1", "f1"), ("arc", "acc"), ("arc exact_match", "exact_match")]
+    short = short_tasks([*gsm8k, law, *apart])
+    assert set(short.values()) == {"gsm8k strict-match", "gsm8k flexible-extract", "mmlu_pro_law (5-shot)"}
+    assert not set(short) & {name for name, _ in apart}
