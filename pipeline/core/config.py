@@ -222,6 +222,16 @@ class ReevaluateSettings(Strict):
     notify: NotifySettings = NotifySettings()
 
 
+def _weighed(value: object) -> object:
+    """YAML reads {gsm8k exact_match,strict-match: 1} as two names, the first without a weight."""
+    if isinstance(value, dict) and (bare := [name for name, weight in value.items() if weight is None]):
+        raise ValueError(f"{bare[0]!r} has no weight (put a name with a comma in quotes)")
+    return value
+
+
+Average = Annotated[Patterns | dict[str, Positive], BeforeValidator(_weighed)]
+
+
 class Config(Strict):
     """A Benchcast config file."""
 
@@ -232,7 +242,7 @@ class Config(Strict):
     recipes: tuple[AnyRecipe, ...] = Field(min_length=1)
     references: ReferenceSettings | None = None
     tasks: Patterns = Field(default=("*",), description="shell patterns of tasks to forecast")
-    averages: dict[str, Patterns | dict[str, Positive]] = Field(
+    averages: dict[str, Average] = Field(
         default={}, description="averages to forecast too, by name: patterns of tasks, or weight by task"
     )
     metric: Metrics = Field(

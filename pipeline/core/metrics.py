@@ -66,7 +66,7 @@ def metric_of(name: str) -> Metric | None:
     base, comma, filtered = name.partition(",")
     if comma and (filtered.strip() in ("", "none") or base in LOSSES or base in ("val_loss", "val_bpb")):
         return None
-    if name in ALIASES:
+    if name in ALIASES or base.endswith("_stderr"):  # a sampling error is a column of the table, no score
         return None
     return Metric(unit=FRACTION, low=0.0, high=1.0, hint=PERCENT) if _SHARE.fullmatch(base) else None
 
@@ -100,6 +100,8 @@ def kind_of_score(metric: str) -> str:
 def meant(name: str, known: Iterable[str] = ()) -> str | None:
     """The metric that an unknown name probably means; ``known`` are further names that it may be near to."""
     base, comma, filtered = name.strip().partition(",")
+    if base.endswith("_stderr"):
+        return None
     plain = base.lower().replace("-", "_").replace(" ", "_")
     numbered = re.fullmatch(r"pass(?:_?at)?[_@]*(\d+)", plain)
     if numbered:

@@ -36,7 +36,7 @@ from .jobs import (
 )
 from .recipes import run_recipe
 from .references import with_references
-from .task_scores import SETUP, asked_in_several_ways, not_forecast, scores_of
+from .task_scores import SETUP, asked_in_several_ways, not_forecast, scores_of, unmatched
 
 Progress = Callable[[str, int, int], None]
 
@@ -194,6 +194,8 @@ def account_of(config: Config, data: Data, roles: pd.Series, documents: Document
     notes += not_forecast(config, table)
     account = Account()
     account.add(data.account)
+    if idle := unmatched(config, table):
+        account.leave("patterns of tasks that match no score", *map(repr, idle))
     if documents is not None:
         account.add(documents.account.record())
     whole = account.record()

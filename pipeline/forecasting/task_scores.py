@@ -15,6 +15,7 @@ from benchcast.stages.notices import Notice, recipes
 from ..core.config import Config
 from ..core.errors import InputError
 from ..core.metrics import ACCURACIES, is_share, matches, score_label
+from ..data.task_setup import setup_label
 from .job import matching
 
 SCORE = "score"  # column: what the forecast of a row is called, without shots and prompt
@@ -85,6 +86,14 @@ def not_forecast(config: Config, table: pd.DataFrame) -> list[Notice]:
         return []
     metrics, of = dict.fromkeys(map(str, others["metric"])), dict.fromkeys(map(str, others["task"]))
     return [recipes.METRICS_NOT_FORECAST(metrics=listed(metrics, 8), tasks=listed(of, 6))]
+
+
+def unmatched(config: Config, table: pd.DataFrame) -> list[str]:
+    """Patterns of ``tasks`` that no score matches, such as the halves of a name with a comma that has no quotes."""
+    rows = scores_of(config, table)[SETUP].drop_duplicates()
+    names = {str(name) for column in ("task", SCORE) for name in rows[column]}
+    names |= {setup_label(str(row.score), row.num_fewshot, row.prompt) for row in rows.itertuples()}
+    return [pattern for pattern in config.tasks if not matching(sorted(names), [pattern])]
 
 
 def _names(rows: pd.DataFrame) -> list[tuple[str, str]]:

@@ -65,6 +65,10 @@ level: 90
         ("data: {source: demo}\ntargets: [{run: a, flops: 1}]\nrecipes: [llama3]", "targets[0]: give either run"),
         ("data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: [{name: overtraining}]", "recipes[0].loss: is missing"),
         ("data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: [{name: ladder, lats: 1}]", "did you mean 'last'"),
+        (
+            "data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: [llama3]\naverages: {a: {gsm8k em,x: 1}}",
+            "averages.a: 'gsm8k em' has no weight (put a name with a comma in quotes)",
+        ),
     ],
 )
 def test_a_mistake_names_its_key(text: str, says: str, tmp_path: Path) -> None:

@@ -133,6 +133,14 @@ def test_an_unknown_metric_is_told_what_it_may_mean(name: str, meant: str, tmp_p
     assert any(f"metric {name!r} is unknown (did you mean {meant!r}?)" in f for f in _faults(table, tmp_path))
 
 
+def test_a_sampling_error_is_no_score(tmp_path: Path) -> None:
+    """lm-eval's results, melted, have rows of it, which lie in [0, 1] too."""
+    table = make_ladder()
+    table.loc[3, "metric"] = "exact_match_stderr,strict-match"
+    (fault,) = _faults(table, tmp_path)
+    assert "is unknown (metrics are acc" in fault
+
+
 def test_a_score_of_written_answers_in_percent_is_called_so(tmp_path: Path) -> None:
     table = generative_ladder()
     table.loc[0, "value"] = 34.5

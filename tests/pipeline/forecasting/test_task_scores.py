@@ -13,7 +13,7 @@ import pytest
 from benchcast.core.config import Config
 from benchcast.core.errors import InputError
 from benchcast.data import schema
-from benchcast.forecasting.task_scores import SCORE, named_scores, not_forecast, scores_of
+from benchcast.forecasting.task_scores import SCORE, named_scores, not_forecast, scores_of, unmatched
 from benchcast.nightly.tracking.points import points_of_table
 from benchcast.registry import register
 from benchcast.registry.settle import settle
@@ -73,6 +73,15 @@ def test_auto_takes_every_score_of_a_task_without_an_accuracy(table: pd.DataFram
 def test_patterns_choose_metrics(table: pd.DataFrame, metric: str | list[str], wanted: set[str]) -> None:
     assert names(config(metric=metric), table) == wanted
     assert not_forecast(config(metric=["*"]), table) == []
+
+
+def test_patterns_of_tasks_that_match_no_score_are_found(table: pd.DataFrame) -> None:
+    """In a YAML list without quotes the comma of a name parts it."""
+    assert unmatched(config(tasks=["gsm8k exact_match", "strict-match", "quiz"]), table) == [
+        "gsm8k exact_match",
+        "strict-match",
+    ]
+    assert unmatched(config(tasks=[STRICT, "gsm8k", "quiz*"]), table) == []
 
 
 def test_a_metric_that_is_not_there_or_none_is_a_fault(table: pd.DataFrame) -> None:

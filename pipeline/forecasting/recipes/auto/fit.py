@@ -123,7 +123,7 @@ def _forecasts(job: Job, pooled: PooledBacktest, settings: AutoSettings, context
         about = [*_about(job, target, largest), *facts.signal.warnings()]
         said = asides
         if target.name in gold.index:
-            loss, last = gold.loc[target.name], float(seen[BITS].iloc[-1])
+            loss, last = gold.loc[target.name], float(seen[BITS].dropna().iloc[-1])
             common |= {"middle": float(loss["mean"]), "middle_actual": actual_of(job, target, average_last, BITS)}
             said = [grading.GOLD_LOSS(loss=loss["mean"], low=loss["low"], high=loss["high"], last=last), *asides]
         if forecast is not None:
