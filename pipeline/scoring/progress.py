@@ -14,7 +14,7 @@ class Progress:
     """Is told what the driver does, and says nothing."""
 
     def start(self, missing: int, wanted: int) -> None:
-        """How many cells are missing, of how many."""
+        """How many cells are missing, of how many; once for those that choose documents, once for the others."""
 
     def current(self, source: str) -> None:
         """A checkpoint is begun."""
@@ -42,6 +42,7 @@ class Lines(Progress):
     def start(self, missing: int, wanted: int) -> None:
         """See ``Progress``."""
         self._missing = missing
+        self._cells = self._documents = 0
         self._began = time.monotonic()
         self.line(f"{missing} of {wanted} cells to score")
 
@@ -76,7 +77,8 @@ class Bar(Progress):
     def start(self, missing: int, wanted: int) -> None:
         """See ``Progress``."""
         self._began = time.monotonic()
-        self._bars.update(self._task, total=missing)  # type: ignore[attr-defined]
+        self._documents = 0
+        self._bars.update(self._task, total=missing, completed=0)  # type: ignore[attr-defined]
         self._show()
 
     def current(self, source: str) -> None:

@@ -39,6 +39,7 @@ from .subsets import whole
 from .subsets.chooser import Chooser
 
 NO_SANDBOX = "runs code that the model wrote, in processes with limits; that is no sandbox"
+WHOLE_OF_NONE = "patterns of score.whole that match no checkpoint so far"
 BUILDS = 3  # times that the questions are built while somebody edits their files
 
 
@@ -108,6 +109,8 @@ def score(
     with store.run(), contextlib.closing(Index(store, fresh=verify, say=progress.line)) as index:
         discovered = discover.find(settings, base, index.file_hash, progress.line)
         discover.note_moved(discovered, store)
+        if unmatched := whole.unmatched(discovered.checkpoints, settings.whole):
+            discovered.account.leave(WHOLE_OF_NONE, *unmatched)
         recorder = Recorder(store, index, setup_of(settings))
         recorder.set_outdated_aside(discovered.checkpoints)
         request_cache = RequestCache(store.folder, settings, base, index.file_hash)

@@ -22,6 +22,12 @@ def split(checkpoints: Iterable[Checkpoint], patterns: Sequence[str]) -> tuple[l
     return whole, [checkpoint for checkpoint in rest if checkpoint.digest not in same]
 
 
+def unmatched(checkpoints: Iterable[Checkpoint], patterns: Sequence[str]) -> list[str]:
+    """The patterns that name none of the checkpoints."""
+    sources = [checkpoint.source for checkpoint in checkpoints]
+    return [pattern for pattern in patterns if not fnmatch.filter(sources, pattern)]
+
+
 def of_all(specs: Iterable[RequestSpec]) -> list[RequestSpec]:
     """The requests for all documents."""
     return [replace(spec, digest=spec.whole, whole="") if spec.whole else spec for spec in specs]

@@ -20,6 +20,7 @@ from benchcast.core.config import ScoreConfig, load
 from benchcast.core.errors import BenchcastError, FaultsError, InputError
 from benchcast.data.documents.collect import Asked
 from benchcast.data.documents.stored import stored_documents
+from benchcast.scoring.progress import Lines
 from benchcast.scoring.requests import tasks
 from benchcast.scoring.status import matrix_of
 from benchcast.scoring.store import Store
@@ -195,15 +196,23 @@ def test_who_is_named_is_asked_everything_first_and_chooses(world: Path) -> None
     from benchcast.scoring.limits import Limits
     from benchcast.scoring.run import lacking, score
 
-    asked = settings(tasks=("plain",), documents=ASKED, whole=("runs/[ab]",), store="first", out="first.csv")
+    patterns = ("runs/[ab]", "runs/last")
+    asked = settings(tasks=("plain",), documents=ASKED, whole=patterns, store="first", out="first.csv")
     seen = []
     for left in (2, 1, 0, 0):
         summary = score(asked, world, limits=Limits(checkpoints=1))
         assert (summary.left, bool(left)) == (left, bool(lacking(asked, world, Store(world / "first"))))
         seen.append(summary.table.groupby("run")["n"].first().to_dict())
+    assert "left out 1: patterns of score.whole that match no checkpoint so far: runs/last" in summary.account.lines()
     first, both = {"a": DOCUMENTS}, {"a": DOCUMENTS, "b": DOCUMENTS}
     assert seen == [first, both, both | {"c": ASKED}, both | {"c": ASKED}]
     assert [c["source"] for c in choices(world / "first")["plain 1"]["chosen_by"]] == ["runs/a", "runs/b"]
+
+
+def test_each_round_counts_its_own_cells(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(world, Lines(), tasks=("plain",), documents=ASKED, whole=("runs/[ab]",), store="counted", out="counted.csv")
+    said = [line.split(" ")[0] for line in capsys.readouterr().err.splitlines() if "docs/s" in line]
+    assert said == ["1/2", "2/2", "1/1"]
 
 
 def test_a_run_with_nothing_to_score_builds_no_task_and_a_small_task_is_asked_whole(
