@@ -108,6 +108,11 @@ class Generation(TaskKind):
 
         flat = requests_of(what)
         lengths = {text: len(lm.tok_encode(text)) for text in dict.fromkeys(r.args[0] for _, r in flat)}
+        if empty := [number for number, request in flat if not lengths[request.args[0]]]:
+            raise TaskError(
+                f"document {empty[0]}: its prompt is empty, and a model needs something to go on from: set "
+                "score.add_bos_token, or leave the document out"
+            )
         longest = max(int(normalize_gen_kwargs(r.args[1], lm.max_gen_toks)["max_gen_toks"]) for _, r in flat)
         limit = int(lm.max_length)
         if longest >= limit:

@@ -20,6 +20,7 @@ from .unsafe import runs_code
 
 # Tasks of lm-eval whose target is no worked answer, and the field of their documents that is, or a template of it.
 KNOWN = {
+    "gsm8k_cot*": "answer",  # worked, as its examples are; the target is the number alone
     "humaneval*": "canonical_solution",
     "mbpp*": "code",
     "minerva_math*": "solution",
