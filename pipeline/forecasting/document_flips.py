@@ -19,7 +19,7 @@ from ..core.config import Config
 from ..core.errors import InputError
 from ..data import ingest
 from ..data.ingest import Data
-from .job import Job, TargetRun, matching
+from .job import Job, TargetRun, matching, matching_scores
 from .jobs import NO_DOCUMENTS, assign_roles, documents_of, jobs_of
 from .references import with_references
 from .run import account_of, provenance_of
@@ -54,7 +54,7 @@ def document_flips(
         raise InputError(f"documents: {NO_DOCUMENTS}" if config.documents is None else "documents: false uses none")
     roles = assign_roles(config, loaded.table)
     jobs = [job for job in jobs_of(config, loaded.table, roles, documents) if job.read_documents is not None]
-    wanted = matching([job.task for job in jobs], [task])
+    wanted = matching_scores([job.task for job in jobs], task)
     if not wanted:
         names = ", ".join(list(dict.fromkeys(job.task for job in jobs))[:6])
         raise InputError(f"--task {task!r}: matches no task with documents (there are {names})")

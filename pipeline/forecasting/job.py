@@ -123,3 +123,8 @@ class RecipeOutput:
 def matching(runs: Iterable[str], patterns: Sequence[str]) -> list[str]:
     """The runs that any of the shell patterns matches, case-sensitively."""
     return [run for run in runs if any(run == p or fnmatch.fnmatchcase(run, p) for p in patterns)]
+
+
+def matching_scores(labels: Sequence[str], pattern: str) -> list[str]:
+    """The scores that a pattern matches by label; where it matches none, every score of the tasks that it names."""
+    return matching(labels, [pattern]) or matching(labels, [f"{pattern} *"])

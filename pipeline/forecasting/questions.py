@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from benchcast.reports.records.account import Account, AccountRecord
+from benchcast.reports.records.account import Account, AccountRecord, listed
 from benchcast.reports.records.base import Frozen
 from benchcast.reports.records.forecast import BacktestSummary, Forecast
 from benchcast.reports.text.numbers import count, typed
@@ -27,7 +27,7 @@ from ..core.errors import InputError
 from ..data import ingest
 from ..data.ingest import Data
 from .context import contexts_of, target_table
-from .job import matching
+from .job import matching_scores
 from .jobs import assign_roles, build_jobs, documents_of, jobs_of
 from .recipes.auto import AutoSettings
 from .recipes.auto import fit as auto
@@ -101,9 +101,9 @@ def solve(
     )
     contexts = contexts_of(jobs)
     labels = list(dict.fromkeys(job.task for job in jobs))
-    wanted = set(matching(labels, [task]))
+    wanted = set(matching_scores(labels, task))
     if not wanted:
-        raise InputError(f"--task {task!r}: matches no task (there are {', '.join(labels[:6])}, …)")
+        raise InputError(f"--task {task!r}: matches no task (there are {listed(labels, 6)})")
     requirements = []
     for job in jobs:
         if job.task in wanted:

@@ -13,6 +13,7 @@ import pytest
 from benchcast.core.config import Config
 from benchcast.core.errors import InputError
 from benchcast.data import schema
+from benchcast.forecasting.job import matching_scores
 from benchcast.forecasting.task_scores import SCORE, named_scores, not_forecast, scores_of, unmatched
 from benchcast.nightly.tracking.points import points_of_table
 from benchcast.registry import register
@@ -82,6 +83,13 @@ def test_patterns_of_tasks_that_match_no_score_are_found(table: pd.DataFrame) ->
         "strict-match",
     ]
     assert unmatched(config(tasks=[STRICT, "gsm8k", "quiz*"]), table) == []
+
+
+def test_a_task_asked_about_by_its_name_means_all_its_scores() -> None:
+    labels = [STRICT, FLEXIBLE, "quiz", "quiz f1", "gsm8k_cot exact_match,strict-match"]
+    assert matching_scores(labels, "gsm8k") == [STRICT, FLEXIBLE]
+    assert matching_scores(labels, "quiz") == ["quiz"]
+    assert matching_scores(labels, "gsm") == []
 
 
 def test_a_metric_that_is_not_there_or_none_is_a_fault(table: pd.DataFrame) -> None:
