@@ -225,7 +225,7 @@ class Finder:
 
     def _absent(self, model: str, revisions: list[str]) -> str:
         verb = "is" if len(revisions) == 1 else "are"
-        here = self.hub.revisions(model)
+        here = [r for r in self.hub.revisions(model) if r not in revisions]  # a name may lead nowhere
         has = f", which has {listed(here)}" if here else ""
         return (
             f"{', '.join(revisions)} {verb} not in the hub's cache at {self.hub.folder}{has}; "

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.errors import first_line
 from .worker import JobResult, WorkerJob, WorkerSettings
 
 BEAT = 5.0  # seconds between two signs of life
@@ -192,7 +193,12 @@ class Spool:
         """The answers that are in; each is given once."""
         for name in self._names("answers"):
             path = self.folder / "answers" / name
-            result = read(path)
+            try:
+                result = read(path)
+            except OSError:  # the file system may be away: looked at again
+                raise
+            except Exception as error:  # it will not get better, and somebody waits for it
+                result = Failure(f"its answer cannot be read: {first_line(error)}")
             path.unlink()
             yield int(name), result
 

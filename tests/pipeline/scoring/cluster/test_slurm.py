@@ -177,6 +177,11 @@ def test_a_job_arrives_as_it_was_handed_in(handed: Spool, job: WorkerJob) -> Non
     assert (number, answer.how) == (1, {"n": 3})
     np.testing.assert_array_equal(answer.logliks, result.logliks)
     assert list(handed.answers()) == []
+    (handed.folder / "answers" / "00000002").write_bytes(b"PK\x03\x04 half")
+    ((number, answer),) = handed.answers()
+    assert number == 2
+    assert "its answer cannot be read" in answer.error
+    assert list(handed.answers()) == []
     with pytest.raises(TypeError, match="a object cannot be handed"):
         spool.write(handed.folder / "no", {"what": object()})
 
