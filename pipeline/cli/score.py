@@ -160,7 +160,7 @@ def check(store: StorePath) -> None:
         what = "are of a version that wrote no digest of results: their edits show only in documents and index"
         typer.echo(f"note: {old} cells {what}", err=True)
     if partly := len(opened.partials.cells()):
-        typer.echo(f"note: {partly} cells more are answered in part; score goes on with them", err=True)
+        typer.echo(f"note: {partly} cells more are answered in part; score goes on with those it still asks", err=True)
     typer.echo(f"{store}: {len(on_disk)} cells, {len(faults)} faults")
     if faults:
         raise typer.Exit(1)

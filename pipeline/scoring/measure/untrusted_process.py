@@ -7,6 +7,7 @@ model's code is forked from here, document by document, so that this process sta
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -31,6 +32,8 @@ CPU_SECONDS = 15  # for every text of a document
 WALL_SECONDS = 30
 MEMORY = 4 << 30  # bytes beside what the process has already
 FILE_SIZE = 16 << 20  # bytes of a file that it writes
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+ROUNDS = 100  # generations of processes that are ended
 Send = Callable[[Any], None]
 _talks: list[int] = []  # file descriptors that lead to the driver
 
@@ -52,10 +55,11 @@ def main() -> None:
     except Exception as error:  # task files run their own code
         send({"error": first_line(error)})
         return
+    spared = adopt()
     send({"ready": True})
     for line in sys.stdin:
         try:
-            send(_judged(task, json.loads(line)["texts"]))
+            send(_judged(task, json.loads(line)["texts"], spared))
         except Exception as error:
             send({"error": first_line(error)})
 
@@ -73,11 +77,45 @@ def _task(asked: dict[str, Any]) -> Task:
     raise TaskError("it could not be loaded again as it was: did its files change while it was scored?")
 
 
-def _judged(task: Task, texts: Sequence[Sequence[str]]) -> dict[str, Any]:
+def adopt() -> set[int]:
+    """Become the parent of whatever loses its own, where the system can (Linux); returns the children there are."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    return set(_children())
+
+
+def end_strays(spared: set[int]) -> None:
+    """End what a program left behind, also what left its group; to be called after ``adopt``."""
+    for _ in range(ROUNDS):  # a process that dies leaves its own children to this one
+        strays = [pid for pid in _children() if pid not in spared]
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in strays:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        if not strays:
+            return
+
+
+def _children() -> list[int]:
+    """Processes whose parent this one is; none where there is no /proc."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # it is gone meanwhile
+            if int(path.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
+def _judged(task: Task, texts: Sequence[Sequence[str]], spared: set[int]) -> dict[str, Any]:
     limit = max(map(len, texts), default=1)
 
     def process(doc: Any, filtered: list[Any]) -> Values:
-        return apart(lambda: task.harness.process_results(doc, filtered), limit)
+        try:
+            return apart(lambda: task.harness.process_results(doc, filtered), limit)
+        finally:
+            end_strays(spared)
 
     judged = judge(task, texts, process)
     lost = 0

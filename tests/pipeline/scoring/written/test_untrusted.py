@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +78,33 @@ def test_it_sees_an_empty_folder_and_no_secret(monkeypatch: pytest.MonkeyPatch) 
     assert (seen["files"], seen["secrets"]) == (1, 0)
     assert not Path(seen["where"]).exists()
     assert os.getcwd() == here
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc, as Linux has it")
+def test_what_a_program_leaves_behind_is_ended(tmp_path: Path) -> None:
+    """A process that left its group, and its child: both lose their parent."""
+    program = f"""
+import os, time
+from benchcast.scoring.measure.untrusted_process import adopt, apart, end_strays
+
+def leave():
+    if not os.fork():
+        os.setsid()
+        os.fork()
+        open({str(tmp_path)!r} + "/" + str(os.getpid()), "w").close()
+        time.sleep(60)
+    while len(os.listdir({str(tmp_path)!r})) < 2:
+        time.sleep(0.01)
+    return {{"right": 1.0}}
+
+spared = adopt()
+assert apart(leave, 1) == {{"right": 1.0}}
+end_strays(spared)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    left = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(left) == 2
+    assert not [pid for pid in left if Path(f"/proc/{pid}").exists()]
 
 
 def test_an_error_of_the_task_itself_is_told() -> None:
