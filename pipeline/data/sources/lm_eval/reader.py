@@ -181,11 +181,13 @@ def _usable_tasks(folder: Path, account: Account, faults: list[Fault], tool: Too
             if accuracies.is_average(task.name):
                 account.leave("averages over tasks", task.name)
                 continue
+            already = len(faults)
             numbers = accuracies.numbers(task.name, task.output_type, task.metrics, _where(folder, one, task), faults)
             if reading.number(task.effective) == 0:
                 account.leave("tasks scored on no document", f"{task.name} in {one.file.shown}")
                 continue
-            accuracies.leave(task.name, numbers, account)
+            if len(faults) == already:  # of one that cannot be, as a percentage, the fault says it
+                accuracies.leave(task.name, numbers, account)
             if numbers.means:
                 kept.append((dataclasses.replace(task, metrics={}), numbers))
             else:

@@ -213,6 +213,14 @@ def test_a_value_that_cannot_be_names_file_model_task_and_metric(tmp_path: Path,
     assert "row" not in said
 
 
+def test_a_task_with_a_fault_is_not_said_to_have_no_number(tmp_path: Path) -> None:
+    one(tmp_path, 31.2)
+    account = Account()
+    with pytest.raises(FaultsError):
+        source.read_lm_eval(tmp_path, account)
+    assert not any("no number" in line for line in account.record().told())
+
+
 def test_a_standard_error_in_percent(tmp_path: Path) -> None:
     one(tmp_path, results={"arc_easy": {"acc,none": 0.5, "acc_stderr,none": 1.2}})
     assert "standard error 1.2 is not possible for a fraction" in faults(tmp_path)
