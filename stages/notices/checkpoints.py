@@ -14,3 +14,10 @@ REF_MOVED = _Code(
     ("is now commit {now}; at the last run it was {then}, which is another checkpoint",),
     about="checkpoint",
 )
+
+SAME_FILES = _Code(
+    "same-files",
+    "checkpoints of one run with the same files stand at several steps",
+    ("has the same files as {others}, at another step of the same run: no training lies between them",),
+    about="checkpoint",
+)

@@ -132,6 +132,7 @@ def find(
         discovered,
         checkpoints.odd_ones((c.source, str(c.about["family"]), c.tokenizer) for c in discovered.checkpoints),
     )
+    _note_same_files(discovered)
     if discovered.checkpoints and (together := place.faults([c.about for c in discovered.checkpoints])):
         raise FaultsError([Fault("places of the checkpoints", what) for what in together])
     return discovered
@@ -241,6 +242,16 @@ def _same_place(discovered: DiscoveredCheckpoints) -> dict[str, str]:
             reasons[c.source] = _claimed(c, [o for o in claim if o is not c], step)
     discovered.checkpoints = [c for c in discovered.checkpoints if c.source not in twins]
     return reasons
+
+
+def _note_same_files(discovered: DiscoveredCheckpoints) -> None:
+    """Tell of checkpoints of a run that are the same at several steps: one of the steps is not theirs."""
+    same: dict[tuple[str, str], list[str]] = {}
+    for c in discovered.checkpoints:
+        same.setdefault((str(c.about["run"]), c.digest), []).append(c.source)
+    for first, *others in same.values():
+        if others:
+            discovered.account.note(notices.SAME_FILES(first, others=listed(others)))
 
 
 def _claimed(one: Checkpoint, others: Sequence[Checkpoint], step: float) -> str:

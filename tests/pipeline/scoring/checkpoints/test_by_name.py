@@ -125,6 +125,15 @@ def test_main_is_the_revision_whose_files_it_has(world: World, commit: str) -> N
     assert any(f"{MODEL}@main (as {MODEL}@step143000)" in line for line in found.account.record().told())
 
 
+def test_the_same_files_at_two_steps_are_told(world: World) -> None:
+    """A tag that was moved by mistake, or a folder copied to the wrong name: both are placed, and one is not true."""
+    world.put("step2000", 4, commit=hub_cache.commit_of(f"{MODEL}@step143000"))
+    found = world.find(f"{MODEL}@*")
+    assert len(found.checkpoints) == 4
+    said = f"{MODEL}@step2000: has the same files as {MODEL}@step143000, at another step of the same run"
+    assert sum(said in line for line in found.account.record().told()) == 1
+
+
 def test_a_commit_pins_a_revision(world: World) -> None:
     commit = hub_cache.commit_of(f"{MODEL}@step512")
     (world.base / "ladder.yaml").write_text(json.dumps({f"{MODEL}@{commit}": {"run": "pythia-70m", "step": 512}}))
