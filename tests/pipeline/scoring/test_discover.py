@@ -151,7 +151,8 @@ def test_two_statements_of_one_fact_must_agree(
 
 def test_a_rounded_size_is_told_and_taken(tmp_path: Path) -> None:
     write(tmp_path / "runs/a/x", ABOUT | {"params": 2000, "flops": 6e5 * 2000})
-    write(tmp_path / "runs/a/y", ABOUT | {"step": 8, "tokens": 2e5, "flops": 12e5 * 2000, "params": 2000})
+    later = ABOUT | {"step": 8, "tokens": 2e5, "flops": 12e5 * 2000, "params": 2000}
+    write(tmp_path / "runs/a/y", later, b"\1" * 16)
     write(tmp_path / "runs/b/z", ABOUT | {"run": "no embeddings", "params": 1320, "flops": 6e5 * 1320})
     found = find(tmp_path)
     assert len(found.checkpoints) == 3
