@@ -47,10 +47,11 @@ def reference(harness: Any, name: str, settings: ScoreSettings, base: Path) -> R
     if given is not None:
         return _of_file(base / given, given) if given.endswith(".jsonl") else _of_template(given)
     field = next((field for pattern, field in KNOWN.items() if fnmatch.fnmatchcase(name, pattern)), None)
+    tested = runs_code(harness)  # looked up once: it reads the task's functions
 
     def of(doc: Any, _: int) -> tuple[str, bool]:
         known = "" if field is None or not isinstance(doc, Mapping) else _known(field, doc)
-        return (known, True) if known.strip() else (_target(harness, doc), False)
+        return (known, True) if known.strip() else (_target(harness, doc, tested=tested), False)
 
     return of
 
@@ -102,8 +103,8 @@ def _known(field: str, doc: Mapping[str, Any]) -> str:
         return ""
 
 
-def _target(harness: Any, doc: Any) -> str:
-    """The task's own target as lm-eval writes it into few-shot examples, or empty."""
+def _target(harness: Any, doc: Any, *, tested: bool) -> str:
+    """The task's own target as lm-eval writes it into few-shot examples, or empty; ``tested`` by running the answer."""
     target = harness.doc_to_target(doc)
     if isinstance(target, list):
         target = target[0] if target else ""
@@ -112,7 +113,7 @@ def _target(harness: Any, doc: Any) -> str:
             choices = harness.doc_to_choice(doc)
             return str(choices[target]) if 0 <= target < len(choices) else ""
         return "" if isinstance(harness.config.doc_to_target, int) else str(target)  # a constant answers nothing
-    if runs_code(harness):
+    if tested:
         return ""  # tests that the answer must pass
     return str(target) if isinstance(target, str | float) else ""
 

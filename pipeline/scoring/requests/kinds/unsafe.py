@@ -21,6 +21,8 @@ from .base import sources
 RUN = ("exec", "eval")
 OF_TASKS = f"{os.sep}lm_eval{os.sep}tasks{os.sep}"
 INSTALLED = tuple({os.path.realpath(p) for p in (*sysconfig.get_paths().values(), *site.getsitepackages())})
+PACKAGES = ("site-packages", "dist-packages")  # of other environments, too, that a path leads to
+LIBRARIES = ("lm_eval", "benchcast")  # by name: they may be installed from a checkout
 
 
 def runs_code(harness: Any) -> bool:
@@ -90,4 +92,8 @@ def _is_a_tasks(one: Any) -> bool:
         path = os.path.realpath(inspect.getsourcefile(one) or "")
     except TypeError:  # a builtin
         return False
-    return OF_TASKS in path or not path.startswith(INSTALLED)
+    if OF_TASKS in path:
+        return True
+    module = one.__name__ if isinstance(one, ModuleType) else str(getattr(one, "__module__", ""))
+    package = module.partition(".")[0] in LIBRARIES or any(f"{os.sep}{name}{os.sep}" in path for name in PACKAGES)
+    return not package and not path.startswith(INSTALLED)
