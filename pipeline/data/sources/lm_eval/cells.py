@@ -163,7 +163,16 @@ def _one(several: Sequence[Score], account: Account, clashes: dict[tuple[str, st
     elif len(known) > 1:
         reason = "results that another file has with the same values"
         account.leave(reason, *(f"{s.task} in {s.source}" for s in known if s is not best))
+        _tell_more(best, known, account)
     return best
+
+
+def _tell_more(best: Score, known: Sequence[Score], account: Account) -> None:
+    """A line for scores that only a file has which another one stands for."""
+    for score in known:
+        if more := [name for name in score.means if name not in best.means]:
+            reason = f"scores that the file taken for a task ({best.source}) lacks: keep one file with all of them"
+            account.leave(reason, f"{listed(more)} of {score.task} in {score.source}")
 
 
 def _equal(a: Score, b: Score) -> bool:

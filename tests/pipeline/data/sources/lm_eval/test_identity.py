@@ -196,6 +196,17 @@ def test_equal_results_are_one(tmp_path: Path) -> None:
     ladder(tmp_path, {"org/m": 1})
     assert values(tmp_path) == {(1, "acc"): 0.4}
     assert "left out 1: results that another file has with the same values: arc_easy in" in account_lines(tmp_path)
+    assert "lacks" not in account_lines(tmp_path)
+
+
+def test_scores_that_only_the_file_not_taken_has_are_told(tmp_path: Path) -> None:
+    for day, filtered in ((1, ("strict-match", "first")), (2, ("flexible-extract", "first"))):
+        content = result(M, 0.4)
+        content["results"]["arc_easy"] = {f"exact_match,{name}": 0.4 for name in filtered}
+        put(tmp_path, content, day, f"{day}")
+    ladder(tmp_path, {"org/m": 1})
+    told = account_lines(tmp_path)
+    assert "lacks: keep one file with all of them: exact_match," in told
 
 
 @pytest.mark.parametrize("smoke_last", [False, True])
