@@ -49,9 +49,11 @@ def server(tmp_path: Path) -> Iterator[mirrors.Mirror]:
 def find(url: str, base: Path, *settings: dict[str, Any], **environment: str) -> tuple[list[Any], list[str]]:
     usual = {"tasks": ["t"], "quiet_seconds": 0, "place": {"family": "f", "tokens_per_step": 2_097_152}}
     kept = {k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith("HF_")}
+    # The library keeps what an endpoint says of itself in HF_HOME: neither read from, nor written to, the person's own.
+    own = {"HF_ENDPOINT": url, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HOME": str(base / "home")}
     answered = subprocess.run(
         [sys.executable, "-c", FIND, str(base), json.dumps([usual | s for s in settings])],
-        env=kept | {"HF_ENDPOINT": url, "HF_HUB_DISABLE_PROGRESS_BARS": "1"} | environment,
+        env=kept | own | environment,
         capture_output=True,
         text=True,
     )
