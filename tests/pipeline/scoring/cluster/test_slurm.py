@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -28,7 +30,7 @@ from benchcast.nightly.schedule import doctor
 from benchcast.scoring.checkpoints.files import files_of
 from benchcast.scoring.inference import slurm, slurm_task, spool
 from benchcast.scoring.inference.executors import worker_slots
-from benchcast.scoring.inference.spool import Spool
+from benchcast.scoring.inference.spool import Spool, Taken
 from benchcast.scoring.inference.worker import JobResult, WorkerJob, WorkerSettings
 from benchcast.scoring.requests import encoded
 from benchcast.scoring.store import Store
@@ -69,14 +71,23 @@ class KillsOneTask(Heard):
         if not documents or self.killed:
             return
         (folder,) = (self._store / "slurm").iterdir()
-        until = time.monotonic() + 60
-        while not (taken := Spool(folder).taken()):
-            if not Spool(folder).waiting():  # both jobs were answered at once: the next cell, then
-                return
+        spool, until = Spool(folder), time.monotonic() + 60
+        while not self.killed and (spool.taken() or spool.waiting()):  # else all were answered: the next cell, then
             assert time.monotonic() < until
-            time.sleep(0.01)
-        self.killed = taken[0].taker.split("-")[0]
-        self._cluster.kill(self.killed)
+            for job in spool.taken():
+                self._kill(job, spool)
+            time.sleep(0.002)
+
+    def _kill(self, job: Taken, spool: Spool) -> None:
+        """Kill a job's task, unless it has answered by the time that it stands still."""
+        task = job.taker.split("-")[0]
+        pid = self._cluster.pids()[task]
+        os.kill(pid, signal.SIGSTOP)
+        if not self.killed and job.path.exists() and not (spool.folder / "answers" / f"{job.number:08d}").exists():
+            self.killed = task
+            self._cluster.kill(task)
+        else:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_an_array_that_loses_a_task_scores_everything_once(world: Path, cluster: FakeSlurm) -> None:
