@@ -59,23 +59,20 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class KillsOneTask(Heard):
-    """When a cell is in, kills whichever task has a job then, once."""
+class Killer(threading.Thread):
+    """Kills whichever task has a job that is not answered, once."""
 
     def __init__(self, cluster: FakeSlurm, store: Path) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self._cluster, self._store = cluster, store
         self.killed = ""
 
-    def advance(self, cells: int, documents: int) -> None:
-        if not documents or self.killed:
-            return
-        (folder,) = (self._store / "slurm").iterdir()
-        spool, until = Spool(folder), time.monotonic() + 60
-        while not self.killed and (spool.taken() or spool.waiting()):  # else all were answered: the next cell, then
-            assert time.monotonic() < until
-            for job in spool.taken():
-                self._kill(job, spool)
+    def run(self) -> None:
+        until = time.monotonic() + 120
+        while not self.killed and time.monotonic() < until:
+            for folder in (self._store / "slurm").glob("*"):
+                for job in Spool(folder).taken():
+                    self._kill(job, Spool(folder))
             time.sleep(0.002)
 
     def _kill(self, job: Taken, spool: Spool) -> None:
@@ -93,12 +90,14 @@ class KillsOneTask(Heard):
 def test_an_array_that_loses_a_task_scores_everything_once(world: Path, cluster: FakeSlurm) -> None:
     tasks = ("plain", "more")
     alone, _ = run(world, tasks=tasks, store="alone", out="alone.csv")
-    heard = KillsOneTask(cluster, world / "array")
+    heard, killer = Heard(), Killer(cluster, world / "array")
+    killer.start()
     asked = {"partition": "small", "time": "1:00:00", "setup": ("GREETING=hello",)}
     table, failures = run(
         world, heard, tasks=tasks, store="array", out="array.csv", executor="slurm", workers=2, slurm=asked
     )
-    assert any(f"trying again: SLURM task {heard.killed} is no longer running" in line for line in heard.lines)
+    killer.join()
+    assert any(f"trying again: SLURM task {killer.killed} is no longer running" in line for line in heard.lines)
     assert list(failures) == [("runs/r3", "*")]
     pd.testing.assert_frame_equal(table, alone, rtol=1e-6)
     cells = [content["benchcast"] for _, content in Store(world / "array").cells()]
