@@ -96,18 +96,10 @@ class Hub:
         CheckpointError
             When the cache is broken.
         """
-        from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         try:
-            folder = snapshot_download(
-                name.model,
-                revision=name.revision,
-                cache_dir=self.folder,
-                allow_patterns=WANTED,
-                ignore_patterns=UNWANTED,
-                local_files_only=True,
-            )
+            folder = self._snapshot(name, here_only=True)
         except LocalEntryNotFoundError as error:
             if (plain := self._plain(name)) is not None:
                 return Snapshot(folder=plain)
@@ -116,7 +108,7 @@ class Hub:
             raise NotHereError(f"is not in the hub's cache at {self.folder}") from None
         except (OSError, ValueError) as error:
             raise CheckpointError(f"the hub's cache cannot be read: {first_line(error)}") from error
-        return self._checked(name, Path(folder))
+        return self._checked(name, folder)
 
     def fetch(self, name: HubName) -> Snapshot:
         """The folder of a revision that is fetched now; what is here of it already is not fetched again.
@@ -126,23 +118,30 @@ class Hub:
         CheckpointError
             When it cannot be fetched, with the library's reason.
         """
-        from huggingface_hub import snapshot_download
         from huggingface_hub.utils import disable_progress_bars
 
         if not sys.stderr.isatty():  # in a log every step would be a line
             disable_progress_bars()
         try:
-            folder = snapshot_download(
-                name.model,
-                revision=name.revision,
-                cache_dir=self.folder,
-                allow_patterns=WANTED,
-                ignore_patterns=UNWANTED,
-            )
+            folder = self._snapshot(name, here_only=False)
         except Exception as error:  # of the library, of HTTP, of the disk: anything can come
             raise CheckpointError(f"cannot be fetched: {_said(error)}") from error
-        found = self._checked(name, Path(folder))
+        found = self._checked(name, folder)
         return Snapshot(folder=found.folder, commit=found.commit, fetched=True)
+
+    def _snapshot(self, name: HubName, *, here_only: bool) -> Path:
+        """The folder of a revision as the library gives it; raises whatever the library does."""
+        from huggingface_hub import snapshot_download
+
+        folder = snapshot_download(
+            name.model,
+            revision=name.revision,
+            cache_dir=self.folder,
+            allow_patterns=WANTED,
+            ignore_patterns=UNWANTED,
+            local_files_only=here_only,
+        )
+        return Path(folder)
 
     def offered(self, model: str) -> list[str]:
         """The names of the branches and tags that the hub, or its mirror at ``HF_ENDPOINT``, has of a model.

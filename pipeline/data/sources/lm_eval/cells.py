@@ -23,13 +23,6 @@ from . import identity
 from .identity import Identity
 
 SAME = 1e-9
-BY_CHOICE = (
-    "acc",
-    "acc_norm",
-    "acc_norm_token",
-    "acc_bytes",
-    "acc_mutual_info",
-)  # metrics of the best of given answers
 TEXT_LOSSES = ("val_loss", "val_bpb")
 
 
