@@ -14,6 +14,7 @@ from typing import Annotated, Protocol, cast
 import typer
 
 from ..core.errors import BenchcastError, InputError, first_line, plain
+from .panels import Panel
 
 app = typer.Typer(
     name="benchcast",
@@ -24,14 +25,17 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-NOT_COMMANDS = ("app", "options")  # modules of this folder that hold no command
+NOT_COMMANDS = ("app", "options", "panels")  # modules of this folder that hold no command
 
 
 class CommandFile(Protocol):
     """A module of this folder with one command, or some that belong together."""
 
+    PANEL: Panel
+    """Panel of ``benchcast --help`` that all its commands stand in; the panels come in the order of use."""
+
     HELP_ORDER: int
-    """Place in ``benchcast --help``; smaller comes first."""
+    """Place in that panel; smaller comes first."""
 
     def add_to(self, app: typer.Typer) -> None:
         """Enter the commands into the command line."""
@@ -51,11 +55,19 @@ def command_files(folders: Iterable[str] | None = None) -> list[CommandFile]:
         if not module.ispkg and module.name not in NOT_COMMANDS
     ]
     modules = [cast(CommandFile, import_module(f".{name}", __package__)) for name in names]
-    return sorted(modules, key=lambda module: module.HELP_ORDER)
+    return sorted(modules, key=lambda module: (module.PANEL.place, module.HELP_ORDER))
+
+
+def enter(file: CommandFile, app: typer.Typer) -> None:
+    """Enter a file's commands and groups of commands, all in the file's panel."""
+    before = len(app.registered_commands), len(app.registered_groups)
+    file.add_to(app)
+    for info in (*app.registered_commands[before[0] :], *app.registered_groups[before[1] :]):
+        info.rich_help_panel = str(file.PANEL)
 
 
 for _module in command_files():
-    _module.add_to(app)
+    enter(_module, app)
 
 
 def _version(wanted: bool) -> None:

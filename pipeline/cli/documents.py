@@ -9,11 +9,12 @@ import typer
 
 from ..core.errors import InputError, plain
 from .options import DataPath, JsonPath, config_argument, print_account, write_json
+from .panels import Panel
 
 if TYPE_CHECKING:
     from benchcast.reports.records.documents import DocumentsResult
 
-HELP_ORDER = 95  # place in ``benchcast --help``
+PANEL, HELP_ORDER = Panel.FORECAST, 20  # where it stands in ``benchcast --help``
 LISTED = 20  # documents of one task in the terminal; --json has all
 KINDS = ("svg", "png", "pdf")
 

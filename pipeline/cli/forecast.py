@@ -9,13 +9,14 @@ import typer
 
 from ..core.errors import UnreadableError, plain
 from .options import DataPath, HtmlFlag, JsonPath, config_argument, print_account, write_json
+from .panels import Panel
 
 if TYPE_CHECKING:
     from benchcast.reports.records.forecast import Result
 
     from ..core.config import Config
 
-HELP_ORDER = 70  # place in ``benchcast --help``
+PANEL, HELP_ORDER = Panel.FORECAST, 10  # where it stands in ``benchcast --help``
 ConfigPath = Annotated[Path, config_argument("YAML config; see configs/ for examples")]
 OutPath = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="folder to write, instead of the config's out")

@@ -9,10 +9,11 @@ import typer
 
 from ..core.errors import InputError, plain
 from ..data import sources
+from .panels import Panel
 
 _FIRST, *_OTHERS = sources.names()  # the demo, which needs no ingestion, stands last
 SOURCES = f"{', '.join(_OTHERS)} or {_FIRST}"
-HELP_ORDER = 30  # place in ``benchcast --help``
+PANEL, HELP_ORDER = Panel.BEGIN, 20  # where it stands in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:

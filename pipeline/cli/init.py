@@ -11,8 +11,9 @@ import typer
 from benchcast.reports.records.account import Account
 
 from ..core.errors import BenchcastError, InputError, plain
+from .panels import Panel
 
-HELP_ORDER = 20  # place in ``benchcast --help``
+PANEL, HELP_ORDER = Panel.BEGIN, 10  # where it stands in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:

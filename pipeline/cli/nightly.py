@@ -10,11 +10,12 @@ import typer
 
 from ..core.errors import InputError
 from .options import JsonFlag, config_argument, print_json
+from .panels import Panel
 
 cron_app = typer.Typer(help="Install the nightly pass in your crontab, or as a systemd timer.", no_args_is_help=True)
 Systemd = Annotated[bool, typer.Option("--systemd", help="a user timer of systemd, instead of the crontab")]
 ConfigPath = Annotated[Path, config_argument("YAML config with a reevaluate section")]
-HELP_ORDER = 60  # place in ``benchcast --help``
+PANEL, HELP_ORDER = Panel.NIGHTLY, 10  # where it stands in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:

@@ -9,8 +9,9 @@ import typer
 
 from ..core.errors import InputError, plain
 from .options import JsonFlag, JsonPath, print_account, print_json, write_json
+from .panels import Panel
 
-HELP_ORDER = 10  # place in ``benchcast --help``
+PANEL, HELP_ORDER = Panel.PLAN, 10  # where it stands in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:

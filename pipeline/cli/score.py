@@ -11,6 +11,7 @@ import typer
 
 from ..core.errors import MOST_FAULTS, BenchcastError, InputError, plain
 from .options import config_argument, print_json
+from .panels import Panel
 
 if TYPE_CHECKING:
     from ..core.config import ScoreSettings
@@ -20,7 +21,7 @@ store_app = typer.Typer(help="Look after a folder of scored cells.", no_args_is_
 ConfigPath = Annotated[Path, config_argument("YAML config with a score section")]
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="folder of scored cells (score.store of the config)")]
 INTERRUPTED = 130  # exit code, as a shell gives it for SIGINT
-HELP_ORDER = 40  # place in ``benchcast --help``
+PANEL, HELP_ORDER = Panel.SCORE, 10  # where it stands in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from ..core.errors import InputError, plain
 from .options import DataPath, JsonFlag, config_argument, print_account, print_json
+from .panels import Panel
 
 if TYPE_CHECKING:
     from ..core.config import Config
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ConfigPath = Annotated[Path, config_argument("YAML config; see configs/auto.yaml")]
 Multiplier = Annotated[float, typer.Option("--token-multiplier", min=1e-3, help="tokens per parameter")]
 RegisterPath = Annotated[Path, typer.Option("--register", metavar="FILE", help="the register")]
-HELP_ORDER = 50  # place in ``benchcast --help``
+PANEL, HELP_ORDER = Panel.TRUST, 10  # where it stands in ``benchcast --help``
 
 
 def add_to(app: typer.Typer) -> None:

@@ -25,7 +25,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_command_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "greet.py").write_text(
-        "HELP_ORDER = 15\n\n\n"
+        "from benchcast.cli.panels import Panel\n\nPANEL, HELP_ORDER = Panel.BEGIN, 15\n\n\n"
         "def add_to(app):\n    app.command()(greet)\n\n\n"
         "def greet(name: str) -> None:\n    print(f'hello {name}')\n"
     )
@@ -33,10 +33,10 @@ def test_a_command_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "benchcast.cli.greet", raising=False)
     files = whole.command_files(cli.__path__)
     names = [file.__name__.rsplit(".", 1)[-1] for file in files]  # type: ignore[attr-defined]
-    assert names.index("plan") < names.index("greet") < names.index("init")
+    assert names.index("init") < names.index("greet") < names.index("ingest") < names.index("plan")
     app = typer.Typer()
     for file in files:
-        file.add_to(app)
+        whole.enter(file, app)
     assert CliRunner().invoke(app, ["greet", "world"]).output == "hello world\n"
     monkeypatch.delitem(sys.modules, "benchcast.cli.greet")
     monkeypatch.delattr(cli, "greet")
@@ -45,7 +45,7 @@ def test_a_command_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_every_file_of_the_folder_is_on_the_command_line() -> None:
     files = {p.stem for p in Path(whole.__file__).parent.glob("*.py")} - {"__init__", *whole.NOT_COMMANDS}
     assert {m.__name__.rsplit(".", 1)[-1] for m in whole.command_files()} == files  # type: ignore[attr-defined]
-    orders = [m.HELP_ORDER for m in whole.command_files()]
+    orders = [(m.PANEL, m.HELP_ORDER) for m in whole.command_files()]
     assert len(set(orders)) == len(orders)
 
 
