@@ -1,4 +1,4 @@
-"""The panels of ``benchcast --help``, in the order of use: each command file names the one that its commands stand in."""
+"""The panels of ``benchcast --help``, in the order of use: each command file names its own."""
 
 from __future__ import annotations
 
