@@ -67,6 +67,27 @@ def brief(low: float, high: float) -> str:
     return f"({minus(f'{100 * low:.0f}')}{DASH}{minus(f'{100 * high:.0f}')})"
 
 
+def score(value: Value, low: Value = None, high: Value = None) -> str:
+    """``71``: a share in whole percent; with a decimal where its interval is so narrow that whole points would hide it."""
+    known = finite(value)
+    return DASH if known is None else minus(f"{100 * known:.{_decimals(low, high)}f}")
+
+
+def score_range(low: Value, high: Value) -> str:
+    """``58 to 84``: an interval in words and percent, empty where there is none."""
+    start, end = finite(low), finite(high)
+    if start is None or end is None:
+        return ""
+    places = _decimals(low, high)
+    return minus(f"{100 * start:.{places}f}") + " to " + minus(f"{100 * end:.{places}f}")
+
+
+def _decimals(low: Value, high: Value) -> int:
+    """Whole points say enough unless the interval is less than three of them wide."""
+    start, end = finite(low), finite(high)
+    return 1 if start is not None and end is not None and end - start < 0.03 else 0
+
+
 def percent_range(values: list[float]) -> str:
     """One number in percent where all agree on it, else their range; a dash for none."""
     shown = [percent(v) for v in sorted(values)]
