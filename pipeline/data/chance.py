@@ -82,6 +82,7 @@ LEVELS: Mapping[str, float] = {
     "anli*": 1 / 3,
     "xnli*": 1 / 3,
     "social_iqa*": 1 / 3,
+    "socialiqa*": 1 / 3,
     "social_i_qa*": 1 / 3,
     "siqa*": 1 / 3,
     "pubmedqa*": 1 / 3,
@@ -114,6 +115,7 @@ LEVELS: Mapping[str, float] = {
     # five
     "commonsense_qa*": 0.2,
     "commonsenseqa*": 0.2,
+    "csqa*": 0.2,
     "mathqa*": 0.2,
     "math_qa*": 0.2,
 }

@@ -19,6 +19,11 @@ FEWEST_TO_HOLD_OUT = 6  # with fewer runs every one is needed for the fit
 FEWEST_FOR_AUTO = 7  # runs to fit on, below which auto refuses to forecast
 SCHEMA_LINE = "# yaml-language-server: $schema=config.schema.json  (benchcast schema config > config.schema.json)"
 PLANNED = "planned"
+# What the recipes that go through a loss lack, in results of tools other than lm-eval.
+LACKING = {
+    "lighteval": "losses, which are not read from lighteval",
+    "olmes": "bits_per_byte_corr in the scores or predictions",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,7 @@ def needs(held: Held) -> tuple[str, ...]:
     """What the recipes need before they can forecast anything."""
     if not held.accuracies_only or held.runs >= FEWEST_FOR_AUTO:
         return ()
-    more = "" if held.source == "lighteval" else ", or run lm_eval again with --log_samples (llama3 needs 4 runs)"
+    more = "" if held.source in LACKING else ", or run lm_eval again with --log_samples (llama3 needs 4 runs)"
     return (
         f"auto, the one recipe for accuracies without losses, needs {FEWEST_FOR_AUTO} runs and these results have "
         f"{held.runs}: score more runs{more}",
@@ -123,11 +128,7 @@ def _recipes(held: Held) -> str:
     lines: list[str] = []
     for name, need in (("llama3", {"nll"}), ("ladder", {"nll", "bits_per_byte"})):
         ready = bool(need & metrics)
-        how = (
-            "losses, which are not read from lighteval"
-            if held.source == "lighteval"
-            else "the samples: lm_eval --log_samples"
-        )
+        how = LACKING.get(held.source, "the samples: lm_eval --log_samples")
         lines.append(f"  - {name}" if ready else f"  # - {name}   # needs {how}")
     if losses and held.of_results:
         lines.append(f"  # - {{name: overtraining, loss: {scalar(losses[0])}}}   # its loss: LAMBADA's perplexity")

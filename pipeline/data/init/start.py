@@ -1,4 +1,4 @@
-"""A first config from what lies in a folder: results of lm-eval or lighteval, checkpoints, or a ladder table.
+"""A first config from what lies in a folder: results of lm-eval, lighteval or OLMES, checkpoints, or a ladder table.
 
 What the files tell is filled in; what they do not is left as a comment that says so. Nothing is guessed into a number
 that a law would be fitted on without a person having seen it: every number is written with the text it came from.
@@ -67,7 +67,7 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class _Results:
-    """A folder of results of lm-eval or lighteval: its models, and what becomes of it."""
+    """A folder of results of lm-eval, lighteval or OLMES: its models, and what becomes of it."""
 
     source: ResultsSource
     folder: Path
@@ -90,7 +90,7 @@ def draft(
     Parameters
     ----------
     found : Path
-        A ladder table, or a folder of results of lm-eval or lighteval, or of checkpoints.
+        A ladder table, or a folder of results of lm-eval, lighteval or OLMES, or of checkpoints.
     out : Path
         The config; paths in it are relative to its folder.
     token_multiplier, tokens_per_step : float, optional
@@ -175,7 +175,7 @@ def _tool(path: Path) -> str:
         return ""
 
 
-# ---- results of lm-eval or lighteval ----
+# ---- results of lm-eval, lighteval or OLMES ----
 
 
 def _from_results(results: _Results) -> Draft:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from benchcast.reports.records.account import Account
 
 from ....core import reading
 from ....core.errors import Fault, UnreadableError
+from ...document_metrics import Mean
 from .. import reader_of
 from . import foreign
 from .identity import Identity, identity_of
 
 PACKED = (".json.gz", ".json.bz2", ".json.xz", ".json.zst", ".zip", ".tar", ".tar.gz", ".tgz")
+OLMES_NAME = re.compile(r"task-\d+-.+-metrics")
 MOST_UNNAMED = 1 << 20  # bytes of a JSON file that is parsed only to say what it is
 
 
@@ -41,6 +44,7 @@ class Task:
     prompt: str = ""
     configured: Any = None  # shots as the task's configuration has them
     not_means: frozenset[str] = frozenset()  # metrics that the task's configuration aggregates in another way
+    losses: Mapping[str, Mean] = field(default_factory=dict)  # of the right answers, where the file itself has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +130,7 @@ def records(folder: Path, account: Account, faults: list[Fault], tools: Sequence
 
 def _content(path: Path, name: str, account: Account, faults: list[Fault]) -> tuple[bytes, Any] | None:
     """A JSON file's bytes and content; None for one that cannot be read, which is said."""
-    named = path.stem == "results" or path.stem.startswith("results_")
+    named = path.stem == "results" or path.stem.startswith("results_") or OLMES_NAME.fullmatch(path.stem) is not None
     try:
         reading.check(path, reading.MOST_RESULT)
     except UnreadableError as error:

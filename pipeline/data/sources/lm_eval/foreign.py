@@ -9,6 +9,7 @@ LM_EVAL = "lm-eval"
 LIGHTEVAL = "lighteval"
 LEADERBOARD = "the first Open LLM Leaderboard"
 EVERY_EVAL_EVER = "Every Eval Ever"
+OLMES = "OLMES"
 
 # Keys that only one tool's files have together; the first that fits tells. lm-eval's own are told apart before.
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -17,8 +18,8 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("HELM", ("adapter_spec",)),
     ("HELM", ("scenario_spec",)),
     ("HELM", ("request_states",)),
-    ("OLMES", ("task_name", "metrics", "task_config")),
-    ("OLMES", ("all_primary_scores",)),
+    (OLMES, ("task_name", "metrics", "task_config")),
+    ("OLMES over all tasks", ("all_primary_scores",)),
     ("the OLMo evaluation", ("task_hash", "model_hash")),
     ("BIG-bench", ("model", "scores", "task")),
     ("BIG-bench", ("model", "scores", "shot_scores")),

@@ -131,7 +131,7 @@ def models(folder: Path, account: Account | None = None, tool: Tool = HARNESS) -
         raise FaultsError(faults)
     scored = {one.file.shown: bool(tasks) for one, tasks in usable_tasks}
     sampled = {
-        one.file.shown: any(lm_eval_samples.there(one.file, task.name) for task, _ in tasks)
+        one.file.shown: any("nll" in own.means or lm_eval_samples.there(one.file, task.name) for task, own in tasks)
         for one, tasks in usable_tasks
     }
     return lm_eval_models.models((one for one, _ in usable_tasks), scored, sampled)
@@ -183,6 +183,8 @@ def _usable_tasks(folder: Path, account: Account, faults: list[Fault], tool: Too
                 continue
             already = len(faults)
             numbers = accuracies.numbers(task.name, task.output_type, task.metrics, _where(folder, one, task), faults)
+            if task.losses:
+                numbers = dataclasses.replace(numbers, means={**numbers.means, **task.losses})
             if reading.number(task.effective) == 0:
                 account.leave("tasks scored on no document", f"{task.name} in {one.file.shown}")
                 continue

@@ -43,7 +43,7 @@ def test_the_names_are_those_of_the_files_in_their_order() -> None:
     there |= {p.stem for p in folder.glob("*.py") if p.name != "__init__.py"}
     assert set(sources.names()) == there
     assert tuple(name for name in sources.names() if name in NAMES) == NAMES
-    assert {source.name for source in sources.result_sources().values()} == {"lm_eval", "lighteval"}
+    assert {source.name for source in sources.result_sources().values()} == {"lm_eval", "lighteval", "olmes"}
     assert DataSettings.model_json_schema()["properties"]["source"]["enum"] == list(sources.names())
 
 
