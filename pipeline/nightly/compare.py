@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 from benchcast.reports.records.forecast import Forecast, Result
-from benchcast.reports.records.nightly import BandColumns, Ends, Track, TrackedPoint, TrackedTask
-from benchcast.stages.monitor.sequential import MEAN
+from benchcast.reports.records.nightly import Track, Verdict
+from benchcast.reports.sections import verdict
 from benchcast.stages.notices import Notice
 
 from ..core.config import Config, ReevaluateSettings, Target
@@ -21,7 +21,6 @@ from ..core.metrics import ACCURACIES
 from ..data.ingest import Data
 from ..data.task_setup import asked_version
 from ..forecasting import run as forecasting
-from ..forecasting.averages import MIXED
 from ..forecasting.context import FittedLadders
 from ..forecasting.task_scores import SCORE, named_scores
 from ..registry import register
@@ -30,22 +29,24 @@ from .alerts import rules
 from .alerts.contexts import ForecastProblem, ObservedRun, ObservedTask
 from .state import State
 from .tracking import bands as registered
+from .tracking import drawing, registrations, track
 from .tracking import points as measured
-from .tracking import registrations, track
 from .tracking.points import Documents, Point
 
 logger = logging.getLogger(__name__)
 Note = Callable[[str], None]
 Entry = Mapping[str, Any]
+NOT_REGISTERED = "it could not be registered; the messages say why"
 
 
 @dataclass(kw_only=True)
 class PassForecast:
-    """What a pass forecast: the refreshed result, the line for the history, the figures' content, what is wrong."""
+    """What a pass forecast: the refreshed result, the line for the history, the tracked runs, what is wrong."""
 
     result: Result | None = None
     entry: dict[str, Any] = field(default_factory=dict)
     tracks: list[Track] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     conditions: list[Notice] = field(default_factory=list)
 
 
@@ -156,17 +157,19 @@ def _track_all(context: _Context, targets: Mapping[str, Target], outcome: PassFo
     for name, target in targets.items():
         run = context.settings.track[name]
         record, then = registrations.record_of(entries, records, name), registrations.last(entries, name)
-        if record is not None and then is not None:
-            earlier = {k: p for k, p in old.items() if p.run == run}
-            _track_one(
-                context,
-                target,
-                record,
-                then,
-                measured.merged(earlier, now[run]),
-                {p.tokens for p in fresh if p.run == run},
-                outcome,
-            )
+        if record is None or then is None:
+            outcome.verdicts.append(verdict.unregistered(name, run, NOT_REGISTERED))
+            continue
+        earlier = {k: p for k, p in old.items() if p.run == run}
+        _track_one(
+            context,
+            target,
+            record,
+            then,
+            measured.merged(earlier, now[run]),
+            {p.tokens for p in fresh if p.run == run},
+            outcome,
+        )
 
 
 def _register(
@@ -224,26 +227,34 @@ def _track_one(
     store = context.base / context.config.score.store if context.config.score else None
     if not bands:
         outcome.conditions += rules.check(ForecastProblem(subject=name, recipe=context.recipe))
+        outcome.verdicts.append(verdict.unregistered(name, run, f"recipe {context.recipe} gave no number for any task"))
         return
     followed = track.track(target, run, points, bands, Documents(store), context.settings)
-    outcome.conditions += rules.check(
-        ObservedRun(
-            target=target,
-            points=points,
-            bands=bands,
-            versions_then=then["versions"],
-            versions_now=context.versions(),
-            setup_then=then["setup"],
-            setup_now=context.setup,
+    changed = list(
+        rules.check(
+            ObservedRun(
+                target=target,
+                points=points,
+                bands=bands,
+                versions_then=then["versions"],
+                versions_now=context.versions(),
+                setup_then=then["setup"],
+                setup_now=context.setup,
+            )
         )
     )
-    for task, verdict in followed.verdicts.items():
+    outcome.conditions += changed
+    for task, said in followed.verdicts.items():
         series = followed.series[task]
         outcome.conditions += rules.check(
-            ObservedTask(target=followed.target, task=task, series=series, verdict=verdict, fresh=fresh)
+            ObservedTask(target=followed.target, task=task, series=series, verdict=said, fresh=fresh)
         )
-    late = name in then["late"]
-    outcome.tracks.append(_figure(context, followed, record, target, outcome.result, late=late))
+    forecasts = outcome.result.forecasts if outcome.result else ()
+    drawn = drawing.of_run(
+        followed, record, target, context.recipe, forecasts, points, changed, late=name in then["late"]
+    )
+    outcome.tracks.append(drawn)
+    outcome.verdicts.append(verdict.of_run(drawn))
 
 
 def _cells(config: Config, base: Path) -> tuple[dict[tuple[str, str], str], str]:
@@ -271,62 +282,3 @@ def _setup(table: pd.DataFrame) -> str:
 def _for_history(f: Forecast) -> dict[str, Any]:
     fields = ("recipe", "family", "task", "target", "forecast", "low", "high", "status", "grade", "actual")
     return {k: getattr(f, k) for k in (*fields, *(["metric"] if f.metric not in ACCURACIES else []))}
-
-
-def _figure(
-    context: _Context,
-    followed: track.Tracked,
-    record: Record,
-    target: Target,
-    result: Result | None,
-    *,
-    late: bool,
-) -> Track:
-    """What the report shows of a tracked run: bands, points, and the registered beside the refreshed forecast."""
-    metrics = {f.task: f.metric for f in record.forecasts if f.metric not in ACCURACIES}
-    of_mean = {metrics.get(task, "") for task in followed.series if task != MEAN}
-    mean = of_mean.pop() if len(of_mean) == 1 else MIXED
-    tasks = [
-        TrackedTask(
-            task=task,
-            metric=metrics.get(task, "") if task in followed.bands else mean,
-            band=_band(followed, task),
-            points=_points(followed, task),
-            registered=_ends(record.forecasts, context.recipe, task, followed.target),
-            refreshed=_ends(result.forecasts if result else (), context.recipe, task, followed.target),
-        )
-        for task in (*followed.bands, *([MEAN] if MEAN in followed.series else []))
-    ]
-    return Track(
-        target=followed.target,
-        run=followed.run,
-        registered=record.time,
-        hash=record.hash,
-        planned_tokens=target.budget().tokens,
-        tasks=tuple(tasks),
-        late=late,
-    )
-
-
-def _band(followed: track.Tracked, task: str) -> BandColumns | None:
-    band = followed.bands.get(task)
-    return None if band is None else BandColumns.model_validate(band.plain())
-
-
-def _points(followed: track.Tracked, task: str) -> tuple[TrackedPoint, ...]:
-    """A point per checkpoint of the run, with what the rules say of it."""
-    series, verdict = followed.series.get(task), followed.verdicts.get(task)
-    if series is None:
-        return ()
-    alarms = verdict.any.tolist() if verdict else [False] * len(series.tokens)
-    columns = (series.tokens, series.value, series.stderr, series.low, series.forecast, series.high)
-    rows = zip(*(column.tolist() for column in columns), alarms, strict=True)
-    return tuple(
-        TrackedPoint(tokens=t, value=v, stderr=e, low=low, forecast=middle, high=high, alarm=bool(alarm))
-        for t, v, e, low, middle, high, alarm in rows
-    )
-
-
-def _ends(forecasts: Sequence[Forecast], recipe: str, task: str, target: str) -> Ends | None:
-    forecast = next((f for f in forecasts if (f.recipe, f.task, f.target) == (recipe, task, target)), None)
-    return None if forecast is None else Ends(forecast=forecast.forecast, low=forecast.low, high=forecast.high)

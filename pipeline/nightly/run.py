@@ -18,7 +18,7 @@ from ..core.digest import object_digest
 from ..core.errors import LATER, BenchcastError, plain
 from ..core.redact import MOST_TEXT, bounded, redacted, shown
 from .alerts import channels as alerts
-from .alerts import conditions, rules
+from .alerts import conditions, grouping, rules
 from .alerts.contexts import PassInputs
 from .inputs import gather
 from .quiet import PassLogger, pass_logger
@@ -178,12 +178,15 @@ class _Pass:
             if {conditions.key(c) for c in stands} == {conditions.key(c) for c in self._before}:
                 self._logger.note("nothing new")
                 return self._finish(inputs, None)
-            messages = conditions.changes(self._before, stands)
+            messages = grouping.changes(self._before, stands)
             entry |= {"conditions": conditions.plain(stands), "messages": messages, "scored": inputs.scored}
+            entry |= {k: self._last[k] for k in ("verdict",) if k in self._last}
             return self._finish(inputs, entry)
         if self._last and self._last["config_digest"] != digest:
             self._logger.note("the config was edited since the last pass")
         entry |= {"config_edited": bool(self._last) and self._last["config_digest"] != digest}
+        from benchcast.reports.sections import verdict
+
         from . import compare
 
         outcome = compare.forecast(
@@ -201,7 +204,8 @@ class _Pass:
             "scored": inputs.scored,
             "left": inputs.left,
             "conditions": conditions.plain(stands),
-            "messages": conditions.changes(self._before, stands),
+            "messages": grouping.changes(self._before, stands),
+            "verdict": verdict.plain(outcome.verdicts),
         }
         entry["report"] = self._report(outcome, entry)
         return self._finish(inputs, entry)
@@ -219,7 +223,7 @@ class _Pass:
 
         records = register.read(self._state.register) if self._state.register.exists() else ()
         result = outcome.result.model_copy(update={"registered": register.looked_up(outcome.result, records)})
-        latest = news(entry, self._history, outcome.tracks)
+        latest = news(entry, self._history, outcome.tracks, outcome.verdicts, str(self._state.reports))
         named = {str(e.get("report")) for e in self._history}
         with self._state.new_report() as part:
             try:
@@ -250,13 +254,14 @@ class _Pass:
             "scored": inputs.scored,
             "left": inputs.left,
             "waiting": _first(inputs.waiting),
-            "conditions": shown([conditions.line(c) for c in stands]),
+            "verdict": last.get("verdict", {}).get("text", ""),
+            "conditions": shown([grouping.line(group) for group in grouping.causes(stands)]),
             "report": report,
             "told": notified,
         }
         self._state.write_status(status)
         channels = _channels(self._config, self._settings, self._base, self._state)
-        notified = alerts.deliver(channels, self._history, notified, self._logger)
+        notified = alerts.deliver(channels, self._history, notified, self._state.reports, self._logger)
         if (failed := before.get("error")) is not None:
             line = f"cleared: the pass works again, after: {failed}"
             self._logger.say(line)
@@ -265,6 +270,8 @@ class _Pass:
             self._state.write_status(status | {"told": notified})
         if inputs.left:
             self._logger.note(f"{inputs.left} cells are left for the next pass")
+        if status["verdict"]:
+            self._logger.note(f"verdict: {status['verdict']}")
         return code
 
 

@@ -131,12 +131,12 @@ def build(result: Result, latest: News | None = None) -> tuple[ForecastPages, Fi
     law_table, law_notes = content.laws(c)
     sections, small = pictures.task_sections(c, files), pictures.small_multiples(c, files)
     facts = decision.facts(c)
-    if latest is not None:  # what is registered is the band of the tracked run
-        facts = [line for line in facts if line != decision.NOT_LOOKED_UP]
+    if latest is not None:  # what is registered is the band of the tracked run, which the news tell of
+        facts = [line for line in facts if not line.startswith("Registered:")]
     pages = ForecastPages(
         title=c.title,
         unset=unset(),
-        news=None if latest is None else news.section(latest),
+        news=None if latest is None else news.section(latest, files),
         question=content.question(c),
         level=c.level,
         score=c.score,

@@ -14,18 +14,6 @@ from pydantic import Field
 from .base import Frozen
 
 
-class TrackedScore(Frozen):
-    """The newest score of a run that is under way, beside the band that was registered for it."""
-
-    run: str = Field(default="", description="empty where it tells no rows apart")
-    task: str = Field(default="", description="the same")
-    tokens: float
-    measured: float | None
-    low: float | None
-    high: float | None
-    verdict: str = Field(description="what the rules say, in words")
-
-
 class BandColumns(Frozen):
     """A registered band: forecast and bounds by training tokens."""
 
@@ -57,6 +45,20 @@ class Ends(Frozen):
     forecast: float | None
     low: float | None
     high: float | None
+
+
+class TrackedScore(Frozen):
+    """The newest score of a run that is under way, beside the band that was registered for it."""
+
+    run: str = Field(default="", description="empty where it tells no rows apart")
+    task: str = Field(default="", description="the same")
+    tokens: float
+    measured: float | None
+    low: float | None
+    high: float | None
+    verdict: str = Field(description="what the rules say, in words")
+    registered: Ends | None = Field(default=None, description="the forecast of the end that was registered")
+    refreshed: Ends | None = Field(default=None, description="the same by what is measured now")
 
 
 class TrackedTask(Frozen):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..records.nightly import Standing, Track, TrackedPoint, TrackedTask, Verdict
 from ..text.numbers import count, finite, points
@@ -46,6 +47,16 @@ def overall(verdicts: Sequence[Verdict]) -> str:
     lines = [v.line for v in urgent[:MOST_NAMED]]
     more = [f"{len(urgent) - MOST_NAMED} more are not on course"] if len(urgent) > MOST_NAMED else []
     return f"{well} of {len(verdicts)} tracked runs are on course. " + "; ".join([*lines, *more]) + "."
+
+
+def plain(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """As the history of passes keeps them: the line over all, the most urgent standing, and every run."""
+    standings = [v.standing for v in verdicts]
+    return {
+        "text": overall(verdicts),
+        "standing": next((s.value for s in Standing if s in standings), ""),
+        "runs": [v.model_dump(mode="json") for v in verdicts],
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +168,9 @@ class _Run:
         for task in self._tasks:
             point = task.points[-1]
             if not _inside(point) and not point.alarm and (gap := beyond(point)) is not None:
-                side = "below" if gap < 0 else "above"
                 yield (
-                    f"{clean(task.task, NAME)} is {points(abs(gap)).lstrip('+')} points {side} its band, "
-                    "which its sampling error explains."
+                    f"{clean(task.task, NAME)} is {points(abs(gap)).lstrip('+')} points "
+                    f"{'below' if gap < 0 else 'above'} its band, which its sampling error explains."
                 )
 
     def _cautions(self) -> list[str]:
@@ -168,6 +178,28 @@ class _Run:
         lines = [f"Not compared: {', '.join(changed)} (changed since it was registered)."] if changed else []
         late = ["Its forecast was registered after it had begun: a weaker test."] if self._track.late else []
         return [*lines, *late]
+
+
+def of_point(point: TrackedPoint) -> str:
+    """What the rules say of one score."""
+    said = [words for words, speaks in _spoken(point) if speaks]
+    gap = beyond(point)
+    if said:
+        return ", ".join(said)
+    if gap is None:
+        return "no band here"
+    return f"{_gap(gap)}: within its sampling error" if gap else "inside"
+
+
+def _spoken(point: TrackedPoint) -> Iterator[tuple[str, bool]]:
+    gap = beyond(point)
+    yield f"ALARM: {_gap(gap) if gap else 'outside'}", bool(point.outside)
+    yield f"ALARM: drifting {'down' if point.drift < 0 else 'up'}", bool(point.drift) and not point.outside
+    yield "ALARM: fell since the checkpoint before", point.dropped and not point.outside
+
+
+def _gap(gap: float) -> str:
+    return f"{points(abs(gap)).lstrip('+')} {'below' if gap < 0 else 'above'}"
 
 
 def beyond(point: TrackedPoint) -> float | None:

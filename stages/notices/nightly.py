@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from .notice import Code, Severity
 
 _Alert = partial(
-    Code, area="nightly", anchor="tutorial.md#5-watch-the-big-run", severity=Severity.ALERT, about="subject"
+    Code, area="nightly", anchor="howto/nightly.md#when-something-is-wrong", severity=Severity.ALERT, about="subject"
 )
 _Failure = partial(
-    Code, area="nightly", anchor="tutorial.md#5-watch-the-big-run", severity=Severity.FAILURE, about="subject"
+    Code, area="nightly", anchor="howto/nightly.md#when-something-is-wrong", severity=Severity.FAILURE, about="subject"
 )
 
 FAILURE = _Failure("failure", "a checkpoint or task could not be scored", ("{reason}",))
@@ -22,23 +23,23 @@ FORECAST = _Failure(
 OUTSIDE = _Alert(
     "outside",
     "a score beyond its registered band",
-    ("{value:.1%} at {tokens:.3g} tokens is {side} the registered band, {low:.1%} to {high:.1%}",),
+    ("{value} % at {tokens} tokens is {side} the registered band, {low} to {high} %",),
 )
 DRIFT = _Alert(
     "drift",
     "scores drift away from the registered forecast",
-    ("has shifted {direction} from the registered forecast: {value:.1%} at {tokens:.3g} tokens, {points:+.1f} points",),
+    ("has shifted {direction} from the registered forecast: {value} % at {tokens} tokens, {points} points",),
 )
 DROPPED = _Alert(
     "dropped",
     "a score below that of the checkpoint before",
-    ("{value:.1%} at {tokens:.3g} tokens, after {before:.1%} at {then:.3g}: more than sampling explains",),
+    ("{value} % at {tokens} tokens, after {before} % at {then}: a larger fall than sampling explains",),
 )
 BENCHMARK = _Alert(
     "benchmark",
     "a task asks something else than when the forecast was registered",
     (
-        "is registered but no longer scored; put it back",
+        "is registered but no longer scored; put the task back",
         "asks something else ({then} when registered, {now} now); its band no longer holds",
     ),
 )
@@ -50,15 +51,15 @@ SCORER = _Alert(
 GONE = _Alert(
     "gone",
     "data that was there is gone",
-    ("{names} was there and is gone; the forecast is made without it (restore it, or --accept-gone)",),
+    ("{names} was there and is gone; the forecast is made without it (restore it, or say --accept-gone once)",),
 )
 PLAN = _Alert(
     "plan",
     "the run is not the one whose forecast was registered",
     (
-        "the config plans {now}, but {then} is registered; undo it, or --register anew",
-        "{run} has N {params:.4g}; N {planned:.4g} was planned",
-        "{run} is at {tokens:.4g} tokens, beyond the {planned:.4g} planned",
+        "the config plans {now}, but {then} is registered; undo the change, or register anew with --register",
+        "{run} has {params} parameters, but {planned} were planned",
+        "{run} is at {tokens} tokens, beyond the {planned} planned",
     ),
 )
 CLOCK = _Alert(
@@ -71,3 +72,30 @@ HISTORY = _Failure(
     "a line of the history could not be read",
     ("is not a record of a pass: it was set aside in history.bad; restore the file from a copy",),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several:
+    """How several notices of one code about tasks of one run are told in one line: what they share, and each alone.
+
+    ``each`` has the values of the code's sentence, and ``task``.
+    """
+
+    shared: str
+    each: str
+
+
+SEVERAL = {
+    OUTSIDE.name: Several(
+        shared="{count} scores are outside the registered band", each="{task} {value} % ({side} {low} to {high})"
+    ),
+    DRIFT.name: Several(
+        shared="{count} scores have shifted from the registered forecast", each="{task} {value} % ({points} points)"
+    ),
+    DROPPED.name: Several(
+        shared="{count} scores fell by more than sampling explains", each="{task} {before} to {value} %"
+    ),
+    BENCHMARK.name: Several(
+        shared="{count} tasks are not what was registered (other questions, or no longer scored)", each="{task}"
+    ),
+}

@@ -22,6 +22,7 @@ TERMINAL, APPRISE, COMMAND = "terminal", "apprise", "command"
 
 
 Channel = Callable[[list[str]], None]
+Entry = Mapping[str, Any]
 
 
 def channels(settings: NotifySettings, title: str, base: Path, state: State) -> dict[str, Channel]:
@@ -35,21 +36,38 @@ def channels(settings: NotifySettings, title: str, base: Path, state: State) -> 
 
 
 def deliver(
-    known: Mapping[str, Channel], history: Sequence[Mapping[str, Any]], notified: Mapping[str, int], logger: PassLogger
+    known: Mapping[str, Channel],
+    history: Sequence[Entry],
+    notified: Mapping[str, int],
+    reports: Path,
+    logger: PassLogger,
 ) -> dict[str, int]:
     """Give every channel, standard error among them, the messages it has not had yet.
 
     Returns channel to the last pass it was told of; ``notified`` is what this returned before. A channel that is new
-    hears of the last pass only.
+    hears of the last pass only. ``reports`` is the folder of the reports, for their paths.
     """
     last = int(history[-1]["seq"]) if history else 0
     every: dict[str, Channel] = {TERMINAL: lambda lines: logger.say("\n".join(lines)), **known}
     last_heard = {}
     for name, channel in every.items():
         since = notified.get(name, last - 1)
-        lines = shown([str(m) for entry in history if entry["seq"] > since for m in entry.get("messages", ())])
+        lines = [line for number in range(len(history)) for line in _told(history, number, since, reports)]
         last_heard[name] = last if tell(name, channel, lines, logger) else since
     return last_heard
+
+
+def _told(history: Sequence[Entry], number: int, since: int, reports: Path) -> list[str]:
+    """What is said of one pass: how the tracked runs do, what arose and cleared, and where the report is."""
+    entry = history[number]
+    messages = [str(message) for message in entry.get("messages", ())] if entry["seq"] > since else []
+    if not messages:
+        return []
+    text = entry.get("verdict", {}).get("text")
+    report = next((e["report"] for e in reversed(history[: number + 1]) if e.get("report")), None)
+    head = [f"verdict: {text}"] if text else []
+    place = [f"report: {reports / report / 'report.pdf'}"] if report else []
+    return [*head, *shown(messages), *place]
 
 
 def tell(name: str, channel: Channel, lines: list[str], logger: PassLogger) -> bool:

@@ -5,7 +5,7 @@ The code of such a notice is the name of the rule that found it, its severity th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchcast.stages.notices import Code, Notice, Severity, recalled
@@ -61,14 +61,6 @@ def read(plain: Iterable[Mapping[str, Any]]) -> list[Notice]:
         )
         for c in plain
     ]
-
-
-def changes(before: Sequence[Notice], now: Sequence[Notice]) -> list[str]:
-    """A line for every condition that arose or cleared."""
-    had, have = {key(c) for c in before}, {key(c) for c in now}
-    kind = {Severity.FAILURE: "error"}
-    arose = [f"{kind.get(c.severity, 'alert')}: {line(c)}" for c in now if key(c) not in had]
-    return arose + [f"cleared: {line(c)}" for c in before if key(c) not in have]
 
 
 def exit_code(conditions: Iterable[Notice]) -> int:

@@ -6,33 +6,78 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchcast.reports.records.nightly import News, Track, TrackedPoint, TrackedScore
+from benchcast.reports.records.nightly import Alert, News, Track, TrackedScore, Verdict
+from benchcast.reports.sections import verdict
 from benchcast.reports.text.numbers import percent
 
+from . import conditions, grouping
+
 Entry = Mapping[str, Any]
+NOW = "9999"  # later than any day
 LEAST_MOVE = 0.005  # of accuracy: smaller moves of a forecast are no news
 MOST_MOVES = 8  # of forecasts, told one by one; the others are counted
 
 
-def news(entry: Entry, history: Sequence[Entry], tracks: Sequence[Track]) -> News:
+def news(
+    entry: Entry,
+    history: Sequence[Entry],
+    tracks: Sequence[Track] = (),
+    verdicts: Sequence[Verdict] = (),
+    folder: str = "",
+) -> News:
     """What comes first in the report.
 
-    ``entry`` is this pass's line of the history, ``history`` the lines before it, ``tracks`` the tracked runs.
+    ``entry`` is this pass's line of the history, ``history`` the lines before it, ``tracks`` the tracked runs with
+    their ``verdicts``, ``folder`` where the report will be.
     """
     last: Entry = history[-1] if history else {}
-    # Not what this very process scored: a pass that was killed leaves some of that to the next, and the same report.
-    fresh = len(entry.get("points", ()))
-    changes = [*entry.get("messages", ()), *([f"{fresh} new scores of tracked runs"] if fresh else [])]
-    if entry.get("config_edited"):
-        changes.append("the config was edited")
-    before = next((e["forecasts"] for e in reversed(history) if e.get("forecasts")), None)
-    moves = list(_moves(before, entry.get("forecasts", ()))) if before is not None else ["This is the first forecast."]
-    more = [f"{len(moves) - MOST_MOVES} more forecasts moved"] if len(moves) > MOST_MOVES else []
     return News(
         since=str(last.get("time", ""))[:16].replace("T", " "),
-        changes=(*changes, *moves[:MOST_MOVES], *more),
+        verdict=verdict.overall(verdicts),
+        verdicts=tuple(verdicts),
+        alerts=tuple(_alerts(entry, history)),
+        changes=tuple(_changes(entry, history)),
         tracking=tuple(row for track in tracks for row in _rows(track)),
+        tracks=tuple(tracks),
+        report=folder,
     )
+
+
+def _changes(entry: Entry, history: Sequence[Entry]) -> Iterator[str]:
+    """What is new since the pass before, but for what is wrong."""
+    yield from (message for message in entry.get("messages", ()) if str(message).startswith("cleared: "))
+    # Not what this very process scored: a pass that was killed leaves some of that to the next, and the same report.
+    points = entry.get("points", ())
+    if points:
+        checkpoints = len({(p.get("run"), p.get("tokens")) for p in points})
+        yield f"{len(points)} new scores of {checkpoints} checkpoint" + "s" * (checkpoints != 1) + " of tracked runs"
+    if entry.get("config_edited"):
+        yield "the config was edited"
+    before = next((e["forecasts"] for e in reversed(history) if e.get("forecasts")), None)
+    moves = list(_moves(before, entry.get("forecasts", ()))) if before is not None else ["this is the first forecast"]
+    yield from moves[:MOST_MOVES]
+    if len(moves) > MOST_MOVES:
+        yield f"{len(moves) - MOST_MOVES} more forecasts moved"
+
+
+def _alerts(entry: Entry, history: Sequence[Entry]) -> Iterator[Alert]:
+    """What is wrong after this pass, cause by cause, the new ones first."""
+    found: list[Alert] = []
+    for group in grouping.causes(conditions.read(entry.get("conditions", ()))):
+        rule, _, text = grouping.line(group).partition(": ")
+        since = min((_since(conditions.key(condition), history) or NOW for condition in group), default=NOW)
+        found.append(Alert(rule=rule, text=text, since="" if since == NOW else since))
+    yield from sorted(found, key=lambda alert: bool(alert.since))
+
+
+def _since(key: tuple[str, str], history: Sequence[Entry]) -> str:
+    """The day of the first of the passes, without a gap up to the last, that found a condition; empty for none."""
+    day = ""
+    for entry in reversed(history):
+        if key not in {(c["rule"], c["subject"]) for c in entry.get("conditions", ())}:
+            break
+        day = str(entry["time"])[:10]
+    return day
 
 
 def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
@@ -54,7 +99,7 @@ def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
 
 
 def _rows(track: Track) -> Iterator[TrackedScore]:
-    """The newest score of every task of a tracked run, beside the band at its tokens."""
+    """The newest score of every task of a tracked run, beside the band at its tokens and the forecasts of the end."""
     for task in track.tasks:
         if task.points:
             point = task.points[-1]
@@ -65,14 +110,7 @@ def _rows(track: Track) -> Iterator[TrackedScore]:
                 measured=point.value,
                 low=point.low,
                 high=point.high,
-                verdict=_verdict(point),
+                verdict=(task.problem and "not compared: the task changed") or verdict.of_point(point),
+                registered=task.registered,
+                refreshed=task.refreshed,
             )
-
-
-def _verdict(point: TrackedPoint) -> str:
-    """What the rules say; one score outside is none of their alarms, as often as chance allows it."""
-    if point.alarm:
-        return "an alarm stands"
-    if point.low is None or point.high is None:
-        return "no band"
-    return "inside" if point.low <= point.value <= point.high else "outside, as chance allows: no alarm"

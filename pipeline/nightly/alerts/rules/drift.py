@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchcast.reports.text.numbers import count, percent, points
 from benchcast.stages.notices import Notice, nightly
 
 from ..conditions import condition
@@ -25,9 +26,9 @@ class Drift:
                 self.code,
                 seen.subject,
                 direction="downwards" if flags[at] < 0 else "upwards",
-                value=float(series.value[at]),
-                tokens=float(series.tokens[at]),
-                points=100 * float(series.deviation[at]),
+                value=percent(float(series.value[at])),
+                tokens=count(float(series.tokens[at])),
+                points=points(float(series.deviation[at])),
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchcast.reports.text.numbers import count, percent
 from benchcast.stages.notices import Notice, nightly
 
 from ..conditions import condition
@@ -27,10 +28,10 @@ class Dropped:
             yield condition(
                 self.code,
                 seen.subject,
-                value=float(series.value[at]),
-                tokens=float(series.tokens[at]),
-                before=float(series.value[at - 1]),
-                then=float(series.tokens[at - 1]),
+                value=percent(float(series.value[at])),
+                tokens=count(float(series.tokens[at])),
+                before=percent(float(series.value[at - 1])),
+                then=count(float(series.tokens[at - 1])),
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchcast.reports.text.numbers import count, percent
 from benchcast.stages.notices import Notice, nightly
 
 from ..conditions import condition
@@ -24,11 +25,11 @@ class Outside:
             yield condition(
                 self.code,
                 seen.subject,
-                value=float(series.value[at]),
-                tokens=float(series.tokens[at]),
+                value=percent(float(series.value[at])),
+                tokens=count(float(series.tokens[at])),
                 side="below" if flags[at] < 0 else "above",
-                low=float(series.low[at]),
-                high=float(series.high[at]),
+                low=percent(float(series.low[at])),
+                high=percent(float(series.high[at])),
             )
 
 

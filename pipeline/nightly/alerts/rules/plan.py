@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchcast.reports.text.numbers import count
 from benchcast.stages.notices import Notice, nightly
 
 from ..conditions import condition
@@ -26,15 +27,19 @@ class Plan:
         params, tokens = planned.params or 0.0, planned.tokens or 0.0
         band = next(iter(seen.bands.values()))
         if not (_close(band.params, params, SAME_PLAN) and _close(band.planned, tokens, SAME_PLAN)):
-            now, then = f"N {params:.4g}, D {tokens:.4g}", f"N {band.params:.4g}, D {band.planned:.4g}"
+            now, then = _plan(params, tokens), _plan(band.params, band.planned)
             yield condition(self.code, seen.name, now=now, then=then)
             return
         points = [point for of_task in seen.points.values() for point in of_task]
         if odd := [p for p in points if not _close(p.params, band.params, SAME_PARAMS)]:
             last = odd[-1]
-            yield condition(self.code, seen.name, run=last.run, params=last.params, planned=band.params)
+            yield condition(self.code, seen.name, run=last.run, params=count(last.params), planned=count(band.params))
         elif band.is_past_its_end(most := max((p.tokens for p in points), default=0.0)):
-            yield condition(self.code, seen.name, run=points[0].run, tokens=most, planned=band.planned)
+            yield condition(self.code, seen.name, run=points[0].run, tokens=count(most), planned=count(band.planned))
+
+
+def _plan(params: float, tokens: float) -> str:
+    return f"{count(params)} parameters on {count(tokens)} tokens"
 
 
 def _close(a: float, b: float, share: float) -> bool:

@@ -1,0 +1,133 @@
+"""A run under way beside the band that was registered for it: a panel per task, the most urgent first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from ..records.nightly import BandColumns, Track, TrackedPoint, TrackedTask
+from ..text.metric_names import score_name
+from ..text.numbers import count, finite, percent
+from ..text.wording import clean
+from .panels import BLUE, GREY, VERMILLION, Grid, axis_ticks, numbers, render, styled
+
+ACROSS, MOST = 3, 9  # panels a row, and on page one
+ROW, MARGIN = 1.42, 0.02  # inches
+ROOM = 0.1  # of an axis, beyond what is drawn
+BESIDE = 1.06  # of the planned tokens: where the refreshed forecast of the end is drawn
+LONGEST = 24  # characters of a task in a panel's title
+LEAST_ROOM = 0.02  # of accuracy that an axis shows at least
+
+
+def track_figure(track: Track) -> bytes:
+    """The first ``MOST`` tasks of a run, as SVG."""
+    with styled():
+        tasks = ordered(track)[:MOST]
+        grid = Grid(across=ACROSS, row=ROW, margin=MARGIN, left=0.05, gap=0.072, below=0.34, around=0.56)
+        canvas, axes, _ = grid.draw(len(tasks))
+        for index, (ax, task) in enumerate(zip(axes, tasks, strict=True)):
+            draw(ax, track, task, named=index == 0)
+        return render(canvas)
+
+
+def ordered(track: Track) -> list[TrackedTask]:
+    """Tasks with an alarm at their newest score first, then their mean, then the others as they were registered."""
+    drawn = [task for task in track.tasks if task.points or task.band]
+    return sorted(drawn, key=lambda task: (not (task.points and task.points[-1].alarm), not task.is_mean))
+
+
+def draw(ax: Axes, track: Track, task: TrackedTask, named: bool = False) -> None:
+    """One panel: band and forecast as registered, scores, alarms, and the forecast of the end by what is known now.
+
+    ``named``: what the marks are is written beside them.
+    """
+    band = task.band or _band_at_points(task)
+    low, high, middle = (100 * numbers(column) for column in (band.low, band.high, band.forecast))
+    ax.fill_between(band.tokens, low, high, color=BLUE, alpha=0.18, linewidth=0)
+    ax.plot(band.tokens, middle, color=BLUE, linewidth=0.9)
+    for alarm, marker, color in ((False, "o", "black"), (True, "X", VERMILLION)):
+        some = [p for p in task.points if p.alarm is alarm]
+        if some:
+            error = [100 * p.stderr for p in some]
+            look: dict[str, Any] = {"fmt": marker, "color": color, "markersize": 3.4, "linewidth": 0.6, "zorder": 4}
+            ax.errorbar([p.tokens for p in some], [100 * p.value for p in some], yerr=error, **look)
+    end = _end(track, band, task)
+    _draw_refreshed(ax, task, end)
+    _axes(ax, task, band, end)
+    _title(ax, task)
+    if named:
+        _name(ax, task, band, end)
+
+
+def _draw_refreshed(ax: Axes, task: TrackedTask, end: float) -> None:
+    now = task.refreshed
+    if not task.points or now is None or now.forecast is None or now.low is None or now.high is None:
+        return
+    x = BESIDE * end
+    ax.plot([x, x], [100 * now.low, 100 * now.high], color=GREY, linewidth=1.0)
+    ax.plot([x], [100 * now.forecast], "D", color=GREY, markersize=3.2)
+
+
+def _end(track: Track, band: BandColumns, task: TrackedTask) -> float:
+    planned = finite(track.planned_tokens)
+    return planned or max([*band.tokens, *(p.tokens for p in task.points)], default=1.0)
+
+
+def _axes(ax: Axes, task: TrackedTask, band: BandColumns, end: float) -> None:
+    """From zero to the planned end: how far the run has come is read off the axis."""
+    now = task.refreshed if task.points else None
+    values = [*band.low, *band.high, *(p.value for p in task.points), *((now.low, now.high) if now else ())]
+    known = [v for v in map(finite, values) if v is not None]
+    bottom, top = (min(known), max(known)) if known else (0.0, 1.0)
+    room = ROOM * max(top - bottom, LEAST_ROOM)
+    axis_ticks(ax, 100 * (bottom - room), 100 * (top + room), "y", 4)
+    right = max([end * BESIDE, *(p.tokens for p in task.points)]) * 1.03
+    ticks = [t for t in MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end) if 0 <= t <= right]
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: count(x) if x else "0"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlim(0, right)
+    ax.tick_params(labelsize=6, pad=1.5)
+    ax.set_ylabel(f"{score_name(task.metric)}, %", fontsize=6, labelpad=1.5)
+    ax.set_xlabel("training tokens", fontsize=6, labelpad=1)
+
+
+def _title(ax: Axes, task: TrackedTask) -> None:
+    """The task with its newest score, and in words whether an alarm stands."""
+    newest = task.points[-1] if task.points else None
+    name = clean(task.task, LONGEST)
+    said = name if newest is None else f"{name}: {percent(newest.value)} %{_said(newest)}"
+    color = VERMILLION if newest is not None and newest.alarm else "black"
+    ax.set_title(said, loc="left", fontsize=7, pad=3, color=color)
+
+
+def _said(point: TrackedPoint) -> str:
+    if not point.alarm:
+        return ""
+    return ", alarm: " + ("low" if min(point.outside, point.drift, -int(point.dropped)) < 0 else "high")
+
+
+def _name(ax: Axes, task: TrackedTask, band: BandColumns, end: float) -> None:
+    """What the marks are, where they stand; the curve rises, so there is room below its right half."""
+    words = [("registered band", BLUE)]
+    if task.points:
+        words.append(("scores so far", "black"))
+    if any(p.alarm for p in task.points):
+        words.append(("× alarm", VERMILLION))
+    if task.points and task.refreshed and task.refreshed.forecast is not None:
+        words.append(("◆ forecast of the end now", GREY))
+    for row, (text, color) in enumerate(reversed(words)):
+        ax.text(0.97, 0.05 + 0.105 * row, text, transform=ax.transAxes, fontsize=5.6, color=color, ha="right")
+
+
+def _band_at_points(task: TrackedTask) -> BandColumns:
+    """A mean over tasks has no band of its own but where there are points."""
+    points = task.points
+    return BandColumns(
+        tokens=tuple(p.tokens for p in points),
+        forecast=tuple(p.forecast for p in points),
+        low=tuple(p.low for p in points),
+        high=tuple(p.high for p in points),
+    )
