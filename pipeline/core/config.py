@@ -42,6 +42,10 @@ else:
         Field(discriminator="name"),
         BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v, json_schema_input_type=_Recipe | _Bare),
     ]
+# Where the config names none: auto, which grades its forecasts, and beside it every recipe that needs no settings.
+USUAL_RECIPES: tuple[RecipeSettings, ...] = tuple(
+    kind() for kind in RECIPES.values() if not any(f.is_required() for f in kind.model_fields.values())
+)
 
 
 class DataSettings(Strict):
@@ -239,7 +243,11 @@ class Config(Strict):
     data: DataSettings
     runs: RunsSettings = RunsSettings()
     targets: tuple[Target, ...] = Field(min_length=1)
-    recipes: tuple[AnyRecipe, ...] = Field(min_length=1)
+    recipes: tuple[AnyRecipe, ...] = Field(
+        default=USUAL_RECIPES,
+        min_length=1,
+        description="empty: auto, and beside it the published recipes that the data allow; a list: exactly these",
+    )
     references: ReferenceSettings | None = None
     tasks: Patterns = Field(default=("*",), description="shell patterns of tasks to forecast")
     averages: dict[str, Average] = Field(
@@ -260,6 +268,11 @@ class Config(Strict):
     def metrics(self) -> tuple[str, ...]:
         """The patterns of ``metric``."""
         return (self.metric,) if isinstance(self.metric, str) else self.metric
+
+    @property
+    def names_recipes(self) -> bool:
+        """Whether the recipes are the user's choice; else those that the data do not allow are left out."""
+        return "recipes" in self.model_fields_set
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -23,6 +23,7 @@ from ..data import ingest
 from ..data.documents.collect import Documents
 from ..data.ingest import Data
 from ..data.task_setup import asked_version, convention_notes, scale_notes, setup_label
+from .beside import without_failures
 from .compute_sweep import scores, sweeps
 from .context import FittedLadders, contexts_of
 from .job import RecipeOutput
@@ -91,6 +92,7 @@ def run(
             progress(f"{job.family}: {job.task}", done, len(jobs))
         for settings in config.recipes:
             output.add(run_recipe(settings, job, contexts[job.family]))
+    output, lacking = (output, ()) if config.names_recipes else without_failures(output)
     return Result(
         schema="benchcast.run/1",
         title=config.title,
@@ -102,6 +104,7 @@ def run(
         sweeps=sweeps(jobs, config.recipes, config.figures, ladders) if sweeping else (),
         scores=tuple(map(scores, jobs)),
         trials=tuple(output.trials),
+        lacking=lacking,
         provenance=provenance_of(config, loaded, account_of(config, loaded, roles, documents)),
     )
 
@@ -204,7 +207,8 @@ def account_of(config: Config, data: Data, roles: pd.Series, documents: Document
 
 def provenance_of(config: Config, data: Data, account: AccountRecord) -> Provenance:
     """What produced a result: versions, config and data, with their digests."""
-    plain = config.model_dump(mode="json", exclude={"out", "score", "reevaluate"}, exclude_none=True)
+    left_out = {"out", "score", "reevaluate"} | (set() if config.names_recipes else {"recipes"})
+    plain = config.model_dump(mode="json", exclude=left_out, exclude_none=True)
     plain["data"].pop("path", None)  # where the data lay is not part of what it is; its digest is
     whole = data.table if data.references is None else pd.concat([data.table, data.references], ignore_index=True)
     return Provenance(

@@ -1,4 +1,4 @@
-"""Which forecasts of a result are its answer: one recipe, one target, a row per task; the others stand behind page one."""
+"""Which forecasts of a result are its answer: one recipe, one target, a row per task. The others are on later pages."""
 
 from __future__ import annotations
 

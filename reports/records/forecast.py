@@ -129,6 +129,14 @@ class Diagnostic(Frozen):
     leverage: Number = Field(description="variance of the curve there over that of the noise; 1: the law follows it")
 
 
+class Lacking(Frozen):
+    """A recipe that the data do not allow, where the config named no recipes."""
+
+    recipe: RecipeName
+    reason: StoredNotice
+    tasks: tuple[str, ...] = Field(description="for which it gave no number")
+
+
 class LawFit(Frozen):
     """One fitted law: what was estimated, how well, and from what."""
 
@@ -249,6 +257,9 @@ class Result(display.DisplayMixin, Frozen):
     sweeps: tuple[Sweep, ...] = Field(default=(), description="for the web page's slider; empty when not asked for")
     scores: tuple[Scores, ...] = ()
     trials: tuple[TaskBacktest, ...] = Field(default=(), description="the backtest's single forecasts")
+    lacking: tuple[Lacking, ...] = Field(
+        default=(), description="recipes that run where none is named, and what of them the data do not allow"
+    )
     registered: Registered | None = Field(default=None, description="null: no register was asked")
     provenance: Provenance
 

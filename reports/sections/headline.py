@@ -1,4 +1,4 @@
-"""The answer in one sentence, made from the result: first line of the report, of the terminal and of ``repr(result)``."""
+"""The answer in a sentence, made from the result: first line of the report, the terminal and ``repr(result)``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MORE_RUNS = "Add runs to the ladder, the next larger ones first"
 
 
 def headline(result: Result) -> str:
-    """What the target will score, how sure that is and how far it lies beyond the ladder; where there is no number, why.
+    """What the target will score, how sure that is and how far beyond the ladder it lies; or why there is no number.
 
     Plain text on one line: one sentence on the score, one on how it compares with the runs that were measured.
     """

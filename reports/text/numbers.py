@@ -68,7 +68,7 @@ def brief(low: float, high: float) -> str:
 
 
 def score(value: Value, low: Value = None, high: Value = None) -> str:
-    """``71``: a share in whole percent; with a decimal where its interval is so narrow that whole points would hide it."""
+    """``71``: a share in whole percent; with a decimal where its interval is less than three points wide."""
     known = finite(value)
     return DASH if known is None else minus(f"{100 * known:.{_decimals(low, high)}f}")
 
@@ -83,7 +83,7 @@ def score_range(low: Value, high: Value) -> str:
 
 
 def _decimals(low: Value, high: Value) -> int:
-    """Whole points say enough unless the interval is less than three of them wide."""
+    """Whole points would hide a narrow interval."""
     start, end = finite(low), finite(high)
     return 1 if start is not None and end is not None and end - start < 0.03 else 0
 

@@ -45,6 +45,12 @@ NO_COLUMN = _Code(
     ("the table has no {loss} for this task", "the table has no {column}"),
     severity=Severity.FAILURE,
 )
+SEVERAL_LOSSES = _Code(
+    "several-losses",
+    "the table has several validation losses and the recipe goes through one: which is not chosen in silence",
+    ("the table has several validation losses ({losses}): name one in the config, as loss: of the recipe",),
+    severity=Severity.FAILURE,
+)
 FEW_RUNS = _Code(
     "too-few-runs",
     "fewer runs than the laws of the recipe can be fitted on",

@@ -63,7 +63,7 @@ level: 90
         ("data: {source: demo}\ntargets: []\nrecipes: [llama3]", "targets"),
         ("data: {source: demo}\ntargets: [{params: 1e9}]\nrecipes: [llama3]", "targets[0]: give flops, or two of"),
         ("data: {source: demo}\ntargets: [{run: a, flops: 1}]\nrecipes: [llama3]", "targets[0]: give either run"),
-        ("data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: [{name: overtraining}]", "recipes[0].loss: is missing"),
+        ("data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: []", "recipes: "),
         ("data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: [{name: ladder, lats: 1}]", "did you mean 'last'"),
         (
             "data: {source: demo}\ntargets: [{flops: 1}]\nrecipes: [llama3]\naverages: {a: {gsm8k em,x: 1}}",
@@ -86,7 +86,14 @@ def test_a_recipe_is_a_name_or_a_mapping(tmp_path: Path) -> None:
     config = _load(
         "data: {source: demo}\ntargets: [{flops: 1e20}]\nrecipes: [ladder, {name: ladder, last: 1}]", tmp_path
     )
-    assert [r.last for r in config.recipes if isinstance(r, LadderSettings)] == [5, 1]
+    assert config.names_recipes
+    assert [r.last for r in config.recipes if isinstance(r, LadderSettings)] == [None, 1]
+
+
+def test_no_recipes_are_auto_and_the_published_ones(tmp_path: Path) -> None:
+    config = _load("data: {source: demo}\ntargets: [{flops: 1e20}]", tmp_path)
+    assert not config.names_recipes
+    assert [r.name for r in config.recipes] == ["auto", "llama3", "overtraining", "ladder"]
 
 
 def test_every_shipped_config_is_valid() -> None:

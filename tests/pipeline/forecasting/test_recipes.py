@@ -64,7 +64,7 @@ print(result)
 
 
 def test_the_recipes_are_those_of_the_folder_in_the_order_of_their_ranks() -> None:
-    assert list(all_recipes()) == list(RECIPES) == ["llama3", "overtraining", "ladder", "auto"]
+    assert list(all_recipes()) == list(RECIPES) == ["auto", "llama3", "overtraining", "ladder"]
     for name, recipe in all_recipes().items():
         assert recipe.name == name
         assert recipe.settings.model_fields["name"].default == name
@@ -92,5 +92,5 @@ def test_a_new_recipe_is_one_file(tmp_path: Path) -> None:
 def test_an_unknown_recipe_is_told_with_those_that_are_known(tmp_path: Path) -> None:
     plain = {"data": {"source": "demo"}, "targets": [{"run": "x"}], "recipes": ["lama"]}
     (tmp_path / "c.yaml").write_text(str(plain))
-    with pytest.raises(FaultsError, match=r"llama3.*overtraining.*ladder.*auto"):
+    with pytest.raises(FaultsError, match=r"auto.*llama3.*overtraining.*ladder"):
         load(tmp_path / "c.yaml", Config)

@@ -20,4 +20,4 @@ def _run(job: Job, settings: AutoSettings, context: FamilyContext) -> RecipeOutp
     return run(job, settings, context)
 
 
-RECIPE = Recipe(settings=AutoSettings, run=_run, rank=4)
+RECIPE = Recipe(settings=AutoSettings, run=_run, rank=0)

@@ -11,6 +11,7 @@ from benchcast.reports.records.quantities import Quantity
 from benchcast.reports.text.metric_names import score_axis
 from benchcast.reports.text.numbers import size
 from benchcast.stages.forecast.chain import Chain
+from benchcast.stages.forecast.task_data import CheckpointConstants, usual_average
 from benchcast.stages.laws.accuracy.loss_sigmoid import NLLToAccuracy
 from benchcast.stages.laws.loss.task_loss import TaskLoss
 from benchcast.stages.notices import recipes
@@ -28,19 +29,20 @@ MAX_SIZES = 6
 
 def run(job: Job, settings: LadderSettings, context: FamilyContext) -> RecipeOutput:
     """Fit the loss on one point per run and the sigmoid on all smoothed checkpoints, chain, forecast."""
+    last, smooth = smoothing(job, settings)
     targets = pd.DataFrame([{"params": t.budget.params, "tokens": t.budget.tokens} for t in job.targets], dtype=float)
-    inputs = ChainInputs(targets=targets, loss_name=LOSS, average_last=settings.last)
+    inputs = ChainInputs(targets=targets, loss_name=LOSS, average_last=last)
     if LOSS not in job.rows:
         lacking = recipes.NO_COLUMN(loss=f"{LOSS} or nll")
         return RecipeOutput(forecasts=forecasts("ladder", job, None, inputs, [lacking]))
-    measured = job.finals(settings.last, [LOSS, "accuracy"])
+    measured = job.finals(last, [LOSS, "accuracy"])
     # The law is fitted on logarithms; a mean loss of exactly zero is no measurement of it.
     finals = measured[measured[LOSS] > 0]
     warnings = [recipes.NO_LOSS(str(run)) for run in measured["run"][measured[LOSS] <= 0]]
     if len(finals) <= len(TaskLoss.parameters):
         lacking = recipes.FEW_RUNS(runs=len(finals), parameters=len(TaskLoss.parameters))
         return RecipeOutput(forecasts=forecasts("ladder", job, None, inputs, [*warnings, lacking]))
-    cloud = checkpoints(job.fitted_rows, settings)
+    cloud = checkpoints(job.fitted_rows, settings, smooth)
     steps_1 = FittedOn.of(finals, ["params", "tokens"], LOSS)
     first = TaskLoss(settings.huber).fit(steps_1.X, steps_1.y)
     unfitted = NLLToAccuracy(settings.floor, settings.ceiling)
@@ -50,18 +52,24 @@ def run(job: Job, settings: LadderSettings, context: FamilyContext) -> RecipeOut
     return RecipeOutput(
         forecasts=forecasts("ladder", job, chain, inputs, warnings),
         laws=[describe("ladder", job, first, steps_1), describe("ladder", job, second, steps_2)],
-        figures=[_figure(job, chain, finals, cloud, settings, references.points)] if job.draw else [],
+        figures=[_figure(job, chain, finals, cloud, last, references.points)] if job.draw else [],
     )
 
 
-def checkpoints(rows: pd.DataFrame, settings: LadderSettings) -> pd.DataFrame:
+def smoothing(job: Job, settings: LadderSettings) -> tuple[int, int]:
+    """How many last checkpoints make a run's value, and the moving average of step 2: published for long records."""
+    last = settings.last or usual_average(job.fitted_rows, CheckpointConstants())
+    return last, settings.smooth or last
+
+
+def checkpoints(rows: pd.DataFrame, settings: LadderSettings, smooth: int) -> pd.DataFrame:
     """Step 2's points: each run without its first checkpoints, smoothed, plus the anchor (loss 0, accuracy 1)."""
     parts = []
     for run_name, part in rows.dropna(subset=[LOSS, "accuracy"]).groupby("run", sort=False):
         # A run's last checkpoint always counts, also when it is the only one.
         kept = part.iloc[min(math.ceil(settings.skip * len(part)), len(part) - 1) :]
-        smooth = kept[[LOSS, "accuracy"]].rolling(settings.smooth, min_periods=1).mean()
-        parts.append(smooth.assign(run=run_name, params=kept["params"]))
+        averaged = kept[[LOSS, "accuracy"]].rolling(smooth, min_periods=1).mean()
+        parts.append(averaged.assign(run=run_name, params=kept["params"]))
     if settings.anchor:
         parts.append(pd.DataFrame({LOSS: [0.0], "accuracy": [1.0], "run": ["(anchor)"], "params": [math.nan]}))
     return pd.concat(parts, ignore_index=True)
@@ -72,12 +80,12 @@ def _figure(
     chain: Chain,
     finals: pd.DataFrame,
     cloud: pd.DataFrame,
-    settings: LadderSettings,
+    last: int,
     references: list[PanelPoint],
 ) -> Figure:
     names = [t.name for t in job.targets]
-    held = {c: job.finals(settings.last, [c], names) for c in (LOSS, "accuracy")}
-    both = job.finals(settings.last, [LOSS, "accuracy"], names)
+    held = {c: job.finals(last, [c], names) for c in (LOSS, "accuracy")}
+    both = job.finals(last, [LOSS, "accuracy"], names)
     sizes = sorted({float(n) for n in finals["params"]} | {t.budget.params for t in job.targets if t.budget.params})
     if len(sizes) > MAX_SIZES:
         sizes = [sizes[i] for i in np.linspace(0, len(sizes) - 1, MAX_SIZES).round().astype(int)]

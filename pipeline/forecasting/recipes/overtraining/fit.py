@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from benchcast.reports.records.account import listed
 from benchcast.reports.records.forecast import Figure
 from benchcast.reports.records.quantities import Quantity
 from benchcast.reports.text.metric_names import error_axis, score_axis
@@ -13,8 +14,9 @@ from benchcast.stages.forecast.chain import Chain
 from benchcast.stages.laws.accuracy.exponential_error import LossToError
 from benchcast.stages.laws.base import Law
 from benchcast.stages.laws.loss.overtraining import OvertrainedLoss
-from benchcast.stages.notices import recipes
+from benchcast.stages.notices import Notice, recipes
 
+from ....core.metrics import RESERVED
 from ...chains.base import ChainInputs, FittedOn, describe, forecasts
 from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points, sig
 from ...context import FamilyContext
@@ -28,10 +30,10 @@ ERROR = "1 - accuracy"  # a column beside the losses, of which one may be called
 def run(job: Job, settings: OvertrainingSettings, context: FamilyContext) -> RecipeOutput:
     """Fit the loss law once per family, the error law per task, chain, forecast accuracy as 1 - error."""
     columns = [{"flops": t.budget.flops, "token_multiplier": t.budget.token_multiplier} for t in job.targets]
-    loss, last = settings.loss, settings.last
+    loss, last = settings.loss or _only_loss(job), settings.last
     inputs = ChainInputs(targets=pd.DataFrame(columns, dtype=float), loss_name=loss, average_last=last)
     if loss not in job.rows:
-        lacking = recipes.NO_COLUMN(column=loss)
+        lacking = _no_loss(job, loss)
         return RecipeOutput(forecasts=forecasts("overtraining", job, None, inputs, [lacking]))
     loss_runs = job.finals(last, [loss], matching(sorted(job.fit_runs), settings.loss_runs))
     error_runs = job.finals(last, [loss, "accuracy"], matching(sorted(job.fit_runs), settings.error_runs))
@@ -50,8 +52,28 @@ def run(job: Job, settings: OvertrainingSettings, context: FamilyContext) -> Rec
     output.forecasts = forecasts("overtraining", job, chain, replace(inputs, runs=step.runs), [])
     output.laws.append(describe("overtraining", job, second, step))
     if job.draw:
-        output.figures.append(_figure(job, chain, loss_runs, error_runs, settings))
+        output.figures.append(_figure(job, chain, loss_runs, error_runs, loss, last))
     return output
+
+
+def _validation_losses(job: Job) -> list[str]:
+    """The validation losses that the runs of a job were measured on, by name."""
+    known = job.fitted_rows.dropna(axis="columns", how="all").columns
+    return sorted(str(name) for name in known if name not in RESERVED)
+
+
+def _only_loss(job: Job) -> str:
+    """The validation loss where there is one; empty where there is none, or a choice."""
+    losses = _validation_losses(job)
+    return losses[0] if len(losses) == 1 else ""
+
+
+def _no_loss(job: Job, loss: str) -> Notice:
+    """Why there is no loss to go through: the one named is not there, there is none, or there are several."""
+    several = _validation_losses(job)
+    if loss:
+        return recipes.NO_COLUMN(column=loss)
+    return recipes.SEVERAL_LOSSES(losses=listed(several, 4)) if several else recipes.NO_COLUMN(column="validation loss")
 
 
 def _loss_law(loss_runs: pd.DataFrame, loss: str, context: FamilyContext) -> tuple[Law, bool]:
@@ -62,10 +84,7 @@ def _loss_law(loss_runs: pd.DataFrame, loss: str, context: FamilyContext) -> tup
     return context.law(key, lambda: OvertrainedLoss().fit(inputs, loss_runs[loss]))
 
 
-def _figure(
-    job: Job, chain: Chain, loss_runs: pd.DataFrame, error_runs: pd.DataFrame, settings: OvertrainingSettings
-) -> Figure:
-    loss, last = settings.loss, settings.last
+def _figure(job: Job, chain: Chain, loss_runs: pd.DataFrame, error_runs: pd.DataFrame, loss: str, last: int) -> Figure:
     names = [t.name for t in job.targets]
     held, both = job.finals(last, [loss], names), job.finals(last, [loss, "accuracy"], names)
     others = [r for r in sorted(job.fit_runs) if r not in set(loss_runs["run"]) | set(error_runs["run"])]

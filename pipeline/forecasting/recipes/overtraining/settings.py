@@ -14,9 +14,14 @@ class OvertrainingSettings(RecipeSettings):
     """(C, tokens per parameter) to validation loss, then exponential to top-1 error."""
 
     name: Literal["overtraining"] = "overtraining"
-    loss: str = Field(description="name of the validation loss in the table")
+    loss: str | None = Field(
+        default=None, description="name of the validation loss in the table; empty: the only one that the table has"
+    )
     loss_runs: Patterns = Field(default=("*",), description="runs the loss law is fitted on")
     error_runs: Patterns = Field(default=("*",), description="runs the error law is fitted on")
     last: int = Field(default=1, ge=1)
 
-    _loss_is_a_loss = field_validator("loss")(check_loss_name)
+    @field_validator("loss")
+    @classmethod
+    def _loss_is_a_loss(cls, name: str | None) -> str | None:
+        return None if name is None else check_loss_name(name)
