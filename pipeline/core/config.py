@@ -9,7 +9,6 @@ from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from benchcast.stages.compute.architecture import CONVENTIONS as FLOP_CONVENTIONS
 from benchcast.stages.compute.budget import TrainingBudget, complete_budget
 from pydantic import (
     BaseModel,
@@ -21,9 +20,10 @@ from pydantic import (
 )
 
 from . import config_faults, reading, units
-from .cluster import SlurmSettings
 from .errors import Fault, FaultsError, UnreadableError
 from .plugins import plugins
+from .score_settings import PlaceSettings as PlaceSettings
+from .score_settings import ScoreSettings as ScoreSettings
 from .settings import Metrics, Patterns, Positive, RecipeSettings, Strict
 
 T = TypeVar("T", bound=BaseModel)
@@ -52,20 +52,25 @@ class DataSettings(Strict):
     """``data``: where the ladder table comes from."""
 
     source: Literal[SOURCES]  # type: ignore[valid-type]
-    path: Path | None = Field(default=None, description="file or folder; --data on the command line overrides it")
+    path: Path | None = Field(
+        default=None, description="file or folder to read; --data on the command line replaces it"
+    )
 
 
 class RunsSettings(Strict):
     """``runs``: which runs the laws may see; shell patterns on run names."""
 
-    fit: Patterns | None = Field(default=None, description="empty: every run that is no target and not excluded")
+    fit: Patterns | None = Field(
+        default=None,
+        description="runs that the laws are fitted on; left out: all runs but the targets and those under exclude",
+    )
     exclude: Patterns = ()
 
 
 class Target(Strict):
     """One target: a run of the table (its score is then the actual), or a run that does not exist yet."""
 
-    run: str | None = Field(default=None, description="shell pattern of run names in the table")
+    run: str | None = Field(default=None, description="a run of the table: its name, or a shell pattern such as 7B-*")
     name: str | None = None
     flops: Positive | None = None
     params: Positive | None = None
@@ -102,12 +107,16 @@ class Target(Strict):
 class ReferenceSettings(Strict):
     """``references``: other models, for the step from loss to accuracy only; older, larger, of other data."""
 
-    families: Patterns = Field(default=(), description="families of the same table; they are no part of the ladder")
-    files: tuple[DataSettings, ...] = Field(default=(), description="tables of other models, each a source and a path")
+    families: Patterns = Field(
+        default=(), description="families of the same table that are reference models; they do not count as the ladder"
+    )
+    files: tuple[DataSettings, ...] = Field(
+        default=(), description="tables of reference models, each with source and path"
+    )
     loss: str | None = Field(
         default=None,
         min_length=1,
-        description="a loss per token to go through as well: says that tokenizer and text are the same",
+        description="also use this loss per token; set it only if ladder and reference models share tokenizer and text",
     )
 
     @model_validator(mode="after")
@@ -117,112 +126,50 @@ class ReferenceSettings(Strict):
         return self
 
 
-class PlaceSettings(Strict):
-    """``score.place``: what holds for every checkpoint that does not say otherwise itself."""
-
-    run: str | None = None
-    family: str | None = None
-    params: Positive | None = Field(default=None, description="N; empty: counted from config.json, with embeddings")
-    tokens_per_step: Positive | None = Field(default=None, description="D is the step times this")
-    seq_len: int | None = Field(default=None, ge=1, description="of training, for FLOPs of the attention")
-    flops_convention: Literal[FLOP_CONVENTIONS] | None = Field(default=None, description="empty: 6ND")  # type: ignore[valid-type]
-
-
-class ScoreSettings(Strict):
-    """``score``: which checkpoints and tasks ``benchcast score`` runs lm-eval on."""
-
-    checkpoints: Patterns = Field(min_length=1, description="glob patterns of folders, or org/name@revision of the hub")
-    hub_cache: Path | None = Field(
-        default=None, description="where such models lie: a hub's cache, or org/name/revision; empty: HF_HUB_CACHE"
-    )
-    download: bool = Field(default=False, description="fetch revisions that are not there; else the command is told")
-    tasks: Patterns = Field(min_length=1, description="lm-eval task and group names")
-    include_path: Path | None = Field(default=None, description="folder of task YAML files to add")
-    validation_text: tuple[Path, ...] = Field(default=(), description="text or JSONL files for the validation loss")
-    num_fewshot: int | None = Field(default=None, ge=0)
-    limit: int | None = Field(default=None, ge=1, description="documents per task; empty for all")
-    documents: int | None = Field(
-        default=None, ge=2, description="asked per task, chosen once; the score of all is estimated from them"
-    )
-    whole: Patterns = Field(default=(), description="patterns of checkpoints that are asked all documents, and choose")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    add_bos_token: bool = False
-    max_length: int | None = Field(default=None, ge=1, description="tokens; empty for the model's own context")
-    most_truncated: float = Field(default=0.01, ge=0, le=1, description="share of a task's prompts that may be cut")
-    seed: int = Field(default=1234, description="of few-shot examples and sampled answers, lm-eval's own default")
-    gen_kwargs: dict[str, Any] = Field(
-        default={}, description="put over generation_kwargs of every task that generates, as lm-eval's --gen_kwargs"
-    )
-    gold_text: dict[str, Annotated[str, Field(min_length=1)]] = Field(
-        default={}, description="task (or pattern) to the text whose likelihood is its gold's: a template, or a .jsonl"
-    )
-    run_unsafe_code: bool = Field(
-        default=False, description="score tasks whose metric runs code that the model wrote; limits, but no sandbox"
-    )
-
-    tokenizer: Path | None = Field(default=None, description="folder of the tokenizer, if checkpoints carry none")
-    ladder: Path | None = Field(default=None, description="ladder.yaml: folder names to run, step, params, tokens, …")
-    pattern: str | None = Field(default=None, description='what folder names tell, such as "{run}/step-{step}"')
-    place: PlaceSettings = PlaceSettings()
-    marker: str | None = Field(default=None, description="file that says a checkpoint is complete")
-    quiet_seconds: float = Field(default=30, ge=0, description="without marker: complete, and unchanged for so long")
-
-    store: Path = Field(default=Path("scores"), description="folder of the scored cells")
-    out: Path = Field(default=Path("scores.csv"), description="the ladder table to write")
-
-    backend: Literal["hf", "vllm"] = Field(default="hf", description="vllm: through lm-eval's own backend")
-    executor: Literal["local", "ray", "slurm"] = "local"
-    slurm: SlurmSettings = SlurmSettings()
-    workers: int | None = Field(default=None, ge=1, description="empty: one per GPU; on CPUs one; with slurm needed")
-    cpus_per_worker: float | None = Field(default=None, gt=0, description="Ray's or SLURM's CPUs, and torch threads")
-    gpus_per_worker: float | None = Field(
-        default=None, ge=0, description="Ray's or SLURM's GPUs; empty: 1 if Ray has GPUs, none of SLURM"
-    )
-    batch_size: int = Field(default=32, ge=1, description="rows a forward pass at most; halved when memory runs out")
-    device: str = Field(default="auto", description="auto (GPUs if present), cpu, cuda, cuda:1, …")
-    share_prefix: Literal["auto", "always", "never"] = Field(
-        default="auto", description="compute what a document's choices begin with once: where it is exact and pays"
-    )
-
-    @model_validator(mode="after")
-    def _one_way_to_ask_less(self) -> Self:
-        if self.limit is not None and self.documents is not None:
-            raise ValueError("give limit, the first documents, or documents, chosen ones of all, and not both")
-        if self.whole and self.documents is None:
-            raise ValueError("whole names who is asked all documents, which all are unless documents is given")
-        return self
-
-
 class NotifySettings(Strict):
     """``reevaluate.notify``: who hears of a new condition, and of one that cleared."""
 
     urls: Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = Field(
-        default=(), description="apprise URLs (mailto://, slack://, …); $NAME is taken from the environment"
+        default=(), description="apprise URLs (mailto://, slack://, …); $NAME is replaced from the environment"
     )
     command: tuple[str, ...] = Field(
         default=(),
-        description="program and arguments, run beside the config; messages on its stdin, $BENCHCAST_STATUS",
+        description="program and arguments, run in the config's folder; message on stdin, status in $BENCHCAST_STATUS",
     )
-    timeout: float = Field(default=60, gt=0, description="seconds the command may take")
+    timeout: float = Field(default=60, gt=0, description="seconds until the command is ended")
 
 
 class ReevaluateSettings(Strict):
     """``reevaluate``: the nightly pass."""
 
-    folder: Path = Field(default=Path("nightly"), description="history, status, reports, log, register and lock")
+    folder: Path = Field(
+        default=Path("nightly"), description="folder for history, status, reports, log, register and lock"
+    )
     track: dict[str, str] = Field(
-        default={}, description="name of a planned target with params and tokens: the run of the scores that it became"
+        default={},
+        description="planned target (by name, with params and tokens) to the run in the scores that is this target",
     )
-    recipe: str | None = Field(default=None, description="whose band is tracked; empty: the first recipe")
-    points: int = Field(default=16, ge=2, description="training lengths at which the band is registered")
-    earliest: float = Field(default=0.02, gt=0, lt=1, description="share of the planned tokens that the band begins at")
+    recipe: str | None = Field(default=None, description="recipe whose forecast is tracked; left out: the first one")
+    points: int = Field(default=16, ge=2, description="number of training lengths at which the band is registered")
+    earliest: float = Field(default=0.02, gt=0, lt=1, description="the band begins at this share of the planned tokens")
     false_alarms: float = Field(
-        default=0.05, gt=0, lt=1, description="probability of any alarm in the whole run while it follows its band"
+        default=0.05, gt=0, lt=1, description="probability of at least one false alarm over the whole run"
     )
-    shift: float = Field(default=0.02, gt=0, lt=1, description="change of accuracy that matters, a fraction")
-    max_hours: float | None = Field(default=None, gt=0, description="no checkpoint is begun later in a pass")
-    max_checkpoints: int | None = Field(default=None, ge=1, description="scored in one pass, newest first")
-    nice: int = Field(default=10, ge=0, le=19, description="how polite the pass is to other processes")
+    shift: float = Field(
+        default=0.02,
+        gt=0,
+        lt=1,
+        description="smallest change of accuracy that matters, as a fraction (0.02 = 2 points)",
+    )
+    max_hours: float | None = Field(
+        default=None, gt=0, description="after so many hours a pass begins no further checkpoint"
+    )
+    max_checkpoints: int | None = Field(
+        default=None, ge=1, description="most checkpoints scored in one pass, newest first"
+    )
+    nice: int = Field(
+        default=10, ge=0, le=19, description="niceness of the process: 19 leaves the most CPU time to others"
+    )
     notify: NotifySettings = NotifySettings()
 
 
@@ -246,20 +193,22 @@ class Config(Strict):
     recipes: tuple[AnyRecipe, ...] = Field(
         default=USUAL_RECIPES,
         min_length=1,
-        description="empty: auto, and beside it the published recipes that the data allow; a list: exactly these",
+        description="left out: auto, and the published recipes that the data allow; a list: exactly these",
     )
     references: ReferenceSettings | None = None
-    tasks: Patterns = Field(default=("*",), description="shell patterns of tasks to forecast")
+    tasks: Patterns = Field(default=("*",), description="tasks to forecast: names or shell patterns")
     averages: dict[str, Average] = Field(
-        default={}, description="averages to forecast too, by name: patterns of tasks, or weight by task"
+        default={}, description="averages to forecast as well: a name, with patterns of tasks or a weight per task"
     )
     metric: Metrics = Field(
         default="auto",
-        description="auto: acc_norm or acc, and what tasks without them have; or patterns of metrics, as exact_match*",
+        description="auto: acc_norm or acc, else the score that a task has; or patterns, such as exact_match*",
     )
-    level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
-    documents: bool | None = Field(default=None, description="use what is known of every document; empty: where it is")
-    figures: int = Field(default=24, ge=0, description="draw the figures of this many (family, task) pairs")
+    level: float = Field(default=0.9, gt=0.5, lt=1.0, description="probability that the interval holds the score")
+    documents: bool | None = Field(
+        default=None, description="use the scores of single documents; left out: where there are any"
+    )
+    figures: int = Field(default=24, ge=0, description="draw figures of at most so many (family, task) pairs")
     out: Path = Path("out")
     score: ScoreSettings | None = None
     reevaluate: ReevaluateSettings | None = None

@@ -20,13 +20,13 @@ Flops = Annotated[
 class TableSettings(Strict):
     """``data``: a CSV or Parquet table with a row per run (or per checkpoint)."""
 
-    path: Path | None = Field(default=None, description="the table; --data on the command line overrides it")
+    path: Path | None = Field(default=None, description="table to read; --data on the command line replaces it")
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="the table's own names: {params: n} where the column called n holds the parameters",
+        description="names of your columns: {params: n} if the parameters are in column n",
     )
     where: dict[str, str | float | int | bool] = Field(
-        default_factory=dict, description="keep the rows whose columns have these values"
+        default_factory=dict, description="keep only rows with these values: {column: value}"
     )
 
 
@@ -36,7 +36,9 @@ class HyperparamsSettings(Strict):
     path: Path | None = Field(default=None, description="table with params, tokens, lr, batch_size (tokens), loss")
     columns: dict[str, str] = Field(default_factory=dict)
     where: dict[str, str | float | int | bool] = Field(default_factory=dict)
-    sequence_length: Positive = Field(default=1.0, description="multiplies batch_size where that counts sequences")
+    sequence_length: Positive = Field(
+        default=1.0, description="tokens of a sequence, if batch_size counts sequences; left out: it counts tokens"
+    )
 
 
 class BatchesSettings(Strict):
@@ -51,39 +53,45 @@ class BatchesSettings(Strict):
 class SchedulesSettings(Strict):
     """``schedules``: training curves of one model under several learning-rate schedules."""
 
-    path: Path = Field(description="table with run (the schedule's name), step, lr, loss")
+    path: Path = Field(description="table with run (name of the schedule), step, lr, loss")
     columns: dict[str, str] = Field(default_factory=dict)
     where: dict[str, str | float | int | bool] = Field(default_factory=dict)
-    held_out: tuple[str, ...] = Field(default=(), description="runs the law does not see, to check it on")
-    warmup: Positive | None = Field(default=None, description="steps of linear warm-up before the first record")
+    held_out: tuple[str, ...] = Field(default=(), description="runs that the law is checked on, not fitted on")
+    warmup: Positive | None = Field(default=None, description="steps of linear warm-up before the first row")
 
 
 class IsoFLOPSettings(Strict):
     """``isoflop``: how the minima of a sweep are found."""
 
     curve: Literal["akima", "parabola", "cubic"] = "akima"
-    tolerance: float = Field(default=0.05, gt=0, lt=1, description="budgets closer than this are one")
+    tolerance: float = Field(
+        default=0.05, gt=0, lt=1, description="budgets that differ by less than this share count as one"
+    )
     draws: int = Field(default=1000, ge=20)
-    noise: Positive | None = Field(default=None, description="standard deviation of log loss; empty: from the sweep")
+    noise: Positive | None = Field(
+        default=None, description="standard deviation of log loss; left out: estimated from the sweep"
+    )
 
 
 class PlanConfig(Strict):
     """A config of ``benchcast plan``."""
 
     title: str = Field(default="Training plan", min_length=1)
-    flops: Flops = Field(description="training compute to plan for, FLOPs; one number or several")
+    flops: Flops = Field(description="training compute to plan for, in FLOPs: one number or several")
     law: Literal["chinchilla", "kaplan", "overtraining", "deepseek"] = Field(
         default="chinchilla", description="law to fit; deepseek needs a column flops_per_token"
     )
-    published: str = Field(default="chinchilla-refit", description="published law that answers when there is no data")
+    published: str = Field(default="chinchilla-refit", description="published law to use when there is no data")
     data: TableSettings | None = None
-    huber: Positive | None = Field(default=1e-3, description="Huber threshold on log loss; empty for least squares")
+    huber: Positive | None = Field(
+        default=1e-3, description="threshold of the Huber loss, in log loss; null: least squares"
+    )
     isoflop: IsoFLOPSettings = IsoFLOPSettings()
     hyperparams: HyperparamsSettings = HyperparamsSettings()
     batches: BatchesSettings | None = None
     schedules: SchedulesSettings | None = None
     resamples: int = Field(default=1000, ge=100)
-    level: float = Field(default=0.9, gt=0.5, lt=1.0, description="nominal coverage of the intervals")
+    level: float = Field(default=0.9, gt=0.5, lt=1.0, description="probability that the interval holds the true value")
     seed: int = Field(default=0, ge=0)
     out: Path = Path("out/plan")
 

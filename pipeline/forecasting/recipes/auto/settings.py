@@ -16,19 +16,25 @@ class AutoSettings(RecipeSettings):
 
     name: Literal["auto"] = "auto"
     last: int | None = Field(
-        default=None, ge=1, description="a run's value is the mean of its last checkpoints; empty: 5 of long records"
+        default=None,
+        ge=1,
+        description="a run's score is the mean of its last so many checkpoints; left out: 5 if it has enough, else 1",
     )
-    losses: int = Field(default=1, ge=0, description="validation losses tried, those that rank runs as accuracy does")
+    losses: int = Field(
+        default=1,
+        ge=0,
+        description="most validation losses to try; those that rank the runs like the accuracy come first",
+    )
     fewest: int = Field(
-        default=6, ge=4, description="runs that the first cutoff of the backtest sees; fewer on a ladder of few"
+        default=6, ge=4, description="runs that the backtest's first forecast is fitted on; fewer on a short ladder"
     )
     cutoffs: int = Field(
         default=6,
         ge=1,
-        description="cutoffs of the backtest along compute at most; a third as many along size and length",
+        description="most cutoffs of the backtest along compute; along size and length a third as many",
     )
     wide: bool = Field(
         default=False,
-        description="try more forms (robust, weighed, windows, a break): a wider fan, several times slower",
+        description="try more fits (robust, weighted, windows, broken power law): a wider fan, several times slower",
     )
-    refuse: bool = Field(default=True, description="print no forecast for a task of grade D")
+    refuse: bool = Field(default=True, description="give no forecast for a task of grade D")

@@ -18,13 +18,22 @@ class LadderSettings(RecipeSettings):
     last: int | None = Field(
         default=None,
         ge=1,
-        description="step 1: a run's value is the mean of its last checkpoints; empty: 5 of long records, else 1",
+        description="step 1: a run's loss is the mean of its last so many checkpoints; left out: 5 if enough, else 1",
     )
-    skip: float = Field(default=0.1, ge=0, lt=1, description="step 2: share of each run's first checkpoints to skip")
+    skip: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="step 2: leave out this share of each run's checkpoints, from the beginning",
+    )
     smooth: int | None = Field(
-        default=None, ge=1, description="step 2: moving average over this many checkpoints; empty: as last"
+        default=None,
+        ge=1,
+        description="step 2: moving average over so many checkpoints; left out: the same number as last",
     )
     anchor: bool = Field(default=True, description="step 2: add the point (loss 0, accuracy 1)")
-    huber: Positive | None = Field(default=1e-3, description="Huber threshold on log loss; empty for least squares")
+    huber: Positive | None = Field(
+        default=1e-3, description="threshold of the Huber loss, in log loss; null: least squares"
+    )
     floor: Bounds = (-1.0, 1.0)
     ceiling: Bounds = (0.0, 1.0)

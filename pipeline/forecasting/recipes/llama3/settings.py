@@ -17,15 +17,20 @@ class Llama3Settings(RecipeSettings):
 
     name: Literal["llama3"] = "llama3"
     optimal: Literal["frontier", "all"] = Field(
-        default="frontier", description="frontier: runs that no cheaper run beats on the middle quantity"
+        default="frontier", description="frontier: runs with a lower loss than every cheaper run; all: every run"
     )
     token_multiplier: tuple[Positive, Positive] | None = Field(
-        default=None, description="tokens per parameter taken as compute-optimal, instead of the frontier"
+        default=None,
+        description="range of tokens per parameter that counts as compute-optimal, instead of the frontier",
     )
-    largest: int | None = Field(default=None, ge=3, description="use only this many of the largest of them")
-    middle: str = Field(default="nll", description="nll, nll_choice, nll_mean_prob, or the name of a validation loss")
-    floor: Bounds | Literal["chance"] = Field(default="chance", description="chance, a number, or [low, high]")
+    largest: int | None = Field(default=None, ge=3, description="use only so many of these runs, the largest")
+    middle: str = Field(
+        default="nll", description="intermediate loss: nll, nll_choice, nll_mean_prob, or the name of a validation loss"
+    )
+    floor: Bounds | Literal["chance"] = Field(
+        default="chance", description="lowest accuracy of the sigmoid: chance, a number, or [low, high] to search in"
+    )
     ceiling: Bounds = 1.0
-    last: int = Field(default=1, ge=1, description="a run's value is the mean of its last checkpoints")
+    last: int = Field(default=1, ge=1, description="a run's value is the mean of its last so many checkpoints")
 
     _middle_is_a_loss = field_validator("middle")(check_loss_name)

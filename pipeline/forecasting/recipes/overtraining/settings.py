@@ -15,10 +15,10 @@ class OvertrainingSettings(RecipeSettings):
 
     name: Literal["overtraining"] = "overtraining"
     loss: str | None = Field(
-        default=None, description="name of the validation loss in the table; empty: the only one that the table has"
+        default=None, description="name of the validation loss in the table; left out: the only one there is"
     )
-    loss_runs: Patterns = Field(default=("*",), description="runs the loss law is fitted on")
-    error_runs: Patterns = Field(default=("*",), description="runs the error law is fitted on")
+    loss_runs: Patterns = Field(default=("*",), description="runs that the loss law is fitted on")
+    error_runs: Patterns = Field(default=("*",), description="runs that the error law is fitted on")
     last: int = Field(default=1, ge=1)
 
     @field_validator("loss")
