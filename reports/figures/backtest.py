@@ -14,12 +14,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..records.forecast import Forecast, TaskBacktest
-from .panels import BLUE, GREY, VERMILLION, WIDTH, Grid, axis_ticks, number, render, styled
+from . import marks
+from .canvas import WIDTH, Grid, axis_ticks, number, render, styled
+from .marks import BLACK, FORECAST, GREY
 
 NEAR = (
-    (3.0, BLUE, "o", "less than 3× beyond"),
-    (10.0, "#E69F00", "s", "3 to 10×"),
-    (math.inf, VERMILLION, "^", "more"),
+    (3.0, "#F0A877", "d", "less than 3× beyond"),
+    (10.0, FORECAST, "D", "3 to 10×"),
+    (math.inf, "#7A3100", "^", "more"),
 )
 MOST_MARKS = 1500
 ACROSS = 4
@@ -87,8 +89,8 @@ def _places(ax: Axes, bins: Sequence[Bin]) -> list[int]:
 def _misses(ax: Axes, bins: Sequence[Bin]) -> None:
     places = _places(ax, bins)
     misses, carried = [100 * t.error for t in bins], [100 * t.carry_error for t in bins]
-    ax.plot(places, carried, "--", marker="x", color=GREY, ms=4, label="carry-forward")
-    ax.plot(places, misses, "-", marker="D", color=BLUE, ms=3.5, label="forecast")
+    ax.plot(places, carried, label="carried forward", **marks.CARRIED | {"ls": "--"})
+    ax.plot(places, misses, "-", marker="D", color=FORECAST, ms=3.5, label="forecast")
     axis_ticks(ax, 0.0, 1.25 * max([*misses, *carried, 0.1]), "y", 5)
     ax.set_ylabel("mean miss (points)", labelpad=2)
     ax.legend(loc="upper left", fontsize=5.8)
@@ -102,7 +104,7 @@ def _coverage(ax: Axes, bins: Sequence[Bin], level: float) -> None:
         ax.fill_between([place - 0.3, place + 0.3], ends[0], ends[1], color=GREY, alpha=0.3, lw=0)
     ax.axhline(100 * level, color="black", ls="--", lw=0.8)
     inside = [100 * t.coverage for t in bins]
-    ax.plot(places, inside, ls="none", marker="D", color=BLUE, ms=3.5)
+    ax.plot(places, inside, ls="none", marker="D", color=FORECAST, ms=3.5)
     axis_ticks(ax, min([50.0, *(v - 8 for v in inside)]), 102.0, "y", 5)
     ax.set_ylabel("inside the interval (%)", labelpad=2)
 
@@ -127,11 +129,12 @@ def _curve(ax: Axes, forecast: Forecast) -> None:
     sizes = 2 + 40 * weights / max(float(weights.max()), 1e-12)
     numbers = (forecast.low, forecast.forecast, forecast.high, forecast.actual)
     low, center, high, actual = (100 * number(value) for value in numbers)
-    ax.axhspan(low, high, color=BLUE, alpha=0.15, lw=0)
-    ax.axhline(center, color=BLUE, lw=1.0)
+    ax.axhspan(low, high, color=FORECAST, alpha=0.15, lw=0)
+    ax.axhline(center, color=FORECAST, lw=1.0)
     if math.isfinite(actual):
-        ax.axhline(actual, color="black", lw=0.9, ls="--")
-    ax.scatter(range(len(values)), values, s=sizes, color=VERMILLION, alpha=0.8, linewidths=0, zorder=3)
+        ax.axhline(actual, color=BLACK, lw=0.7, ls="--")
+        ax.plot(len(values) - 0.5, actual, zorder=4, clip_on=False, **marks.HELD_OUT)
+    ax.scatter(range(len(values)), values, s=sizes, marker="s", color=GREY, alpha=0.9, linewidths=0, zorder=3)
     shown = [v for v in (*values, low, high, actual) if math.isfinite(v)]
     room = 0.12 * (max(shown) - min(shown)) or 1.0
     axis_ticks(ax, max(min(shown) - room, -2.0), min(max(shown) + room, 102.0), "y", 4)
@@ -142,8 +145,8 @@ def _curve(ax: Axes, forecast: Forecast) -> None:
 
 def _legend(level: str) -> list[Line2D | Patch]:
     return [
-        Line2D([], [], ls="none", marker="o", ms=4, color=VERMILLION, alpha=0.8, mew=0, label="one form"),
-        Line2D([], [], color=BLUE, lw=1.0, label="forecast"),
-        Patch(facecolor=BLUE, alpha=0.15, lw=0, label=f"{level} interval"),
-        Line2D([], [], color="black", ls="--", lw=0.9, label="measured"),
+        Line2D([], [], ls="none", marker="s", ms=4, color=GREY, mew=0, label="one form"),
+        Line2D([], [], color=FORECAST, lw=1.0, label="forecast"),
+        Patch(facecolor=FORECAST, alpha=0.15, lw=0, label=f"{level} interval"),
+        Line2D([], [], **marks.HELD_OUT, label="held out, measured"),
     ]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .panels import render, styled
+from .canvas import render, styled
+from .marks import FORECAST, GREY
 
 
 def calibration_figure(points: Sequence[tuple[float, float]], count: int) -> str:
@@ -17,9 +18,11 @@ def calibration_figure(points: Sequence[tuple[float, float]], count: int) -> str
         axes = figure.add_subplot()
         level = np.linspace(0, 1, 101)
         band = 1.645 * np.sqrt(level * (1 - level) / max(count, 1))
-        axes.fill_between(level, np.maximum(level - band, 0), np.minimum(level + band, 1), alpha=0.2, linewidth=0)
+        axes.fill_between(
+            level, np.maximum(level - band, 0), np.minimum(level + band, 1), color=GREY, alpha=0.2, linewidth=0
+        )
         axes.plot(level, level, linestyle="--", linewidth=0.8, color="black")
         if points:
-            axes.plot(*zip(*points, strict=True), marker="o", markersize=3)
+            axes.plot(*zip(*points, strict=True), marker="D", markersize=3, color=FORECAST)
         axes.set(xlabel="nominal level", ylabel=f"share inside ({count} forecasts)", xlim=(0, 1), ylim=(0, 1))
         return render(figure).decode()

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 
 from ..records.forecast import LawFit
 from ..text.wording import clean
-from .panels import BLUE, GREY, Grid, axis_ticks, render, styled
+from .canvas import Grid, axis_ticks, render, styled
+from .marks import BLACK, GREY
 
 ACROSS, MOST, NAMED = 3, 6, 3
 FAR, HEAVY = 3.0, 0.5  # residual standard deviations, and leverage, beyond which a run is named
@@ -61,7 +62,7 @@ def _draw(ax: Axes, points: Sequence[Residual]) -> None:
     for level in (-FAR, 0.0, FAR):
         ax.axhline(level, color=GREY, lw=0.7, ls="-" if level == 0 else (0, (4, 2)), zorder=1)
     ax.axvline(HEAVY, color=GREY, lw=0.7, ls=(0, (4, 2)), zorder=1)
-    ax.plot([p.leverage for p in points], [p.residual for p in points], "o", color=BLUE, ms=2.6, mew=0, alpha=0.6)
+    ax.plot([p.leverage for p in points], [p.residual for p in points], "o", color=BLACK, ms=2.6, mew=0, alpha=0.6)
     odd = [p for p in points if abs(p.residual) > FAR or p.leverage > HEAVY]
     odd.sort(key=lambda p: (-max(abs(p.residual) / FAR, p.leverage / HEAVY), p.run, p.task))
     named: list[tuple[float, float]] = []

@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from ..records.documents import TaskDocuments
 from ..text.numbers import percent
 from ..text.wording import NAME, clean
-from .panels import BLUE, GREY, VERMILLION, Grid, styled
+from .canvas import Grid, styled
+from .marks import FORECAST, GREY, PURPLE
 
 GRID = Grid(across=2, row=2.35, margin=0.12, left=0.075, gap=0.115, below=0.42, around=0.75)
 MOST = 400  # documents drawn of a task: more are thinned evenly along the sorted curve
@@ -32,8 +33,8 @@ def documents_figure(tasks: Sequence[TaskDocuments], kind: Literal["svg", "png",
             _panel(ax, task)
         handles = [
             Line2D([], [], color=GREY, lw=1.4),
-            Line2D([], [], color=BLUE, lw=0.8, marker="^", ms=3),
-            Line2D([], [], color=VERMILLION, lw=0.8, marker="v", ms=3),
+            Line2D([], [], color=FORECAST, lw=0.8, marker="^", ms=3),
+            Line2D([], [], color=PURPLE, lw=0.8, marker="v", ms=3),
         ]
         labels = ["at the largest run", "at the target: higher", "at the target: lower"]
         canvas.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.02 / height), ncols=3)
@@ -49,7 +50,7 @@ def _panel(ax: Axes, task: TaskDocuments) -> None:
     if len(now) > MOST:
         kept = np.linspace(0, len(now) - 1, MOST).round().astype(int)
         x, now, target = x[kept], now[kept], target[kept]
-    for up, colour, marker in ((True, BLUE, "^"), (False, VERMILLION, "v")):
+    for up, colour, marker in ((True, FORECAST, "^"), (False, PURPLE, "v")):
         moved = (target > now) if up else (target < now)
         ax.vlines(x[moved], 100 * now[moved], 100 * target[moved], color=colour, lw=0.4, alpha=0.6)
         ax.plot(x[moved], 100 * target[moved], ls="none", marker=marker, ms=1.6, color=colour)

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from ..records.forecast import Forecast
 from ..text.metric_names import common_name
 from ..text.wording import display_width
-from .panels import BLUE, GREEN, GREY, VERMILLION, WIDTH, axis_ticks, number, render, styled
+from . import marks
+from .canvas import WIDTH, axis_ticks, number, render, styled
 
-LOOKS = {"llama3": (BLUE, "o"), "overtraining": (VERMILLION, "s"), "ladder": (GREEN, "^")}
 ONE_COLUMN = 14  # groups; more are drawn in two columns
 TALLEST = 3.5  # inches: with the tables above it the figure still fits on page one
 Group = tuple[str, Sequence[Forecast]]
@@ -23,7 +23,7 @@ Group = tuple[str, Sequence[Forecast]]
 
 def look(recipe: str) -> tuple[str, str]:
     """Colour and marker of a recipe."""
-    return LOOKS.get(recipe, ("#CC79A7", "D"))
+    return marks.recipe_mark(recipe)
 
 
 def forest_figure(
@@ -53,16 +53,15 @@ def forest_figure(
 
 
 BASELINES: tuple[tuple[Any, str], ...] = (
-    (Line2D([], [], ls="none", marker="D", ms=3.2, mfc="white", mec=GREY, mew=0.8), "direct law"),
-    (Line2D([], [], ls="none", marker="x", ms=4, color=GREY, mew=1.1), "carry-forward"),
-    (Line2D([], [], ls="none", marker="|", ms=9, color="black", mew=1.8), "measured"),
+    (marks.handle(marks.DIRECT), "direct law"),
+    (marks.handle(marks.CARRIED), "carried forward"),
+    (marks.handle(marks.HELD_OUT), "measured"),
 )
 
 
 def _handle(recipe: str) -> Line2D:
     """Legend entry of a recipe: its marker on a piece of interval."""
-    colour, marker = look(recipe)
-    return Line2D([], [], color=colour, marker=marker, ms=4, lw=1.3)
+    return marks.forecast_handle(recipe)
 
 
 def _draw(ax: Axes, groups: Sequence[Group], recipes: Sequence[str], slots: int, size: float) -> None:
@@ -74,14 +73,12 @@ def _draw(ax: Axes, groups: Sequence[Group], recipes: Sequence[str], slots: int,
         bases = [forecast.baselines for forecast in rows]
         carried = [(base.carry_forward, y) for base, y in zip(bases, places, strict=True)]
         direct = [(base.direct, y) for base, y in zip(bases, places, strict=True)]
-        _draw_baseline(ax, carried, index, marker="x", ms=4 * size, mew=1.1)
-        _draw_baseline(ax, direct, index, marker="D", ms=3.2 * size, mew=0.8, mfc="white")
+        _draw_baseline(ax, carried, index, marks.CARRIED | {"ms": 4 * size})
+        _draw_baseline(ax, direct, index, marks.DIRECT | {"ms": 3.2 * size})
         for forecast, y in zip(rows, places, strict=True):
             _draw_forecast(ax, forecast, y, size)
         for actual in sorted({100 * number(f.actual) for f in rows if f.actual is not None}):
-            ax.plot(
-                [actual, actual], [index - 0.42, index + 0.42], color="black", lw=1.6, zorder=3, solid_capstyle="butt"
-            )
+            ax.plot(actual, index, zorder=6, **marks.HELD_OUT | {"ms": 4.6 * size})
     ax.set_ylim(slots - 0.5, -0.5)
     ax.set_yticks(range(len(groups)), [label for label, _ in groups])
     ax.tick_params(axis="y", length=0)
@@ -103,12 +100,12 @@ def _draw_forecast(ax: Axes, forecast: Forecast, y: float, size: float) -> None:
     ax.plot(100 * number(forecast.forecast), y, marker, color=colour, ms=4.6 * size, mec="white", mew=0.3, zorder=5)
 
 
-def _draw_baseline(ax: Axes, values: Sequence[tuple[float | None, float]], row: float, **look: Any) -> None:
+def _draw_baseline(ax: Axes, values: Sequence[tuple[float | None, float]], row: float, look: marks.Look) -> None:
     """One mark in the middle of the row where the recipes share a baseline, else one on each recipe's line."""
     known = [(100 * number(value), y) for value, y in values if value is not None]
     shared = len({round(value, 6) for value, _ in known}) == 1
     for value, y in [(known[0][0], row)] if shared else known:
-        ax.plot(value, y, ls="none", color=GREY, zorder=4, **look)
+        ax.plot(value, y, zorder=4, **look)
 
 
 def _view(ax: Axes, groups: Sequence[Group]) -> None:

@@ -16,12 +16,14 @@ from scipy.spatial import ConvexHull, QhullError
 from ..records.forecast import Forecast, LadderRun
 from ..text.numbers import count, finite
 from ..text.wording import clean
-from .panels import BLUE, GREY, VERMILLION, WIDTH, log_label, render, styled
+from . import marks
+from .canvas import WIDTH, log_label, render, styled
+from .marks import FORECAST, GREY
 
 LOOKS: dict[str, dict[str, Any]] = {
-    "fit": {"marker": "o", "color": BLUE, "mec": "white", "mew": 0.4, "ms": 5, "label": "fitted"},
-    "held out": {"marker": "D", "mfc": "white", "mec": "black", "ms": 4.5, "label": "held out"},
-    "unused": {"marker": "x", "color": GREY, "ms": 4, "mew": 0.8, "label": "not used"},
+    "fit": marks.MEASURED | {"label": "fitted"},
+    "held out": marks.HELD_OUT | {"label": "held out"},
+    "unused": marks.UNUSED | {"label": "not used"},
 }
 RATIOS = (1, 5, 20, 100, 500, 2500)  # tokens per parameter drawn as lines
 MOST_NAMES = 8
@@ -45,16 +47,16 @@ def coverage_figure(ladder: Sequence[LadderRun], forecasts: Sequence[Forecast]) 
         for role, look in LOOKS.items():
             places = [_known(run) for run in runs if run.role == role]
             if places:
-                ax.plot(*zip(*places, strict=True), ls="none", zorder=4, **look)
+                ax.plot(*zip(*places, strict=True), zorder=4, **look)
         if planned:
             ax.plot(
                 *zip(*planned.values(), strict=True),
                 ls="none",
-                marker="*",
-                ms=9,
-                color=VERMILLION,
-                mec="black",
-                mew=0.5,
+                marker="D",
+                ms=5.5,
+                color=FORECAST,
+                mec="white",
+                mew=0.4,
                 zorder=5,
                 label="planned",
             )
@@ -123,7 +125,7 @@ def _hull(ax: Axes, places: Sequence[Place]) -> None:
         corners = 10 ** logs[ConvexHull(logs).vertices]
     except (QhullError, ValueError):  # fewer than three runs, or all on one line
         return
-    ax.fill(*corners.T, color=BLUE, alpha=0.13, lw=0, zorder=2, label="between fitted runs")
+    ax.fill(*corners.T, color=GREY, alpha=0.16, lw=0, zorder=2, label="between fitted runs")
 
 
 def _names(ax: Axes, places: dict[str, Place]) -> None:

@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from ..records.forecast import Forecast
+from .canvas import Grid, axis_ticks, log_label, number, render, styled
 from .forest import look
-from .panels import GREY, Grid, axis_ticks, log_label, number, render, styled
+from .marks import GREY
 
 ACROSS, MOST = 4, 24
 ROW, MARGIN = 1.32, 0.3  # inches

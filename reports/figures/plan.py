@@ -11,23 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..records.plan import Answer, CurveOverlay, Estimate, HyperGroup, IsoFLOPReport, PlanResult, Spec
-from ..text.numbers import count
-from .panels import (
-    BLUE,
-    CURVES,
-    GREEN,
-    GREY,
-    MARKERS,
-    VERMILLION,
-    WIDTH,
-    axis_ticks,
-    log_label,
-    number,
-    numbers,
-    render,
-    styled,
-)
+from ..text.numbers import count, scientific
+from . import marks
+from .canvas import WIDTH, axis_ticks, log_label, number, numbers, render, styled
+from .marks import BLACK, FORECAST, GREEN, GREY, LAW
 
+MOST_CURVES = 8  # of a group, drawn together
+MINIMUM: marks.Look = {"marker": "D", "ls": "none", "mfc": "white", "mec": BLACK, "mew": 0.8, "ms": 4.2}
 SHOWN = 6  # isoFLOP budgets or surfaces drawn; more only repeats
 LEVELS = (0.001, 0.0025, 0.005, 0.01, 0.02)
 
@@ -84,10 +74,10 @@ def contours(result: PlanResult) -> bytes:
                 else 0
             )
             ax.annotate(f"{loss:.2f}", (sizes[at], tokens[at]), fontsize=6, color=GREY, ha="left", va="center")
-        ax.plot(front_n, front_d, color=BLUE, lw=1.8, label="efficient frontier")
+        ax.plot(front_n, front_d, color=LAW, lw=1.8, label="efficient frontier")
         if c.runs:
             runs = np.array(c.runs)
-            ax.plot(runs[:, 0], runs[:, 1], "o", ms=2.2, color=VERMILLION, mec="none", alpha=0.6, label="runs fitted")
+            ax.plot(runs[:, 0], runs[:, 1], "o", ms=2.2, color=BLACK, mec="none", alpha=0.6, label="runs, measured")
         plan = [a for a in result.answers if a.method == result.answers[0].method]
         for i, a in enumerate(plan):
             n, d = _ends(a.params), _ends(a.tokens)
@@ -97,8 +87,9 @@ def contours(result: PlanResult) -> bytes:
                 xerr=_bars(*n),
                 yerr=_bars(*d),
                 fmt="D",
-                ms=4.5,
-                color="black",
+                ms=4.8,
+                color=FORECAST,
+                zorder=5,
                 lw=1,
                 label="plan with its interval" if i == 0 else None,
             )
@@ -132,9 +123,9 @@ def growth(result: PlanResult) -> bytes:
                     x,
                     y[:, 1],
                     yerr=[y[:, 1] - y[:, 0], y[:, 2] - y[:, 1]],
-                    fmt=MARKERS[i % len(MARKERS)],
+                    fmt=marks.method_mark(i)[0],
                     ms=4,
-                    color=CURVES[i % len(CURVES)][0],
+                    color=marks.method_mark(i)[1],
                     lw=0.9,
                     label=method if place else None,
                 )
@@ -156,31 +147,26 @@ def isoflop(report: IsoFLOPReport) -> bytes:
         budgets = report.budgets
         kept = [budgets[i] for i in np.unique(np.linspace(0, len(budgets) - 1, SHOWN).round().astype(int))]
         for i, b in enumerate(kept):
-            colour = CURVES[i % len(CURVES)][0]
             loss = np.array(b.loss)
             near = loss < b.minimum_loss * 1.15
-            left.plot(
-                np.array(b.params)[near],
-                loss[near],
-                MARKERS[i] + "-",
-                ms=3,
-                lw=0.8,
-                color=colour,
-                label=f"{b.flops:.2g}",
-            )
-            left.plot(number(b.minimum.value), b.minimum_loss, "*", ms=7, mfc="white", mec=colour)
+            left.plot(np.array(b.params)[near], loss[near], lw=0.9, **marks.law_look(i, len(kept)))
+            look = marks.measured(b.flops, (other.flops for other in kept)) | {"ms": 3.2}
+            left.plot(np.array(b.params)[near], loss[near], label=scientific(b.flops), **look)
+            left.plot(number(b.minimum.value), b.minimum_loss, zorder=5, **MINIMUM)
         span = [v for b in kept for v in b.params]
         _log_axis(left, "x", min(span) / 1.2, max(span) * 1.2)
         left.set_xlabel("parameters N")
         left.set_ylabel("loss, nats/token")
-        left.set_title("a  Loss at equal compute (stars: minima)", loc="left")
+        left.set_title("a  Loss at equal compute (diamonds: minima)", loc="left")
         left.legend(title="FLOPs", title_fontsize=6, loc="upper right")
         flops = np.array([b.flops for b in budgets])
         lowest, exponent, highest = _ends(report.exponent)
         m = np.array([_ends(b.minimum) for b in budgets], dtype=float)
-        right.errorbar(flops, m[:, 1], yerr=[m[:, 1] - m[:, 0], m[:, 2] - m[:, 1]], fmt="o", ms=3.5, color=BLUE, lw=0.9)
+        right.errorbar(
+            flops, m[:, 1], yerr=[m[:, 1] - m[:, 0], m[:, 2] - m[:, 1]], lw=0.9, ecolor=BLACK, zorder=5, **MINIMUM
+        )
         line = report.prefactor * flops**exponent
-        right.plot(flops, line, color=VERMILLION, lw=1.2)
+        right.plot(flops, line, color=LAW, lw=1.2)
         _log_axis(right, "x", flops.min() / 1.5, flops.max() * 1.5)
         _log_axis(right, "y", m[:, 0].min() / 1.3, m[:, 2].max() * 1.3)
         right.set_title(f"b  N* ~ C^{exponent:.3f} ({lowest:.3f}–{highest:.3f})", loc="left")
@@ -203,9 +189,9 @@ def surfaces(groups: Sequence[HyperGroup]) -> bytes:
             ax.clabel(lines, fmt={level: f"{100 * level:g}%" for level in LEVELS}, fontsize=5)
             points = np.array(g.points)
             near = points[:, 2] < points[:, 2].min() * 1.02
-            ax.plot(points[near, 0], points[near, 1], "o", ms=2, color=BLUE, mec="none")
+            ax.plot(points[near, 0], points[near, 1], "o", ms=2.2, color=BLACK, mec="none")
             ax.plot(points[~near, 0], points[~near, 1], "o", ms=1.2, color="#cccccc", mec="none")
-            ax.plot(g.lr, g.batch_size, "*", ms=8, color=VERMILLION)
+            ax.plot(g.lr, g.batch_size, "D", ms=5, color=FORECAST, mec="white", mew=0.4)
             _log_axis(ax, "x", lr.min(), lr.max())
             _log_axis(ax, "y", batch.min(), batch.max())
             ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
@@ -232,10 +218,11 @@ def specifications(result: PlanResult) -> bytes:
         low = canvas.add_axes((0.26, 0.12 / height, 0.72, 0.115 * len(choices) / height))
         x = np.arange(len(specs))
         least, plan, most = _ends(result.answers[0].params)
-        top.axhspan(least, most, color=BLUE, alpha=0.15, lw=0)
-        top.axhline(plan, color=BLUE, lw=1)
-        colours = [GREEN if s.method == "isoFLOP" else "black" for s in specs]
-        top.scatter(x, values, s=8, c=colours)
+        top.axhspan(least, most, color=FORECAST, alpha=0.15, lw=0)
+        top.axhline(plan, color=FORECAST, lw=1)
+        for marker, colour, of_sweep in (("^", GREEN, True), ("s", BLACK, False)):
+            at = [i for i, s in enumerate(specs) if (s.method == "isoFLOP") is of_sweep]
+            top.plot(x[at], np.array(values)[at], ls="none", marker=marker, ms=3.2, mew=0, color=colour)
         _log_axis(top, "y", min(*values, least) / 1.3, max(*values, most) * 1.3)
         top.set_xlim(-1, len(specs))
         top.set_xticks([])
@@ -257,11 +244,10 @@ def overlays(curves: Sequence[CurveOverlay]) -> bytes:
         canvas = Figure(figsize=(WIDTH, 2.5))
         for i, group in enumerate(groups):
             ax = canvas.add_subplot(1, len(groups), i + 1)
-            part = [c for c in curves if c.group == group][: len(MARKERS)]
+            part = [c for c in curves if c.group == group][:MOST_CURVES]
             for j, c in enumerate(part):
-                colour, style = CURVES[j % len(CURVES)]
-                ax.plot(c.step, c.loss, ".", ms=2, color=colour, alpha=0.5)
-                ax.plot(c.step, c.law, linestyle=style, lw=1, color=colour, label=c.name)
+                ax.plot(c.step, c.loss, ".", ms=2, color=BLACK, alpha=0.35)
+                ax.plot(c.step, c.law, lw=1, label=c.name, **marks.law_look(j, len(part)))
             steps, losses = numbers(v for c in part for v in c.step), numbers(v for c in part for v in c.loss)
             _log_axis(ax, "x", steps.min() / 1.1, steps.max() * 1.1)
             top = np.quantile(losses, 0.97)
