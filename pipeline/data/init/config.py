@@ -19,6 +19,7 @@ FEWEST_TO_HOLD_OUT = 6  # with fewer runs every one is needed for the fit
 FEWEST_FOR_AUTO = 7  # runs to fit on, below which auto refuses to forecast
 SCHEMA_LINE = "# yaml-language-server: $schema=config.schema.json  (benchcast schema config > config.schema.json)"
 PLANNED = "planned"
+BY_DEFAULT = "recipes:            # by default auto, and beside it the published ones that the data allow"
 # What the recipes that go through a loss lack, in results of tools other than lm-eval.
 LACKING = {
     "lighteval": "losses, which are not read from lighteval",
@@ -73,7 +74,6 @@ title: {scalar(f"Forecast from {shown(Path(source.resolve().name))}")}
 data: {{source: {held.source}, path: {scalar(relative(source, out.parent))}}}{hint}
 targets:
 {_targets(held)}
-recipes:
 {_recipes(held)}
 # tasks: ["*"]          # shell patterns; all by default
 # metric: auto          # acc_norm or acc; of tasks without them every other score, as exact_match
@@ -122,28 +122,35 @@ def _targets(held: Held) -> str:
 
 
 def _recipes(held: Held) -> str:
-    """The recipes that the table has what they need for; the others as comments that say what is missing."""
+    """No list where ``auto`` can answer, and what the published recipes lack; else those that have what they need."""
+    fewest = FEWEST_FOR_AUTO if held.accuracies_only else FEWEST_TO_TEST
+    if not held.placed or held.runs >= fewest:
+        lines = [f"#   {name} {lacks}" for name, lacks in _published(held).items() if lacks]
+        return "\n".join([f"# {BY_DEFAULT}", *lines])
+    lack = f"needs {fewest} runs to test itself on the larger of them, and there are {held.runs}"
+    auto = "  - auto   # {}; {}".format("the one recipe that needs accuracies only", lack)
+    lines = [auto if held.accuracies_only else f"  # - auto   # {lack}"]
+    lines += [f"  # - {name}   # {lacks}" if lacks else f"  - {name}" for name, lacks in _published(held).items()]
+    return "\n".join(["recipes:", *lines])
+
+
+def _published(held: Held) -> dict[str, str]:
+    """The published recipes, and what each lacks in this table; empty where it lacks nothing."""
     table, metrics = held.table, set(held.table["metric"])
     losses = sorted(table.loc[table["metric"].eq("val_loss"), "task"].unique())
-    lines: list[str] = []
-    for name, need in (("llama3", {"nll"}), ("ladder", {"nll", "bits_per_byte"})):
-        ready = bool(need & metrics)
-        how = LACKING.get(held.source, "the samples: lm_eval --log_samples")
-        lines.append(f"  - {name}" if ready else f"  # - {name}   # needs {how}")
+    how = "needs " + LACKING.get(held.source, "the samples: lm_eval --log_samples")
+    chosen = f"{{name: overtraining, loss: {scalar(losses[0])}}}" if losses else "overtraining"
+    without = "needs a validation loss (metric val_loss)"
     if losses and held.of_results:
-        lines.append(f"  # - {{name: overtraining, loss: {scalar(losses[0])}}}   # its loss: LAMBADA's perplexity")
-    elif losses:
-        lines.append(f"  - {{name: overtraining, loss: {scalar(losses[0])}}}")
-    else:
-        lines.append("  # - {name: overtraining, loss: validation}   # needs a validation loss (metric val_loss)")
-    if held.accuracies_only:
-        enough = held.runs >= FEWEST_FOR_AUTO
-        lack = "" if enough else f"; it needs {FEWEST_FOR_AUTO} runs to fit on, and there are {held.runs}"
-        return "\n".join([f"  - auto   # the one recipe that needs accuracies only{lack}", *lines])
-    # Graded, and right on most ladders; but it has to have runs to test itself on.
-    tested = not held.placed or held.runs >= FEWEST_TO_TEST
-    auto = "  - auto" if tested else f"  # - auto   # needs {FEWEST_TO_TEST} runs, to test itself on the larger of them"
-    return "\n".join([auto, *lines])
+        without = f"goes through LAMBADA's perplexity, if you list it: {chosen}"
+    elif len(losses) > 1:
+        without = f"needs to know which of the {len(losses)} validation losses; list it: {chosen}"
+    ready = len(losses) == 1 and not held.of_results
+    return {
+        "llama3": "" if "nll" in metrics else how,
+        "ladder": "" if {"nll", "bits_per_byte"} & metrics else how,
+        "overtraining": "" if ready else without,
+    }
 
 
 def scoring(
@@ -191,8 +198,5 @@ data: {{source: table, path: ladder.csv}}
 targets:
   - {{name: {PLANNED}, params: 7e9, token_multiplier: 20}}   # the run to forecast: say its size
   # - run: "1B*"                        # a run of the ladder, held out: shows how a forecast fares
-recipes:
-  - llama3
-  - ladder
-  # - {{name: overtraining, loss: validation}}
+# {BY_DEFAULT}
 """

@@ -19,7 +19,7 @@ def test_accuracies_alone_get_a_config_with_auto_that_forecasts(tmp_path: Path) 
     done = benchcast("init", "results", "--tokens-per-step", str(PER_STEP), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     config = load(tmp_path / "benchcast.yaml", Config)
-    assert [r.name for r in config.recipes] == ["auto"]
+    assert not config.names_recipes
     assert [t.run for t in config.targets] == [None, "p-12b"]
     told = benchcast("forecast", "benchcast.yaml", "--json", "-", cwd=tmp_path)
     assert told.returncode == 0, told.stderr
@@ -33,7 +33,8 @@ def test_lambadas_perplexity_does_not_hide_auto(tmp_path: Path) -> None:
         model(tmp_path / "results", f"org/p-{size}", "step143000", task="lambada_openai", scores=scores)
     done = benchcast("init", "results", "--tokens-per-step", str(PER_STEP), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [r.name for r in load(tmp_path / "benchcast.yaml", Config).recipes] == ["auto"]
+    assert not load(tmp_path / "benchcast.yaml", Config).names_recipes
+    assert "LAMBADA's perplexity" in (tmp_path / "benchcast.yaml").read_text()
 
 
 def test_a_public_familys_accuracies_are_forecast(tmp_path: Path) -> None:
@@ -59,8 +60,8 @@ def test_results_without_samples_get_what_needs_none(tmp_path: Path) -> None:
     write_results(tmp_path / "results", with_samples=False)
     done = benchcast("init", "results", "--token-multiplier", "20", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [r.name for r in load(tmp_path / "benchcast.yaml", Config).recipes] == ["auto"]
-    assert "# - llama3   # needs the samples: lm_eval --log_samples" in (tmp_path / "benchcast.yaml").read_text()
+    assert not load(tmp_path / "benchcast.yaml", Config).names_recipes
+    assert "#   llama3 needs the samples: lm_eval --log_samples" in (tmp_path / "benchcast.yaml").read_text()
     assert benchcast("forecast", "benchcast.yaml", cwd=tmp_path).returncode == 0
 
 
@@ -89,7 +90,7 @@ def test_a_table_gets_a_config_that_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert benchcast("forecast", "benchcast.yaml", cwd=tmp_path).returncode == 0
     config = load(tmp_path / "benchcast.yaml", Config)
-    assert [r.name for r in config.recipes] == ["auto", "llama3", "ladder", "overtraining"]
+    assert [r.name for r in config.recipes] == ["auto", "llama3", "overtraining", "ladder"]
 
 
 def test_a_run_whose_name_is_a_pattern_is_held_out(tmp_path: Path) -> None:

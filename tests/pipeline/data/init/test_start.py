@@ -67,7 +67,7 @@ def test_results_of_lighteval_get_a_ladder_and_a_config(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     config = load(tmp_path / "benchcast.yaml", Config)
     assert config.data.source == "lighteval"
-    assert [r.name for r in config.recipes] == ["auto"]
+    assert not config.names_recipes
     assert len(places(tmp_path / "results")) == 8
     assert benchcast("forecast", "benchcast.yaml", cwd=tmp_path).returncode == 0
 
