@@ -37,6 +37,7 @@ ALLOWED = {
     "stages.fit": GROUND,
     "stages.compute": GROUND,
     "stages.monitor": GROUND,
+    "stages.comparing": GROUND,
     "stages.laws": GROUND | {"stages.fit"},
     "stages.documents": GROUND | {"stages.fit", "stages.laws", "stages.compute"},
     "stages.trend": GROUND | {"stages.fit"},
@@ -60,7 +61,12 @@ ALLOWED = {
     "report": CORE | TEXT | {"reports.documents"},
     "registry": DATA | TEXT | SCIENCE | {"reports.documents"},
     "nightly": DATA | TEXT | SCIENCE | {"forecasting", "scoring", "registry", "reports.documents", "stages.monitor"},
-    "cli": DATA | TEXT | SCIENCE | WORK | {"registry", "nightly", "reports.documents", "reports.figures"},
+    "comparing": DATA | TEXT | {"forecasting", "scoring", "registry", "nightly", "stages.comparing", "stages.monitor"},
+    "cli": DATA
+    | TEXT
+    | SCIENCE
+    | WORK
+    | {"registry", "nightly", "comparing", "demo_ladder", "reports.documents", "reports.figures"},
     "": CORE | {"forecasting", "planning", "report"},  # the face
     "__main__": {"cli"},
     "demo_ladder": DATA | {"scoring"},
