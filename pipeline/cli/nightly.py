@@ -12,8 +12,14 @@ from ..core.errors import InputError
 from .options import JsonFlag, config_argument, print_json
 from .panels import Panel
 
-cron_app = typer.Typer(help="Install the nightly pass in your crontab, or as a systemd timer.", no_args_is_help=True)
+cron_app = typer.Typer(
+    help="Have the pass run every night: by your crontab, by systemd, or by a line to paste.", no_args_is_help=True
+)
 Systemd = Annotated[bool, typer.Option("--systemd", help="a user timer of systemd, instead of the crontab")]
+At = Annotated[
+    str, typer.Option("--at", help="five fields (minute hour day month weekday), or @daily, @hourly, @weekly")
+]
+NIGHTLY = "0 3 * * *"
 ConfigPath = Annotated[Path, config_argument("YAML config with a reevaluate section")]
 PANEL, HELP_ORDER = Panel.NIGHTLY, 10  # where it stands in ``benchcast --help``
 
@@ -91,9 +97,11 @@ def history(
 
 
 def doctor(config: ConfigPath) -> None:
-    """Check before the first night: paths, permissions, disk, GPU, tasks without a network, notifiers, clock.
+    """Check before the first night: would the pass work, does it follow the right run, will anything start it?
 
-    Exit code 1 when something would keep the pass from working.
+    Paths, permissions, disk, GPU, tasks without a network, notifiers, clock; the runs under track and their registered
+    forecasts; the crontab or timer, and whether it still starts this config with this Python. Exit code 1 when
+    something would keep the pass from working.
     """
     from ..nightly.schedule import doctor as checks
     from .tables.nightly import checked
@@ -108,15 +116,53 @@ def doctor(config: ConfigPath) -> None:
 def install(
     config: ConfigPath,
     at: Annotated[
-        str, typer.Option("--at", help="five fields of crontab(5), or @daily …; systemd: OnCalendar")
-    ] = "0 3 * * *",
+        str,
+        typer.Option(
+            "--at",
+            help="five fields (minute hour day month weekday), or @daily, @hourly, @weekly; with --systemd also an "
+            'OnCalendar expression, such as "Mon..Fri 02:30"',
+        ),
+    ] = NIGHTLY,
     systemd: Systemd = False,
 ) -> None:
-    """Run the pass at these times: a marked line in your crontab, with absolute paths and today's environment."""
+    """Run the pass at these times: a marked line in your crontab, with absolute paths and today's environment.
+
+    Install again to change the times or the environment. Where it fails, nothing is changed.
+    """
     from ..nightly.schedule.install import scheduler_for
 
     for line in scheduler_for(config, systemd=systemd).install(at):
         typer.echo(line)
+
+
+@cron_app.command(name="line", epilog="Example: benchcast cron line configs/nightly.yaml --kubernetes > cronjob.yaml")
+def paste_line(
+    config: ConfigPath,
+    at: At = NIGHTLY,
+    scrontab: Annotated[bool, typer.Option("--scrontab", help="for SLURM's scrontab, with #SCRON options")] = False,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="a CronJob of Kubernetes, as YAML")] = False,
+    image: Annotated[
+        str, typer.Option("--image", help="of the container, built from the Containerfile; for --kubernetes")
+    ] = "benchcast:latest",
+    time_zone: Annotated[
+        str, typer.Option("--time-zone", help="that the times are of, such as Europe/Berlin; for --kubernetes")
+    ] = "Etc/UTC",
+) -> None:
+    """Print what to paste into a crontab, SLURM's scrontab or Kubernetes; nothing is changed.
+
+    Stdout has only that; what to know about it is on stderr.
+    """
+    from ..nightly.schedule import paste
+
+    if scrontab and kubernetes:
+        raise InputError("--scrontab and --kubernetes: give one of them")
+    if kubernetes:
+        pasted = paste.kubernetes(config, at, image, time_zone)
+    else:
+        pasted = (paste.scrontab if scrontab else paste.line)(config, at)
+    typer.echo(pasted.text)
+    for note in pasted.notes:
+        typer.echo(note, err=True)
 
 
 @cron_app.command(epilog="Example: benchcast cron remove configs/nightly.yaml")

@@ -15,8 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from ..figures.panels import BLUE, GREY, VERMILLION, WIDTH, number, numbers, styled, x_limits
-from ..records.nightly import BandColumns, ForecastSeries, Track, TrackedTask
+from ..figures.canvas import WIDTH, number, numbers, styled
+from ..figures.marks import BLUE, GREY, VERMILLION
+from ..figures.track import draw, ordered
+from ..records.nightly import ForecastSeries, Track
 from ..text import fonts
 from ..text.metric_names import score_name
 from . import writing
@@ -25,7 +27,7 @@ COLUMNS, ROWS, HEIGHT = 2, 4, 2.3  # panels a page, inches each
 
 
 def write(tracks: Sequence[Track], folder: Path) -> None:
-    """Write ``tracking.json`` and ``tracking.pdf``; nothing when no run is tracked.
+    """Write ``tracking.json`` and ``tracking.pdf``, with a panel for every task; nothing when no run is tracked.
 
     Raises
     ------
@@ -34,9 +36,10 @@ def write(tracks: Sequence[Track], folder: Path) -> None:
     """
     if not tracks:
         return
-    drawn = pages(tracks, [partial(_panel, track=track, task=task) for track in tracks for task in track.tasks])
+    panels = [partial(draw, track=track, task=task, named=True) for track in tracks for task in ordered(track)]
     text = json.dumps([track.model_dump(mode="json") for track in tracks], indent=1) + "\n"
-    writing.write_all({folder / "tracking.json": text.encode(), folder / "tracking.pdf": drawn})
+    content = {folder / "tracking.json": text.encode(), folder / "tracking.pdf": pages(tracks, panels)}
+    writing.write_all(content)
 
 
 def pages(records: Sequence[Track | ForecastSeries], panels: Sequence[Callable[[Axes], None]]) -> bytes:
@@ -53,45 +56,6 @@ def pages(records: Sequence[Track | ForecastSeries], panels: Sequence[Callable[[
                     draw(figure.add_subplot(rows, COLUMNS, place))
                 pdf.savefig(figure)
     return buffer.getvalue()
-
-
-def _panel(axes: Axes, track: Track, task: TrackedTask) -> None:
-    """Accuracy over tokens: band, points (alarms in another shape), and both forecasts of the end."""
-    band = task.band or _band_at_points(task)
-    if band.tokens:
-        low, high = 100 * numbers(band.low), 100 * numbers(band.high)
-        axes.fill_between(band.tokens, low, high, color=BLUE, alpha=0.18, linewidth=0, label="registered band")
-        axes.plot(band.tokens, 100 * numbers(band.forecast), color=BLUE, linewidth=0.9)
-    for alarm, marker, color, label in ((False, "o", "black", "measured"), (True, "X", VERMILLION, "alarm")):
-        points = [p for p in task.points if p.alarm is alarm]
-        if points:
-            x, y = [p.tokens for p in points], [100 * p.value for p in points]
-            error = [100 * p.stderr for p in points]
-            axes.errorbar(x, y, yerr=error, fmt=marker, color=color, markersize=3.2, linewidth=0.6, label=label)
-    after = task.refreshed
-    if after and after.forecast is not None and after.low is not None:
-        center = 100 * after.forecast
-        ends = [[center - 100 * after.low], [100 * number(after.high) - center]]
-        look: dict[str, Any] = {"color": GREY, "markersize": 3.2, "capsize": 2, "linewidth": 0.8}
-        end = number(track.planned_tokens)
-        axes.errorbar([end], [center], yerr=ends, fmt="D", label="refreshed forecast of the end", **look)
-    axes.set(xscale="log", xlabel="training tokens", ylabel=f"{score_name(task.metric)}, %")
-    x_limits(axes, numbers([*band.tokens, *(p.tokens for p in task.points), track.planned_tokens]), log=True)
-    late = " (registered after it began)" if track.late else ""
-    axes.set_title(f"{track.target}: {task.task}{late}")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend()
-
-
-def _band_at_points(task: TrackedTask) -> BandColumns:
-    """A mean over tasks has no band of its own but where there are points."""
-    points = task.points
-    return BandColumns(
-        tokens=tuple(p.tokens for p in points),
-        forecast=tuple(p.forecast for p in points),
-        low=tuple(p.low for p in points),
-        high=tuple(p.high for p in points),
-    )
 
 
 def history(series: Sequence[ForecastSeries]) -> bytes:

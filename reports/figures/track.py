@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
 from ..records.nightly import BandColumns, Track, TrackedPoint, TrackedTask
 from ..text.metric_names import score_name
 from ..text.numbers import count, finite, percent
 from ..text.wording import clean
-from .panels import BLUE, GREY, VERMILLION, Grid, axis_ticks, numbers, render, styled
+from .canvas import Grid, axis_ticks, numbers, render, styled
+from .marks import BLUE, GREY, VERMILLION
 
 ACROSS, MOST = 3, 9  # panels a row, and on page one
 ROW, MARGIN = 1.42, 0.02  # inches
@@ -19,6 +22,8 @@ ROOM = 0.1  # of an axis, beyond what is drawn
 BESIDE = 1.06  # of the planned tokens: where the refreshed forecast of the end is drawn
 LONGEST = 24  # characters of a task in a panel's title
 LEAST_ROOM = 0.02  # of accuracy that an axis shows at least
+SMOOTH = 60  # points of a curve
+Array = NDArray[np.float64]
 
 
 def track_figure(track: Track) -> bytes:
@@ -33,9 +38,9 @@ def track_figure(track: Track) -> bytes:
 
 
 def ordered(track: Track) -> list[TrackedTask]:
-    """Tasks with an alarm at their newest score first, then their mean, then the others as they were registered."""
+    """Tasks with an alarm at their newest score first, then the others as they were registered, their mean last."""
     drawn = [task for task in track.tasks if task.points or task.band]
-    return sorted(drawn, key=lambda task: (not (task.points and task.points[-1].alarm), not task.is_mean))
+    return sorted(drawn, key=lambda task: (not (task.points and task.points[-1].alarm), task.is_mean))
 
 
 def draw(ax: Axes, track: Track, task: TrackedTask, named: bool = False) -> None:
@@ -44,9 +49,9 @@ def draw(ax: Axes, track: Track, task: TrackedTask, named: bool = False) -> None
     ``named``: what the marks are is written beside them.
     """
     band = task.band or _band_at_points(task)
-    low, high, middle = (100 * numbers(column) for column in (band.low, band.high, band.forecast))
-    ax.fill_between(band.tokens, low, high, color=BLUE, alpha=0.18, linewidth=0)
-    ax.plot(band.tokens, middle, color=BLUE, linewidth=0.9)
+    tokens, (low, high, middle) = _curves(band)
+    ax.fill_between(tokens, low, high, color=BLUE, alpha=0.18, linewidth=0)
+    ax.plot(tokens, middle, color=BLUE, linewidth=0.9)
     for alarm, marker, color in ((False, "o", "black"), (True, "X", VERMILLION)):
         some = [p for p in task.points if p.alarm is alarm]
         if some:
@@ -59,6 +64,20 @@ def draw(ax: Axes, track: Track, task: TrackedTask, named: bool = False) -> None
     _title(ax, task)
     if named:
         _name(ax, task, band, end)
+
+
+def _curves(band: BandColumns) -> tuple[Array, tuple[Array, Array, Array]]:
+    """Tokens, and low, high and forecast in percent: between the registered lengths linear in log D, as rules hold it.
+
+    A panel's axis is linear in tokens, where straight lines would be another band.
+    """
+    known, columns = numbers(band.tokens), (band.low, band.high, band.forecast)
+    if len(known) < 2 or known[0] <= 0:
+        low, high, middle = (100 * numbers(column) for column in columns)
+        return known, (low, high, middle)
+    tokens = np.unique(np.concatenate([known, np.linspace(known[0], known[-1], SMOOTH)]))
+    low, high, middle = (100 * np.interp(np.log(tokens), np.log(known), numbers(column)) for column in columns)
+    return tokens, (low, high, middle)
 
 
 def _draw_refreshed(ax: Axes, task: TrackedTask, end: float) -> None:

@@ -60,7 +60,7 @@ def section(news: News, files: Files | None = None) -> Latest:
         tracking=_tracking(news.tracking),
         alerts=tuple(_alerts(news)),
         report=clean(news.report),
-        heading=f"What changed since {since}" if since else "The first night",
+        heading=f"What changed since {since} UTC" if since else "The first night",
         changes=tuple([*shown, *more] or [NONE]),
     )
 
@@ -126,7 +126,7 @@ def _tracking(rows: Sequence[TrackedScore]) -> Table | None:
     same = len({row.tokens for row in rows}) == 1
     columns: list[Column] = [("Run", "l", 1.8)] * runs + [("Task", "l", 2.2)] * tasks
     columns += [("Tokens so far", "r", 1.1)] * (not same or runs)
-    columns += [("Measured", "r", 0.9), ("Registered band", "r", 1.3), ("Against the band", "l", 2.6)]
+    columns += [("Measured", "r", 0.9), ("Registered band", "r", 1.5), ("Against the band", "l", 2.5)]
     ends = any(row.registered or row.refreshed for row in rows)
     columns += [("End, as registered", "r", 1.7), ("End, forecast now", "r", 1.7)] if ends else []
     return table(columns, [_row(row, runs, tasks, not same or runs, ends) for row in rows])

@@ -105,7 +105,7 @@ class _Run:
                 f"and the band begins at {count(begins)}",
                 self._cautions(),
             )
-        return Standing.WAITING, "no checkpoint of it is scored yet", self._cautions()
+        return Standing.WAITING, "waiting for its first scored checkpoint", self._cautions()
 
     # ---- alarms ----
 
@@ -120,7 +120,7 @@ class _Run:
         fell = {task.task: 0 for task in self._newest() if task.points[-1].dropped and task.task not in left}
         parts = [
             self._named("left its band on", left),
-            self._named("is drifting away from its forecast on", drifted),
+            self._named("drifts away from its forecast on", drifted),
             self._named("fell since the checkpoint before on", fell),
         ]
         return "; ".join(part for part in parts if part)
@@ -132,7 +132,7 @@ class _Run:
     def _named(self, what: str, found: dict[str, int]) -> str:
         means = {task.task for task in self._judged if task.is_mean}
         tasks = {task: side for task, side in found.items() if task not in means}
-        on_mean = [f"their mean{_side(side)}" for task, side in found.items() if task in means]
+        on_mean = [f"and their mean{_side(side)}" for task, side in found.items() if task in means]
         if not tasks:
             return f"{what} the mean of the tasks{_side(found[next(iter(found))])}" if on_mean else ""
         names = [f"{clean(task, NAME)}{_side(side)}" for task, side in tasks.items()]

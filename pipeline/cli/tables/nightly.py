@@ -9,7 +9,7 @@ from benchcast.reports.records.nightly import ForecastSeries
 from benchcast.reports.text.numbers import count, percent, within
 from benchcast.reports.text.table import Table, as_rich, shown
 
-from ...nightly.schedule.doctor import Check
+from ...nightly.schedule.check import Check
 from .forecast import console
 
 WIDTH = 160  # columns when the output is no terminal

@@ -88,7 +88,7 @@ def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
     for f in now:
         old = then.get(tuple(f[k] for k in keys))
         was, value = (old or {}).get("forecast"), f["forecast"]
-        name = f"{f['task']} of {f['target']} ({f['recipe']})"
+        name = f"forecast of {f['target']} on {f['task']} ({f['recipe']})"
         if was is None and value is not None:
             moves.append((math.inf, f"{name}: {percent(value)} %, where there was no number before"))
         elif value is None and was is not None:
@@ -110,7 +110,7 @@ def _rows(track: Track) -> Iterator[TrackedScore]:
                 measured=point.value,
                 low=point.low,
                 high=point.high,
-                verdict=(task.problem and "not compared: the task changed") or verdict.of_point(point),
+                verdict="not compared: the task changed" if task.problem else verdict.of_point(point),
                 registered=task.registered,
                 refreshed=task.refreshed,
             )

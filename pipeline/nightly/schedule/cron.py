@@ -48,6 +48,11 @@ FIELDS = (
 )
 
 
+def is_cron(at: str) -> bool:
+    """Whether it is meant as times of a crontab; right or wrong."""
+    return at.strip().startswith("@") or len(at.split()) == len(FIELDS)
+
+
 def cron(at: str) -> str:
     """The times as a crontab has them.
 
@@ -60,10 +65,24 @@ def cron(at: str) -> str:
         return at.strip()
     texts = at.split()
     if len(texts) != len(FIELDS) or any(ord(c) < 32 for c in at.strip()):
-        raise InputError(f'--at: {at!r} is not five fields (minute hour day month weekday), such as "0 3 * * *"')
+        names = ", ".join(NICKNAMES)
+        raise InputError(
+            f'--at: {at!r} is not five fields (minute hour day month weekday), such as "0 3 * * *", nor one of {names}'
+        )
     for field, text in zip(FIELDS, texts, strict=True):
         _numbers(field, text)
     return " ".join(texts)
+
+
+def kubernetes(at: str) -> str:
+    """The same times as a CronJob's ``schedule``, whose week has no seventh day: Sunday is 0."""
+    fields = cron(at)
+    if fields in NICKNAMES:
+        return fields
+    *others, weekday = fields.split()
+    if "7" in weekday:
+        weekday = ",".join(str(day) for day in sorted({number % 7 for number in _numbers(FIELDS[4], weekday)}))
+    return " ".join([*others, weekday])
 
 
 def calendar(at: str) -> str:

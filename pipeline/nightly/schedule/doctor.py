@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,22 +20,11 @@ from ..alerts import channels as alerts
 from ..alerts.rules.clock import SLACK
 from ..settings import settings_of
 from ..state import State, stamp
-from . import build_tasks, install
+from . import build_tasks, installed, tracked
+from .check import Check
 
 LEAST_FREE = 1 << 30  # bytes
-DAEMONS = {"cron", "crond", "fcron", "bcron-sched"}
-NO_DAEMON = "none is seen here: unless something else reads crontabs, nothing will start the pass"
-PROCESSES = Path("/proc")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that was looked at."""
-
-    what: str
-    ok: bool
-    says: str
 
 
 def run_checks(path: Path) -> Iterator[Check]:
@@ -56,7 +44,8 @@ def run_checks(path: Path) -> Iterator[Check]:
         yield from _scoring(config, path.resolve())
     yield from _notifiers(settings.notify, base)
     yield from _clock(base / settings.folder)
-    yield from _installed(path)
+    yield from tracked.checks(config, settings, base)
+    yield from installed.checks(path)
 
 
 def _folders(config: Config, settings: ReevaluateSettings, base: Path) -> Iterator[Check]:
@@ -189,7 +178,11 @@ def _notifiers(settings: NotifySettings, base: Path) -> Iterator[Check]:
         except NotToldError as error:
             yield Check(what="notify.urls", ok=False, says=str(error))
     if not (settings.urls or settings.command):
-        yield Check(what="notify", ok=True, says="nobody but cron's MAILTO is told")
+        yield Check(
+            what="notify",
+            ok=True,
+            says="no urls, no command: messages go to standard error, which cron mails to its MAILTO",
+        )
 
 
 def _clock(folder: Path) -> Iterator[Check]:
@@ -210,29 +203,3 @@ def _clock(folder: Path) -> Iterator[Check]:
         yield Check(
             what="clock of the disk", ok=apart < SLACK.total_seconds(), says=f"{apart:.0f} s apart from this machine's"
         )
-
-
-def _installed(path: Path) -> Iterator[Check]:
-    """Whether the pass is installed, and whether there is anybody to start it."""
-    by_systemd: dict[bool, list[str]] = {False: [], True: []}
-    for systemd, lines in by_systemd.items():
-        with contextlib.suppress(BenchcastError):
-            lines += install.scheduler_for(path, systemd=systemd).show()
-    every = [line for lines in by_systemd.values() for line in lines]
-    yield Check(
-        what="installed", ok=True, says=every[0].splitlines()[0] if every else f"not yet: benchcast cron install {path}"
-    )
-    for script in install.outdated(path):
-        again = f"benchcast cron install {path}"
-        yield Check(what="script", ok=False, says=f"{script} is of an earlier version and starts nothing; run {again}")
-    if by_systemd[False] and PROCESSES.is_dir():
-        running = sorted(DAEMONS & set(_processes()))
-        yield Check(what="cron daemon", ok=bool(running), says=", ".join(running) or NO_DAEMON)
-
-
-def _processes() -> Iterator[str]:
-    """First words of the commands that can be seen running; of ``busybox crond`` both."""
-    for place in PROCESSES.glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            words = place.read_text(errors="replace").split("\0")
-            yield from (Path(word).name for word in words[:2])
