@@ -1,222 +1,216 @@
 """A result as one self-contained web page: no network, no framework, the data inside it.
 
-Names may be anything: data is JSON in which nothing can end the element that holds it, the script only ever sets text,
-and a content security policy lets the browser run this package's script and style and no other.
+What page one says, every forecast, notes and provenance are plain HTML: they are read, searched and printed without
+a script. The script draws the chart, sorts and filters.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import html
-import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from urllib.parse import urlencode
+from xml.etree.ElementTree import Element
 
-from ..figures.forest import look
-from ..records.forecast import Forecast, LadderRun, Result, Scores, Sweep
+from ..records.answer import Answer, answer, has_number
+from ..records.forecast import Forecast, Result
 from ..records.nightly import News
 from ..sections import content, decision, news
 from ..sections.content import Content
-from ..sections.news import Latest
+from ..sections.headline import headline, lead
+from ..sections.picture import Files
 from ..sections.provenance import origin
+from ..text import wording as w
 from ..text.metric_names import score_name
-from ..text.numbers import finite
-from ..text.table import Row
-from ..text.wording import clean
+from ..text.numbers import DASH, brief, finite, percent, score, score_range
+from . import markup
+from .markup import element, name, paragraphs
+from .page_data import page_data, task_label, why_none
 from .typesetting import template_data
 
-TEMPLATE = Path(__file__).parent / "templates" / "page.html"
-DASHES = ("", "7 3", "2 3", "9 3 2 3")
-# What could end the element, start a comment or a script in it, or break a line where JavaScript sees one.
-ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageRecipe:
-    """How a recipe is named and drawn."""
-
-    name: str
-    colour: str
-    dash: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageRun:
-    """A measured run of a task."""
-
-    name: str
-    y: float
-    params: float
-    tokens: float
-    flops: float
-    role: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageSweep:
-    """Forecasts of one recipe along compute, at ``m`` tokens per parameter."""
-
-    recipe: int
-    m: float
-    flops: tuple[float, ...]
-    forecast: list[float | None]
-    low: list[float | None]
-    high: list[float | None]
-    direct: list[float | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageTask:
-    """One entry of the task list: what was measured, and the forecasts along compute."""
-
-    label: str
-    score: str
-    chance: float | None
-    runs: list[PageRun]
-    sweeps: list[PageSweep]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageCell:
-    """One forecast; ``notes`` are the numbers of its notes."""
-
-    forecast: float | None
-    low: float | None
-    high: float | None
-    notes: list[int]
-    grade: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageRow:
-    """One line of the table of forecasts: a task and a target, the recipes side by side."""
-
-    task: int
-    target: str
-    cells: list[PageCell | None]
-    direct: float | None
-    carried: float | None
-    actual: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """Everything the page shows, names already on one line."""
-
-    title: str
-    question: list[str]
-    dangers: list[str]
-    decision: list[str]
-    level: str
-    recipes: list[PageRecipe]
-    tasks: list[PageTask]
-    rows: list[PageRow]
-    notes: list[str]
-    facts: tuple[Row, ...]
-    news: Latest | None
+EVERYTHING = (
+    "In percent, with the prediction interval in brackets. Letters are grades: how far a forecast may be trusted. "
+    "Raised numbers: the notes below. Choose a task to see it in the chart."
+)
+STYLES, SCRIPTS = ("web.css", "page.css"), ("tables.js", "chart.js", "page.js")
 
 
 def page_bytes(result: Result, latest: News | None = None) -> bytes:
     """The page, UTF-8; the same result gives the same bytes."""
-    c = Content(result)
-    template = TEMPLATE.read_text("utf-8")
-    style, script = (_between(template, f"<{tag}>", f"</{tag}>") for tag in ("style", "script"))
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
-    filled = template.replace("{{POLICY}}", policy).replace("{{TITLE}}", html.escape(_title(c)))
-    before, after = filled.split("{{DATA}}")  # last, and not by replace: the data may say anything
-    data = template_data(page(c, latest))
-    return (before + embedded(data) + after).encode("utf-8", "replace")
+    c, a = Content(result), answer(result)
+    leading = lead(a) if a.numbers else next(iter(a.rows), None)
+    data = page_data(c, a, leading)
+    parts = {
+        "TITLE": markup.markup([element("title", c.title)]),
+        "HEADING": markup.markup([element("h1", c.title)]),
+        "NEWS": markup.markup(_news(latest)),
+        "ANSWER": markup.markup(_answer(c, a, latest is not None)),
+        "EVERYTHING": markup.markup(_everything(c)),
+        "NOTES": markup.markup(_notes(c)),
+        "PROVENANCE": markup.markup(_provenance(c)),
+        "DATA": markup.embedded(template_data(data)),
+    }
+    return markup.filled("page.html", STYLES, SCRIPTS, parts)
 
 
-def _title(c: Content) -> str:
-    return c.title.replace("{{", "{ {")
+# ---- what page one says ----
 
 
-def _between(text: str, start: str, end: str) -> str:
-    return text.split(start, 1)[1].split(end, 1)[0]
+def _news(latest: News | None) -> list[Element]:
+    """What a nightly pass has to tell, before everything else."""
+    if latest is None:
+        return []
+    files: Files = {}
+    told = news.section(latest, files)
+    alerts = [element("h3", "Alerts"), *paragraphs(told.alerts)] if told.alerts else []
+    return [
+        element(
+            "section",
+            element("p", told.verdict, class_="lead bad" if told.urgent else "lead"),
+            *(part for run in told.runs for part in _tracked(run, files)),
+            *([markup.sheet(told.tracking, "Tracked runs beside their bands")] if told.tracking else []),
+            *alerts,
+            element("h3", told.heading),
+            *paragraphs(told.changes),
+            id="news",
+        ),
+        element("h2", "The forecast with the scores so far"),
+    ]
 
 
-def _hash(text: str) -> str:
-    """A source expression of a content security policy."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def _tracked(run: news.RunNews, files: Files) -> list[Element]:
+    """The verdict on one run, and its figure."""
+    figure = []
+    if run.picture is not None:
+        figure = [picture(files[run.picture.file], run.picture.alt), element("p", run.picture.caption, class_="small")]
+    words = [element("p", line, class_=kind) for line, kind in _lines(run) if line]
+    return [*words, *figure]
 
 
-def embedded(value: Any) -> str:
-    """JSON that can stand inside a script element."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPES)
+def _lines(run: news.RunNews) -> list[tuple[str, str | None]]:
+    return [(run.verdict, "bad" if run.urgent else None), (run.detail, None), (run.record, "small")]
 
 
-def page(c: Content, latest: News | None = None) -> Page:
-    """What the page's script shows."""
-    looks = [(recipe, look(recipe)[0], dash) for recipe, dash in zip(c.recipes, DASHES * 9, strict=False)]
-    return Page(
-        title=_title(c),
-        question=content.question(c),
-        dangers=decision.dangers(c),
-        decision=decision.facts(c),
-        level=c.level,
-        recipes=[PageRecipe(name=c.recipe_names[r], colour=colour, dash=dash) for r, colour, dash in looks],
-        tasks=[_task(c, pair) for pair in c.pairs],
-        rows=[_row(c, key) for key in c.groups],
-        notes=content.notes(c),
-        facts=origin(c.result.provenance).facts.rows,
-        news=None if latest is None else news.section(latest),
+def picture(svg: bytes, alt: str) -> Element:
+    """A figure of the report inside the page."""
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    return element("img", src=source, alt=alt, class_="figure")
+
+
+def _answer(c: Content, a: Answer, nightly: bool) -> list[Element]:
+    """The headline, a row per task, the record, and what could make it wrong."""
+    facts = [line for line in decision.facts(c) if not (nightly and line.startswith("Registered:"))]
+    dangers = decision.dangers(c)
+    return [
+        element("p", headline(c.result), class_="lead"),
+        *(_answers(c, a) if a.rows else []),
+        *paragraphs(content.question(c)),
+        *paragraphs(facts, "small"),
+        *([element("h2", "What could make it wrong"), *paragraphs(dangers)] if dangers else []),
+    ]
+
+
+def _answers(c: Content, a: Answer) -> list[Element]:
+    """The table of page one: a row per task, averages first."""
+    known = any(finite(f.actual) is not None for f in a.rows)
+    targets = len(a.targets) > 1
+    metrics = {score_name(f.metric) for f in a.rows}
+    heads = ["Task", *["Run"] * targets, "Forecast", f"{c.level} interval", *["Grade"] * a.graded, "Largest run"]
+    heads += ["Measured"] * known
+    rows = (_answer_row(c, a, f, known, targets, len(metrics) > 1) for f in a.rows)
+    table = element("table", _head(heads, 1 + targets), element("tbody", *rows), class_="sortable tight")
+    what = metrics.pop() if len(metrics) == 1 else "scores"
+    return [
+        markup.scrolling(table, "The answer, a row per task", narrow=True),
+        element("p", f"In percent, {what}. Largest run: what it scores, carried forward unchanged.", class_="small"),
+    ]
+
+
+def _answer_row(c: Content, a: Answer, f: Forecast, known: bool, targets: bool, metrics: bool) -> Element:
+    label, base = task_label(c, (f.family, f.task)), f.baselines.carry_forward
+    said = score_range(f.low, f.high) if has_number(f) else why_none(f)
+    outside = element("b", " outside", class_="bad") if content.inside(f) == "out" else None
+    metric = [element("span", f" {score_name(f.metric)}", class_="small")] * metrics
+    task = label if len(a.families) > 1 else w.clean(c.short.get(f.task, f.task))
+    return element(
+        "tr",
+        element(
+            "th",
+            element("a", name(task), href=address(label, w.clean(f.target))),
+            *metric,
+            scope="row",
+            class_="left name",
+        ),
+        *[element("td", name(w.clean(f.target)), class_="left name")] * targets,
+        element("td", element("b", score(f.forecast, f.low, f.high)), data_v=finite(f.forecast)),
+        element("td", said, data_v=finite(f.low)),
+        *[element("td", f.grade or DASH)] * a.graded,
+        element("td", score(base, f.low, f.high), data_v=finite(base)),
+        *[element("td", score(f.actual, f.low, f.high), outside, data_v=finite(f.actual))] * known,
     )
 
 
-def _task(c: Content, pair: content.Pair) -> PageTask:
-    measured = next((s for s in c.result.scores if (s.family, s.task) == pair), None)
-    return PageTask(
-        label=clean(c.pair_name(pair)),
-        score=score_name("" if measured is None else measured.metric),
-        chance=None if measured is None else finite(measured.chance),
-        runs=[] if measured is None else _runs(c, measured),
-        sweeps=[_sweep(c, s) for s in c.result.sweeps if (s.family, s.task) == pair],
-    )
+def _head(heads: Sequence[str], names: int) -> Element:
+    """The heading of a table whose first columns are names."""
+    sides = ["left"] * names + [None] * (len(heads) - names)
+    cells = (element("th", text, scope="col", class_=side) for text, side in zip(heads, sides, strict=True))
+    return element("thead", element("tr", *cells))
 
 
-def _runs(c: Content, measured: Scores) -> list[PageRun]:
-    """The measured runs of a task, with their sizes."""
-    ladder = {run.run: run for run in c.result.ladder}
-    scored = zip(measured.runs, measured.accuracy, strict=True)
-    return [_run(ladder[run], y) for run, y in scored if run in ladder and finite(y) is not None]
+# ---- everything ----
 
 
-def _run(run: LadderRun, accuracy: float) -> PageRun:
-    return PageRun(
-        name=clean(run.run), y=accuracy, params=run.params, tokens=run.tokens, flops=run.flops, role=run.role
-    )
+def address(task: str, target: str) -> str:
+    """The part of the page's address that shows a task and a target in the chart."""
+    return "#" + urlencode({"task": task, "run": target})
 
 
-def _sweep(c: Content, sweep: Sweep) -> PageSweep:
-    return PageSweep(
-        recipe=c.recipes.index(sweep.recipe),
-        m=sweep.token_multiplier,
-        flops=sweep.flops,
-        forecast=[finite(v) for v in sweep.forecast],
-        low=[finite(v) for v in sweep.low],
-        high=[finite(v) for v in sweep.high],
-        direct=[finite(v) for v in sweep.direct],
-    )
+def _everything(c: Content) -> list[Element]:
+    """A row per task and target, the recipes side by side: sorted and filtered by the script."""
+    if not c.groups:
+        return []
+    heads = ["Task", "Run", *(c.recipe_names[r] for r in c.recipes), "Direct law", "Carried forward", "Measured"]
+    rows = (_row(c, key) for key in c.groups)
+    grid = element("table", _head(heads, 2), element("tbody", *rows, id="rows"), class_="sortable sticky")
+    return [*paragraphs([EVERYTHING], "small"), markup.scrolling(grid, "All forecasts, a row per task and run")]
 
 
-def _row(c: Content, key: content.Key) -> PageRow:
-    group = c.groups[key]
+def _row(c: Content, key: content.Key) -> Element:
     family, task, target = key
-    return PageRow(
-        task=c.pairs.index((family, task)),
-        target=clean(target),
-        cells=[_cell(c, f) for f in content.by_recipe(c, group)],
-        direct=finite(group[0].baselines.direct),
-        carried=finite(group[0].baselines.carry_forward),
-        actual=finite(group[0].actual),
+    label, group = task_label(c, (family, task)), c.groups[key]
+    link = element("a", name(label), href=address(label, w.clean(target)))
+    base, actual = group[0].baselines, group[0].actual
+    return element(
+        "tr",
+        element("th", link, scope="row", class_="left name"),
+        element("td", name(w.clean(target)), class_="left name"),
+        *(_forecast(c, f) for f in content.by_recipe(c, group)),
+        *(_number(value) for value in (base.direct, base.carry_forward, actual)),
+        data_task=label,
     )
 
 
-def _cell(c: Content, f: Forecast | None) -> PageCell | None:
+def _number(value: float | None) -> Element:
+    return element("td", percent(value), data_v=finite(value))
+
+
+def _forecast(c: Content, f: Forecast | None) -> Element:
+    """``61.2 (58–64) A``, with a mark where the measured score is outside, and the numbers of its notes."""
     if f is None:
-        return None
-    marks = sorted({c.notes[note] for note in content.notes_of(f)})
-    return PageCell(forecast=finite(f.forecast), low=finite(f.low), high=finite(f.high), notes=marks, grade=f.grade)
+        return element("td", DASH)
+    marks = ", ".join(str(number) for number in sorted({c.notes[note] for note in content.notes_of(f)}))
+    said = (
+        f"{percent(f.forecast)} {brief(f.low, f.high)}"
+        if has_number(f) and f.low is not None and f.high is not None
+        else DASH
+    )
+    outside = element("b", " outside", class_="bad") if content.inside(f) == "out" else None
+    grade = element("b", f" {f.grade}") if f.grade else None
+    return element("td", said, grade, outside, element("sup", marks) if marks else None, data_v=finite(f.forecast))
+
+
+def _notes(c: Content) -> list[Element]:
+    return paragraphs(content.notes(c), "small")
+
+
+def _provenance(c: Content) -> list[Element]:
+    return [markup.sheet(origin(c.result.provenance).facts, "Versions and digests")]
