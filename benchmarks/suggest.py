@@ -25,7 +25,7 @@ from benchcast.data import ingest
 from benchcast.forecasting.context import FamilyContext, contexts_of, target_table
 from benchcast.forecasting.job import Job
 from benchcast.forecasting.jobs import jobs_of
-from benchcast.forecasting.questions import expected_reduction
+from benchcast.forecasting.next_run import expected_reduction
 from benchcast.stages import DirectAccuracy
 from benchcast.stages.forecast.auto import AutoForecaster
 from benchcast.stages.forecast.design import expected_scores, pooled_std

@@ -54,7 +54,7 @@ def run(
         from ..registry import trackers
 
         trackers.check(log)
-    settings, result = _forecast(config, data, sweeping=html)
+    settings, result = _forecast(config, data, sweeping=html, advising=True)
     result = _with_register(result, register)
     if json is not None:
         write_json(result.model_dump_json(by_alias=True), json)
@@ -154,7 +154,11 @@ def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or pla
 
 
 def _forecast(
-    path: Path, data: Path | None, planned: dict[str, float] | None = None, sweeping: bool = False
+    path: Path,
+    data: Path | None,
+    planned: dict[str, float] | None = None,
+    sweeping: bool = False,
+    advising: bool = False,
 ) -> tuple[Config, Result]:
     """Forecast what a config asks for; or, by the same laws, only a planned run."""
     from ..core.config import Config, load
@@ -166,7 +170,7 @@ def _forecast(
         if planned is not None:
             result = forecasting.run_planned(settings, planned, base, data, step)
         else:
-            result = forecasting.run(settings, base, data, step, sweeping)
+            result = forecasting.run(settings, base, data, step, sweeping, advising=advising)
     print_account(result.provenance.account)
     return settings, result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,7 @@ from benchcast.reports.records.base import Frozen
 from benchcast.reports.records.forecast import BacktestSummary, Forecast
 from benchcast.reports.text.numbers import count, typed
 from benchcast.stages.fit.newton import Array
-from benchcast.stages.forecast.backtest import sampling_error
-from benchcast.stages.forecast.design import std_after, std_reduction
-from benchcast.stages.forecast.pathways import ForecastPath, first_laws
-from benchcast.stages.forecast.pooling import POOLING
 from benchcast.stages.forecast.scoring_rules import logit
-from benchcast.stages.forecast.task_data import TaskData
 from pydantic import Field
 from scipy.stats import norm
 
@@ -29,6 +24,7 @@ from ..data.ingest import Data
 from .context import contexts_of, target_table
 from .job import matching_scores
 from .jobs import assign_roles, build_jobs, documents_of, jobs_of
+from .next_run import MULTIPLIERS, candidates, expected_reduction
 from .recipes.auto import AutoSettings
 from .recipes.auto import fit as auto
 from .references import with_references
@@ -36,9 +32,6 @@ from .run import account_of
 
 GRID = 40  # budgets tried per question
 SEARCHED = 1e5  # times the ladder's largest run: the largest budget tried
-TRIED = 12  # candidates per task that are put in and fitted
-SIZES = 8  # model sizes tried per number of tokens per parameter
-MULTIPLIERS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 ANSWER_ALL = AutoSettings(refuse=False)
 Progress = Callable[[str, int, int], None]
 
@@ -248,18 +241,6 @@ def suggest(
     return suggestions
 
 
-def candidates(finals: pd.DataFrame, budget: float) -> pd.DataFrame:
-    """Runs that could be added: sizes from the ladder's smallest on, at several tokens per parameter, within budget."""
-    smallest = float(finals["params"].min())
-    rows = []
-    for multiplier in MULTIPLIERS:
-        largest = math.sqrt(budget / (6 * multiplier))
-        if largest >= smallest:
-            rows += [(n, n * multiplier) for n in np.geomspace(smallest, largest, SIZES)]
-    grid = pd.DataFrame(rows, columns=["params", "tokens"])
-    return grid.assign(flops=6 * grid["params"] * grid["tokens"], token_multiplier=grid["tokens"] / grid["params"])
-
-
 def _candidates_within(finals: pd.DataFrame, budget: float) -> pd.DataFrame:
     grid = candidates(finals, budget)
     if grid.empty:
@@ -269,27 +250,6 @@ def _candidates_within(finals: pd.DataFrame, budget: float) -> pd.DataFrame:
             f"--budget {typed(budget)}: no run of {count(smallest)} parameters fits (at least {typed(least)} FLOPs)"
         )
     return grid
-
-
-def expected_reduction(
-    task: TaskData, weights: Mapping[ForecastPath, Array], grid: pd.DataFrame, targets: pd.DataFrame
-) -> Array:
-    """Share by which each candidate of ``grid`` would lower each target's standard error, (k, m).
-
-    Candidates that do little for the first laws (c-optimality) are not tried out, and get 0.
-    """
-    shares = []
-    for loss in task.loss_names:
-        shares += [std_reduction(law, grid, targets.tail(1)) for law in first_laws(task.finals, loss).values()]
-    rough = np.mean(shares, axis=0) if shares else np.zeros(len(grid))
-    tried = np.argsort(-rough, kind="stable")[:TRIED]
-    now, after = std_after(task, weights, grid.iloc[tried], targets)
-    # No run of the ladder takes off the sampling error of the score to come.
-    left = POOLING.own_sampling_share * np.nan_to_num(sampling_error(task.finals)) ** 2
-    now, after = np.sqrt(now**2 + left), np.sqrt(after**2 + left)
-    reduction = np.zeros((len(grid), len(targets)))
-    reduction[tried] = np.maximum(1 - after / np.maximum(now, 1e-12), 0.0)
-    return reduction
 
 
 def _best(

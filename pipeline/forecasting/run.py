@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account, AccountRecord
+from benchcast.reports.records.answer import answer
 from benchcast.reports.records.base import Provenance
 from benchcast.reports.records.forecast import Forecast, LadderRun, Result
 from pydantic import ValidationError
@@ -35,7 +36,9 @@ from .jobs import (
     jobs_of,
     planned_runs,
 )
+from .next_run import next_run
 from .recipes import run_recipe
+from .recipes.auto import AutoSettings
 from .references import with_references
 from .task_scores import SETUP, asked_in_several_ways, not_forecast, scores_of, unmatched
 
@@ -49,6 +52,7 @@ def run(
     progress: Progress | None = None,
     sweeping: bool = False,
     ladders: FittedLadders | None = None,
+    advising: bool = False,
 ) -> Result:
     """Everything ``benchcast run`` does but writing files.
 
@@ -63,9 +67,12 @@ def run(
     progress : callable, optional
         Called with what is being done, jobs done, jobs in all.
     sweeping : bool
-        Also forecast planned runs of every size, for the tasks that get figures.
+        Forecast planned runs of every size by every recipe, for the tasks that get figures. Else by the graded recipe
+        alone, at as few sizes as the curve in a figure needs.
     ladders : FittedLadders, optional
         Forecasters of ``auto`` that were fitted before; those that see the same runs serve again.
+    advising : bool
+        Look for the run to add to the ladder, too: a second or two.
 
     Raises
     ------
@@ -93,7 +100,7 @@ def run(
         for settings in config.recipes:
             output.add(run_recipe(settings, job, contexts[job.family]))
     output, lacking = (output, ()) if config.names_recipes else without_failures(output)
-    return Result(
+    result = Result(
         schema="benchcast.run/1",
         title=config.title,
         forecasts=_with_setups(output.forecasts, config, loaded.table),
@@ -101,12 +108,16 @@ def run(
         figures=tuple(output.figures),
         ladder=tuple(_ladder(loaded.table, roles)),
         backtests=tuple(output.backtests),
-        sweeps=sweeps(jobs, config.recipes, config.figures, ladders) if sweeping else (),
+        sweeps=sweeps(jobs, config.recipes, config.figures, ladders, sweeping),
         scores=tuple(map(scores, jobs)),
         trials=tuple(output.trials),
         lacking=lacking,
         provenance=provenance_of(config, loaded, account_of(config, loaded, roles, documents)),
     )
+    graded = next((r for r in config.recipes if isinstance(r, AutoSettings)), None)
+    if not advising or graded is None:
+        return result
+    return result.model_copy(update={"next_run": next_run(answer(result), contexts, graded)})
 
 
 def run_planned(

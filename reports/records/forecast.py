@@ -137,6 +137,19 @@ class Lacking(Frozen):
     tasks: tuple[str, ...] = Field(description="for which it gave no number")
 
 
+class NextRun(Frozen):
+    """The run to add to the ladder that is expected to narrow the widest interval of the answer most."""
+
+    family: str
+    task: str = Field(description="whose interval it is")
+    target: str
+    params: float
+    tokens: float
+    flops: float
+    budget: float = Field(description="FLOPs that the candidates could cost at most")
+    shrinks: float = Field(description="expected share by which the standard error of that forecast falls")
+
+
 class LawFit(Frozen):
     """One fitted law: what was estimated, how well, and from what."""
 
@@ -259,6 +272,9 @@ class Result(display.DisplayMixin, Frozen):
     trials: tuple[TaskBacktest, ...] = Field(default=(), description="the backtest's single forecasts")
     lacking: tuple[Lacking, ...] = Field(
         default=(), description="recipes that run where none is named, and what of them the data do not allow"
+    )
+    next_run: NextRun | None = Field(
+        default=None, description="the run to add; null: not asked for, or none tells more"
     )
     registered: Registered | None = Field(default=None, description="null: no register was asked")
     provenance: Provenance
