@@ -24,7 +24,7 @@ GRADES = {
     "A": "expected to miss by at most 2 points",
     "B": "by at most 4",
     "C": "by more, or farther beyond the ladder than tested, or in the backtest no better than the largest run",
-    "D": "the ladder gives no ground for a number, and none is given",
+    "D": "a forecast from this ladder could not be trusted, so none is given",
 }
 NOT_LOOKED_UP = "Registered: not looked up (run or report with --register FILE)."
 UNCOVERED = (

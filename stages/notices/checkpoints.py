@@ -17,7 +17,7 @@ REF_MOVED = _Code(
 
 SAME_FILES = _Code(
     "same-files",
-    "checkpoints of one run with the same files stand at several steps",
+    "checkpoints of one run have the same files at several steps",
     ("has the same files as {others}, at another step of the same run: no training lies between them",),
     about="checkpoint",
 )

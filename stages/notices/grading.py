@@ -22,19 +22,21 @@ INVERSE_SCALING = _Code(
 U_SHAPED = _Code(
     "u-shaped", "the score falls and rises again with compute", anchor="trust.md#the-score-is-not-smooth-in-the-loss"
 )
-FEW_POINTS = _Code("few-points", "few runs for the number of parameters", anchor="methods/auto.md#candidates")
+FEW_POINTS = _Code(
+    "few-points", "few runs: hardly more than the laws have parameters", anchor="methods/auto.md#candidates"
+)
 
 # ---- the target ----
 
 FAMILY_CHANGE = _Code(
     "family-change",
-    "the target is of another family (data or recipe) than the ladder",
-    ("the target is of family {family!r}, the laws were fitted on {fitted!r}",),
+    "the target belongs to another family (data or recipe) than the ladder: this can shift its score",
+    ("the target belongs to family {family!r}, the fitted runs to {fitted!r}: this can shift its score",),
     anchor="trust.md#the-target-is-trained-differently",
 )
 ANNEALING = _Code(
     "annealing",
-    "the target was annealed; whether the ladder's runs were is not known",
+    "the target's learning rate was annealed at the end; whether the ladder's was is not known",
     anchor="trust.md#the-target-is-trained-differently",
 )
 MIXED_FLOPS = _Code(
@@ -45,7 +47,7 @@ MIXED_FLOPS = _Code(
 )
 WITHIN_LADDER = _Code(
     "within-ladder",
-    "the target is within the ladder's compute, not beyond it",
+    "the target has no more compute than the ladder's largest run: this tests no extrapolation",
     anchor="methods/auto.md#backtest",
 )
 
@@ -53,47 +55,49 @@ WITHIN_LADDER = _Code(
 
 UNTESTED = _Code(
     "untested",
-    "the ladder is too short to test any forecast on it",
+    "the ladder has too few runs or budgets for a backtest: no forecast on it could be tested",
     anchor="trust.md#the-target-is-far-beyond-what-was-tested",
 )
 BEYOND_TESTED = _Code(
     "beyond-tested",
-    "the target is farther beyond the ladder, in size or in length, than anything the backtest tried",
+    "the target is farther beyond the ladder, in size or in training length, than any forecast of the backtest",
     (
-        "{ratio:.1f}x the ladder's {axis}, tested up to {tested:.1f}x",
+        "the target has {ratio:.1f} times the ladder's {axis}, and the backtest reached {tested:.1f} times",
         "{ratio:.0f}x beyond the ladder, tested up to {tested:.0f}x",  # of compute, as earlier versions said it
     ),
-    summary="farther beyond the ladder, tested less far",
+    summary="the target is farther beyond the ladder than the backtest reached",
     anchor="trust.md#the-target-is-far-beyond-what-was-tested",
 )
 NO_SKILL = _Code(
     "no-skill",
-    "in the backtest the forecast was no better than the largest score carried forward",
+    "in the backtest the forecast was no better than the largest run's score carried forward",
     anchor="methods/auto.md#grades",
 )
 BOUND_HIT = _Code(
-    "bound-hit", "most of the weight is on laws with a parameter at its bound", anchor="methods/laws.md#fitting"
+    "bound-hit",
+    "most of the forecast comes from laws whose fit stopped at a limit: the runs do not determine them",
+    anchor="methods/laws.md#fitting",
 )
 LEVERAGE = _Code(
     "leverage",
-    "without the largest runs the forecast would lie outside its interval",
+    "fitted without the largest runs, the forecast would lie outside its interval",
     anchor="methods/auto.md#backtest",
 )
 
 CHECKPOINTS_STAND_IN = _Code(
     "checkpoints-stand-in",
-    "checkpoints stand for shorter runs, as the runs are few or of one length: wrong where the learning rate falls",
-    summary="checkpoints stand for shorter runs",
+    "few runs, or runs of one length, so checkpoints count as shorter runs: wrong if the learning rate was decayed",
+    summary="checkpoints count as shorter runs",
     anchor="methods/auto.md#thin-ladders",
 )
 
 ESTIMATED_SCORES = Code(
     "estimated-scores",
-    "scores of the task are estimated from some of its documents; the error of that is in their standard errors",
+    "scores of the task are estimated from some of its documents; their standard errors include the error of that",
     (
-        "estimated from {asked:d} of {total:d} documents, {how}; the error of that is in the standard errors",
+        "estimated from {asked:d} of {total:d} documents, {how}; the standard errors include the error of that",
         "scores {whose} are estimated from some of the task's documents ({parts}); "
-        "the error of that is in their standard errors",
+        "their standard errors include the error of that",
     ),
     area="grading",
     anchor="methods/subset.md#what-the-table-says",
@@ -144,7 +148,7 @@ _Reason = partial(Code, area="grading", anchor="methods/auto.md#grades", page_on
 
 REFUSED = Code(
     "refused",
-    "the grade is D: the ladder gives no ground for a number, and none is given",
+    "grade D: a forecast from this ladder could not be trusted, so none is given",
     ("not forecastable from this ladder: {reasons}",),
     area="grading",
     anchor="methods/auto.md#grades",
@@ -160,15 +164,15 @@ EXPECTED_MISS = Code(
 )
 STAYS_NEAR_CHANCE = _Reason(
     "stays-near-chance",
-    "the largest runs score no better than guessing: when the task is learned cannot be seen",
-    ("the largest runs stay near chance: when the task is learned cannot be seen",),
+    "the largest runs score no better than guessing, so the ladder does not show when the task is learned",
+    ("the largest runs stay near chance, so the ladder does not show when the task is learned",),
     summary="the largest runs stay near chance",
 )
 NEVER_RIGHT = _Reason(
     "never-right",
-    "guessing scores nothing and so does every run: when the task is learned cannot be seen from this metric",
-    ("no run of the ladder ever scores: when the task is learned cannot be seen from this metric",),
-    summary="no run of the ladder ever scores",
+    "every run scores zero, as guessing does, so this metric does not show when the task is learned",
+    ("every run of the ladder scores zero, so this metric does not show when the task is learned",),
+    summary="every run of the ladder scores zero",
     anchor="trust.md#every-score-is-zero",
 )
 GOLD_LOSS = Code(
@@ -184,7 +188,7 @@ GOLD_LOSS = Code(
 )
 WIDE_INTERVAL = _Reason(
     "wide-interval",
-    "the interval says nothing",
+    "the interval is too wide to say anything",
     ("the interval is {points:.0f} points wide",),
     summary="the interval is too wide",
 )
@@ -196,19 +200,19 @@ BACKTEST_MISS = _Reason(
 )
 BASELINE_AS_GOOD = _Reason(
     "baseline-as-good",
-    "in the backtest the largest score carried forward missed by no more",
-    ("missed by {points:.1f} points in the backtest, the largest score carried forward by {carried:.1f}",),
-    summary="missed by no less in the backtest than the largest score carried forward",
+    "in the backtest the largest run's score carried forward missed by no more",
+    ("missed by {points:.1f} points in the backtest; the largest run's score carried forward missed by {carried:.1f}",),
+    summary="in the backtest no better than the largest run's score carried forward",
 )
 FEW_RUNS = _Reason(
     "few-runs",
-    "the ladder has so few runs that its backtest is short",
+    "the ladder has few runs, so its backtest is short",
     ("only {runs:d} runs",),
     summary="fewer than 10 runs",
 )
 FEW_DOCUMENTS = _Reason(
     "few-documents",
-    "the task has so few questions that no score of it is exact",
+    "the task has so few documents that its scores are imprecise",
     ("only {documents:.0f} documents",),
     summary="fewer than 100 documents",
     anchor="trust.md#few-documents",

@@ -10,16 +10,15 @@ _Code = partial(Code, area="laws", anchor="methods/laws.md#fitting", page_one=1,
 
 AT_BOUND = _Code(
     "law-at-bound",
-    "a parameter of the law lies at a bound of its search: the data do not hold it",
-    ("{parameters} at the bound",),
+    "the fit stopped at the limit of a parameter: the runs do not determine it, so forecasts beyond them may be off",
+    ("the fit stopped at the limit of {parameters}: the runs do not determine it, so forecasts beyond may be off",),
 )
 NO_NOISE = _Code(
     "no-noise-estimate",
-    "as many parameters as points: the law passes through them, and has no interval",
-    ("{points:d} points for {parameters:d} parameters: no noise estimate, no interval",),
+    "no more points than parameters: the law goes through every point, so its error is unknown",
+    ("{points:d} points for {parameters:d} parameters: the law goes through every point, so its error is unknown",),
 )
 INVERSE = _Code(
     "error-rises",
-    "the error rises as the loss falls, where the law expects it to fall",
-    ("error rises as loss falls (inverse scaling)",),
+    "the error rises where the loss falls; the law expects the opposite (inverse scaling)",
 )

@@ -10,18 +10,18 @@ _Code = partial(Code, area="planning", anchor="methods/planning.md#the-optimum-o
 
 NOT_CONVERGED = _Code(
     "law-not-converged",
-    "the searches for the law's parameters did not meet",
-    ("the fit did not converge: these runs do not follow the law, do not plan by it",),
+    "the fit of the law did not converge",
+    ("the fit did not converge: these runs do not follow the law, so do not plan by it",),
 )
 FAR_PLAN = _Code(
     "plan-beyond-runs",
     "the budget is larger than that of any run",
-    ("the largest run has {largest:.2g} FLOPs: the plan reaches {reach:.3g} times beyond",),
+    ("the plan has {reach:.3g} times the compute of the largest run ({largest:.2g} FLOPs)",),
 )
 DIVERGED = _Code(
     "diverged-runs",
     "runs lie so far above the law that they probably diverged",
-    ("{diverged:d} of {runs:d} runs lie far above the law and count little: {rows}; did they diverge?",),
+    ("{diverged:d} of {runs:d} runs lie far above the law and get little weight: {rows}; did they diverge?",),
 )
 
 # ---- published laws ----
@@ -36,7 +36,7 @@ _Published = partial(
 REFITTED = _Published(
     "refitted-law",
     "the interval of a published law is that of a fit to its points, made again",
-    ("covariance of 4,000 pair resamples of the 240 points",),
+    ("its interval comes from 4,000 bootstrap resamples of the paper's 240 points",),
 )
 DIGITS_DO_NOT_FIT = _Published(
     "digits-do-not-fit",
@@ -47,7 +47,7 @@ DIGITS_DO_NOT_FIT = _Published(
 TOKENS_ONLY = _Published(
     "tokens-only",
     "a published law gives the tokens of the optimum and no loss, in FLOPs of its own",
-    ("gives D* only; their FLOPs are not 6ND: 402B x 16.55T x 6 is 4.0e25, not 3.8e25",),
+    ("gives only the tokens D*; its FLOPs are not 6ND: 6 x 402B x 16.55T is 4.0e25, not 3.8e25",),
 )
 WITH_ATTENTION = _Published(
     "flops-with-attention",
@@ -62,7 +62,7 @@ _Sweep = partial(Code, area="planning", anchor="methods/planning.md#isoflop")
 OUTSIDE_SWEEP = _Sweep(
     "minimum-outside",
     "a minimum of the loss lies outside the sizes that were trained",
-    ("{outside:d} of {budgets:d} minima lie outside their sweep",),
+    ("{outside:d} of {budgets:d} minima lie outside the sizes that were trained",),
 )
 OFF_CENTRE = _Sweep(
     "sweep-off-centre",

@@ -30,8 +30,8 @@ REPEATED = _Rule(
 )
 FEWER_DOCUMENTS = _Rule(
     "fewer-documents",
-    "of several rows of one cell, the one of the most documents counts",
-    ("{rows:d} rows of {file} are of fewer documents (n) than another of their cell, which counts",),
+    "of several rows of one score, the one of the most documents is used",
+    ("{rows:d} rows of {file} are of fewer documents (n) than another row of the same score, which is used",),
     anchor="inputs.md#what-is-left-out",
 )
 WHERE = _Rule(
@@ -74,8 +74,8 @@ NO_TOKENS = _Rule(
     "tokens-from-flops",
     "a table has FLOPs and no tokens, which follow from them",
     (
-        "{file} has no tokens: they are C / 6N",
-        "{table} has no tokens: they are C / 6N, its FLOPs taken to be 6ND",
+        "{file} has no tokens: they are computed as C / 6N",
+        "{table} has no tokens: they are computed as C / 6N, as if its FLOPs were 6ND",
     ),
     anchor="inputs.md#clocks-and-units",
 )
@@ -100,14 +100,14 @@ NO_ENVELOPE = _Rule(
 
 IDLE_PLACES = _Doubt(
     "idle-places",
-    "a pattern of ladder.yaml places no run",
-    ("no run is placed by {patterns}",),
+    "a pattern of ladder.yaml matches no run",
+    ("these patterns match no run: {patterns}",),
     about="file",
 )
 SEVERAL_PLACES = _Rule(
     "several-places",
-    "several patterns of ladder.yaml fit a run; the first counts",
-    ("{file} places run {run!r} by {pattern!r}, the first that fits (also {others})",),
+    "several patterns of ladder.yaml match a run; the first is used",
+    ("{file}: run {run!r} matches several patterns; the first, {pattern!r}, is used (also {others})",),
 )
 SHORT_RUN = _Doubt(
     "short-run",
@@ -117,13 +117,13 @@ SHORT_RUN = _Doubt(
 )
 SEVERAL_MODELS = _Doubt(
     "several-models",
-    "several models stand at one place of the ladder",
-    ("{file} takes several models for one checkpoint of one run: {models}",),
+    "several models have the same run and step",
+    ("{file} gives several models the same run and step: {models}",),
 )
 NAMES_DIFFER = _Doubt(
     "names-differ",
-    "names of models tell another place than ladder.yaml",
-    ("names tell another step or other tokens than {file}, which counts, for {models:d} models: {names}",),
+    "names of models say another step or other tokens than ladder.yaml",
+    ("the names of {models:d} models say another step or other tokens than {file}, which is used: {names}",),
     anchor="inputs.md#names-of-models",
 )
 PARAMS_DIFFER = _Doubt(
@@ -131,12 +131,12 @@ PARAMS_DIFFER = _Doubt(
     "two statements of a model's parameters do not agree",
     (
         "params in {file} and in the results differ for {models:d} models, by more than embeddings can; "
-        "the former count: {names}",
-        "params {params:g} in {file}, but its results state {stated:g}: the former counts",
-        "params: {told}; the first counts: check whether embeddings are in it",
-        "params {params:g} of {file} is taken ({why})",
-        "{file} says {params:g} parameters, {config} has {own:.9g} with embeddings; {file} is taken",
-        "its params are {params:.9g} by {who}, {own:.9g} by config.json (with embeddings); the first is taken",
+        "those of {file} are used: {names}",
+        "params {params:g} in {file}, but {stated:g} in its results: {file} is used",
+        "params: {told}; the first is used: check whether embeddings are in it",
+        "params {params:g} of {file} is used ({why})",
+        "{file} says {params:g} parameters, {config} has {own:.9g} with embeddings; {file} is used",
+        "its params are {params:.9g} by {who}, {own:.9g} by config.json (with embeddings); the first is used",
     ),
     about="model",
 )
@@ -148,8 +148,8 @@ PARAMS_UNCONFIRMED = _Rule(
 )
 RECORD_DIFFERS = _Doubt(
     "record-differs",
-    "a record tells another place than ladder.yaml",
-    ("{file} says {quantity} {own:g}, its record {said:g}; {file} is taken",),
+    "a record says another step or other tokens than ladder.yaml",
+    ("{file} says {quantity} {own:g}, its record {said:g}; {file} is used",),
     about="record",
 )
 
@@ -164,7 +164,7 @@ MODELS_DIFFER = _Doubt(
 SHOTS_DIFFER = _Doubt(
     "shots-differ",
     "a result states two numbers of shots",
-    ("n-shot and the task's own num_fewshot differ for {results:d} results; the former count: {names}",),
+    ("n-shot and the task's own num_fewshot differ for {results:d} results; n-shot is used: {names}",),
     anchor="inputs.md#what-was-asked-differently",
 )
 LAMBADA = _Rule(
@@ -197,7 +197,7 @@ TOO_MANY_DOCUMENTS = _Doubt(
 CHANCE_LOOKED_UP = _Rule(
     "chance-looked-up",
     "the score of guessing is from Benchcast's own table",
-    ("scores of guessing that the results do not state, from a table: {names}",),
+    ("the results state no score of guessing for {names}; it comes from Benchcast's table",),
     anchor="trust.md#the-task-is-at-chance",
 )
 CHANCE_UNKNOWN = _Rule(
@@ -211,8 +211,8 @@ CHANCE_UNKNOWN = _Rule(
 )
 SEVERAL_SUITES = _Rule(
     "several-suites",
-    "several suites ask a task of one name",
-    ("task {task} is asked by several suites, which count apart: {suites}",),
+    "several suites have a task of one name",
+    ("several suites have task {task}; they count as different tasks: {suites}",),
     anchor="inputs.md#what-was-asked-differently",
 )
 
@@ -244,8 +244,8 @@ TOKENS_DIFFER = _Doubt(
     "two statements of a checkpoint's tokens do not agree",
     (
         "the trainer counted {counted:.9g} tokens by step {step:g}, tokens_per_step of {file} gives {expected:.9g}; "
-        "the trainer's count is taken",
-        "{column} is {tokens:.9g} in line {line}, {step} times {batch} is {product:.9g}; {column} is taken",
+        "the trainer's count is used",
+        "{column} is {tokens:.9g} in line {line}, {step} times {batch} is {product:.9g}; {column} is used",
     ),
     anchor="inputs.md#clocks-and-units",
     about="run",
@@ -265,8 +265,8 @@ MEASURED_TWICE = _Doubt(
     "measured-twice",
     "a loss was measured twice at one step",
     (
-        "{key} at step {step:g} was measured twice, {first:.9g} and {second:.9g}; the first is taken",
-        "the second {key} at step {step:g} is that of the best checkpoint, loaded at the end; the first is taken",
+        "{key} at step {step:g} was measured twice, {first:.9g} and {second:.9g}; the first is used",
+        "the second {key} at step {step:g} is that of the best checkpoint, loaded at the end; the first is used",
     ),
     about="run",
 )
@@ -289,8 +289,8 @@ WANDB_TOKENS = _Rule(
 )
 RUN_TWICE = _Rule(
     "run-twice",
-    "a run stands twice in an export",
-    ("run {run!r} stands twice with the same values, and counts once",),
+    "a run is there twice in an export",
+    ("run {run!r} is there twice with the same values, and counts once",),
     anchor="inputs.md#what-is-left-out",
     about="file",
 )
@@ -309,23 +309,23 @@ SPELLED_TWICE = _Doubt(
 STEP_DIFFERS = _Doubt(
     "step-differs",
     "two statements of a checkpoint's step do not agree",
-    ("step: {told}; the former counts",),
+    ("step: {told}; the first is used",),
     about="model",
 )
 COUNTED_DIFFERENTLY = _Doubt(
     "params-counted-differently",
-    "parameters of the models come from several kinds of statements",
-    ("parameters come from several statements ({told}): see that all count embeddings, or none does",),
+    "parameters of the models come from several sources, which may count embeddings differently",
+    ("parameters come from several sources ({told}): check that all include embeddings, or none",),
 )
 LADDER_KEPT = _Rule(
     "ladder-kept",
-    "a ladder.yaml is there already",
-    ("is there already, and is used as it is",),
+    "a ladder.yaml exists already",
+    ("exists already and is used unchanged",),
     about="file",
 )
 UNUSED_OPTION = _Rule(
     "unused-option",
-    "an option of the command line does not count",
+    "an option of the command line is not used",
     ("{options}: not used, since {why}",),
 )
 BARE_MULTIPLIER = _Rule(
@@ -339,30 +339,30 @@ BARE_MULTIPLIER = _Rule(
 )
 UNFINISHED = _Rule(
     "unfinished-run",
-    "the last step of a run was taken for an earlier checkpoint",
+    "the last step of a run counts as an earlier checkpoint, not as its end",
     (
-        "the last step of {runs} saw fewer tokens than --token-multiplier says, and was taken for an earlier "
+        "the last step of {runs} saw fewer tokens than --token-multiplier says, and counts as an earlier "
         "checkpoint of a longer run",
     ),
     anchor="inputs.md#clocks-and-units",
 )
 LAST_STEP = _Rule(
     "last-step",
-    "tokens of earlier steps follow from those of the last",
-    ("tokens per parameter are those of a run's end: its last step in these results was taken for it",),
+    "tokens of earlier steps are computed from those of the last",
+    ("--token-multiplier holds for the end of a run: its last step in these results counts as the end",),
     anchor="inputs.md#clocks-and-units",
 )
 OPTION_DIFFERS = _Doubt(
     "option-differs",
-    "an option of the command line does not fit what the models state",
-    ("{option} {given:.10g} does not fit {models:d} of the models, whose own counts: {told}",),
+    "an option of the command line contradicts what the models state",
+    ("{option} {given:.10g} contradicts {models:d} of the models; what they state themselves is used: {told}",),
 )
 
 # ---- planned targets ----
 
 TARGET_SCALE = _Doubt(
     "target-scale",
-    "a planned target is so far from the fitted runs as another unit would make it",
+    "a planned target is so far from the fitted runs that its numbers may be in another unit",
     (
         "{flops:.3g} FLOPs are {fewer:.3g} times fewer than the smallest fitted run's; "
         "are its numbers in the table's units?",
@@ -373,7 +373,7 @@ TARGET_SCALE = _Doubt(
 )
 TARGET_RATIO = _Doubt(
     "target-ratio",
-    "a planned target has tokens per parameter as no fitted run does, as in another unit",
+    "a planned target has tokens per parameter unlike any fitted run: its numbers may be in another unit",
     (
         "{ratio:.3g} tokens per parameter, the fitted runs {low:.3g} to {high:.3g}; "
         "are its numbers in the table's units?",
@@ -383,7 +383,7 @@ TARGET_RATIO = _Doubt(
 )
 TARGET_CONVENTION = _Doubt(
     "target-convention",
-    "the FLOPs of a planned target are not 6ND, as the ladder's are",
+    "the FLOPs of a planned target are not 6·params·tokens, but those of the ladder are",
     (
         "its FLOPs are {factor:.3g} times 6·params·tokens, the ladder's are 6·params·tokens: "
         "laws in FLOPs and laws in params and tokens forecast different runs",
@@ -393,8 +393,8 @@ TARGET_CONVENTION = _Doubt(
 )
 DOCUMENTS_UNUSED = _Rule(
     "documents-unused",
-    "what is known of a task's documents is not enough to forecast from",
-    ("none of the fitted runs has documents of this task", "the documents cannot be used: {error}"),
+    "the scores of a task's documents are not enough to forecast from",
+    ("no fitted run has scores of this task's documents", "the documents cannot be used: {error}"),
     anchor="inputs.md#documents",
     about="task",
 )

@@ -17,27 +17,26 @@ NO_FORECAST = _Code(
 NOT_ABOVE_CHANCE = _Code(
     "not-above-chance",
     "the largest runs score no better than guessing",
-    ("not above chance at the top of the ladder: {score} cannot be forecast from it",),
+    ("the largest runs score no better than guessing: {score} cannot be forecast from them",),
     anchor="trust.md#the-task-is-at-chance",
 )
 ASSUMED_ERROR = _Code(
     "assumed-error",
-    "the interval has the width of an assumed sampling error, since the scores tell none",
+    "the width of the interval is an assumed sampling error, since the table has none",
     (
-        "the fitted scores leave no uncertainty and say nothing of their sampling error: "
-        "one of {points:.0f} points is assumed (give n or stderr)",
+        "the law fits the scores exactly, and the table has no sampling error: "
+        "one of {points:.0f} points is assumed (add n or stderr to the table)",
     ),
     anchor="methods/intervals.md#what-it-does-not-know",
 )
 ZERO_LOSS = _Code(
     "zero-loss",
-    "the target is so far away that the first law gives it no loss at all",
-    ("the first law reaches a loss of zero before the target: far outside its range",),
+    "the target is so far away that the law of the loss gives a loss of zero",
+    ("the law of the loss reaches zero before the target, which is too far away for it",),
 )
 CUT = _Code(
     "cut-at-one",
-    "the second law leaves the range of a score before the target",
-    ("the curve leaves [0, 1] at the target; the forecast is cut there",),
+    "the law of the score gives less than 0 or more than 1 at the target; the forecast is cut there",
 )
 NO_COLUMN = _Code(
     "no-loss-column",
@@ -56,21 +55,20 @@ FEW_RUNS = _Code(
     "fewer runs than the laws of the recipe can be fitted on",
     (
         "fewer than {fewest:d} runs",
-        "{runs:d} runs with a loss for a law of {parameters:d} parameters",
-        "{runs:d} runs for {law}'s {parameters:d} parameters",
+        "{runs:d} runs with a loss are too few for a law of {parameters:d} parameters",
+        "{runs:d} runs are too few for {law}, which has {parameters:d} parameters",
     ),
     severity=Severity.FAILURE,
 )
 NO_LOSS = _Code(
     "no-loss-above-zero",
-    "a run has a mean loss of zero or less, of which the law's logarithm cannot be taken; it is left out",
-    ("no loss above zero",),
+    "its mean loss is zero or less, of which the law takes the logarithm: the run is left out",
     about="run",
 )
 NO_CHANCE = _Code(
     "no-chance",
     "the score of guessing is not known",
-    ("the table gives no chance for this task: the floor is taken as 0",),
+    ("the table has no score of guessing (chance) for this task: the law's lowest score is set to 0",),
     anchor="trust.md#the-task-is-at-chance",
 )
 FEW_OPTIMAL = _Code(
@@ -80,13 +78,12 @@ FEW_OPTIMAL = _Code(
 )
 CURVATURE_UNTESTED = _Code(
     "curvature-untested",
-    "whether the line is bent cannot be tested",
-    ("too few compute-optimal runs to test the line for curvature",),
+    "too few compute-optimal runs to test whether the line is bent",
 )
 BENT = _Code(
     "bent-line",
-    "the loss is bent in log C, where the recipe draws a line",
-    ("NLL is not linear in log C on this ladder: the line will forecast the NLL {side}",),
+    "the loss is no straight line in log C, as the recipe assumes",
+    ("the NLL is no straight line in log C on this ladder: the recipe's line forecasts it {side}",),
 )
 REFERENCES = _Code(
     "reference-models",
@@ -123,8 +120,8 @@ LAW_RAISED = _Code(
 )
 METRICS_NOT_FORECAST = Code(
     "metrics-not-forecast",
-    "tasks with an accuracy have other scores too, which are forecast only where `metric` names them",
-    ("{tasks}: scores that are there and not forecast: {metrics} (name them under metric to forecast them too)",),
+    "a task with an accuracy has other scores too; they are forecast only if `metric` names them",
+    ("{tasks}: has scores that are not forecast: {metrics} (name them under metric to forecast them too)",),
     area="recipes",
     anchor="inputs.md#scores-and-their-names",
     severity=Severity.INFO,

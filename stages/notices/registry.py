@@ -13,20 +13,20 @@ FEWER_CHECKPOINTS = _Code(
     "fewer-checkpoints",
     "a score is the mean of fewer checkpoints than the forecast was of",
     (
-        "{run} has {has:d} of the last {wanted:d} checkpoints that a score is the mean of: "
-        "it is the mean of those, and noisier",
+        "{run} has {has:d} of the last {wanted:d} checkpoints that its score is the mean of: "
+        "the mean of fewer is noisier",
     ),
     anchor="methods/auto.md#settlement",
 )
 FITTED_SCORE = _Code(
     "fitted-score",
     "a score was among those that the forecast was fitted on",
-    ("{who} was in the table the forecast was fitted on: no forecast, not counted ({count:d}: {tasks})",),
+    ("{who} was in the table that the forecast was fitted on, so it does not count as a test ({count:d}: {tasks})",),
 )
 KNOWN_SCORE = _Code(
     "known-score",
     "a score was known before its forecast was registered",
-    ("{who} was in the data when the forecast was registered: its score was known ({count:d}: {tasks})",),
+    ("{who} was in the data when the forecast was registered, so its score was known ({count:d}: {tasks})",),
 )
 UNKNOWN_TABLE = _Code(
     "unknown-table",
@@ -39,7 +39,7 @@ UNKNOWN_TABLE = _Code(
 PROVES_NOTHING = _Code(
     "proves-nothing",
     "every score was known before, so that settling tests no forecast",
-    ("every score was in the data when it was registered: this repeats the report, it proves nothing",),
+    ("every score was in the data when its forecast was registered: this repeats the report and tests nothing",),
 )
 OTHER_PLAN = _Otherwise(
     "other-plan",
@@ -64,7 +64,7 @@ OTHER_VERSION = _Otherwise(
 )
 OTHER_QUESTION = _Otherwise(
     "other-question",
-    "a score was asked otherwise than was forecast: other shots, another prompt",
-    ("{task} was forecast, the table has {has}: another question does not settle it",),
+    "a score is of other shots or another prompt than was forecast",
+    ("{task} was forecast, the table has {has}: other shots or another prompt do not settle it",),
     about="run",
 )

@@ -348,7 +348,7 @@ def make_graded(
         ]
         if f["grade"] == "C":
             f["codes"], f["status"] = ["beyond-tested"], "warning"
-            f["notes"] = ["the target is farther beyond the ladder than anything the backtest tried (beyond-tested)"]
+            f["notes"] = ["the target is farther beyond the ladder than any forecast of the backtest (beyond-tested)"]
         if f["grade"] == "D":
             f |= dict.fromkeys(("forecast", "low", "high", "stderr")) | {"status": "refused", "alternatives": []}
             f |= {"reasons": [REFUSED], "notes": [f"not forecastable from this ladder: {REFUSED}"]}

@@ -136,7 +136,7 @@ def test_a_loss_of_exactly_zero_is_left_out_and_named(tmp_path: Path) -> None:
     recipe = {"name": "ladder", "last": 1, "smooth": 1, "huber": None}
     (found,) = _run(table, tmp_path, recipes=[recipe]).forecasts
     assert found.forecast is not None
-    assert any("2e+08-20x: no loss above zero" in note for note in found.notes)
+    assert any("2e+08-20x: its mean loss is zero or less" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("recipe", ["llama3", "ladder", {"name": "overtraining", "loss": "nowhere"}])

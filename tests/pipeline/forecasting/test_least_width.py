@@ -46,7 +46,7 @@ def test_a_score_of_zero_or_one_has_an_interval(score: float) -> None:
 def test_where_the_number_of_questions_is_unknown_the_assumption_is_said() -> None:
     for f in ask(0.5, None):
         assert f.high - f.low > 0.1, f.recipe
-        assert any("is assumed (give n or stderr)" in note for note in f.notes), f.recipe
+        assert any("is assumed (add n or stderr to the table)" in note for note in f.notes), f.recipe
 
 
 def test_documents_are_read_off_sampling_errors() -> None:

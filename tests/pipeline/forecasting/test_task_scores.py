@@ -57,7 +57,7 @@ def names(wanted: Config, table: pd.DataFrame) -> set[str]:
 def test_auto_takes_every_score_of_a_task_without_an_accuracy(table: pd.DataFrame) -> None:
     assert names(config(), table) == {STRICT, FLEXIBLE, "quiz"}
     (note,) = not_forecast(config(), table)
-    assert str(note).startswith("quiz: scores that are there and not forecast: f1")
+    assert str(note).startswith("quiz: has scores that are not forecast: f1")
     assert not_forecast(config(tasks=["gsm8k*"]), table) == []
 
 

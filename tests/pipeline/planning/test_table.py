@@ -187,7 +187,7 @@ def test_tokens_follow_from_six_n_d_only(tmp_path: Path) -> None:
     result = ask(table, tmp_path)
     assert result.answers[0].params.value == pytest.approx(ask(runs(), tmp_path).answers[0].params.value, rel=1e-4)
     told = ask(table, tmp_path).provenance.account.notes
-    assert any("they are C / 6N, its FLOPs taken to be 6ND" in n for n in told)
+    assert any("they are computed as C / 6N, as if its FLOPs were 6ND" in n for n in told)
     assert not any("taken" in n for n in ask(table.assign(flops_convention="6ND"), tmp_path).provenance.account.notes)
     refused(table.assign(flops_convention="attention"), tmp_path, "C / 6N would not be the tokens")
     refused(table.drop(columns="flops"), tmp_path, "has no column 'tokens'")

@@ -212,7 +212,7 @@ def test_a_run_of_the_table_is_no_forecast_under_whatever_name(
         assert (found.known, found.coverage, found.mean_error, found.calibration) == (2, None, None, ())
         assert all(s.known and s.fitted for s in found.settled)
         [note] = found.notes
-        assert "was in the table the forecast was fitted on: no forecast, not counted (2: recall, word_order)" in note
+        assert "was in the table that the forecast was fitted on, so it does not count as a test (2: recall, word_order)" in note
         said = settlement.summary(Settlement.model_validate_json(found.model_dump_json()))
         assert said[0].startswith("No forecast has been settled")
         assert Settlement.model_validate_json(found.model_dump_json()) == found
@@ -263,7 +263,7 @@ def test_a_score_of_fewer_checkpoints_than_were_forecast_is_said(
     assert settled(smooth, table, {"my-plan": RUN}, tmp_path).notes == ()
     only = table[table["run"].ne(RUN) | table["tokens"].eq(end(table)["tokens"])]
     [note] = settled(smooth, only, {"my-plan": RUN}, tmp_path).notes
-    assert note.startswith(f"{RUN} has 1 of the last 3 checkpoints that a score is the mean of")
+    assert note.startswith(f"{RUN} has 1 of the last 3 checkpoints that its score is the mean of")
 
 
 def test_another_seed_of_a_fitted_run_is_not_called_that_run(table: pd.DataFrame, tmp_path: Path) -> None:

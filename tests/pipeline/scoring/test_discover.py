@@ -158,7 +158,7 @@ def test_a_rounded_size_is_told_and_taken(tmp_path: Path) -> None:
     assert len(found.checkpoints) == 3
     assert found.account.record().notes == tuple(
         f"runs/a/{name}: its params are 2000 by benchcast.json, 1720 by config.json (with embeddings); "
-        "the first is taken"
+        "the first is used"
         for name in "xy"
     )
 

@@ -62,7 +62,7 @@ def test_every_answer_stands_with_its_grade(graded: dict[str, Any], text: list[s
 
 def test_page_one_names_what_could_be_wrong(text: list[str]) -> None:
     wrong = text[0].split("What could make this wrong")[1]
-    assert "than anything the backtest tried (beyond-tested): mmlu." in wrong
+    assert "than any forecast of the backtest (beyond-tested): mmlu." in wrong
     assert decision.UNCOVERED in wrong
     assert "not forecastable" not in wrong  # said once, as the reason
 
@@ -74,7 +74,7 @@ def test_what_lowered_a_grade_is_a_danger(graded: dict[str, Any]) -> None:
     rows[2]["reasons"] = rows[1]["reasons"]  # its code says so already
     lines = decision.dangers(Content(as_record(graded | {"forecasts": rows})))
     assert "Missed by some points in the backtest, copying by some: hellaswag." in lines
-    assert "Farther beyond the ladder, tested less far: arc_challenge." in lines
+    assert "The target is farther beyond the ladder than the backtest reached: arc_challenge." in lines
 
 
 def test_cost_is_the_ladders_sum(graded: dict[str, Any], text: list[str]) -> None:

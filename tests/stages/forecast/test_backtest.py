@@ -184,7 +184,7 @@ def test_grades_of_measured_signals_say_why() -> None:
     assert grade(good, 0.03, 0.01, 0.05, near)[0] == "A"
     untested = grade(good, 0.03, np.nan, np.nan, replace(near, tested_flops=np.nan))
     assert untested[0] == "C"
-    assert "too short to test any forecast" in untested[1][1]
+    assert "no forecast on it could be tested" in untested[1][1]
     letter, reasons = grade(good, 0.03, 0.04, 0.03, near)
     assert letter == "C"
     assert "carried forward" in reasons[1]

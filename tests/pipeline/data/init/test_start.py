@@ -103,7 +103,7 @@ def test_a_ladder_is_compared_with_what_the_results_state(tmp_path: Path) -> Non
     (tmp_path / "results" / "ladder.yaml").write_text("org/p-1b@step1000: {family: x, params: 1e8, tokens: 2e9}\n")
     done = benchcast("init", "results", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "org/p-1b@step1000: params 1e+08 in results/ladder.yaml, but its results state 1.01178e+09" in done.stderr
+    assert "org/p-1b@step1000: params 1e+08 in results/ladder.yaml, but 1.01178e+09 in its results" in done.stderr
 
 
 def test_a_foreign_file_is_left_out_with_a_line(tmp_path: Path) -> None:

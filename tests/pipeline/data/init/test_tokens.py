@@ -67,7 +67,7 @@ def test_what_single_names_state_comes_before_an_option_and_is_said(tmp_path: Pa
     found = places(tmp_path / "results")
     assert found["org/lm-160m-0.5MtokBS@step1000"]["tokens"] == 5e8
     assert found["org/lm-160m@step1000"]["tokens"] == 2e9
-    assert "does not fit 1 of the models" in done.stderr
+    assert "contradicts 1 of the models" in done.stderr
     assert "'0.5MtokBS' in its name is 500000 tokens a step" in done.stderr
 
 
@@ -76,7 +76,7 @@ def test_earlier_steps_saw_their_share(tmp_path: Path) -> None:
         model(tmp_path / "results", f"/runs/10M/step-{step}")
     done = benchcast("init", "results", "--token-multiplier", "20", cwd=tmp_path)
     assert [p["tokens"] for p in places(tmp_path / "results").values()] == [1e8, 2e8]
-    assert "its last step in these results was taken for it" in done.stderr
+    assert "its last step in these results counts as the end" in done.stderr
 
 
 def test_tokens_per_step_in_another_unit_is_a_fault(tmp_path: Path) -> None:

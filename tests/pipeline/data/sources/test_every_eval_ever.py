@@ -102,7 +102,7 @@ def test_a_revision_or_a_precision_is_another_model(tmp_path: Path) -> None:
     (tmp_path / "in" / "ladder.yaml").write_text(json.dumps(places))
     rows, told = taken(tmp_path / "in")
     assert [(row["step"], row["value"]) for row in rows] == [(1, 0.5), (2, 0.6)]
-    assert "lab/m@step1: ladder.yaml says tokens 1e+09, its record 2e+09; ladder.yaml is taken" in told
+    assert "lab/m@step1: ladder.yaml says tokens 1e+09, its record 2e+09; ladder.yaml is used" in told
 
 
 def test_what_is_no_accuracy_and_other_files_are_left_out_with_a_line(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_tokens_counted_against_steps(tmp_path: Path) -> None:
     )
     rows, told = taken(put(tmp_path, counted(2.4e8, 4.8e8)))
     assert [row[2] for row in rows] == [2.4e8, 4.8e8]
-    assert "the trainer's count is taken" in told
+    assert "the trainer's count is used" in told
     unsaid = '"*": {params: 1e8}\n'
     assert "they fall" in refused(put(tmp_path, counted(4e8, 2e8), ladder=unsaid))
     _, told = taken(put(tmp_path, counted(2e8, 8e8), ladder=unsaid))
@@ -145,7 +145,7 @@ def test_a_size_near_that_of_config_json_is_taken(params: int, noted: bool, tmp_
     put(tmp_path, LOG, ladder=f'"*": {{params: {params}, tokens_per_step: 2000}}\n')
     (tmp_path / "100m" / "config.json").write_text(json.dumps(SMALL))
     _, told = taken(tmp_path)
-    assert ("ladder.yaml is taken" in told) == noted
+    assert ("ladder.yaml is used" in told) == noted
     (tmp_path / "100m" / "config.json").write_text(json.dumps(EXPERTS))
     assert "mixture of experts" in taken(tmp_path)[1]
 
@@ -227,8 +227,8 @@ def test_ladder_yaml_tells_what_it_did_not_place_and_what_counted(tmp_path: Path
     ladder = "1*: {params: 1e8, tokens_per_step: 5e5}\n'*0m': {params: 2e8}\n7B: {params: 7e9}\n'*': {}\n"
     rows, told = taken(put(tmp_path, LOG, ladder=ladder))
     assert len(rows) == 2
-    assert "places run '100m' by '1*', the first that fits (also '*0m')" in told
-    assert "no run is placed by '*0m', '7B'" in told
+    assert "run '100m' matches several patterns; the first, '1*', is used (also '*0m')" in told
+    assert "these patterns match no run: '*0m', '7B'" in told
 
 
 def test_names_in_ladder_yaml_are_text_as_written(tmp_path: Path) -> None:
@@ -242,6 +242,6 @@ def test_one_model_measured_twice_counts_once_with_a_line(tmp_path: Path) -> Non
     log = [{"step": 1000, "eval_loss": 3.512345}, {"step": 1000, "eval_loss": 3.512349}]
     rows, told = taken(put(tmp_path, log))
     assert [row[4] for row in rows] == [3.512345]
-    assert "eval_loss at step 1000 was measured twice, 3.512345 and 3.512349; the first is taken" in told
+    assert "eval_loss at step 1000 was measured twice, 3.512345 and 3.512349; the first is used" in told
     log[1]["eval_loss"] = 3.52
     assert "then eval_loss is 3.52" in refused(put(tmp_path, log))

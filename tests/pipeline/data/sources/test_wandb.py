@@ -88,7 +88,7 @@ def test_names_stay_text_and_equal_statements_are_one(tmp_path: Path) -> None:
     account = Account()
     found = read(tmp_path, "Name,_step,q/acc\n007,1,0.6\n7,1,0.7\n7.0,1,0.8\nNA,1,0.5\nNA,1,0.5\n", account)
     assert dict(zip(found["run"], found["value"], strict=True)) == {"007": 0.6, "7": 0.7, "7.0": 0.8, "NA": 0.5}
-    assert "run 'NA' stands twice with the same values, and counts once" in told(account)
+    assert "run 'NA' is there twice with the same values, and counts once" in told(account)
 
 
 def test_numbers_that_are_not_finite_are_named(tmp_path: Path) -> None:

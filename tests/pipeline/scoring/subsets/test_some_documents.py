@@ -111,7 +111,7 @@ def test_the_account_says_what_is_estimated(world: Path) -> None:
     notes = [str(note) for note in summary.account.notes if note.code == "estimated-scores"]
     assert notes == [
         f"{task}: estimated from 12 of 30 documents, at even distances, as none was asked all before; "
-        "the error of that is in the standard errors"
+        "the standard errors include the error of that"
         for task in TASKS
     ]
 

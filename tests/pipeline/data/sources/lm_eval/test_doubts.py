@@ -134,7 +134,7 @@ def test_a_place_that_is_not_what_the_name_says_and_two_models_at_one_place_get_
     account = Account()
     lm_eval.read_lm_eval(tmp_path, account)
     told = "\n".join(account.record().lines())
-    assert "names tell another step or other tokens than ladder.yaml, which counts, for 2 models: o/m@step1000" in told
+    assert "the names of 2 models say another step or other tokens than ladder.yaml, which is used: o/m@step1000" in told
     ladder(tmp_path, {"o/m@step1000": 1000, "o/m@step3000": 3000})
     account = Account()
     lm_eval.read_lm_eval(tmp_path, account)
@@ -146,7 +146,7 @@ def test_a_place_that_is_not_what_the_name_says_and_two_models_at_one_place_get_
     account = Account()
     lm_eval.read_lm_eval(tmp_path, account)
     told = "\n".join(account.record().lines())
-    assert "takes several models for one checkpoint of one run: a: o/m@step1000 and o/m@step3000" in told
+    assert "gives several models the same run and step: a: o/m@step1000 and o/m@step3000" in told
 
 
 def test_half_of_a_character_in_a_name_is_spelled(tmp_path: Path) -> None:

@@ -295,7 +295,7 @@ def test_chance_from_the_table_is_said(tmp_path: Path) -> None:
     content["results"]["quiz"] = {"acc,none": 0.5}
     path.write_text(json.dumps(content))
     said = account_lines(tmp_path)
-    assert "scores of guessing that the results do not state, from a table: arc_easy 0.25" in said
+    assert "the results state no score of guessing for arc_easy 0.25" in said
     assert "no score of guessing is known for quiz" in said
 
 
