@@ -10,7 +10,6 @@ from typing import Any
 
 from benchcast.reports.records.nightly import Ends, ForecastSeries, MeasuredAt
 
-from ..core.config import Config, ReevaluateSettings
 from ..core.errors import InputError
 from ..registry import register
 from .state import State
@@ -19,10 +18,8 @@ from .tracking import registrations
 Entry = Mapping[str, Any]
 
 
-def series(
-    config: Config, settings: ReevaluateSettings, state: State, target: str = "*", task: str = "*"
-) -> list[ForecastSeries]:
-    """One series per (target, task, recipe, family).
+def series(state: State, track: Mapping[str, str], target: str = "*", task: str = "*") -> list[ForecastSeries]:
+    """One series per (target, task, recipe, family); ``track`` names the run of a target.
 
     Raises
     ------
@@ -44,7 +41,7 @@ def series(
         raise InputError(f"{state.folder}: holds no forecast of such a target and task; run benchcast reevaluate first")
     records = register.read(state.register) if state.register.exists() else ()
     for (name, task_name, recipe, family), one in by_key.items():
-        one["measured"] = _measured(history, settings.track.get(name), task_name)
+        one["measured"] = _measured(history, track.get(name), task_name)
         record = registrations.record_of(history, records, name)
         registered = next(
             (
@@ -56,6 +53,16 @@ def series(
         )
         one["registered"] = registered and Ends(forecast=registered.forecast, low=registered.low, high=registered.high)
     return [ForecastSeries(**one) for one in by_key.values()]
+
+
+def tracked(history: Sequence[Entry]) -> dict[str, str]:
+    """Target to run by what the passes wrote down, where no config says it; the last word counts."""
+    return {
+        str(run["target"]): str(run["run"])
+        for entry in history
+        for run in (entry.get("verdict") or {}).get("runs", ())
+        if {"target", "run"} <= set(run)
+    }
 
 
 def _empty(key: Sequence[str]) -> dict[str, Any]:

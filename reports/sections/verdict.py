@@ -170,7 +170,7 @@ class _Run:
             if not _inside(point) and not point.alarm and (gap := beyond(point)) is not None:
                 yield (
                     f"{clean(task.task, NAME)} is {points(abs(gap)).lstrip('+')} points "
-                    f"{'below' if gap < 0 else 'above'} its band, which its sampling error explains."
+                    f"{'below' if gap < 0 else 'above'} its band, which sampling explains."
                 )
 
     def _cautions(self) -> list[str]:
@@ -184,11 +184,11 @@ def of_point(point: TrackedPoint) -> str:
     """What the rules say of one score."""
     said = [words for words, speaks in _spoken(point) if speaks]
     gap = beyond(point)
-    if said:
-        return ", ".join(said)
+    if said or point.alarm:  # the records of an earlier version say only that there is one
+        return ", ".join(said) or "ALARM"
     if gap is None:
         return "no band here"
-    return f"{_gap(gap)}: within its sampling error" if gap else "inside"
+    return f"{_gap(gap)}: sampling explains it" if gap else "inside"
 
 
 def _spoken(point: TrackedPoint) -> Iterator[tuple[str, bool]]:

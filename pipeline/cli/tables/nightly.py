@@ -22,7 +22,7 @@ def show(series: Sequence[ForecastSeries], passes: Sequence[Mapping[str, Any]]) 
         here.print(as_rich(history(each)))
     for entry in passes:
         for message in entry.get("messages", ()):
-            here.print(shown(f"{entry['time'][:16].replace('T', ' ')} {message}"), highlight=False)
+            here.print(shown(f"{entry['time'][:16].replace('T', ' ')} {message}"), highlight=False, soft_wrap=True)
 
 
 def history(series: ForecastSeries) -> Table:
@@ -43,4 +43,4 @@ def checked(checks: Sequence[Check]) -> None:
     here = console(WIDTH)
     for each in checks:
         mark = "[green]ok[/green]  " if each.ok else "[red]FAIL[/red]"
-        here.print(f"{mark} {shown(each.what)}: {shown(each.says)}", highlight=False)
+        here.print(f"{mark} {shown(each.what)}: {shown(each.says)}", highlight=False, soft_wrap=True)

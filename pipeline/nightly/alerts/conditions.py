@@ -40,11 +40,6 @@ def key(condition: Notice) -> tuple[str, str]:
     return condition.code, condition.subject
 
 
-def line(condition: Notice) -> str:
-    """Rule, subject and sentence."""
-    return f"{condition.code}: {condition}"
-
-
 def plain(conditions: Iterable[Notice]) -> list[dict[str, Any]]:
     """As JSON."""
     return [{"rule": c.code, "subject": c.subject, "text": c.body, "code": EXIT_CODES[c.severity]} for c in conditions]

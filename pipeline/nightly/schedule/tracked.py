@@ -26,10 +26,6 @@ NONE = "no run is named: nothing is held against a registered forecast (reevalua
 
 def checks(config: Config, settings: ReevaluateSettings, base: Path) -> Iterator[Check]:
     """A line per tracked target."""
-    names = [recipe.name for recipe in config.recipes]
-    if settings.recipe is not None and settings.recipe not in names:
-        says = f"{settings.recipe} is none of recipes ({', '.join(names)}): no band can be registered"
-        yield Check(what="reevaluate.recipe", ok=False, says=says)
     if not settings.track:
         yield Check(what="track", ok=True, says=NONE)
         return
@@ -39,7 +35,7 @@ def checks(config: Config, settings: ReevaluateSettings, base: Path) -> Iterator
     for name, run in settings.track.items():
         wrong, found = ("", unread) if table is None else _run(table, run, targets[name])
         says = f"{run}: {wrong or found}; {_registered(history, name)}"
-        yield Check(what=f"track: {name}", ok=not wrong, says=says)
+        yield Check(what=f"track {name}", ok=not wrong, says=says)
 
 
 def _table(config: Config, base: Path) -> tuple[pd.DataFrame | None, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -12,20 +13,10 @@ from benchcast.core.errors import InputError
 from benchcast.nightly.schedule import cron as schedule
 from hypothesis import given
 from hypothesis import strategies as st
+from worlds import crontabs
 from worlds import nightly as world
 from worlds.commands import benchcast
 
-# crontab(1) as far as it matters here: -l, -r and -; refuses a text without a newline at its end.
-FAKE = """#!/bin/sh
-table="$FAKE_CRONTAB"
-case "$1" in
-    -l) if [ -f "$table" ]; then cat "$table"; else echo "no crontab for someone" >&2; exit 1; fi;;
-    -r) rm "$table";;
-    -) cat > "$table.new"
-       [ -n "$(tail -c 1 "$table.new")" ] && { echo "new crontab file is missing newline before EOF" >&2; exit 1; }
-       mv "$table.new" "$table";;
-esac
-"""
 OTHERS = b"""# my own jobs \xe9
 MAILTO=me@example.org
 
@@ -37,18 +28,7 @@ MAILTO=me@example.org
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "bin" / "crontab"
-    program.parent.mkdir()
-    program.write_text(FAKE)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_CRONTAB", str(tmp_path / "table"))
-    monkeypatch.setenv("HF_HOME", "/some where/it's")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    monkeypatch.setenv("UNRELATED", "secret")
-    folder = tmp_path / "a folder, 100% 'mine'"
-    folder.mkdir()
-    return world.make(folder)
+    return crontabs.prepare(tmp_path, monkeypatch)
 
 
 def test_only_our_own_line_changes(config: Path, tmp_path: Path) -> None:
@@ -148,12 +128,53 @@ def test_names_that_no_shell_knows_are_left_out_and_values_are_data(config: Path
     assert (ran.stderr, stat.S_IMODE(script.stat().st_mode)) == (b"", 0o700)
 
 
-@pytest.mark.parametrize("program", ["echo broken >&2; exit 1", "[ $1 = -l ] || { echo broken >&2; exit 1; }"])
-def test_a_crontab_that_fails_leaves_no_script(config: Path, tmp_path: Path, program: str) -> None:
-    (tmp_path / "bin" / "crontab").write_text(f"#!/bin/sh\n{program}\n")
-    done = benchcast("cron", "install", str(config))
-    assert (done.returncode, "broken" in done.stderr) == (1, True)
-    assert not (config.parent / "nightly" / "cron.sh").exists()
+FAILS = [
+    ("crontab", "#!/bin/sh\necho broken >&2; exit 1\n"),  # cannot be read
+    ("crontab", crontabs.CRONTAB.replace("    -) cat", "    -) echo broken >&2; exit 1; cat")),  # refuses
+    (
+        "crontab",
+        crontabs.CRONTAB.replace("       mv", '       echo "* * * * * lost" > "$table.new"; mv'),
+    ),  # keeps another
+    ("systemctl", "#!/bin/sh\necho no bus: broken >&2; exit 1\n"),
+    ("systemctl", crontabs.SYSTEMCTL + 'if [ "$2" = enable ]; then echo broken >&2; exit 1; fi\n'),  # the last step
+    ("systemctl", ""),  # not installed
+]
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["first", "again"])
+@pytest.mark.parametrize(("program", "text"), FAILS)
+def test_an_install_that_fails_leaves_everything_as_it_was(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, text: str, earlier: bool
+) -> None:
+    more = ["--systemd"] if program == "systemctl" else []
+    (tmp_path / "table").write_bytes(OTHERS)
+    if earlier:
+        monkeypatch.setenv("HF_HOME", "/of an earlier day")
+        assert benchcast("cron", "install", str(config), "--at", "0 1 * * *", *more).returncode == 0
+        monkeypatch.setenv("HF_HOME", "/of today")
+    before = crontabs.files(tmp_path)
+    crontabs.write(tmp_path, program, text)
+    if not text:
+        (tmp_path / "bin" / program).unlink()
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/nowhere")
+    done = benchcast("cron", "install", str(config), *more)
+    [line] = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert any(word in line for word in ("broken", "did not keep", "is not installed here"))
+    after = crontabs.files(tmp_path)
+    if "lost" in text:  # such a crontab cannot be put back either: what it was is in a file, which is named
+        kept = Path(line.split("run crontab ")[1].split(",")[0])
+        assert kept.read_bytes() == before["table"]
+        before["table"] = after["table"]
+    assert after == before
+
+
+def test_what_a_failed_install_told_systemd_is_taken_back(config: Path, tmp_path: Path) -> None:
+    crontabs.write(tmp_path, "systemctl", FAILS[4][1])
+    done = benchcast("cron", "install", str(config), "--systemd")
+    assert "systemctl --user enable: broken; nothing was installed" in done.stderr
+    told = [line.removeprefix("--user ") for line in (tmp_path / "told").read_text().splitlines()]
+    assert [line.split()[0] for line in told] == ["daemon-reload", "enable", "daemon-reload", "stop"]
 
 
 def test_a_time_that_cron_would_not_take_changes_nothing(config: Path, tmp_path: Path) -> None:
@@ -171,10 +192,29 @@ def test_a_timer_of_systemd(config: Path, tmp_path: Path) -> None:
     timer = service.with_suffix(".timer")
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 02:30:00\n" in timer.read_text()
     assert f'ExecStart=/bin/sh "{config.parent}/nightly/cron.sh"'.replace("%", "%%") in service.read_text()
+    if shutil.which("systemd-analyze") is not None:  # systemd itself finds nothing to warn of
+        checked = subprocess.run(["systemd-analyze", "--user", "verify", str(timer)], capture_output=True, text=True)
+        assert [line for line in checked.stderr.splitlines() if timer.stem in line] == []
     assert "02:30" in benchcast("cron", "show", str(config), "--systemd").stdout
     assert benchcast("cron", "remove", str(config), "--systemd").returncode == 0
-    assert not service.exists()
-    assert not timer.exists()
+    assert [path for path in (tmp_path / "xdg").rglob("*") if path.is_file() or path.is_symlink()] == []
+    told = [
+        line.removeprefix("--user ").split(" benchcast-")[0] for line in (tmp_path / "told").read_text().splitlines()
+    ]
+    assert told == ["daemon-reload", "enable --now", "disable --now", "daemon-reload"]
+
+
+def test_a_timer_takes_what_systemd_calls_a_calendar(config: Path, tmp_path: Path) -> None:
+    assert benchcast("cron", "install", str(config), "--systemd", "--at", "Mon..Fri 02:30").returncode == 0
+    [timer] = (tmp_path / "xdg" / "systemd" / "user").glob("*.timer")
+    assert "OnCalendar=Mon..Fri 02:30\n" in timer.read_text()
+    before = crontabs.files(tmp_path)
+    crontabs.write(tmp_path, "systemd-analyze", '#!/bin/sh\necho "Failed to parse: $3" >&2; exit 1\n')
+    wrong = benchcast("cron", "install", str(config), "--systemd", "--at", "Moon 02:30")
+    assert (wrong.returncode, "Failed to parse: Moon 02:30" in wrong.stderr) == (2, True)
+    crontab = benchcast("cron", "install", str(config), "--at", "Mon..Fri 02:30")  # which cron does not know
+    assert (crontab.returncode, "@daily" in crontab.stderr) == (2, True)
+    assert crontabs.files(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -237,57 +277,3 @@ def test_whatever_is_accepted_is_one_plain_line(at: str) -> None:
         return
     assert found in schedule.NICKNAMES or len(found.split(" ")) == 5
     assert set(found) <= set("0123456789*/-,") | set("adeghiklmnorstuvwy@ ")
-
-
-def doctor(config: Path) -> tuple[int, dict[str, str]]:
-    done = benchcast("doctor", str(config))
-    found = dict(line.split(": ", 1) for line in done.stdout.splitlines() if line[:2] in ("ok", "FA"))
-    return done.returncode, found
-
-
-def test_the_doctor_finds_what_would_fail(config: Path) -> None:
-    code, found = doctor(config)
-    assert code == 0
-    assert all(what.startswith("ok") for what in found)
-    blocked = config.parent / "blocked"
-    blocked.write_text("a file, and no folder")
-    bad = {"command": ["no-such-program"], "urls": ["json://$NO_SUCH_NAME/"]}
-    world.edit(config, reevaluate={"folder": "blocked/nightly", "notify": bad})
-    code, found = doctor(config)
-    assert code == 1
-    failed = {what.removeprefix("FAIL "): says for what, says in found.items() if what.startswith("FAIL")}
-    assert set(failed) == {"reevaluate.folder", "notify.command", "notify.urls"}
-    world.edit(config, reevaluate={"folder": "nightly", "notify": {"urls": ["nosuch://x"]}})
-    assert "number 1" in doctor(config)[1]["FAIL notify.urls"]
-
-
-def test_the_doctor_finds_a_script_of_an_earlier_version(config: Path) -> None:
-    assert benchcast("cron", "install", str(config)).returncode == 0
-    script = config.parent / "nightly" / "cron.sh"
-    assert "FAIL script" not in doctor(config)[1]
-    script.write_text(script.read_text().replace("-m benchcast ", "-m pipeline.cli "))
-    code, found = doctor(config)
-    assert code == 1
-    assert f"{script} is of an earlier version" in found["FAIL script"]
-    assert benchcast("cron", "install", str(config)).returncode == 0
-    assert "FAIL script" not in doctor(config)[1]
-
-
-def test_the_doctor_looks_whether_cron_runs(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only where the pass is in the crontab; processes are read as Linux shows them."""
-    from benchcast.nightly.schedule import doctor as checks
-
-    shown = tmp_path / "proc"
-    for number, command in (("1", "/sbin/init"), ("27", "/usr/bin/cronolog\0--help\0")):
-        (shown / number).mkdir(parents=True)
-        (shown / number / "cmdline").write_text(command)
-    monkeypatch.setattr(checks, "PROCESSES", shown)
-    assert "cron daemon" not in {c.what for c in checks.run_checks(config)}
-    assert benchcast("cron", "install", str(config)).returncode == 0
-    [check] = [c for c in checks.run_checks(config) if c.what == "cron daemon"]
-    assert not check.ok
-    assert "nothing will start the pass" in check.says
-    for command, name in (("/usr/sbin/cron\0-f\0", "cron"), ("/bin/busybox\0crond\0-b\0", "crond")):
-        (shown / "27" / "cmdline").write_text(command)
-        [check] = [c for c in checks.run_checks(config) if c.what == "cron daemon"]
-        assert (check.ok, check.says) == (True, name)

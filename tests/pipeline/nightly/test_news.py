@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchcast.nightly.alerts.news import news
-from benchcast.reports.records.nightly import Track, TrackedPoint, TrackedScore, TrackedTask
+from benchcast.reports.records.nightly import Ends, Track, TrackedPoint, TrackedScore, TrackedTask
 
 
 def forecast(task: str, value: float | None) -> dict[str, Any]:
@@ -14,9 +14,10 @@ def forecast(task: str, value: float | None) -> dict[str, Any]:
 
 THEN = {"time": "2026-11-24T03:00:09+00:00", "forecasts": [forecast(t, 0.5) for t in "abc"] + [forecast("d", None)]}
 NOW = {
-    "messages": ["alert: a, big: fell"],
+    "messages": ["alert: outside: big, a: fell", "cleared: gone: 1B"],
+    "conditions": [{"rule": "outside", "subject": "big, a", "text": "fell"}],
     "scored": 12,
-    "points": [{}] * 6,
+    "points": [{"run": "1B", "tokens": 1e9 * (i // 3)} for i in range(6)],
     "config_edited": True,
     "forecasts": [forecast("a", 0.504), forecast("b", 0.52), forecast("c", None), forecast("d", 0.4)],
 }
@@ -26,17 +27,17 @@ def test_messages_come_first_then_moves_by_size() -> None:
     found = news(NOW, [THEN], [])
     assert found.since == "2026-11-24 03:00"
     assert list(found.changes) == [
-        "alert: a, big: fell",
-        "6 new scores of tracked runs",
+        "cleared: gone: 1B",  # what is wrong stands under the alerts
+        "6 new scores of 2 checkpoints of tracked runs",
         "the config was edited",
-        "c of big (auto): no number any more, 50.0 % before",
-        "d of big (auto): 40.0 %, where there was no number before",
-        "b of big (auto): 50.0 to 52.0 %",  # a moved by less than half a point
+        "forecast of big on c (auto): no number any more, 50.0 % before",
+        "forecast of big on d (auto): 40.0 %, where there was no number before",
+        "forecast of big on b (auto): 50.0 to 52.0 %",  # a moved by less than half a point
     ]
 
 
 def test_the_first_night_has_nothing_to_compare_with() -> None:
-    assert news({"forecasts": NOW["forecasts"]}, [], []).changes == ("This is the first forecast.",)
+    assert news({"forecasts": NOW["forecasts"]}, [], []).changes == ("this is the first forecast",)
 
 
 def test_many_moves_are_counted() -> None:
@@ -44,36 +45,41 @@ def test_many_moves_are_counted() -> None:
     now = {"forecasts": [forecast(str(i), 0.6 + i / 100) for i in range(20)]}
     changes = news(now, [then, {"time": "t2"}], []).changes  # the pass between had no forecast
     assert len(changes) == 9
-    assert changes[0].startswith("19 of big")
+    assert changes[0].startswith("forecast of big on 19 ")
     assert changes[-1] == "12 more forecasts moved"
 
 
-def point(value: float, alarm: bool, tokens: float = 1e9) -> TrackedPoint:
-    return TrackedPoint(tokens=tokens, value=value, stderr=0.01, low=0.3, forecast=0.4, high=0.5, alarm=alarm)
+def test_an_alert_is_new_or_stands_since_the_first_of_the_nights_that_had_it_without_a_gap() -> None:
+    def wrong(*tasks: str) -> dict[str, Any]:
+        return {"conditions": [{"rule": "outside", "subject": f"big, {task}", "text": "fell"} for task in tasks]}
+
+    nights = [
+        {"time": "2026-11-20T03:00:00+00:00", **wrong("a")},
+        {"time": "2026-11-21T03:00:00+00:00"},
+        {"time": "2026-11-22T03:00:00+00:00", **wrong("a")},
+        {"time": "2026-11-23T03:00:00+00:00", **wrong("a")},
+    ]
+    [alert] = news(wrong("a", "b"), nights).alerts
+    assert (alert.rule, alert.since) == ("outside", "2026-11-22")
+    assert alert.text == "big: 2 scores are outside the registered band: a, b"  # whose numbers are of other sentences
+    new = {"conditions": [*wrong("a")["conditions"], {"rule": "gone", "subject": "1B", "text": "was there"}]}
+    assert [(a.rule, a.since) for a in news(new, nights).alerts] == [("gone", ""), ("outside", "2026-11-22")]
 
 
-def track(points: dict[str, list[TrackedPoint]]) -> Track:
-    """A tracked run with these points of each task."""
-    tasks = tuple(
-        TrackedTask(task=task, band=None, points=tuple(own), registered=None, refreshed=None)
-        for task, own in points.items()
+def test_a_tracked_run_shows_its_newest_score_and_both_forecasts_of_its_end() -> None:
+    def point(tokens: float, alarm: bool = False) -> TrackedPoint:
+        low = -1 if alarm else 0
+        return TrackedPoint(
+            tokens=tokens, value=0.29, stderr=0.01, low=0.3, forecast=0.4, high=0.5, alarm=alarm, outside=low
+        )
+
+    ends = {"registered": Ends(forecast=0.6, low=0.5, high=0.7), "refreshed": Ends(forecast=0.5, low=0.4, high=0.6)}
+    tasks = (
+        TrackedTask(task="a", band=None, points=(point(1e9), point(2e9, True)), **ends),
+        TrackedTask(task="b", band=None, points=(), registered=None, refreshed=None),
     )
-    return Track(target="big", run="1B", registered="t", hash="h", planned_tokens=1e12, tasks=tasks, late=False)
-
-
-def test_a_tracked_run_shows_its_newest_score() -> None:
-    points = [point(0.4, tokens > 1e9, tokens) for tokens in (1e9, 2e9)]
-    (row,) = news({}, [], [track({"a": points, "b": []})]).tracking
+    run = Track(target="big", run="1B", registered="t", hash="h", planned_tokens=1e12, tasks=tasks, late=False)
+    (row,) = news({}, [], [run]).tracking
     assert row == TrackedScore(
-        run="1B", task="a", tokens=2e9, measured=0.4, low=0.3, high=0.5, verdict="an alarm stands"
+        run="1B", task="a", tokens=2e9, measured=0.29, low=0.3, high=0.5, verdict="ALARM: 1.0 below", **ends
     )
-
-
-def test_one_score_outside_is_not_yet_an_alarm() -> None:
-    def verdict(value: float, alarm: bool) -> str:
-        (row,) = news({}, [], [track({"a": [point(value, alarm)]})]).tracking
-        return row.verdict
-
-    assert verdict(0.4, False) == "inside"
-    assert "no alarm" in verdict(0.2, False)
-    assert verdict(0.2, True) == verdict(0.4, True) == "an alarm stands"  # drift shows inside the band too

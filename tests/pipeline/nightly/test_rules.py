@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from benchcast.core.config import Target
 from benchcast.data.ingest import Data
-from benchcast.nightly.alerts import conditions, rules
+from benchcast.nightly.alerts import grouping, rules
+from benchcast.nightly.alerts.conditions import exit_code
 from benchcast.nightly.alerts.contexts import ForecastProblem, ObservedRun, ObservedTask, PassInputs
 from benchcast.nightly.tracking.bands import Band
 from benchcast.nightly.tracking.points import Point
@@ -78,7 +79,7 @@ def task(**flags: list[int]) -> ObservedTask:
 
 
 def said(context: object) -> list[str]:
-    return [conditions.line(found) for found in rules.check(context)]
+    return [grouping.line([found]) for found in rules.check(context)]
 
 
 @pytest.mark.parametrize("context", [INPUTS, RUN, task()])
@@ -96,7 +97,7 @@ def test_all_is_well(context: object) -> None:
             {"known": {f"runs/a-{i}": "a" for i in range(5)} | {"runs/b": "b"}, "places": {"runs/b": "b"}},
             [
                 "gone: a: runs/a-0, runs/a-1, runs/a-2 and 2 more was there and is gone; the forecast is made without "
-                "it (restore it, or --accept-gone)"
+                "it (restore it, or say --accept-gone once)"
             ],
         ),
         ({"known": {"runs/a": "a"}, "accept_gone": True}, []),
@@ -132,7 +133,7 @@ def test_what_the_inputs_of_a_pass_show(changes: dict[str, Any], lines: list[str
 )
 def test_a_forecast_that_failed(problem: ForecastProblem, line: str, code: int) -> None:
     assert said(problem) == [line]
-    assert conditions.exit_code(rules.check(problem)) == code
+    assert exit_code(rules.check(problem)) == code
 
 
 @pytest.mark.parametrize(
@@ -141,25 +142,25 @@ def test_a_forecast_that_failed(problem: ForecastProblem, line: str, code: int) 
         (
             {"target": Target(name="big", params=2e9, tokens=2e10)},
             [
-                "plan: big: the config plans N 2e+09, D 2e+10, but N 1e+09, D 2e+10 is registered; undo it, or "
-                "--register anew"
+                "plan: big: the config plans 2B parameters on 20B tokens, but 1B parameters on 20B tokens is "
+                "registered; undo the change, or register anew with --register"
             ],
         ),
         ({"points": {"quiz": [replace(POINT, params=1.04e9)]}}, []),  # embeddings counted or not
         (
             {"points": {"quiz": [replace(POINT, params=1.1e9)]}},
-            ["plan: big: 1B has N 1.1e+09; N 1e+09 was planned"],
+            ["plan: big: 1B has 1.1B parameters, but 1B were planned"],
         ),
         ({"points": {"quiz": [replace(POINT, tokens=2.03e10)]}}, []),
         (
             {"points": {"quiz": [replace(POINT, tokens=2.1e10)]}},
-            ["plan: big: 1B is at 2.1e+10 tokens, beyond the 2e+10 planned"],
+            ["plan: big: 1B is at 21B tokens, beyond the 20B planned"],
         ),
         (
             {"points": {"quiz": [replace(POINT, version="2")]}},
             ["benchmark: big, quiz: asks something else (1 when registered, 2 now); its band no longer holds"],
         ),
-        ({"versions_now": {}}, ["benchmark: big, quiz: is registered but no longer scored; put it back"]),
+        ({"versions_now": {}}, ["benchmark: big, quiz: is registered but no longer scored; put the task back"]),
         (
             {"setup_now": "lm-eval 0.5"},
             [
@@ -178,23 +179,20 @@ def test_a_run_that_is_not_the_one_that_was_registered(changes: dict[str, Any], 
     [
         (
             {"outside": [0, 1, 0]},  # the checkpoint is new
-            ["outside: big, quiz: 46.0% at 2e+09 tokens is above the registered band, 40.0% to 44.0%"],
+            ["outside: big, quiz: 46.0 % at 2B tokens is above the registered band, 40.0 to 44.0 %"],
         ),
         ({"outside": [1, 0, 0]}, []),  # it was told when it was new
         (
             {"outside": [0, 1, -1]},
-            ["outside: big, quiz: 41.0% at 3e+09 tokens is below the registered band, 42.0% to 45.5%"],
+            ["outside: big, quiz: 41.0 % at 3B tokens is below the registered band, 42.0 to 45.5 %"],
         ),
         (
             {"drift": [0, 0, -1]},
-            [
-                "drift: big, quiz: has shifted downwards from the registered forecast: 41.0% at 3e+09 tokens, "
-                "-3.0 points"
-            ],
+            ["drift: big, quiz: has shifted downwards from the registered forecast: 41.0 % at 3B tokens, −3.0 points"],
         ),
         (
             {"dropped": [0, 0, 1]},
-            ["dropped: big, quiz: 41.0% at 3e+09 tokens, after 46.0% at 2e+09: more than sampling explains"],
+            ["dropped: big, quiz: 41.0 % at 3B tokens, after 46.0 % at 2B: a larger fall than sampling explains"],
         ),
     ],
 )
