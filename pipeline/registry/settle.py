@@ -119,8 +119,8 @@ def settle(
                 continue
             seen.add(claim)
             run = alias.get(forecast.target, forecast.target)
-            why = _no_truth(forecast, run, families, truth)
-            actual = _actual(truth, run, forecast, metric, last) if why is None else why
+            why = why_no_truth(forecast, run, families, truth)
+            actual = measured_score(truth, run, forecast, metric, last) if why is None else why
             if isinstance(actual, float):
                 before = known.in_table(record, forecast, truth.measured(run))
                 if before is not None and forecast.actual is None:
@@ -169,7 +169,7 @@ def _check(alias: Mapping[str, str], records: Sequence[Record], truth: Truth) ->
             raise InputError(f"--as {target}={run}: no run of the table is named {run!r}")
 
 
-def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Truth) -> Notice | Literal[""] | None:
+def why_no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Truth) -> Notice | Literal[""] | None:
     """Why a run is not what was forecast: in words, empty where it is not there at all, None where it is."""
     if run not in truth.runs.index:
         return ""
@@ -184,7 +184,7 @@ def _no_truth(f: Forecast, run: str, families: set[tuple[str, str]], truth: Trut
     return None
 
 
-def _actual(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | Notice | None:
+def measured_score(truth: Truth, run: str, f: Forecast, metric: str, last: int | None) -> float | Notice | None:
     """The truth of a task; of an average, from its members. None: not measured; words: measured otherwise."""
     parts = f.members or {f.task: 1.0}
     metrics = _metrics(truth, f, metric)

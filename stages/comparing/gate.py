@@ -2,8 +2,8 @@
 
 Every rule gives two p-values. ``broken`` is that of "the rule holds": it is small where the rule is surely broken.
 ``kept`` is that of "the rule is broken": it is small where the rule is surely kept. A no-go takes one rule that is
-surely broken, a go takes all rules surely kept, and anything else is inconclusive: too few documents, or a score that is
-not there (NaN).
+surely broken, a go takes all rules surely kept, and anything else is inconclusive: too few documents, or a score
+that is not there (NaN).
 
 How often they are wrong, in the whole run and over all R rules, however the rules depend on each other:
 
@@ -118,7 +118,7 @@ def verdict(of_rules: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def documents_needed(value: float, edge: float, rate: float) -> float:
-    """How many documents would tell a score from an edge at this rate, were it what was measured; NaN where it is it."""
+    """How many documents would tell a score from an edge at this rate; NaN where the two are equal."""
     if abs(value - edge) < ROUNDING:
         return float("nan")
     middle = (value + edge) / 2
@@ -141,8 +141,8 @@ def tolerated(interval: Interval, rate: float) -> tuple[Array, Array]:
 def _drawn(value: ArrayLike, documents: ArrayLike, interval: Interval, edge: ArrayLike) -> Array:
     """Probability of a score so far to the edge's side, if the run is a draw from the forecast and the documents' luck.
 
-    The spread of that side is what its edge says of it. The larger of two readings: the forecast is normal in the score,
-    or in its log-odds, whose tails are heavier towards the middle.
+    The spread of that side is what its edge says of it. The larger of two readings: the forecast is normal in the
+    score, or in its log-odds, whose tails are heavier towards the middle.
     """
     v, n, centre, end = (np.asarray(x, dtype=float) for x in (value, documents, interval.forecast, edge))
     inner = float(norm.ppf(0.5 + interval.level / 2))

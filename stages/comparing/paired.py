@@ -5,7 +5,7 @@ anything: ``won`` were wrong with A and are right with B, ``lost`` the other way
 (won - lost) / n, and of n documents the rest say nothing about its sign.
 
 - test: McNemar's mid-p (Fagerland, Lydersen and Laake, BMC Med. Res. Methodol. 13 (2013) 91, which finds it the one to
-  use). Its size over n and shares of flips is at most 1.0004 times the level (``tests/stages/comparing/test_paired.py``).
+  use). Over n and shares of flips its size is at most 1.0004 times the level (``tests/stages/comparing``).
 - interval: Tango's score interval for paired proportions (Statist. Med. 17 (1998) 891-908, eq. 8 and appendix).
 - power: Connor's formula for McNemar's test (Biometrics 43 (1987) 207-211, eq. 2), solved for the difference.
 
@@ -31,7 +31,7 @@ def mid_p(lost: ArrayLike, won: ArrayLike) -> Array:
     """McNemar's two-sided mid-p value: flips go either way alike; any shape. 1 where nothing flips."""
     fewer, flips = np.minimum(lost, won), np.add(lost, won)
     tail = 2 * binom.cdf(fewer - 1, flips, 0.5) + binom.pmf(fewer, flips, 0.5)
-    return np.minimum(np.asarray(tail, dtype=float), 1.0)
+    return np.asarray(np.minimum(tail, 1.0), dtype=float)
 
 
 def score(documents: ArrayLike, lost: ArrayLike, won: ArrayLike, difference: ArrayLike) -> Array:
@@ -96,7 +96,7 @@ def detectable(documents: float, flips: float, alpha: float, power: float = POWE
 class MeanDifference:
     """The mean of paired differences B - A, its standard error, and the degrees of freedom of that.
 
-    ``p`` is Student's two-sided one that the mean is 0; NaN where fewer than two documents (or clusters) tell the error.
+    ``p`` is Student's two-sided one; NaN where fewer than two documents (or clusters) tell the error.
     """
 
     mean: float
@@ -148,7 +148,7 @@ def mean_difference(differences: ArrayLike, clusters: ArrayLike | None = None) -
 def holm(p: ArrayLike) -> Array:
     """Holm's adjusted p-values along the last axis (Scand. J. Statist. 6 (1979) 65-70): those at most ``alpha`` hold.
 
-    However the tests depend on each other, a wrong one is among them with probability at most ``alpha``. NaN is no test.
+    However the tests depend on each other, a wrong one is among them with probability ``alpha`` at most. NaN: no test.
     """
     values = np.asarray(p, dtype=float)
     order = np.argsort(values, axis=-1, kind="stable")  # NaN last

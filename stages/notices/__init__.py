@@ -4,7 +4,7 @@
 code is an entry in one of them; documentation and tests find it by themselves.
 """
 
-from . import checkpoints, grading, laws, nightly, planning, readers, recipes, registry
+from . import checkpoints, comparing, grading, laws, nightly, planning, readers, recipes, registry
 from .notice import CODES, OTHER, Code, Notice, Severity
 from .reading import read, read_all, recalled
 
@@ -15,6 +15,7 @@ __all__ = [
     "Notice",
     "Severity",
     "checkpoints",
+    "comparing",
     "grading",
     "laws",
     "nightly",

@@ -25,10 +25,12 @@ def most(rate: float) -> float:
 
 
 def measured(rng: np.random.Generator, truth: Array) -> Array:
-    """Scores (trials, looks, tasks) of true ones: the same documents are asked at every look, so the luck goes along."""
+    """Scores (trials, looks, tasks) of true ones: every look asks the same documents, so their luck goes along."""
     truth = np.clip(truth, 0.001, 0.999)
     luck = rng.normal(size=(len(truth), 1, len(DOCUMENTS)))
-    return np.clip(np.round(truth * DOCUMENTS + luck * np.sqrt(DOCUMENTS * truth * (1 - truth))), 0, DOCUMENTS) / DOCUMENTS
+    return (
+        np.clip(np.round(truth * DOCUMENTS + luck * np.sqrt(DOCUMENTS * truth * (1 - truth))), 0, DOCUMENTS) / DOCUMENTS
+    )
 
 
 def said(value: Array, rule: str, looks: Array = SHARES) -> NDArray[np.int8]:

@@ -105,7 +105,7 @@ def _by_filter(path: Path, task: Task) -> dict[str, list[Sample]]:
     digest = hashlib.sha256()
     hashed = True
     by_filter: dict[str, list[Sample]] = {}
-    for raw in _raw(path):
+    for raw in lines(path):
         parts = [raw.get(key) for key in ("doc_hash", "prompt_hash", "target_hash")]
         hashed = hashed and all(isinstance(part, str) for part in parts)
         if hashed:
@@ -164,7 +164,7 @@ def _bits_per_byte(samples: Sequence[Sample]) -> Mean | None:
     return document_metrics.ratio([-s.logliks[0] / math.log(2) for s in samples], [s.text_bytes for s in samples])
 
 
-def _raw(path: Path) -> Iterator[dict[str, Any]]:
+def lines(path: Path) -> Iterator[dict[str, Any]]:
     """Samples one by one: a JSON array (lm-eval 0.4.0 to 0.4.2), or one JSON object a line."""
     reading.check(path)
     with path.open("rb") as file:

@@ -1,0 +1,343 @@
+"""Two scored checkpoints, document by document: which documents flip, and which differences are sure."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from benchcast.reports.records.account import Account, listed
+from benchcast.reports.records.comparison import Comparison, FlippedDocument, MeanComparison, TaskComparison
+from benchcast.reports.text import comparison_table
+from benchcast.stages.comparing import paired
+from benchcast.stages.notices import comparing as notices
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from ..core.errors import Fault, FaultsError, InputError
+from ..core.metrics import ACCURACIES, matches
+from .answers import Answers, Checkpoint
+
+AUTO = "auto"
+LEVEL = 0.95
+Clusters = Mapping[tuple[str, str], str]  # (task or "", document) to its cluster
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is compared, and how.
+
+    ``together`` maps the name of a group to the pattern of the tasks whose documents it pools, each task a cluster.
+    """
+
+    alpha: float = 0.05
+    tasks: tuple[str, ...] = ("*",)
+    metrics: tuple[str, ...] = (AUTO,)
+    any_prompt: bool = False
+    clusters: Clusters | None = None
+    together: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Both:
+    """One score of both checkpoints on the k documents that both were asked, in one order."""
+
+    a: Answers
+    b: Answers
+    only_a: int
+    only_b: int
+
+    @property
+    def difference(self) -> NDArray[np.float64]:
+        """B minus A, (k,)."""
+        return self.b.score - self.a.score
+
+
+def compare(
+    a: Checkpoint, b: Checkpoint, options: Options, account: Account
+) -> tuple[Comparison, list[FlippedDocument]]:
+    """Compare two checkpoints on every task that both were asked alike.
+
+    Raises
+    ------
+    InputError
+        When there is none; the error's account says why.
+    """
+    pairs = [_of_documents(*pair, account) for pair in _alike(a.read(account), b.read(account), options, account)]
+    both = [_clustered(pair, options.clusters) for pair in pairs if pair is not None]
+    both = _asked_alike(both, account, any_prompt=options.any_prompt)
+    both = _together(both, options.together or {})
+    if not both:
+        what = "have no task that both were asked alike, with its documents"
+        error = FaultsError([Fault(f"{a.name} and {b.name}", what, "what was left out says why")])
+        error.account = account.record().told()
+        raise error
+    rows = _tested([_task(pair) for pair in both], both, options.alpha)
+    mean = _mean(rows, both)
+    said = comparison_table.answer(rows, options.alpha, paired.POWER)
+    flips = [flip for pair in both for flip in _flips(pair)]
+    comparison = Comparison(
+        a=a.name,
+        b=b.name,
+        answer=said,
+        alpha=options.alpha,
+        level=LEVEL,
+        power=paired.POWER,
+        tasks=tuple(rows),
+        mean=mean,
+        account=account.record(),
+    )
+    return comparison, flips
+
+
+# ---- which scores belong together ----
+
+
+def _alike(
+    a: Sequence[Answers], b: Sequence[Answers], options: Options, account: Account
+) -> list[tuple[Answers, Answers]]:
+    """The scores that both have, of the tasks and metrics that are wanted."""
+    wanted_a, wanted_b = (
+        [x for x in each if any(fnmatch.fnmatchcase(x.task, p) for p in options.tasks)] for each in (a, b)
+    )
+    for who, one, other in (("A", wanted_a, wanted_b), ("B", wanted_b, wanted_a)):
+        if alone := {x.task for x in one} - {x.task for x in other}:
+            account.leave(f"tasks that only {who} was asked", *sorted(alone))
+    pairs = []
+    for task in dict.fromkeys(x.task for x in wanted_a):
+        first, second = ([x for x in each if x.task == task] for each in (wanted_a, wanted_b))
+        found = [(x, y) for x in first for y in second if x.metric == y.metric and _same_setup(x, y)]
+        if second and not found:
+            account.leave(
+                "tasks that A and B were asked otherwise (shots, prompt, metric)", _apart(task, first, second)
+            )
+        keep = _metrics([x.metric for x, _ in found], options.metrics)
+        pairs += [(x, y) for x, y in found if x.metric in keep]
+    return pairs
+
+
+def _metrics(has: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """The metrics that are wanted; ``auto`` is one accuracy, or of a task without one all its scores."""
+    accuracy = [m for m in ACCURACIES if m in has][:1]
+    wanted = [m for m in has if any(matches(m, p) for p in patterns if p != AUTO)]
+    return wanted + (accuracy or list(has) if AUTO in patterns else [])
+
+
+def _same_setup(x: Answers, y: Answers) -> bool:
+    shots = x.shots == y.shots or math.isnan(x.shots) or math.isnan(y.shots)
+    return shots and x.prompt == y.prompt
+
+
+def _apart(task: str, first: Sequence[Answers], second: Sequence[Answers]) -> str:
+    def asked(each: Sequence[Answers]) -> str:
+        ways = {f"{x.metric}{'' if math.isnan(x.shots) else f' {x.shots:g}-shot'} {x.prompt}".strip() for x in each}
+        return listed(sorted(ways), 3)
+
+    return f"{task}: {asked(first)} against {asked(second)}"
+
+
+def _of_documents(x: Answers, y: Answers, account: Account) -> Both | None:
+    """Both scores on the documents that both were asked; None where there are none."""
+    _, at_x, at_y = np.intersect1d(x.names, y.names, return_indices=True)
+    order = np.argsort(at_x)  # as A has them
+    at_x, at_y = at_x[order], at_y[order]
+    only_a, only_b = len(x.names) - len(at_x), len(y.names) - len(at_y)
+    if not len(at_x):
+        account.leave("tasks without a document that both were asked", f"{x.task} ({len(x.names)} and {len(y.names)})")
+        return None
+    for who, count, of in (("A", only_a, x), ("B", only_b, y)):
+        if count:
+            account.leave(f"documents that only {who} was asked", f"{count} of {len(of.names)} of {x.task} {x.metric}")
+    return Both(a=_taken(x, at_x), b=_taken(y, at_y), only_a=only_a, only_b=only_b)
+
+
+def _taken(x: Answers, at: NDArray[np.intp]) -> Answers:
+    columns: dict[str, Any] = {}
+    for name in ("names", "score", "nll", "prompts", "clusters", "shown"):
+        values = getattr(x, name)
+        columns[name] = None if values is None else values[at]
+    return replace(x, **columns)
+
+
+def _asked_alike(both: Sequence[Both], account: Account, *, any_prompt: bool) -> list[Both]:
+    """Without the scores whose documents were put otherwise; with ``any_prompt`` they stay, and it is told."""
+    kept = []
+    for pair in both:
+        said = _otherwise(pair)
+        if said and not any_prompt:
+            account.leave("tasks that were put otherwise (--any-prompt compares them all the same)", said)
+            continue
+        if said:
+            account.note(notices.ASKED_OTHERWISE(said))
+        kept.append(pair)
+    return kept
+
+
+def _otherwise(pair: Both) -> str:
+    """How the two were asked otherwise; empty where they were not, or it is not known."""
+    x, y = pair.a, pair.b
+    if x.prompts is not None and y.prompts is not None:
+        differ = int(np.sum(x.prompts != y.prompts))
+        return f"{x.task}: {differ} of {len(x.prompts)} documents in another prompt" if differ else ""
+    if x.version and y.version and x.version != y.version:
+        return f"{x.task}: version {x.version[:24]} against {y.version[:24]}"
+    return ""
+
+
+def _clustered(pair: Both, clusters: Clusters | None) -> Both:
+    """The same with the clusters of a file; a document that it does not name is its own."""
+    if clusters is None:
+        return pair
+    names = pair.a.names.tolist()
+    of = [clusters.get((pair.a.task, n), clusters.get(("", n), "")) for n in names]
+    if not any(of):
+        return pair
+    own = np.array([c or f"document {n}" for c, n in zip(of, names, strict=True)])
+    return replace(pair, a=replace(pair.a, clusters=own))
+
+
+def _together(both: Sequence[Both], together: Mapping[str, str]) -> list[Both]:
+    """With the documents of some tasks pooled as one task, each of them a cluster.
+
+    Raises
+    ------
+    InputError
+        For a group that no task is in.
+    """
+    rest = list(both)
+    groups: list[Both] = []
+    for name, pattern in together.items():
+        inside = [p for p in rest if fnmatch.fnmatchcase(p.a.task, pattern)]
+        if not inside:
+            raise InputError(f"--group {name}={pattern}: no task that both were asked is called so")
+        rest = [p for p in rest if p not in inside]
+        for metric in dict.fromkeys(p.a.metric for p in inside):
+            groups.append(_pooled(name, [p for p in inside if p.a.metric == metric]))
+    return groups + rest
+
+
+def _pooled(name: str, pairs: Sequence[Both]) -> Both:
+    of = np.concatenate([np.full(len(p.a.names), p.a.task) for p in pairs])
+    several = len(pairs) > 1  # one task alone is no cluster: its documents are independent
+
+    def joined(each: Sequence[Answers]) -> Answers:
+        nlls = [x.nll for x in each if x.nll is not None]
+        names, shown = (np.array([f"{x.task}: {n}" for x in each for n in of_one(x)]) for of_one in (_names, _shown))
+        return replace(
+            each[0],
+            task=name,
+            names=names,
+            score=np.concatenate([x.score for x in each]),
+            nll=np.concatenate(nlls) if len(nlls) == len(each) else None,
+            shown=shown,
+            prompts=None,
+            clusters=of if several else each[0].clusters,
+        )
+
+    only_a, only_b = sum(p.only_a for p in pairs), sum(p.only_b for p in pairs)
+    return Both(a=joined([p.a for p in pairs]), b=joined([p.b for p in pairs]), only_a=only_a, only_b=only_b)
+
+
+def _names(x: Answers) -> list[str]:
+    return [str(name) for name in x.names]
+
+
+def _shown(x: Answers) -> list[str]:
+    return [str(name) for name in (x.names if x.shown is None else x.shown)]
+
+
+# ---- what they say ----
+
+
+def _task(pair: Both) -> dict[str, Any]:
+    """The numbers of one score, before it is known what the others say."""
+    difference, clusters = pair.difference, pair.a.clusters
+    binary = pair.a.is_right_or_wrong and pair.b.is_right_or_wrong
+    lost, won = int(np.sum(difference < 0)), int(np.sum(difference > 0))
+    n = len(difference)
+    if binary and clusters is None:
+        low, high = (float(end) for end in paired.interval(n, lost, won, LEVEL))
+        test, p = "McNemar mid-p", float(paired.mid_p(lost, won))
+    else:
+        mean = paired.mean_difference(difference, clusters)
+        low, high = mean.interval(LEVEL)
+        test, p = "paired t" if clusters is None else "clustered t", mean.p
+    return {
+        "task": pair.a.task,
+        "metric": pair.a.metric,
+        "documents": n,
+        "only_a": pair.only_a,
+        "only_b": pair.only_b,
+        "clusters": None if clusters is None else len(np.unique(clusters)),
+        "a": float(pair.a.score.mean()),
+        "b": float(pair.b.score.mean()),
+        "difference": float(difference.mean()),
+        "low": max(low, -1.0),
+        "high": min(high, 1.0),
+        "lost": lost if binary else None,
+        "won": won if binary else None,
+        "test": test,
+        "p": p,
+        **_nll(pair),
+    }
+
+
+def _nll(pair: Both) -> dict[str, Any]:
+    """The gold answers' losses, on the documents where both are known."""
+    names = ("nll_a", "nll_b", "nll_difference", "nll_low", "nll_high")
+    if pair.a.nll is None or pair.b.nll is None or pair.a.unit != pair.b.unit:
+        return {**dict.fromkeys(names), "nll_unit": ""}
+    known = np.isfinite(pair.a.nll) & np.isfinite(pair.b.nll)
+    if not known.any():
+        return {**dict.fromkeys(names), "nll_unit": ""}
+    clusters = None if pair.a.clusters is None else pair.a.clusters[known]
+    mean = paired.mean_difference((pair.b.nll - pair.a.nll)[known], clusters)
+    ends = [x if math.isfinite(x) else None for x in mean.interval(LEVEL)]
+    means = float(pair.a.nll[known].mean()), float(pair.b.nll[known].mean())
+    return {**dict(zip(names, (*means, mean.mean, *ends), strict=True)), "nll_unit": pair.a.unit}
+
+
+def _tested(parts: Sequence[dict[str, Any]], both: Sequence[Both], alpha: float) -> list[TaskComparison]:
+    """Holm over all of them, and what each would have seen at the step where Holm stopped."""
+    adjusted = paired.holm([part["p"] for part in parts])
+    tested = int(np.sum(np.isfinite(adjusted)))
+    sure = int(np.sum(adjusted <= alpha))
+    stopped = alpha / max(tested - sure, 1)
+    rows = []
+    for part, pair, p in zip(parts, both, adjusted.tolist(), strict=True):
+        if part["test"] == "McNemar mid-p":
+            seen = paired.detectable(part["documents"], part["lost"] + part["won"], stopped)
+        else:
+            seen = paired.mean_difference(pair.difference, pair.a.clusters).detectable(stopped)
+        better: Literal["A", "B"] | None = None if not p <= alpha else "B" if part["difference"] > 0 else "A"
+        rows.append(TaskComparison(**part, adjusted=p, better=better, detectable=seen))
+    return rows
+
+
+def _mean(rows: Sequence[TaskComparison], both: Sequence[Both]) -> MeanComparison | None:
+    """The mean over tasks, each by its first metric; tasks have documents of their own, so their errors add up."""
+    first = {row.task: i for i, row in reversed(list(enumerate(rows)))}
+    if len(first) < 2:
+        return None
+    means = [paired.mean_difference(both[i].difference, both[i].a.clusters) for i in sorted(first.values())]
+    mean = float(np.mean([m.mean for m in means]))
+    half = float(norm.ppf(0.5 + LEVEL / 2) * np.sqrt(np.sum([m.stderr**2 for m in means])) / len(means))
+    return MeanComparison(tasks=len(means), difference=mean, low=mean - half, high=mean + half)
+
+
+def _flips(pair: Both) -> list[FlippedDocument]:
+    changed = np.flatnonzero(pair.difference)
+    shown = _shown(pair.a)
+    return [
+        FlippedDocument(
+            task=pair.a.task,
+            metric=pair.a.metric,
+            document=shown[i],
+            a=float(pair.a.score[i]),
+            b=float(pair.b.score[i]),
+        )
+        for i in changed
+    ]
