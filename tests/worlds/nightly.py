@@ -144,6 +144,11 @@ def here(config: Path, *options: str, command: str = "reevaluate") -> subprocess
     return subprocess.CompletedProcess([], int(code), *texts)
 
 
+def messages(text: str) -> list[str]:
+    """What a pass tells of what arose and cleared: without the verdict before it and the report's path after it."""
+    return [line for line in text.splitlines() if not line.startswith(("verdict: ", "report: "))]
+
+
 def history(config: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (config.parent / "nightly" / "history.jsonl").read_text().splitlines()]
 

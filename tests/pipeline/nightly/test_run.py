@@ -18,6 +18,7 @@ from benchcast.registry import register
 from filelock import FileLock
 from pypdf import PdfReader
 from worlds import nightly as world
+from worlds.browsing import Elements
 from worlds.commands import benchcast
 
 
@@ -54,10 +55,15 @@ def test_all_is_well_is_silent_and_what_is_not_is_said_once(nights: Path) -> Non
     assert [p["code"] for p in passes] == [0, 0, 0, 3, 3, 3]
     assert all(p["out"] == "" for p in passes)
     assert [p["err"] for p in passes[:3]] == ["", "", ""]
-    assert any("outside: big, easy" in line and "below the registered band" in line for line in lines(passes[3]["err"]))
-    assert all(line.startswith("alert: ") for line in lines(passes[3]["err"]))
+    told = world.messages(passes[3]["err"])
+    assert any("outside: big: 3 scores are outside" in line and "easy 46.3 % (below " in line for line in told)
+    assert all(line.startswith("alert: ") for line in told)
+    assert lines(passes[3]["err"])[0].startswith("verdict: 1B: left its band on 2 of 2 tasks: easy (low), hard (low)")
+    report = lines(passes[3]["err"])[-1].removeprefix("report: ")
+    assert Path(report) == nights.parent / "nightly" / "reports" / world.history(nights)[2]["report"] / "report.pdf"
+    assert Path(report).is_file()
     assert passes[4]["err"] == ""  # it stands, and was told
-    assert any(line.startswith("cleared: outside: big, easy") for line in lines(passes[5]["err"]))
+    assert any(line.startswith("cleared: outside: big, easy, hard") for line in lines(passes[5]["err"]))
 
 
 def test_the_hook_hears_the_same(nights: Path) -> None:
@@ -102,12 +108,14 @@ def test_reports_are_kept_by_date_and_show_both_forecasts(nights: Path) -> None:
         assert len(PdfReader(reports / name / "report.pdf").pages) >= 1
         assert len(PdfReader(reports / name / "tracking.pdf").pages) == 1
     pages = [" ".join(PdfReader(reports / n / "report.pdf").pages[0].extract_text().split()) for n in names]
-    assert "This is the first forecast." in pages[0]
+    assert "The first night" in pages[0]
     third = world.history(nights)[2]
-    start = pages[2].index(f"What changed since {world.history(nights)[1]['time'][:10]}")
-    assert start < pages[2].index("an alarm stands") < pages[2].index("What will ")
-    assert all(" ".join(message.split())[:40] in pages[2] for message in third["messages"])
-    assert "What changed since" in (reports / names[2] / "report.html").read_text()
+    since = f"What changed since {world.history(nights)[1]['time'][:10]}"
+    places = [third["verdict"]["text"], "ALARM: ", "Alerts", "outside (new): big: 3 scores are outside", since]
+    found = [pages[2].index(text) for text in (*places, "The forecast of the end")]
+    assert found == sorted(found)
+    assert all(" ".join(message.split()).split(": ", 2)[2][:40] in pages[2] for message in third["messages"])
+    assert third["verdict"]["text"] in (reports / names[2] / "report.html").read_text()
     [first], [last] = (json.loads((reports / n / "tracking.json").read_text()) for n in (names[0], names[-1]))
     before, after = (next(t for t in track["tasks"] if t["task"] == "easy") for track in (first, last))
     assert before["registered"] == after["registered"] == before["refreshed"]
@@ -137,7 +145,7 @@ def test_a_failing_notifier_fails_nothing_and_is_told_the_next_time(tmp_path: Pa
     world.grow(config, 0.2, shift=-0.1)
     result = world.here(config)
     assert result.returncode == 3
-    assert all(line.startswith("alert: ") for line in lines(result.stderr))
+    assert all(line.startswith("alert: ") for line in world.messages(result.stderr))
     assert "command could not be told" in (tmp_path / "nightly" / "reevaluate.log").read_text()
     hook = tmp_path / "hook.sh"
     hook.write_text(f"#!/bin/sh\ncat >> {tmp_path}/heard\n")
@@ -195,6 +203,25 @@ def test_history_prints_and_plots(nights: Path, tmp_path: Path) -> None:
         assert measured.split(", ")[-1] in row
     assert "cleared: outside: big, easy" in done.stdout
     assert PdfReader(plot).pages[0].extract_text().count("big: easy") == 1
+
+
+def test_the_index_names_every_night_and_links_its_report(nights: Path) -> None:
+    done = benchcast("history", nights, "--html")
+    assert done.returncode == 0, done.stderr
+    index = nights.parent / "nightly" / "reports" / "index.html"
+    assert done.stdout.splitlines()[-1] == f"index: {index}"
+    page = Elements(index.read_text())
+    entries = world.history(nights)
+    assert [path.split("/")[0] for path in page.addresses if path.endswith("report.html")] == [
+        e["report"] for e in reversed(entries)
+    ]
+    assert all((index.parent / path).is_file() for path in page.addresses)
+    words = " ".join("".join(data for tag, data in page.texts if tag not in ("script", "style")).split())
+    assert words.count(entries[-1]["verdict"]["text"]) >= 2  # on top, and of its night
+    assert all(" ".join(message.split()) in words for entry in entries for message in entry["messages"])
+    same = index.read_bytes()
+    assert benchcast("history", index.parent.parent, "--html").returncode == 0  # the folder of the passes
+    assert index.read_bytes().count(b"<circle") == same.count(b"<circle") > 0  # it knows the run without the config
 
 
 def test_two_passes_at_once(nights: Path) -> None:
