@@ -9,13 +9,15 @@ from pathlib import Path
 
 from ..records.forecast import Result
 from ..records.nightly import News
-from ..sections import content, decision, news, pictures, trust
+from ..sections import content, decision, news, others, pictures, published, trust
 from ..sections.content import Content, Entry, Method
-from ..sections.decision import Answers
+from ..sections.decision import PageOne
 from ..sections.news import Latest
+from ..sections.others import Others
 from ..sections.picture import Files, Picture
 from ..sections.pictures import Section, Sheet
 from ..sections.provenance import Origin, origin
+from ..sections.published import Published
 from ..sections.trust import Trust
 from ..text import fonts
 from ..text.strict_json import without_nan
@@ -38,20 +40,11 @@ class ForecastPages:
     title: str
     unset: str
     news: Latest | None
-    question: list[str]
+    page_one: PageOne
     level: str
     score: str
-    targets: Table
-    scorecard: Table
-    headline: Table
-    compact: Table | None
-    compact_more: int
-    notes: list[str]
-    page_one_notes: int
-    answers: Answers | None
-    dangers: list[str]
-    facts: list[str]
-    forest: Picture | None
+    others: Others | None
+    published: Published | None
     index: list[Entry]
     sections: list[Section]
     small: list[Sheet]
@@ -64,6 +57,8 @@ class ForecastPages:
     ladder: Table
     coverage: Picture | None
     provenance: Origin
+    forecasts: Table
+    notes: list[str]
 
 
 def write(
@@ -127,30 +122,20 @@ def build(result: Result, latest: News | None = None) -> tuple[ForecastPages, Fi
     """The template's data, and the figures it names."""
     c = Content(result)
     files: Files = {}
-    large = len(c.forecasts) > content.FULL_ROWS
     law_table, law_notes = content.laws(c)
+    first = decision.page_one(c, files)
     sections, small = pictures.task_sections(c, files), pictures.small_multiples(c, files)
-    facts = decision.facts(c)
-    if latest is not None:  # what is registered is the band of the tracked run, which the news tell of
-        facts = [line for line in facts if not line.startswith("Registered:")]
+    methods = [replace(m, math=is_mathematics(m.formula)) for m in content.methods(c)]
     pages = ForecastPages(
         title=c.title,
         unset=unset(),
         news=None if latest is None else news.section(latest, files),
-        question=content.question(c),
+        # What is registered of a tracked run is its band, of which the news tell.
+        page_one=first if latest is None else decision.without(first, decision.ON_RECORD),
         level=c.level,
         score=c.score,
-        targets=content.targets(c),
-        scorecard=content.scorecard(c),
-        headline=content.headline(c),
-        compact=content.compact(c) if large else None,
-        compact_more=max(0, len(c.groups) - content.COMPACT_ROWS) if large else 0,
-        notes=content.notes(c),
-        page_one_notes=content.PAGE_ONE_NOTES,
-        answers=decision.answers(c),
-        dangers=decision.dangers(c),
-        facts=facts,
-        forest=pictures.forest(c, files),
+        others=others.section(c, files),
+        published=published.with_mathematics(published.section(c), methods),
         index=content.index(c, pictures.places(sections, small)),
         sections=sections,
         small=small,
@@ -159,9 +144,11 @@ def build(result: Result, latest: News | None = None) -> tuple[ForecastPages, Fi
         laws=law_table,
         law_notes=law_notes,
         diagnostics=pictures.residuals(c, files),
-        methods=[replace(m, math=is_mathematics(m.formula)) for m in content.methods(c)],
+        methods=methods,
         ladder=content.ladder(c),
         coverage=pictures.ladder(c, files),
         provenance=origin(result.provenance),
+        forecasts=content.all_forecasts(c),
+        notes=content.notes(c),
     )
     return pages, files

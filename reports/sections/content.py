@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from benchcast.stages.notices import grading
 
 from ..figures.multiples import Small
+from ..records.answer import answer
 from ..records.forecast import Forecast, LawFit, Result
 from ..text import forecast_table
 from ..text import wording as w
 from ..text.metric_names import common_name, short_tasks
-from ..text.numbers import DASH, count, estimate, finite, interval, level, percent, percent_range, scientific
+from ..text.numbers import DASH, count, estimate, finite, interval, level, percent, scientific
 from ..text.table import Cell, Column, Row, Table, table
 from ..text.wording import NAME, recipe_name
 
 Key = tuple[str, str, str]
 Pair = tuple[str, str]
-FULL_ROWS = 20  # forecasts in the page-one table; more go to an appendix and page one has a row per task and target
-COMPACT_ROWS = 10
-PAGE_ONE_NOTES = 6
 DETAILED = 12  # (family, task) pairs with figures and parameters
-FOREST_GROUPS = 48
 INDEXED = 8  # more (family, task) pairs than these get an index
-ANSWER = "auto"  # the recipe whose numbers are the answer where it ran; the others stand in the appendix
 
 
 class Content:
@@ -47,8 +42,8 @@ class Content:
         self.affected = affected
         self.one_each = len({(f.family, f.target) for f in self.forecasts}) == len(self.families)
         self.graded = any(f.grade for f in self.forecasts)
-        answers = [f for f in self.forecasts if f.recipe == ANSWER]
-        self.answers = answers or self.forecasts
+        self.answer = answer(result)
+        self.answers = [*self.answer.rows, *self.answer.others]
         self.known = [f for f in self.answers if finite(f.actual) is not None]
         self.recipe_names = {recipe: recipe_name(recipe) for recipe in self.recipes}
         self.sizes = {run.run: run.params for run in result.ladder}
@@ -73,6 +68,17 @@ class Content:
         family, task = pair
         about = f" ({family})" if len(self.families) > 1 else ""
         return w.clean(self._fitting(task, most - len(about) if most else 0) + about, most)
+
+    def row_name(self, f: Forecast, most: int) -> str:
+        """What a row of page one is called, where its metric stands beside it: its task, and family or run if several.
+
+        A name longer than ``most`` loses its middle, so that its end, which tells it from others, stays.
+        """
+        several, own = len(self.answer.families) > 1, len(self.answer.targets) > 1
+        about = [w.clean(f.target if own else f.family, max(8, most // 2))] * several
+        task = self.short.get(f.task, f.task)
+        room = max(8, most - sum(map(w.display_width, about)) - 3 * len(about))
+        return " · ".join([w.shortened(task, room), *about])
 
     def _fitting(self, task: str, most: int) -> str:
         return self.short.get(task, task) if most and len(task) > most else task
@@ -138,63 +144,16 @@ def index(c: Content, places: Iterable[tuple[Pair, str]]) -> list[Entry]:
     return [Entry(name, key) for name, key in named]
 
 
-def question(c: Content) -> list[str]:
-    """What was asked and how far the answer reaches, in sentences."""
+def basis(c: Content) -> str:
+    """What the answer stands on: the runs that were fitted."""
     fitted = [run for run in c.result.ladder if run.role == "fit"]
-    who = w.clean(c.targets[0], 80) if len(c.targets) == 1 else f"these {len(c.targets)} models"
-    names = {task for _, task in c.pairs}
-    tasks = "this task" if len(names) == 1 else f"{len(names)} tasks"
-    lines = [f"What will {who} score on {tasks}? " if c.forecasts else "Nothing was forecast. "]
-    if fitted:
-        params, flops = [run.params for run in fitted], [run.flops for run in fitted]
-        lines[0] += (
-            f"Answered from {len(fitted)} training runs of {count(min(params))} to {count(max(params))} parameters "
-            f"and {scientific(min(flops))} to {scientific(max(flops))} FLOPs."
-        )
-    return [*lines, verdict(c)]
-
-
-def verdict(c: Content) -> str:
-    """How the forecasts did where the truth is known, against both baselines on the same rows."""
-    refused = sum(f.status == "refused" for f in c.answers)
-    failed = sum(f.status == "failed" or f.forecast is None for f in c.answers) - refused
-    tail = f" {failed} of {len(c.answers)} forecasts could not be made." if failed else ""
-    tail += f" For {refused} of {len(c.answers)} no number is given." if refused else ""
-    rows = _comparable(c.known)
-    if not rows:
-        return "No measured score is known yet, so only the intervals say how far to trust these numbers." + tail
-    forecast, direct, carried = (_mean_error(rows, get) for get in GETTERS)
-    bounded, inside = _coverage(c.known)
+    if not fitted:
+        return "No run was fitted."
+    params, flops = [run.params for run in fitted], [run.flops for run in fitted]
     return (
-        f"Where the score has been measured, the forecasts miss by {forecast} points on average, the direct law by "
-        f"{direct}, and carrying the largest ladder model's score forward by {carried} ({len(rows)} forecasts); "
-        f"{inside} of {bounded} measured scores lie inside the {c.level} interval." + tail
+        f"{len(fitted)} training runs of {count(min(params))} to {count(max(params))} parameters and "
+        f"{scientific(min(flops))} to {scientific(max(flops))} FLOPs."
     )
-
-
-Getter = Callable[[Forecast], float | None]
-GETTERS: tuple[Getter, ...] = (
-    lambda f: f.forecast,
-    lambda f: f.baselines.direct,
-    lambda f: f.baselines.carry_forward,
-)
-
-
-def _comparable(rows: Iterable[Forecast]) -> list[Forecast]:
-    """Rows with a measured score, a forecast and both baselines: the only fair comparison."""
-    return [f for f in rows if all(finite(value) is not None for value in (f.actual, *(get(f) for get in GETTERS)))]
-
-
-def _mean_error(rows: Sequence[Forecast], get: Getter) -> str:
-    """Mean absolute error in points."""
-    misses = [abs(value - f.actual) for f in rows if (value := get(f)) is not None and f.actual is not None]
-    return percent(statistics.fmean(misses)) if misses else DASH
-
-
-def _coverage(rows: Iterable[Forecast]) -> tuple[int, int]:
-    """How many measured scores have an interval, and how many lie in it."""
-    marks = [inside(f) for f in rows]
-    return sum(m != DASH for m in marks), sum(m == "in" for m in marks)
 
 
 def inside(f: Forecast) -> str:
@@ -202,47 +161,12 @@ def inside(f: Forecast) -> str:
     return {True: "in", False: "out", None: DASH}[forecast_table.inside(f)]
 
 
-def scorecard(c: Content) -> Table:
-    """One row per recipe: how many forecasts, how wide, how wrong."""
-    rows = []
-    for recipe in c.recipes:
-        made = [f for f in c.forecasts if f.recipe == recipe]
-        bounds = [(finite(f.low), finite(f.high)) for f in made]
-        widths = [high - low for low, high in bounds if low is not None and high is not None]
-        state = Counter(f.status for f in made)
-        fair = _comparable(made)
-        bounded, hit = _coverage(made)
-        rows.append(
-            [recipe_name(recipe), str(len(made)), *(str(state[word]) for word in ("ok", "warning", "failed"))]
-            + [percent(statistics.median(widths)) if widths else DASH, f"{hit} of {bounded}" if bounded else DASH]
-            + [_mean_error(fair, get) for get in GETTERS]
-        )
-    heads = ["Recipe", "Forecasts", "ok", "warning", "failed", "Median width", "Inside"]
-    heads += ["Mean miss", "of direct law", "of carry-fwd."]
-    widths_ = [1.8, 1.2, 0.7, 1.0, 0.9, 1.5, 1.1, 1.3, 1.5, 1.5]
-    return table([(h, "l" if i == 0 else "r", widths_[i]) for i, h in enumerate(heads)], rows)
-
-
-def targets(c: Content) -> Table:
-    """The models forecast, and how far beyond the ladder each lies."""
-    largest = max((run.flops for run in c.result.ladder if run.role == "fit"), default=None)
-    rows = []
-    for name in c.targets:
-        f = next(f for f in c.forecasts if f.target == name)
-        params, tokens = finite(f.params), finite(f.tokens)
-        ratio = f"{tokens / params:.3g}" if params and tokens else DASH
-        beyond = f"{f.flops / largest:.3g}×" if largest else DASH
-        rows.append([w.clean(name, NAME), count(params), count(tokens), scientific(f.flops), ratio, beyond])
-    columns: list[Column] = [("Target", "l", 2.5), ("Parameters", "r", 1), ("Tokens", "r", 1), ("FLOPs", "r", 1)]
-    return table([*columns, ("Tokens/param.", "r", 1.2), ("Compute, × largest ladder run", "r", 2.4)], rows)
-
-
-def headline(c: Content) -> Table:
+def all_forecasts(c: Content) -> Table:
     """Every forecast: task and target span their recipes."""
     many, more = len(c.families) > 1, len(c.targets) > 1
     columns: list[Column] = [("Family", "l", 1.4)] * many + [("Task", "l", 2.4)] + [("Target", "l", 1.5)] * more
     columns += [("Recipe", "l", 1.7), ("Forecast", "r", 1.1), (f"{c.level} interval", "r", 1.6), ("Direct", "r", 0.9)]
-    columns += [("Carry-fwd.", "r", 1.4), ("Actual", "r", 0.9), ("Inside?", "c", 0.9)]
+    columns += [("Carried forward", "r", 1.3), ("Measured", "r", 1.3), ("Inside", "c", 0.9)]
     columns += [("Grade", "c", 0.9)] * c.graded + [("Status, notes", "l", 1.9)]
     rows: list[Row] = []
     rules = []
@@ -265,33 +189,9 @@ def _forecast_cells(c: Content, f: Forecast) -> list[str]:
     return [*cells, inside(f), *grade, f"{f.status} {marks}".strip()]
 
 
-def compact(c: Content) -> Table:
-    """One row per task and target, a column per recipe: page one of a large result."""
-    recipes: list[Column] = [(recipe_name(r), "r", 1.9) for r in c.recipes]
-    columns: list[Column] = [("Task", "l", 3.1), *recipes]
-    columns += [("Direct", "r", 1.1), ("Carry-fwd.", "r", 1.1), ("Actual", "r", 0.8)]
-    rows = []
-    for key, group in list(c.groups.items())[:COMPACT_ROWS]:
-        cells = [_compact_cell(f) for f in by_recipe(c, group)]
-        spread = [percent_range(known(map(get, group))) for get in forecast_table.COMMON]
-        rows.append([c.label(key, 30), *cells, *spread])
-    return table(columns, rows)
-
-
 def by_recipe(c: Content, group: Sequence[Forecast]) -> list[Forecast | None]:
     """The forecasts of one task and target, one per recipe of the report; None where a recipe made none."""
     return [next((f for f in group if f.recipe == recipe), None) for recipe in c.recipes]
-
-
-def _compact_cell(f: Forecast | None) -> str:
-    if f is None or finite(f.forecast) is None:
-        return DASH
-    return f"{percent(f.forecast)} ({interval(f.low, f.high)})"
-
-
-def known(values: Iterable[float | None]) -> list[float]:
-    """The numbers among them."""
-    return [v for value in values if (v := finite(value)) is not None]
 
 
 def notes(c: Content) -> list[str]:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..figures import diagnostics, ladder_map, multiples
-from ..figures.forest import ONE_COLUMN, TALLEST, forest_figure
 from ..figures.panels import panel_figure
 from ..records.forecast import Figure, Forecast
 from ..text.numbers import finite, interval, level, percent
 from ..text.wording import NAME, clean, recipe_name
-from . import content, decision
+from . import content
 from .content import Content, Pair
 from .picture import Files, Picture, picture
 
@@ -41,25 +40,6 @@ def places(sections: list[Section], sheets: list[Sheet]) -> Iterator[tuple[Pair,
     """Every task with the label of the page that shows it."""
     yield from ((section.pair, section.key) for section in sections)
     yield from ((pair, sheet.key) for sheet in sheets for pair in sheet.pairs)
-
-
-def forest(c: Content, files: Files) -> Picture | None:
-    """The page-one figure."""
-    if not c.groups:
-        return None
-    graded = decision.listed(c)
-    kept = {id(f) for f in graded or c.forecasts}
-    groups = [(key, [f for f in rows if id(f) in kept]) for key, rows in c.groups.items()]
-    drawn = [(key, rows) for key, rows in groups if rows]
-    chosen = drawn[: decision.MOST if graded else content.FOREST_GROUPS]
-    tallest = decision.LOW if len(graded) > decision.MANY else TALLEST
-    most = 40 if len(chosen) <= ONE_COLUMN else 26
-    named = [(c.label(key, most), rows) for key, rows in chosen]
-    files["forest.svg"] = forest_figure(named, c.recipe_names, c.level, tallest)
-    left = len(drawn) - len(chosen)
-    more = f" The first {len(chosen)} of {len(drawn)} are drawn; the others are in result.json." if left else ""
-    caption = f"Forecasts with {c.level} prediction intervals, baselines, and measured scores where known.{more}"
-    return picture("forest.svg", "Dot plot.", caption)
 
 
 def task_sections(c: Content, files: Files) -> list[Section]:

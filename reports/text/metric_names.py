@@ -75,3 +75,9 @@ def short_tasks(scores: Iterable[tuple[str, str]]) -> dict[str, str]:
             elif len(filters) == len(named) and task not in metrics:
                 short[name] = f"{before} {metrics[name].partition(',')[2]}{after}"
     return short
+
+
+def metric_label(metric: str) -> str:
+    """A metric in a column of its own: lm-eval's name of an accuracy, others in words; without its filter."""
+    base = metric.partition(",")[0]
+    return base if base in ("acc", "acc_norm") else score_name(base)

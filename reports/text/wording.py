@@ -45,6 +45,15 @@ def clean(value: Any, most: int = 0) -> str:
     return text
 
 
+def shortened(text: str, most: int) -> str:
+    """Text on one line, no wider than ``most`` Latin characters: its middle goes, its end stays."""
+    cleaned = clean(text)
+    letters = len(cleaned)
+    while letters > 3 and display_width(clean(cleaned, letters)) > most:
+        letters -= 1
+    return clean(cleaned, letters)
+
+
 def plain(text: str) -> str:
     """Text that a terminal shows as it is: control characters, which could move the cursor or colour, are spelled."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

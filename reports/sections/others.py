@@ -1,0 +1,118 @@
+"""Page two: the other targets, those held out first, since what became of their forecasts is known."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..figures.forest import ONE_COLUMN, forest_figure
+from ..records.answer import beyond
+from ..records.forecast import Forecast
+from ..text import forecast_table
+from ..text import wording as w
+from ..text.numbers import DASH, count, finite, percent, scientific, score_range
+from ..text.numbers import ratio as times
+from ..text.table import Column, Row, Table, table
+from ..text.wording import NAME
+from .content import Content
+from .picture import Files, Picture, picture
+
+DRAWN = 48  # forecasts in the figure
+LISTED = 60  # rows in the table; beyond, the table of all forecasts has them
+TALLEST = 5.5  # inches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """A row per target, its forecasts in a figure, and a row per task and target; ``more`` rows stand elsewhere."""
+
+    heading: str
+    targets: Table
+    figure: Picture | None
+    forecasts: Table | None
+    more: int
+
+
+def section(c: Content, files: Files) -> Others | None:
+    """The section, or None where page one has every target; its figure goes into ``files``."""
+    rows = c.answer.others
+    if not rows:
+        return None
+    held = any(finite(f.actual) is not None for f in rows)
+    planned = any(finite(f.actual) is None for f in rows)
+    heading = "Held-out runs" * held + " and other targets" * (held and planned) or "Other targets"
+    return Others(
+        heading=heading,
+        targets=_targets(c, rows),
+        figure=_figure(c, rows, files),
+        forecasts=_forecasts(c, rows[:LISTED]),
+        more=max(0, len(rows) - LISTED),
+    )
+
+
+def _targets(c: Content, rows: Sequence[Forecast]) -> Table:
+    """A row per target: its size, how far it lies beyond the ladder, and how its forecasts did."""
+    cells: list[Row] = []
+    for name in dict.fromkeys(f.target for f in rows):
+        made = [f for f in rows if f.target == name]
+        first = made[0]
+        ratio = beyond(c.result, first)
+        size = [count(first.params), count(first.tokens), scientific(first.flops)]
+        cells.append([w.shortened(name, 30), *size, f"{times(ratio)}×" if ratio else DASH, *_record(made)])
+    columns: list[Column] = [("Target", "l", 2.6), ("Parameters", "r", 1.2), ("Tokens", "r", 1), ("FLOPs", "r", 1.1)]
+    columns += [
+        ("× largest run", "r", 1.3),
+        ("Mean miss", "r", 1.1),
+        ("carried forward", "r", 1.4),
+        ("Inside", "r", 1.2),
+    ]
+    return table(columns, cells)
+
+
+def _record(made: Sequence[Forecast]) -> list[str]:
+    """Mean miss of the forecasts and of carrying forward, in points, and scores inside their interval."""
+    known = [f for f in made if finite(f.actual) is not None and finite(f.forecast) is not None]
+    if not known:
+        return [DASH, DASH, DASH]
+    miss = statistics.fmean(abs((f.forecast or 0.0) - (f.actual or 0.0)) for f in known)
+    bases = [(f.baselines.carry_forward, f.actual or 0.0) for f in known]
+    carried = [abs(base - actual) for base, actual in bases if base is not None]
+    marks = [forecast_table.inside(f) for f in known]
+    return [
+        percent(miss),
+        percent(statistics.fmean(carried)) if carried else DASH,
+        f"{sum(m is True for m in marks)} of {sum(m is not None for m in marks)}",
+    ]
+
+
+def _figure(c: Content, rows: Sequence[Forecast], files: Files) -> Picture | None:
+    groups: dict[tuple[str, str, str], list[Forecast]] = {}
+    for f in rows:
+        groups.setdefault((f.family, f.task, f.target), []).append(f)
+    chosen = dict(list(groups.items())[:DRAWN])
+    most = 40 if len(chosen) <= ONE_COLUMN else 26
+    named = [(c.label(key, most), part) for key, part in chosen.items()]
+    files["others.svg"] = forest_figure(named, c.recipe_names, c.level, TALLEST)
+    left = len(groups) - len(chosen)
+    more = f" The first {len(chosen)} of {len(groups)} are drawn; the others are in result.json." if left else ""
+    caption = f"Forecasts with their {c.level} interval, what they are held against, and what was measured.{more}"
+    return picture("others.svg", "Dot plot.", caption)
+
+
+def _forecasts(c: Content, rows: Sequence[Forecast]) -> Table:
+    """A row per target and task."""
+    columns: list[Column] = [("Task", "l", 3.4), ("Target", "l", 2.0), ("Forecast", "r", 1.1)]
+    columns += [(f"{c.level} interval", "r", 1.5)] + [("Grade", "c", 0.8)] * c.answer.graded
+    columns += [("Carried forward", "r", 1.2), ("Measured", "r", 1.6)]
+    cells: list[Row] = []
+    rules = []
+    for index, f in enumerate(rows):
+        if index and rows[index - 1].task != f.task:
+            rules.append(index)
+        outside = " outside" * (forecast_table.inside(f) is False)
+        grade = [f.grade or DASH] * c.answer.graded
+        numbers = [percent(f.forecast), score_range(f.low, f.high) or DASH, *grade, percent(f.baselines.carry_forward)]
+        name = c.row_name(f, 40)
+        cells.append([name, w.shortened(f.target, NAME), *numbers, percent(f.actual) + outside])
+    return table(columns, cells, rules)
