@@ -11,7 +11,7 @@ from ..core.config import DataSettings, load
 from ..core.settings import Patterns, Positive, Strict
 
 Share = Annotated[float, Field(gt=0, lt=0.5)]
-KINDS = ("interval", "on_course", "at_least", "no_worse_than")
+KINDS = ("interval", "course", "at_least", "no_worse_than")
 
 
 class Rule(Strict):
@@ -21,8 +21,8 @@ class Rule(Strict):
     interval: Literal["not_below", "inside"] | None = Field(
         default=None, description="the registered interval: not below it, or inside it"
     )
-    on_course: Literal[True] | None = Field(
-        default=None, description="no drift below the course registered for all lengths of the run"
+    course: Literal["not_below"] | None = Field(
+        default=None, description="the course registered for all lengths of the run: no drift below it"
     )
     at_least: float | None = Field(default=None, description="the score, a fraction")
     no_worse_than: str | None = Field(default=None, description="RUN or RUN@STEP of the same scores")
@@ -49,7 +49,7 @@ class Rule(Strict):
         """Which of the kinds it is."""
         if self.interval is not None:
             return self.interval
-        if self.on_course is not None:
+        if self.course is not None:
             return "on_course"
         return "at_least" if self.at_least is not None else "no_worse_than"
 
@@ -74,7 +74,7 @@ class Policy(Strict):
         default=0.05, description="probability of a no-go, over all rules and looks, where every rule holds"
     )
     false_passes: Share = Field(default=0.05, description="probability of a go, over all looks, where a rule is broken")
-    shift: Share = Field(default=0.02, description="with on_course: a change of accuracy that matters")
+    shift: Share = Field(default=0.02, description="with course: a change of accuracy that matters")
 
 
 def read(path: Path) -> Policy:

@@ -89,7 +89,7 @@ def flips(documents: int, both: int, lost: int, won: int) -> tuple[Right, Right]
 
 def forecast(task: str, low: float, middle: float | None, high: float, tokens: float = TOKENS, **more: Any) -> Forecast:
     """A registered forecast of the planned run at one length."""
-    name = "big" if tokens == TOKENS and not more.pop("is_length", False) else f"big @ {tokens:.6g} tokens"
+    name = f"big @ {tokens:.6g} tokens" if more.pop("is_length", False) else "big"
     known = middle is not None
     usual: dict[str, Any] = {
         "recipe": "auto",
@@ -106,15 +106,10 @@ def forecast(task: str, low: float, middle: float | None, high: float, tokens: f
 
 
 def register(path: Path, *records: Sequence[Forecast], seen: Sequence[str] = ("small",)) -> list[str]:
-    """A register with some records; the hash of each. ``seen`` are the runs of the table."""
+    """A register with some records; the hash of each. ``seen`` are the runs of their tables."""
     lines, hashes, previous = [], [], START
     for number, forecasts in enumerate(records):
-        runs = tuple(
-            LadderRun(
-                run=name, family="f", params=1e8, tokens=2e9, flops=1.2e18, checkpoints=1, role="fit", lengths=(2e9,)
-            )
-            for name in seen
-        )
+        runs = tuple(_run(name) for name in seen)
         one = Record(
             time=f"2026-01-0{number + 1}T00:00:00+00:00",
             title="a ladder",
@@ -132,6 +127,12 @@ def register(path: Path, *records: Sequence[Forecast], seen: Sequence[str] = ("s
         lines.append(one.model_dump_json())
     path.write_text("\n".join(lines) + "\n")
     return hashes
+
+
+def _run(name: str) -> LadderRun:
+    params, tokens = (PARAMS, TOKENS) if name == "big-run" else (1e8, 2e9)
+    about = {"run": name, "family": "f", "params": params, "tokens": tokens, "flops": 6 * params * tokens}
+    return LadderRun.model_validate(about | {"checkpoints": 1, "role": "fit", "lengths": (tokens,)})
 
 
 def scores(

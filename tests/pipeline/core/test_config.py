@@ -97,15 +97,17 @@ def test_no_recipes_are_auto_and_the_published_ones(tmp_path: Path) -> None:
 
 
 def test_every_shipped_config_is_valid() -> None:
+    from benchcast.comparing.policy import Policy
     from benchcast.core.config import ScoreConfig
     from benchcast.planning.config import PlanConfig
 
     configs = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
     assert configs
     for path in configs:
-        # A forecast says what for, a plan for how many FLOPs, a scoring config which checkpoints.
+        # A forecast says what for, a plan for how many FLOPs, a gate by which rules, scoring which checkpoints.
         keys = set(yaml.safe_load(path.read_text()))
-        load(path, Config if "targets" in keys else PlanConfig if "flops" in keys else ScoreConfig)
+        kinds = {"targets": Config, "flops": PlanConfig, "rules": Policy, "score": ScoreConfig}
+        load(path, next(kind for key, kind in kinds.items() if key in keys))
 
 
 def test_very_many_unknown_keys_are_told_soon(tmp_path: Path) -> None:

@@ -1,0 +1,225 @@
+"""``benchcast gate``: what it says of runs whose scores are known, and that nothing passes unseen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchcast.comparing.gate import judge
+from benchcast.comparing.policy import read
+from benchcast.reports.records.comparison import GateResult, RuleOutcome
+from scipy.stats import binom
+from worlds import comparing as world
+from worlds.commands import benchcast, printed
+
+NOT_BELOW = {"interval": "not_below"}
+ENDS = [
+    world.forecast("quiz", 0.58, 0.71, 0.84),
+    world.forecast("maths", 0.30, 0.35, 0.40),
+    world.forecast("mean", 0.45, 0.53, 0.61, members={"quiz": 0.5, "maths": 0.5}),
+]
+GOOD = {"quiz": 0.75, "maths": 0.36}
+SMALL = {"small": {"quiz": 0.5, "maths": 0.2}}
+
+
+def judged(
+    folder: Path, scores: dict[str, float], rules: list[dict[str, Any]], n: float | None = 1000, **of: Any
+) -> GateResult:
+    """The outcome for a run at the end of its training, with the usual register unless there is one."""
+    if not (folder / "forecasts.jsonl").exists():
+        world.register(folder / "forecasts.jsonl", ENDS)
+    world.scores(
+        folder / "scores.csv", SMALL | ({"big-run": scores} if scores else {}), of.pop("tokens", world.TOKENS), n
+    )
+    path = world.policy(folder, rules, **of)
+    return judge(read(path), path)
+
+
+def rule(result: GateResult, task: str) -> RuleOutcome:
+    return next(r for r in result.rules if r.task == task)
+
+
+def test_a_run_on_its_forecast_goes(tmp_path: Path) -> None:
+    result = judged(tmp_path, GOOD, [NOT_BELOW, {"tasks": "quiz", "at_least": 0.7}])
+    assert (result.verdict, len(result.rules), result.share) == ("go", 4, 1)
+    assert result.answer == "Go at 1.4T tokens: all 4 rules are kept."
+    mean = rule(result, "mean")
+    assert mean.value == pytest.approx(0.555)
+    variance = 0.25 * (0.75 * 0.25 + 0.36 * 0.64) / 1000  # of the mean of two shares
+    assert mean.documents == pytest.approx(0.555 * 0.445 / variance)
+    quiz = result.rules[-1]
+    assert quiz.p_kept == pytest.approx(binom.sf(749, 1000, 0.7))
+    done = benchcast("gate", tmp_path / "policy.yaml", "--json", "-")
+    assert (done.returncode, GateResult.model_validate_json(done.stdout).verdict) == (0, "go")
+
+
+def test_a_run_far_below_its_forecast_does_not(tmp_path: Path) -> None:
+    result = judged(tmp_path, {"quiz": 0.35, "maths": 0.36}, [NOT_BELOW])
+    assert (result.verdict, rule(result, "quiz").outcome, rule(result, "maths").outcome) == ("no-go", "broken", "kept")
+    assert result.answer.startswith("No-go at 1.4T tokens: quiz is 35.0, below its interval (registered 58.0–84.0)")
+    printed("gate", tmp_path / "policy.yaml", code=3)
+
+
+def test_just_outside_the_interval_is_not_yet_broken(tmp_path: Path) -> None:
+    """One of many intervals is missed by a run that does what was forecast: that alone stops nothing."""
+    result = judged(tmp_path, {"quiz": 0.55, "maths": 0.36}, [NOT_BELOW])
+    assert (result.verdict, rule(result, "quiz").outcome) == ("inconclusive", "open")
+    assert "outside its interval (registered 58.0–84.0), but not surely: chance allows" in rule(result, "quiz").why
+    low = rule(result, "quiz").tolerated_low
+    assert low is not None
+    assert low < 0.55
+
+
+def test_few_documents_decide_nothing_and_it_is_said_how_many_would(tmp_path: Path) -> None:
+    result = judged(tmp_path, {"quiz": 0.62, "maths": 0.36}, [{"tasks": "quiz", "at_least": 0.6}], n=100)
+    assert result.verdict == "inconclusive"
+    assert rule(result, "quiz").documents_needed == pytest.approx(1610, rel=0.02)
+    assert benchcast("gate", tmp_path / "policy.yaml").returncode == 4
+    more = judged(tmp_path, {"quiz": 0.62, "maths": 0.36}, [{"tasks": "quiz", "at_least": 0.6}], n=1700)
+    assert more.verdict == "go"
+
+
+@pytest.mark.parametrize(
+    ("scores", "changes", "said"),
+    [
+        ({}, {}, "has no score: big-run is no run of the scores yet"),
+        ({"quiz": 0.7}, {}, "maths has no score at this checkpoint"),
+        (GOOD, {"tokens": 0.4 * world.TOKENS}, "of a run at 40 % of what was planned, and the policy judges the end"),
+        (GOOD, {"tokens": 1.3 * world.TOKENS}, "of a run beyond its planned end (1.3 times its tokens)"),
+        (GOOD, {"n": None}, "has no number of documents in the table"),
+        (GOOD, {"tokens": 0.4 * world.TOKENS, "looks": "every"}, "has no registered interval at 40 % of the run"),
+    ],
+)
+def test_what_is_missing_never_passes(
+    tmp_path: Path, scores: dict[str, float], changes: dict[str, Any], said: str
+) -> None:
+    result = judged(tmp_path, scores, [{"tasks": ["quiz", "maths"], **NOT_BELOW}], **changes)
+    assert result.verdict == "inconclusive"
+    assert said in result.answer
+
+
+def test_a_score_that_was_known_and_a_refused_forecast_decide_nothing(tmp_path: Path) -> None:
+    world.register(tmp_path / "forecasts.jsonl", ENDS, seen=("small", "big-run"))
+    result = judged(tmp_path, GOOD, [NOT_BELOW])
+    assert result.verdict == "inconclusive"
+    assert "big-run was in the table when the forecast was registered" in result.answer
+    known = [f.model_copy(update={"actual": 0.7}) for f in ENDS]
+    first, _ = world.register(tmp_path / "forecasts.jsonl", ENDS, known)
+    result = judged(tmp_path, GOOD, [NOT_BELOW])
+    assert (result.verdict, result.record) == ("go", first)  # the last record that had not seen the run
+    world.register(tmp_path / "forecasts.jsonl", known)
+    result = judged(tmp_path, GOOD, [NOT_BELOW])
+    assert (result.verdict, rule(result, "quiz").why) == (
+        "inconclusive",
+        "its score was known when the forecast was registered",
+    )
+    world.register(tmp_path / "forecasts.jsonl", [world.forecast("quiz", 0.5, None, 0.9)])
+    result = judged(tmp_path, GOOD, [NOT_BELOW])
+    assert (result.verdict, rule(result, "quiz").outcome) == ("inconclusive", "open")
+    assert "was refused when it was registered" in rule(result, "quiz").why
+
+
+def test_a_task_without_a_rule_is_told(tmp_path: Path) -> None:
+    result = judged(tmp_path, GOOD, [{"tasks": "quiz", **NOT_BELOW}])
+    assert (result.verdict, result.without_rule) == ("go", ("maths", "mean"))
+    assert "no rule is about it: maths, mean" in printed("gate", tmp_path / "policy.yaml")
+
+
+def lengths() -> list[Any]:
+    """A course from 0.40 to 0.71 that was registered at many lengths."""
+    tokens = np.geomspace(0.02, 1, 16) * world.TOKENS
+    middle = 0.40 + 0.31 * np.log(tokens / tokens[0]) / np.log(50)
+    return [
+        world.forecast("quiz", m - 0.05, m, m + 0.05, tokens=float(t), is_length=True)
+        for t, m in zip(tokens, middle, strict=True)
+    ]
+
+
+def course(folder: Path, shift: float, looks: int) -> None:
+    """The scores of a run's first checkpoints, so far from the middle of its course."""
+    tokens = np.linspace(0.1, 1, 10)[:looks] * world.TOKENS
+    middle = 0.40 + 0.31 * np.log(tokens / (0.02 * world.TOKENS)) / np.log(50)
+    parts = [
+        world.table({"big-run": {"quiz": round(1000 * (m + shift)) / 1000}}, float(t))
+        for t, m in zip(tokens, middle, strict=True)
+    ]
+    pd.concat([world.table(SMALL, 1.0), *parts]).to_csv(folder / "scores.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("shift", "looks", "kind", "verdict"),
+    [
+        (0.0, 4, NOT_BELOW, "go"),
+        (-0.20, 4, NOT_BELOW, "no-go"),
+        (-0.05, 4, NOT_BELOW, "inconclusive"),
+        (0.0, 4, {"course": "not_below"}, "go"),
+        (-0.20, 4, {"course": "not_below"}, "no-go"),
+    ],
+)
+def test_a_checkpoint_on_the_way_is_judged_by_the_course(
+    tmp_path: Path, shift: float, looks: int, kind: dict[str, Any], verdict: str
+) -> None:
+    world.register(tmp_path / "forecasts.jsonl", lengths())
+    course(tmp_path, shift, looks)
+    path = world.policy(tmp_path, [kind], looks="every")
+    result = judge(read(path), path)
+    assert (result.verdict, result.share) == (verdict, pytest.approx(0.1))
+    assert "at 560B tokens (40 % of the run)" in result.answer
+
+
+def test_another_run_is_compared_on_the_same_documents_where_they_are_known(tmp_path: Path) -> None:
+    """With the documents a loss of two points is seen, without them it is not; that is told."""
+    ours, theirs = world.flips(1000, 650, 30, 40)
+    place = {"big-run@1400000": {"quiz": world.answers(ours)}, "base@2000": {"quiz": world.answers(theirs)}}
+    by_run = {"big-run": {"quiz": ours.mean()}, "base": {"quiz": theirs.mean()}}
+    rules = [{"tasks": "quiz", "no_worse_than": "base", "by": 0.02}]
+    world.register(tmp_path / "forecasts.jsonl", [world.forecast("quiz", 0.58, 0.71, 0.84)])
+    world.scores(tmp_path / "scores.csv", by_run)
+    path = world.policy(tmp_path, rules)
+    apart = judge(read(path), path)
+    assert apart.verdict == "inconclusive"
+    assert "compared without their documents" in "\n".join(apart.account.lines())
+    store = world.store(tmp_path / "scores", place)
+    plan = json.loads((store / "plan.json").read_text())
+    for each in plan["checkpoints"]:
+        each["place"]["tokens"] = world.TOKENS if each["place"]["run"] == "big-run" else 2e9
+    (store / "plan.json").write_text(json.dumps(plan))
+    together = judge(read(path), path)
+    (found,) = together.rules
+    assert (together.verdict, found.least) == ("go" if found.p_kept < 0.05 else "inconclusive", pytest.approx(0.67))
+    assert found.p_kept < apart.rules[0].p_kept / 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "changes", "said"),
+    [
+        (
+            [{"tasks": "quizz", **NOT_BELOW}],
+            {},
+            "rules[0].tasks: 'quizz' is no registered task (there are quiz, maths, mean)",
+        ),
+        ([{"at_least": 60}], {}, "must be a fraction between 0 and 1 (is it in percent? divide by 100)"),
+        ([{"tasks": "quiz"}], {}, "give one of interval, course, at_least, no_worse_than (it has none)"),
+        ([{"no_worse_than": "small"}], {}, "no_worse_than needs by, the margin"),
+        ([{"no_worse_than": "smal", "by": 0.01}], {}, "rules[0].no_worse_than: 'smal' is no run of the scores"),
+        ([NOT_BELOW], {"target": "bigg"}, "target: no forecast of forecasts.jsonl is of 'bigg' (did you mean 'big'?)"),
+        ([NOT_BELOW], {"recipe": "ladder"}, "recipe: the register has no forecast by 'ladder' of this target (auto)"),
+        ([NOT_BELOW], {"record": "0123456"}, "record: no record of forecasts.jsonl begins with '0123456'"),
+        ([NOT_BELOW], {"register": "none.jsonl"}, "none.jsonl: cannot be read"),
+        ([NOT_BELOW], {"scores": {"source": "table", "path": "none.csv"}}, "none.csv: does not exist"),
+        ([NOT_BELOW], {"false_alarm": 0.1}, "false_alarm"),
+        ([], {}, "rules"),
+    ],
+)
+def test_a_broken_policy_is_one_line_and_exit_code_two(
+    tmp_path: Path, rules: list[dict[str, Any]], changes: dict[str, Any], said: str
+) -> None:
+    world.register(tmp_path / "forecasts.jsonl", ENDS)
+    world.scores(tmp_path / "scores.csv", SMALL | {"big-run": GOOD})
+    error = printed("gate", world.policy(tmp_path, rules, **changes), code=2)
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
