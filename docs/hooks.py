@@ -1,4 +1,7 @@
-"""Pages that are written from the program itself: the command line, the config's keys, the notices, and the laws."""
+"""Pages that are written from the program itself: the command line, the config's keys, the notices, and the laws.
+
+Pictures and PDFs of ``reports/examples`` become files of the site, notebooks become pages with their stored outputs.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import notebook_pages
+
 ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOK = re.compile(r"<!-- notebook: (\S+) -->")
+EXAMPLES = re.compile(r"\]\(\.\./reports/examples/")  # links of pages right in docs/
 COMMANDS = "<!-- commands -->"
 CONFIG = "<!-- config -->"
 ALERTS = "<!-- alert rules -->"
@@ -27,8 +34,23 @@ def on_startup(**_: Any) -> None:
         shutil.copytree(ROOT / source, place, copy_function=os.symlink, dirs_exist_ok=True)
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
+def on_files(files: Any, config: Any, **_: Any) -> Any:
+    """Add the example reports, so that no picture is twice in the repository."""
+    from mkdocs.structure.files import File
+
+    examples = ROOT / "reports" / "examples"
+    for path in sorted([*examples.rglob("*.png"), *examples.rglob("*.pdf")]):
+        place = f"examples/{path.relative_to(examples).as_posix()}"
+        files.append(File.generated(config, place, abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in what a page asks for by a comment."""
+    markdown = EXAMPLES.sub("](examples/", markdown)
+    if asked := NOTEBOOK.search(markdown):
+        shown = notebook_pages.markdown(Path(page.file.abs_src_path).parent / asked[1])
+        markdown = markdown.replace(asked[0], shown)
     if COMMANDS in markdown:
         markdown = markdown.replace(COMMANDS, commands())
     if CONFIG in markdown:

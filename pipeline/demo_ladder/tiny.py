@@ -22,11 +22,10 @@ from ..core import files
 from ..core.errors import InputError
 
 SEED = 0
-PEOPLE, VERBS, THINGS = 250, ("eats", "owns", "sees"), 12  # things that each verb may have
+PEOPLE, VERBS, THINGS = 400, ("eats", "owns", "sees"), 12  # things that each verb may have
 SENTENCES, BATCH = 5, 32  # of a sequence; sequences of a step
 PIECES = 7  # tokens of a sentence: two for each word, and the end of the line
 QUESTIONS = 240  # documents of the task
-KNOWN = 200  # the commonest people, whom the questions are about
 TASK = "facts"
 
 YAML = """\
@@ -55,14 +54,14 @@ class TinyRun:
 
 
 LADDER = (
-    TinyRun(name="3K-20x", hidden=12, multiplier=20),
     TinyRun(name="3K-60x", hidden=12, multiplier=60),
-    TinyRun(name="4K-20x", hidden=16, multiplier=20),
-    TinyRun(name="4K-60x", hidden=16, multiplier=60),
-    TinyRun(name="8K-20x", hidden=24, multiplier=20),
-    TinyRun(name="8K-60x", hidden=24, multiplier=60),
+    TinyRun(name="4K-40x", hidden=16, multiplier=40),
+    TinyRun(name="4K-80x", hidden=16, multiplier=80),
+    TinyRun(name="6K-40x", hidden=20, multiplier=40),
+    TinyRun(name="6K-60x", hidden=20, multiplier=60),
+    TinyRun(name="8K-40x", hidden=24, multiplier=40),
 )
-BIG = (TinyRun(name="14K-60x", hidden=32, multiplier=60, kept=(0.25, 0.5, 0.75, 1.0)),)
+BIG = (TinyRun(name="14K-40x", hidden=32, multiplier=40, kept=(0.25, 0.5, 0.75, 1.0)),)
 
 
 class Language:
@@ -89,10 +88,13 @@ class Language:
         return [f"{one} {verb} {self.facts[one, verb]}\n" for one, verb in pairs]
 
     def questions(self) -> Iterator[dict[str, Any]]:
-        """Documents of the task: four things, of which one is right."""
+        """Documents of the task: four things, of which one is right; common people are asked about more often."""
         rng = random.Random(SEED + 1)
-        pairs = [(one, verb) for one in self.people[:KNOWN] for verb in VERBS]
-        for one, verb in rng.sample(pairs, QUESTIONS):
+        pairs = [(one, verb) for one in self.people for verb in VERBS]
+        # The first of exponential times with rates 1/rank: drawn without replacement, weighed by how common they are.
+        times = [rng.expovariate(1 / (1 + i // len(VERBS))) for i in range(len(pairs))]
+        for i in sorted(range(len(pairs)), key=times.__getitem__)[:QUESTIONS]:
+            one, verb = pairs[i]
             gold = self.facts[one, verb]
             choices = [gold, *rng.sample([thing for thing in self.things[verb] if thing != gold], 3)]
             rng.shuffle(choices)

@@ -274,7 +274,7 @@ def test_a_task_leaves_when_its_driver_is_gone(handed: Spool, monkeypatch: pytes
 
 
 def test_the_page_shows_the_script_and_a_config_that_is_read() -> None:
-    shown = blocks(ROOT / "docs" / "howto.md")
+    shown = blocks(ROOT / "docs" / "howto" / "slurm.md")
     (script,) = [b.body for b in shown if slurm.SCRIPT.name in b.what]
     assert script == slurm.SCRIPT.read_text(encoding="utf-8")
     (config,) = [b.body for b in shown if b.what == "slurm.yaml"]
