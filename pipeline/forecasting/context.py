@@ -98,6 +98,7 @@ class FamilyContext:
     jobs: tuple[Job, ...]
     ladders: FittedLadders = field(default_factory=FittedLadders)
     _laws: dict[Hashable, Law] = field(default_factory=dict, repr=False)
+    _forecasters: dict[Params, AutoForecaster] = field(default_factory=dict, repr=False)
     _pooled: dict[tuple[Params, tuple[TargetRun, ...]], PooledBacktest] = field(default_factory=dict, repr=False)
 
     def is_first(self, job: Job) -> bool:
@@ -105,8 +106,14 @@ class FamilyContext:
         return job.task == self.jobs[0].task
 
     def forecaster(self, unfitted: AutoForecaster) -> AutoForecaster:
-        """A forecaster like ``unfitted`` for all tasks of the family."""
-        return self.ladders.forecaster(self.jobs, unfitted)
+        """A forecaster like ``unfitted`` for all tasks of the family.
+
+        Kept by its settings: the jobs of a family do not change, and every one of them asks.
+        """
+        key = params_of(unfitted)
+        if key not in self._forecasters:
+            self._forecasters[key] = self.ladders.forecaster(self.jobs, unfitted)
+        return self._forecasters[key]
 
     def pooled(self, unfitted: AutoForecaster, targets: tuple[TargetRun, ...]) -> PooledBacktest:
         """The pooled forecasts of all tasks at some targets."""

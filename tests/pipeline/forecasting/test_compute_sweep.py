@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from benchcast.core.config import Config, load
 from benchcast.forecasting import run as forecast
-from benchcast.forecasting.compute_sweep import stops
+from benchcast.forecasting.compute_sweep import multipliers, stops
+from benchcast.forecasting.job import TargetRun
+from benchcast.stages.compute.budget import TrainingBudget
+from benchcast.reports.records.answer import answer
 from worlds.commands import CONFIG, benchcast
 from worlds.ladders import make_ladder
 
@@ -42,7 +46,23 @@ def test_asking_for_sweeps_changes_nothing_else(config: Path) -> None:
     settings = load(config, Config)
     with_sweeps = forecast.run(settings, config.parent, sweeping=True)
     assert with_sweeps.sweeps
-    assert with_sweeps.model_copy(update={"sweeps": ()}) == forecast.run(settings, config.parent)
+    plain = forecast.run(settings, config.parent)
+    assert with_sweeps.model_copy(update={"sweeps": ()}) == plain.model_copy(update={"sweeps": ()})
+
+
+def test_without_a_slider_the_graded_recipe_has_the_curve_of_its_figures(config: Path) -> None:
+    settings = load(config, Config)
+    result = forecast.run(settings, config.parent)
+    (sweep,) = result.sweeps  # of page one's target only, and not of the recipes whose laws are drawn
+    target = answer(result).rows[0]
+    assert sweep.recipe == "auto"
+    assert target.tokens is not None
+    assert sweep.token_multiplier == pytest.approx(target.tokens / target.params, rel=0.05)
+    assert sweep.flops[0] <= min(run.flops for run in result.ladder if run.role == "fit")
+    assert sweep.flops[-1] >= target.flops
+    around = np.interp(np.log(target.flops), np.log(sweep.flops), [v or np.nan for v in sweep.forecast])
+    assert around == pytest.approx(target.forecast, abs=0.01)
+    assert forecast.run(settings.model_copy(update={"figures": 0}), config.parent).sweeps == ()
 
 
 def test_stops_are_numbers_one_can_type() -> None:
@@ -53,6 +73,18 @@ def test_stops_are_numbers_one_can_type() -> None:
     assert all(float(f"{c:.1e}") == c for c in grid)
     assert len(stops(1e13, 1e16)) == 31
     assert len(stops(1e3, 1e30)) <= 60
+
+
+def test_curves_are_drawn_for_the_planned_run_whatever_else_is_a_target() -> None:
+    def target(ratio: float, family: str) -> TargetRun:
+        budget = TrainingBudget(flops=6e18 * ratio, params=1e9, tokens=1e9 * ratio)
+        return TargetRun(name=f"{ratio}", budget=budget, family=family)
+
+    measured = [target(ratio, "mix") for ratio in (5.0, 80.0, 160.0)]
+    planned = [target(ratio, "") for ratio in (20.0, 10.0, 40.0)]
+    assert 20.0 in multipliers([*measured, *planned])
+    assert 20.0 in multipliers([*planned, *measured])
+    assert 160.0 in multipliers(measured)  # none is planned: the largest
 
 
 def test_the_command_line_forecasts_a_planned_run_only(config: Path) -> None:
