@@ -84,17 +84,17 @@ def sweeps(
     """Recipes along compute: a sweep per task, recipe and number of tokens per parameter.
 
     ``whole``: every recipe of the first ``drawn`` jobs at every stop. All other jobs, and without ``whole`` all jobs,
-    get what a figure draws a curve through: the graded recipe, at few stops and page one's tokens per parameter (the
-    published recipes have laws to draw). None where ``drawn`` is zero. ``ladders`` are the forecasters that were
+    get what a figure draws a curve through: the recipe of page one, at few stops and page one's tokens per parameter.
+    None where ``drawn`` is zero. ``ladders`` are the forecasters that were
     fitted for the same jobs: their fits serve here again.
     """
     if not drawn:
         return ()
     count = min(drawn, len(jobs)) if whole else 0
-    graded = [each for each in recipes if each.name == GRADED]
+    answering = [each for each in recipes if each.name == GRADED] or list(recipes[:1])
     made = _swept(jobs, recipes, slice(count), ladders) if count else []
-    if count < len(jobs) and graded:
-        made += _swept(jobs, graded, slice(count, None), ladders, coarse=True)
+    if count < len(jobs):
+        made += _swept(jobs, answering, slice(count, None), ladders, coarse=True)
     return tuple(made)
 
 

@@ -67,8 +67,8 @@ def run(
     progress : callable, optional
         Called with what is being done, jobs done, jobs in all.
     sweeping : bool
-        Forecast planned runs of every size by every recipe, for the tasks that get figures. Else by the graded recipe
-        alone, at as few sizes as the curve in a figure needs.
+        Forecast planned runs of every size by every recipe, for the tasks that get figures. Else by the recipe of
+        page one alone, at as few sizes as the curve in a figure needs.
     ladders : FittedLadders, optional
         Forecasters of ``auto`` that were fitted before; those that see the same runs serve again.
     advising : bool

@@ -57,7 +57,7 @@ def measured(params: float, sizes: Iterable[float]) -> Look:
     if params not in known:
         return MEASURED
     share = known.index(params) / max(len(known) - 1, 1) if len(known) > 1 else 1.0
-    return MEASURED | {"color": to_hex(mpl.colormaps["Greys"](0.4 + 0.6 * share)), "ms": _between(share)}
+    return MEASURED | {"color": to_hex(mpl.colormaps["Greys"](0.45 + 0.55 * share)), "ms": _between(share)}
 
 
 def _between(share: float) -> float:

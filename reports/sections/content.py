@@ -84,16 +84,8 @@ class Content:
         return self.short.get(task, task) if most and len(task) > most else task
 
     def small(self, pair: Pair) -> Small:
-        """Title, measured runs (FLOPs, accuracy, role) and forecasts of a task."""
-        ladder = {run.run: run for run in self.result.ladder}
-        measured_ = [s for s in self.result.scores if (s.family, s.task) == pair]
-        runs: list[tuple[float, float, str]] = [
-            (ladder[run].flops, accuracy, ladder[run].role)
-            for s in measured_
-            for run, accuracy in zip(s.runs, s.accuracy, strict=True)
-            if run in ladder
-        ]
-        return self.pair_name(pair, 34), runs, [f for f in self.forecasts if (f.family, f.task) == pair]
+        """A task along compute."""
+        return Small.of(self.result, *pair, self.pair_name(pair, 34))
 
     def label(self, key: Key, most: int) -> str:
         """A group's name: only the parts that differ within this report."""

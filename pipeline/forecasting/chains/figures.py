@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,18 @@ def _curve(label: str, x: Array, *series: Array) -> Curve:
     keep = np.all([np.isfinite(s) for s in (x, *series)], axis=0)
     grid, mean, band_low, band_high, low, high = (tuple(sig(v) for v in s[keep]) for s in (x, *series))
     return Curve(label=label, x=grid, y=mean, curve_low=band_low, curve_high=band_high, low=low, high=high)
+
+
+def drawn_curves(targets: list[float], others: Iterable[float], most: int) -> list[float]:
+    """Which of many curves are drawn: those that forecasts lie on, the last-named first, then some of the others.
+
+    In ascending order, at most ``most``: a forecast whose curve is left out would seem to lie beside its law.
+    """
+    kept = list(dict.fromkeys(reversed(targets)))[:most]
+    rest = sorted(set(others) - set(kept))
+    room = min(most - len(kept), len(rest))
+    places = np.linspace(0, len(rest) - 1, room).round().astype(int) if room else []
+    return sorted([*kept, *(rest[i] for i in places)])
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from benchcast.reports.documents import forecast as document
 from benchcast.reports.documents import typesetting, writing
 from benchcast.reports.documents.forecast import write
 from benchcast.reports.documents.typesetting import ReportError
-from benchcast.reports.figures import diagnostics, multiples
+from benchcast.reports.figures import diagnostics
 from benchcast.reports.figures import ladder_map as coverage
 from benchcast.reports.figures import panels as figures
 from benchcast.reports.records.forecast import LadderRun
@@ -278,16 +278,6 @@ def test_forty_tasks_have_an_index_that_is_right_and_take_seconds(tmp_path: Path
     sheets = {listed[name] for name in tasks[12:]}
     for page in sheets:
         assert "tasks without a page of their own" in text[page - 1]
-
-
-def test_small_panels_show_runs_and_intervals(result: dict[str, Any]) -> None:
-    one = content.Content(as_record(result)).small(("dolma", "mmlu"))
-    assert len(one[1]) == len(result["ladder"])
-    assert len(one[2]) == 6
-    drawn = multiples.multiples_figure([one], {"llama3": "Llama 3"}, "90 %")
-    without = multiples.multiples_figure([(one[0], one[1], [])], {"llama3": "Llama 3"}, "90 %")
-    assert drawn.count(b"<path") > without.count(b"<path")
-    assert multiples.multiples_figure([("nothing", [], [])], {}, "90 %").startswith(b"<?xml")
 
 
 def test_residuals_and_leverage_of_every_law(result: dict[str, Any]) -> None:

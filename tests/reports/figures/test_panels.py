@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 import pytest
-from benchcast.reports.figures import panels
-from benchcast.reports.records.forecast import Baselines, Forecast, Panel, PanelPoint
+from benchcast.reports.figures import marks, panels
+from benchcast.reports.records.forecast import Baselines, Curve, Forecast, Panel, PanelPoint
+from benchcast.reports.records.forecast import Figure as FigureRecord
 from benchcast.reports.records.quantities import Quantity as Q
+from matplotlib.figure import Figure
 
 
 def panel(x: Q, y: Q, in_percent: bool, points: tuple[PanelPoint, ...] = ()) -> Panel:
@@ -74,7 +76,8 @@ def test_groups_are_ordered_by_size_and_not_by_name() -> None:
     points = tuple(PanelPoint(x=1.0, y=1.0, run=run, role="fit", group=group) for run, group in names.items())
     groups = panels.size_groups([panel(Q.FLOPS, Q.ACCURACY, True, points)], sizes)
     assert list(groups) == ["190M", "370M", "1.3B", "7B", "", "other"]
-    assert len({mark for _, mark in groups.values()}) == len(groups)
+    diameters = [groups[name]["ms"] for name in ("190M", "370M", "1.3B", "7B")]
+    assert diameters == sorted(set(diameters))  # the larger the model, the larger its circle
 
 
 def test_reference_models_are_no_group_of_sizes_and_have_marks_of_their_own() -> None:
@@ -82,10 +85,33 @@ def test_reference_models_are_no_group_of_sizes_and_have_marks_of_their_own() ->
     points = tuple(PanelPoint(x=1.0, y=1.0, run=run, role=role, group=group) for run, (role, group) in roles.items())  # type: ignore[arg-type]
     one = panel(Q.PROXY_LOSS, Q.ACCURACY, True, points)
     assert list(panels.size_groups([one], {})) == ["190M"]
-    assert panels.held_out_runs([one]) == {}
     looks = panels.reference_looks([one])
     assert list(looks) == ["reference: old", "reference: new"]
     markers = [marker for marker, _ in looks.values()]
-    sizes, held_out = set(panels.MARKERS), {marker for marker, _ in panels.OPEN_MARKERS}
     assert len(set(markers)) == 2  # colour alone tells nothing
-    assert not set(markers) & (sizes | held_out | {"x"})
+    assert not set(markers) & {look["marker"] for look in (marks.MEASURED, marks.HELD_OUT, marks.UNUSED)}
+
+
+def curve(label: str, height: float, last: float = 1e20) -> Curve:
+    x = (1e18, 1e19, last)
+    same = dict.fromkeys(("y", "curve_low", "curve_high", "low", "high"), (height - 0.1, height - 0.05, height))
+    return Curve(label=label, x=x, **same)
+
+
+def test_the_band_is_that_of_the_curve_on_which_the_target_lies() -> None:
+    curves = (curve("low", 0.5), curve("its own", 0.6), curve("ends before", 0.6, 1e19))
+    one = panel(Q.FLOPS, Q.ACCURACY, True).model_copy(update={"curves": curves})
+    assert panels.banded_curves(one, [FORECAST]) == {1}
+    near = FORECAST.model_copy(update={"flops": 1e18, "forecast": 0.4})
+    assert panels.banded_curves(one, [near]) == {0}
+    assert panels.banded_curves(one, [near, FORECAST]) == {1}  # of several the farthest
+    assert panels.banded_curves(one, []) == {2}
+
+
+def test_only_a_planned_run_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = FigureRecord(recipe="auto", family="f", task="t", panels=(panel(Q.FLOPS, Q.ACCURACY, True),))
+    drawn: list[Figure] = []
+    monkeypatch.setattr(panels, "render", lambda canvas: drawn.append(canvas) or b"")
+    measured = FORECAST.model_copy(update={"target": "seen", "flops": 1e19, "actual": 0.5})
+    panels.panel_figure(figure, [FORECAST, measured], {})
+    assert [text.get_text() for text in drawn[0].axes[0].texts] == ["big"]

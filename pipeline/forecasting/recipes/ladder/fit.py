@@ -17,7 +17,7 @@ from benchcast.stages.laws.loss.task_loss import TaskLoss
 from benchcast.stages.notices import recipes
 
 from ...chains.base import ChainInputs, FittedOn, describe, forecasts
-from ...chains.figures import GRID, TOKENS, Axis, chain_curves, law_curve, panel, points
+from ...chains.figures import GRID, TOKENS, Axis, chain_curves, drawn_curves, law_curve, panel, points
 from ...chains.second import fit_second
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput
@@ -86,9 +86,8 @@ def _figure(
     names = [t.name for t in job.targets]
     held = {c: job.finals(last, [c], names) for c in (LOSS, "accuracy")}
     both = job.finals(last, [LOSS, "accuracy"], names)
-    sizes = sorted({float(n) for n in finals["params"]} | {t.budget.params for t in job.targets if t.budget.params})
-    if len(sizes) > MAX_SIZES:
-        sizes = [sizes[i] for i in np.linspace(0, len(sizes) - 1, MAX_SIZES).round().astype(int)]
+    aimed = [float(t.budget.params) for t in job.targets if t.budget.params]
+    sizes = drawn_curves(aimed, map(float, finals["params"]), MAX_SIZES)
     most = max([finals["tokens"].max(), *(t.budget.tokens or 0 for t in job.targets)])
     tokens = np.geomspace(finals["tokens"].min(), most, GRID)
     grids = {n: np.column_stack([np.full(GRID, n), tokens]) for n in sizes}
@@ -108,7 +107,7 @@ def _figure(
                 loss,
                 points(finals, "tokens", LOSS, "fit", "params")
                 + points(held[LOSS], "tokens", LOSS, "held out", "params"),
-                [law_curve(chain.first, x, tokens, job.level, size(n)) for n, x in grids.items()],
+                [law_curve(chain.first, x, tokens, job.level, f"law at {size(n)}") for n, x in grids.items()],
             ),
             panel(
                 loss,
@@ -123,7 +122,7 @@ def _figure(
                 accuracy,
                 points(finals, "tokens", "accuracy", "fit", "params")
                 + points(held["accuracy"], "tokens", "accuracy", "held out", "params"),
-                chain_curves(chain, {size(n): x for n, x in grids.items()}, tokens, job.level),
+                chain_curves(chain, {f"law at {size(n)}": x for n, x in grids.items()}, tokens, job.level),
             ),
         ),
     )

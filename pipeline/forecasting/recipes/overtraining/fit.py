@@ -18,7 +18,7 @@ from benchcast.stages.notices import Notice, recipes
 
 from ....core.metrics import RESERVED
 from ...chains.base import ChainInputs, FittedOn, describe, forecasts
-from ...chains.figures import FLOPS, GRID, Axis, chain_curves, law_curve, panel, points, sig
+from ...chains.figures import FLOPS, GRID, Axis, chain_curves, drawn_curves, law_curve, panel, points, sig
 from ...context import FamilyContext
 from ...job import Job, RecipeOutput, matching
 from .settings import OvertrainingSettings
@@ -89,10 +89,8 @@ def _figure(job: Job, chain: Chain, loss_runs: pd.DataFrame, error_runs: pd.Data
     held, both = job.finals(last, [loss], names), job.finals(last, [loss, "accuracy"], names)
     others = [r for r in sorted(job.fit_runs) if r not in set(loss_runs["run"]) | set(error_runs["run"])]
     unused = job.finals(last, [loss, "accuracy"], others)
-    seen = [t.budget.token_multiplier for t in job.targets if t.budget.token_multiplier]
-    multipliers = sorted({sig(float(m), 3) for m in [*seen, *loss_runs["token_multiplier"]]})
-    if len(multipliers) > MAX_MULTIPLIERS:
-        multipliers = [multipliers[i] for i in np.linspace(0, len(multipliers) - 1, MAX_MULTIPLIERS).astype(int)]
+    aimed = [sig(float(t.budget.token_multiplier), 3) for t in job.targets if t.budget.token_multiplier]
+    multipliers = drawn_curves(aimed, [sig(float(m), 3) for m in loss_runs["token_multiplier"]], MAX_MULTIPLIERS)
     flops = np.geomspace(loss_runs["flops"].min(), max(t.budget.flops for t in job.targets), GRID)
     grids = {m: np.column_stack([flops, np.full(GRID, m)]) for m in multipliers}
     low = min(chain.first.predict(x).min() for x in grids.values())
@@ -112,7 +110,7 @@ def _figure(job: Job, chain: Chain, loss_runs: pd.DataFrame, error_runs: pd.Data
                 points(loss_runs, "flops", loss, "fit", "params")
                 + points(unused, "flops", loss, "unused", "params")
                 + points(held, "flops", loss, "held out", "params"),
-                [law_curve(chain.first, x, flops, job.level, f"M = {m:g}") for m, x in grids.items()],
+                [law_curve(chain.first, x, flops, job.level, f"{m:g} tokens/param.") for m, x in grids.items()],
             ),
             panel(
                 loss_axis,
@@ -127,7 +125,7 @@ def _figure(job: Job, chain: Chain, loss_runs: pd.DataFrame, error_runs: pd.Data
                 Axis(Quantity.ACCURACY, score_axis(job.metric)),
                 points(error_runs, "flops", "accuracy", "fit", "params")
                 + points(both, "flops", "accuracy", "held out", "params"),
-                chain_curves(chain, {f"M = {m:g}": x for m, x in grids.items()}, flops, job.level),
+                chain_curves(chain, {f"{m:g} tokens/param.": x for m, x in grids.items()}, flops, job.level),
             ),
         ),
     )
