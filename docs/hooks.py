@@ -5,6 +5,7 @@ Pictures and PDFs of ``reports/examples`` become files of the site, notebooks be
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -83,12 +84,26 @@ def alert_rules() -> str:
 
 
 def config() -> str:
-    """A table of keys per section of the config, from its JSON schema."""
+    """A table of keys per section of the config, from its JSON schema; sections are called by their keys."""
     from benchcast.core.config import Config
 
     schema = Config.model_json_schema()
-    sections = {"the file itself": schema} | schema.get("$defs", {})
-    return "\n\n".join(_section(name, part) for name, part in sections.items() if part.get("properties"))
+    parts = schema.get("$defs", {})
+    titles = _titles("", schema, parts)
+    sections = [("The file itself", schema), *((title, parts[name]) for name, title in titles.items())]
+    return "\n\n".join(_section(title, part, titles, parts) for title, part in sections if part.get("properties"))
+
+
+def _titles(before: str, part: dict[str, Any], parts: dict[str, Any]) -> dict[str, str]:
+    """What a reader calls every section below a part: the path of its key, a recipe by its name."""
+    titles: dict[str, str] = {}
+    for key, value in part.get("properties", {}).items():
+        for name in re.findall(r"#/\$defs/(\w+)", json.dumps(value)):
+            own = parts[name].get("properties", {}).get("name", {}).get("const")
+            titles[name] = f"{before}{key}" + (f": {own}" if own else "")
+            for below, title in _titles(f"{before}{key}.", parts[name], parts).items():
+                titles.setdefault(below, title)
+    return titles
 
 
 def notices() -> str:
@@ -152,30 +167,46 @@ def _area(name: str, codes: list[Any]) -> str:
     return "\n".join(lines)
 
 
-def _section(name: str, part: dict[str, Any]) -> str:
-    title = part.get("description", "").split("\n")[0]
-    lines = [f"## {name}", "", title, "", "| key | values | default | |", "|---|---|---|---|"]
+def _section(title: str, part: dict[str, Any], titles: dict[str, str], parts: dict[str, Any]) -> str:
+    about = part.get("description", "").split("\n")[0]
+    lines = [f"## {title}", "", about, "", "| key | what it is | values | default |", "|---|---|---|---|"]
     for key, value in part["properties"].items():
         needed = key in part.get("required", ())
-        default = "**needed**" if needed else f"`{value['default']}`" if "default" in value else ""
-        lines.append(f"| `{key}` | {_kind(value)} | {default} | {_cell(value.get('description', ''))} |")
+        default = "**needed**" if needed else _default(value["default"]) if "default" in value else ""
+        name = re.search(r"#/\$defs/(\w+)", json.dumps(value))
+        below = parts[name[1]].get("description", "").split("\n")[0] if name else ""
+        what = value.get("description") or re.sub(r"^``[\w.]+``: ", "", below)
+        lines.append(f"| `{key}` | {_cell(what)} | {_kind(value, titles)} | {default} |")
     return "\n".join(lines)
 
 
-def _kind(value: dict[str, Any]) -> str:
+def _default(value: Any) -> str:
+    """A default as YAML has it; nothing where leaving the key out is the default."""
+    if (
+        value in (None, "", [], {})
+        or isinstance(value, dict)
+        or (isinstance(value, list) and isinstance(value[0], dict))
+    ):
+        return ""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _kind(value: dict[str, Any], titles: dict[str, str]) -> str:
     """What a key may hold, in words."""
     if "$ref" in value:
-        return f"[{value['$ref'].rsplit('/', 1)[-1]}](#{value['$ref'].rsplit('/', 1)[-1].lower()})"
+        title = titles[value["$ref"].rsplit("/", 1)[-1]]
+        return f"[{title}](#{re.sub(r'[^a-z0-9_-]+', '-', title.lower().replace('.', '').replace(':', '')).strip('-')})"
     if "const" in value:
         return f"`{value['const']}`"
     if "enum" in value:
         return ", ".join(f"`{each}`" for each in value["enum"])
     parts = value.get("anyOf") or value.get("oneOf")
     if parts:
-        return " or ".join(dict.fromkeys(_kind(part) for part in parts if part.get("type") != "null"))
+        return " or ".join(dict.fromkeys(_kind(part, titles) for part in parts if part.get("type") != "null"))
     if value.get("type") == "array":
-        return f"list of {_kind(value['items'])}" if "items" in value else "list"
-    return {"string": "text", "object": "mapping"}.get(value.get("type", ""), value.get("type", ""))
+        return f"list of {_kind(value['items'], titles)}" if "items" in value else "list"
+    names = {"string": "text", "object": "mapping", "integer": "whole number", "boolean": "`true` or `false`"}
+    return names.get(value.get("type", ""), value.get("type", ""))
 
 
 def _cell(text: str) -> str:
