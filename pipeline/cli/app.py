@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -62,8 +63,10 @@ def enter(file: CommandFile, app: typer.Typer) -> None:
     """Enter a file's commands and groups of commands, all in the file's panel."""
     before = len(app.registered_commands), len(app.registered_groups)
     file.add_to(app)
-    for info in (*app.registered_commands[before[0] :], *app.registered_groups[before[1] :]):
-        info.rich_help_panel = str(file.PANEL)
+    for command in app.registered_commands[before[0] :]:
+        command.rich_help_panel = str(file.PANEL)
+    for group in app.registered_groups[before[1] :]:
+        group.rich_help_panel = str(file.PANEL)
 
 
 for _module in command_files():
@@ -103,6 +106,27 @@ def _refuse_empty(words: Sequence[str]) -> None:
             raise InputError(f"{before}: its value is empty" if before.startswith("-") else "an argument is empty")
 
 
+def _words(given: Sequence[str]) -> list[str]:
+    """The words of the command line; ``--json`` without a file is ``--json -``."""
+    follows = [*given[1:], "--"]
+    return [f"{w}=-" if w == "--json" and n.startswith("--") else w for w, n in zip(given, follows, strict=False)]
+
+
+def _misused(error: Exception, words: Sequence[str]) -> str:
+    """What typer found wrong with the words, as one line that says what to do."""
+    what = re.sub(r"^Invalid value for '?([^':]+)'?: (?:Value error, )?", r"\1: ", error.format_message())  # type: ignore[attr-defined]
+    what = " ".join(what.split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return what
+    first = next((word for word in words if not word.startswith("-")), "")
+    if what.startswith("No such command") and first and Path(first).exists():
+        meant = "init" if Path(first).is_dir() else "run"
+        return f"{first}: is no command; the command comes first, such as: benchcast {meant} {first}"
+    example = "" if what.startswith("--") else (context.command.epilog or "").partition("Example: ")[2]
+    return f"{what} ({context.command_path} --help{'; for example: ' if example else ''}{example})"
+
+
 def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning as one line: where in whose source it was raised helps nobody who gave a table."""
     line = f"warning: {plain(' '.join(str(message).split()))[:300]}"
@@ -119,9 +143,10 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if not debug:
         warnings.showwarning = _print_warning
+    words = _words(sys.argv[1:])
     try:
-        _refuse_empty(sys.argv[1:])
-        app()
+        _refuse_empty(words)
+        sys.exit(app(args=words, standalone_mode=False))
     except BenchcastError as error:
         if debug:
             raise
@@ -131,6 +156,12 @@ def main() -> None:
             typer.echo(f"error: {plain(line)}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own: the words were wrong
+            if words:
+                typer.echo(f"error: {plain(_misused(error, words))}", err=True)
+            else:
+                error.show()  # type: ignore[attr-defined]
+            sys.exit(getattr(error, "exit_code", 2))
         if debug:
             raise
         typer.echo(f"error: {first_line(error)} (run with --debug to see where)", err=True)

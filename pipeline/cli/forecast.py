@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UnreadableError, plain
-from .options import DataPath, HtmlFlag, JsonPath, config_argument, print_account, write_json
+from .options import DataPath, HtmlFlag, JsonPath, config_argument, positive, print_account, write_json
 from .panels import Panel
 
 if TYPE_CHECKING:
@@ -75,10 +75,14 @@ def forecast(
     data: DataPath = None,
     json: JsonPath = None,
     flops: Annotated[
-        float | None, typer.Option("--flops", metavar="C", help="forecast a planned run of these FLOPs instead")
+        float | None,
+        typer.Option("--flops", metavar="C", parser=positive(), help="forecast a planned run of these FLOPs instead"),
     ] = None,
     token_multiplier: Annotated[
-        float, typer.Option("--token-multiplier", metavar="M", help="with --flops: its tokens per parameter")
+        float,
+        typer.Option(
+            "--token-multiplier", metavar="M", parser=positive(), help="with --flops: its tokens per parameter"
+        ),
     ] = 20.0,
 ) -> None:
     """Forecast and print the headline table; write nothing."""

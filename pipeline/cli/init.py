@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from benchcast.reports.records.account import Account
 
+from ..core import units
 from ..core.errors import BenchcastError, InputError, plain
+from .options import positive
 from .panels import Panel
 
 PANEL, HELP_ORDER = Panel.BEGIN, 10  # where it stands in ``benchcast --help``
@@ -30,10 +32,16 @@ def init(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="config to write")] = Path("benchcast.yaml"),
     token_multiplier: Annotated[
-        float | None, typer.Option("--token-multiplier", metavar="M", help="tokens per parameter each model saw")
+        float | None,
+        typer.Option(
+            "--token-multiplier", metavar="M", parser=positive(), help="tokens per parameter each model was trained on"
+        ),
     ] = None,
     tokens_per_step: Annotated[
-        float | None, typer.Option("--tokens-per-step", metavar="T", help="tokens of one optimizer step")
+        float | None,
+        typer.Option(
+            "--tokens-per-step", metavar="T", parser=positive(units.length), help="tokens of one optimizer step"
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="replace a config that is there")] = False,
 ) -> None:
@@ -46,9 +54,6 @@ def init(
     from ..data.init import models as models_by_name
     from ..data.init import start as starting
 
-    for name, value in (("--token-multiplier", token_multiplier), ("--tokens-per-step", tokens_per_step)):
-        if value is not None and not 0 < value < float("inf"):
-            raise InputError(f"{name}: {value:g} must be positive and finite")
     if os.path.lexists(out) and not force:
         raise InputError(f"{out}: is there already (--force replaces it, --out names another)")
     account = Account()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import InputError
-from .options import JsonFlag, config_argument, print_json
+from .options import JsonPath, config_argument, write_json
 from .panels import Panel
 
 cron_app = typer.Typer(
@@ -27,7 +27,7 @@ PANEL, HELP_ORDER = Panel.NIGHTLY, 10  # where it stands in ``benchcast --help``
 def add_to(app: typer.Typer) -> None:
     """Enter these commands into the command line."""
     app.command(epilog="Example: benchcast reevaluate configs/nightly.yaml --dry-run")(reevaluate)
-    app.command(epilog="Example: benchcast history configs/nightly.yaml --plot history.pdf")(history)
+    app.command(epilog="Example: benchcast history configs/nightly.yaml --html")(history)
     app.command(epilog="Example: benchcast doctor configs/nightly.yaml")(doctor)
     app.add_typer(cron_app, name="cron")
 
@@ -64,36 +64,47 @@ def reevaluate(
 
 
 def history(
-    config: ConfigPath,
+    config: Annotated[
+        Path,
+        config_argument("YAML config with a reevaluate section; or its folder; or with --html a folder of reports"),
+    ],
     target: Annotated[str, typer.Option("--target", help="shell pattern of targets")] = "*",
     task: Annotated[str, typer.Option("--task", help="shell pattern of tasks")] = "*",
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="PDF to draw it into")] = None,
-    json: JsonFlag = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="write index.html beside the reports: nights, verdicts, forecasts, links")
+    ] = False,
+    json: JsonPath = None,
 ) -> None:
-    """Print (and plot) how the forecasts moved over time, what was registered, and what was measured."""
+    """Print, draw or index how the forecasts moved over time, what was registered, and what was measured."""
     from benchcast.reports.text.strict_json import without_nan
 
     from ..nightly import history as past
-    from ..nightly.settings import settings_of
+    from ..nightly import overview
     from ..nightly.state import State
 
-    settings = settings_of(config)
-    folder = config.resolve().parent / settings[1].folder
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there was no pass yet; run benchcast reevaluate {config}")
+    if html and overview.is_of_reports(config):
+        overview.write(page := config / overview.INDEX, overview.folder(config))
+        typer.echo(f"index: {page}")
+        return
+    folder, track, title = overview.place_of(config)
     state = State(folder)
     for number in state.bad_lines():
         typer.echo(f"left out: line {number} of {folder / 'history.jsonl'} is not a record of a pass", err=True)
-    series = past.series(*settings, state, target, task)
+    series = past.series(state, track, target, task)
     if plot is not None:
         past.plot(series, plot)
-    if json:
+    if html:
+        page = overview.write_nights(state, track, target, task, title)
+    if json is not None:
         content = {"series": [each.model_dump() for each in series], "passes": state.history()}
-        print_json(json_module.dumps(without_nan(content), default=str))
-    else:
+        write_json(json_module.dumps(without_nan(content), default=str), json)
+    if json != "-":
         from .tables.nightly import show
 
         show(series, state.history())
+        if html:
+            typer.echo(f"index: {page}")
 
 
 def doctor(config: ConfigPath) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..core import units
 from ..core.errors import InputError, plain
-from .options import JsonFlag, JsonPath, print_account, print_json, write_json
+from .options import JsonPath, object_json, positive, print_account, write_json
 from .panels import Panel
 
 PANEL, HELP_ORDER = Panel.PLAN, 10  # where it stands in ``benchcast --help``
@@ -98,23 +99,26 @@ def _without_config(changes: dict[str, Any]) -> Any:
 def flops(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.JSON", help="config.json of a Hugging Face model")],
     seq_len: Annotated[
-        int | None, typer.Option("--seq-len", help="training sequence length; empty: its context")
+        float | None,
+        typer.Option(
+            "--seq-len", metavar="L", parser=positive(units.length), help="training sequence length; empty: its context"
+        ),
     ] = None,
-    tokens: Annotated[float | None, typer.Option("--tokens", help="training tokens, for the whole run's FLOPs")] = None,
-    json: JsonFlag = False,
+    tokens: Annotated[
+        float | None,
+        typer.Option("--tokens", metavar="D", parser=positive(), help="training tokens, as 2T: for the run's FLOPs"),
+    ] = None,
+    json: JsonPath = None,
 ) -> None:
     """Parameters and training FLOPs of a model from its config.json, under every convention."""
-    import json as json_module
-
     from benchcast.stages.compute.architecture import CONVENTIONS, Architecture
 
     from ..core import reading
 
-    if tokens is not None and not 0 < tokens < float("inf"):
-        raise InputError(f"--tokens: {tokens:g} must be positive and finite")
+    length = None if seq_len is None else int(seq_len)
     try:
         model = Architecture.from_config(reading.json_of(reading.text(config)))
-        per_token = {name: model.flops_per_token(name, seq_len) for name in CONVENTIONS}
+        per_token = {name: model.flops_per_token(name, length) for name in CONVENTIONS}
     except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(f"{config}: {plain(str(error))}") from None
     sizes = {
@@ -122,9 +126,10 @@ def flops(
         "without embeddings": model.params(embeddings=False),
         "without embeddings and head": model.params(embeddings=False, head=False),
     }
-    if json:
+    if json is not None:
         total = None if tokens is None else {name: value * tokens for name, value in per_token.items()}
-        print_json(json_module.dumps({"params": sizes, "flops_per_token": per_token, "flops": total}))
+        write_json(object_json("flops/1", params=sizes, flops_per_token=per_token, flops=total), json)
+    if json == "-":
         return
     for name, value in sizes.items():
         typer.echo(f"parameters, {name}: {value:,}")

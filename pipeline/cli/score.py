@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..core.errors import MOST_FAULTS, BenchcastError, InputError, plain
-from .options import config_argument, print_json
+from .options import JsonPath, config_argument, object_json, write_json
 from .panels import Panel
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def score(
     choose_documents: Annotated[
         bool, typer.Option("--choose-documents", help="choose score.documents anew, by all that was scored whole since")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="print a summary as JSON")] = False,
+    json: JsonPath = None,
 ) -> None:
     """Score checkpoints with lm-eval, each once (needs the extra: pip install 'benchcast[score]').
 
@@ -82,24 +81,24 @@ def score(
         raise typer.Exit(INTERRUPTED) from None
     failures = [dict(zip(("checkpoint", "task", "reason"), f, strict=True)) for f in summary.failures]
     table = config.resolve().parent / settings.out
-    if json_:
+    if json is not None:
         content = {
             "scored": summary.scored,
             "cells": summary.cells,
             "failures": failures,
-            "waiting": summary.waiting,
+            "waiting": list(summary.waiting),
             "account": summary.account.model_dump(mode="json"),
             "table": str(table),
         }
-        print_json(json.dumps(content, indent=1))
-    else:
+        write_json(object_json("score/1", **content), json)
+    if json != "-":
         for source in summary.waiting:
             typer.echo(f"left alone: {source}: is still being written", err=True)
         if failures:
             _print_failures(failures)
     for line in summary.account.lines():
         typer.echo(plain(line), err=True)
-    if not json_:
+    if json != "-":
         typer.echo(f"{table}: {len(summary.table)} rows; {summary.scored} cells scored now, {summary.cells} wanted")
     if failures:
         raise typer.Exit(1)
@@ -108,16 +107,16 @@ def score(
 def status(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML config, or the folder of a store")],
     every: Annotated[bool, typer.Option("--all", help="a row for every checkpoint")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="print the matrix as JSON")] = False,
+    json: JsonPath = None,
 ) -> None:
     """Print which checkpoint is scored on which task, as of the last run of score."""
     from ..scoring import status as states
 
     folder = config if config.is_dir() else config.resolve().parent / _settings(config).store
     matrix = states.matrix_of(_store(folder))
-    if json_:
-        print_json(json.dumps(matrix.as_dict()))
-    else:
+    if json is not None:
+        write_json(object_json("status/1", **matrix.as_dict()), json)
+    if json != "-":
         states.show(matrix, every=every)
 
 

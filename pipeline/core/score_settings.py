@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from benchcast.stages.compute.architecture import CONVENTIONS as FLOP_CONVENTIONS
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from .settings import Patterns, Positive, Strict
+from .settings import Patterns, Positive, SequenceLength, StepTokens, Strict
 
 # One word; what the array is, and where it runs and writes, is not the config's to say.
 _OPTION = re.compile(r"--(?!(?:array|parsable|output|wrap|wait|chdir)(?:=|$))[a-z][a-z0-9-]*(?:=\S+)?")
@@ -53,15 +53,15 @@ class PlaceSettings(Strict):
     params: Positive | None = Field(
         default=None, description="parameters N; left out: counted from config.json, embeddings included"
     )
-    tokens_per_step: Positive | None = Field(
+    tokens_per_step: StepTokens | None = Field(
         default=None, description="training tokens of one step; tokens D = step times this number"
     )
-    seq_len: int | None = Field(
+    seq_len: SequenceLength | None = Field(
         default=None, ge=1, description="sequence length in training; the FLOPs of attention need it"
     )
-    flops_convention: Literal[FLOP_CONVENTIONS] | None = Field(
+    flops_convention: Literal[FLOP_CONVENTIONS] | None = Field(  # type: ignore[valid-type]
         default=None, description="how training FLOPs are counted; left out: 6ND"
-    )  # type: ignore[valid-type]
+    )
 
 
 class ScoreSettings(Strict):

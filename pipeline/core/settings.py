@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, get_args
 from benchcast.stages.fit import checks
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from . import metrics
+from . import metrics, units
 
 
 class Strict(BaseModel):
@@ -44,10 +44,20 @@ def _finite_positive(value: float) -> float:
     return value
 
 
-# PyYAML reads 1e18 as a string; pydantic's lax float repairs it.
+# PyYAML reads 1e18 as a string; pydantic's lax float repairs it. The last one named is applied first.
 Positive = Annotated[
-    float, BeforeValidator(_no_bool, json_schema_input_type=float | str), AfterValidator(_finite_positive)
+    float,
+    BeforeValidator(units.quantity, json_schema_input_type=float | str),
+    BeforeValidator(_no_bool, json_schema_input_type=float | str),
+    AfterValidator(_finite_positive),
 ]
+StepTokens = Annotated[
+    float,
+    BeforeValidator(units.length, json_schema_input_type=float | str),
+    BeforeValidator(_no_bool, json_schema_input_type=float | str),
+    AfterValidator(_finite_positive),
+]
+SequenceLength = Annotated[int, BeforeValidator(units.length, json_schema_input_type=int | str)]
 Patterns = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda v: [v] if isinstance(v, str) else v, json_schema_input_type=str | tuple[str, ...]),

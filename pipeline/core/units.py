@@ -1,11 +1,12 @@
-"""Numbers that cannot be in the unit they are said to be in: what they probably are instead.
+"""Counts as people write them (7B, 1.4T), and numbers that cannot be in the unit they are said to be in.
 
-The rules are wide on purpose: they find a factor of a thousand or more, never an unusual run.
+The rules of the second are wide on purpose: they find a factor of a thousand or more, never an unusual run.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from benchcast.stages.notices import Notice, readers
 
@@ -24,6 +25,62 @@ FEWEST_LARGEST = 3e4, 2e7  # parameters and tokens of a table's largest run: one
 SCALES = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
 USUAL_RATIO = (1.0, 2000.0)
 MOST_OFF = 300.0  # FLOPs over 6·params·tokens, either way: no convention is so far off, and units are off by 1000
+ZEROS = {"k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
+POWERS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}  # IEC 80000-13, as in 4Ki = 4096
+WORDS = {"thousand": "K", "million": "M", "mn": "M", "billion": "B", "bn": "B", "trillion": "T", "tn": "T"}
+NAMES = {"K": "thousand", "M": "million", "B": "billion", "T": "trillion"}
+WRITTEN = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\W\d_][^\d]*)")
+
+
+def quantity(value: Any) -> Any:
+    """A count as people write it, ``7B``, ``1.4T``, ``160k`` or ``4Mi``, as a number; anything else as it is.
+
+    ``K``, ``M``, ``B`` (or ``G``) and ``T`` in either case are 10^3, 10^6, 10^9 and 10^12; ``Ki``, ``Mi``, ``Gi`` and
+    ``Ti`` are 2^10 to 2^40.
+
+    Raises
+    ------
+    ValueError
+        For a number with a unit that is none of them, saying how to write it.
+    """
+    found = WRITTEN.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return value
+    number, unit = found.groups()
+    if unit in POWERS:
+        return float(number) * POWERS[unit]
+    if unit.lower() in ZEROS:
+        digits, _, exponent = number.lower().partition("e")
+        return float(f"{digits}e{int(exponent or 0) + ZEROS[unit.lower()]}")  # 2.3B is the very number that 2.3e9 is
+    raise ValueError(_unknown_unit(number, unit))
+
+
+def length(value: Any) -> Any:
+    """As ``quantity``, for the tokens of a step or a sequence: there ``4k`` may mean 4000 or 4096, and is refused.
+
+    Raises
+    ------
+    ValueError
+        For such a number, with both that it may mean; and as ``quantity`` does.
+    """
+    found = WRITTEN.fullmatch(value.strip()) if isinstance(value, str) else None
+    unit = found[2].lower() if found else ""
+    if found is None or unit not in ("k", "m"):
+        return quantity(value)
+    both = [f"{float(found[1]) * scale:.15g}" for scale in (10 ** ZEROS[unit], POWERS[f"{unit.upper()}i"])]
+    raise ValueError(f"may mean {both[0]} or {both[1]}; write the number, or {found[1]}{unit.upper()}i for the second")
+
+
+def _unknown_unit(number: str, unit: str) -> str:
+    known = "K, M, B and T are thousand, million, billion and trillion"
+    if letter := WORDS.get(unit.lower()):
+        return f"write {number}{letter} ({known})"
+    if re.fullmatch(r"[kKMGT]i?[Bb]", unit):
+        letter = {"G": "B"}.get(unit[0], unit[0].upper())
+        return f"{unit} counts bytes; write {number}{letter} for {number} {NAMES[letter]}"
+    if unit.lower() == "x":
+        return f"write {number}"
+    return f"{unit.strip()!r} is no unit here; {known}, as in 7B, or write the number, as in 3.8e25"
 
 
 def impossible(params: float | None, tokens: float | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from benchcast.stages.planning.published import PUBLISHED_LAWS
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..core.settings import Positive, Strict
+from ..core.settings import Positive, StepTokens, Strict
 
 Flops = Annotated[
     tuple[Positive, ...],
@@ -36,7 +36,7 @@ class HyperparamsSettings(Strict):
     path: Path | None = Field(default=None, description="table with params, tokens, lr, batch_size (tokens), loss")
     columns: dict[str, str] = Field(default_factory=dict)
     where: dict[str, str | float | int | bool] = Field(default_factory=dict)
-    sequence_length: Positive = Field(
+    sequence_length: StepTokens = Field(
         default=1.0, description="tokens of a sequence, if batch_size counts sequences; left out: it counts tokens"
     )
 

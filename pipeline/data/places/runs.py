@@ -18,7 +18,7 @@ from pydantic import Field
 
 from ...core import units
 from ...core.errors import Fault, FaultsError
-from ...core.settings import Positive, Strict
+from ...core.settings import Positive, StepTokens, Strict
 from .ladder import LADDER, LadderPlaces, PlaceKind, in_folder
 
 TOLERANCE = 0.02  # relative, between two statements of one number of tokens: an epoch's last batch may be smaller
@@ -31,7 +31,7 @@ class RunPlace(Strict):
     run: str | None = Field(default=None, description="its name in the table; empty: as in the file")
     family: str = "ladder"
     params: Positive | None = None
-    tokens_per_step: Positive | None = None
+    tokens_per_step: StepTokens | None = None
     tokens: Positive | None = Field(default=None, description="of the whole run, where steps are not told")
 
     def columns(self, run: str, step: float | None, tokens: float | None, params: float | None) -> dict[str, Any]:

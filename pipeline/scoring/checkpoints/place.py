@@ -25,6 +25,7 @@ import pandas as pd
 from benchcast.stages.compute.architecture import Architecture
 from benchcast.stages.notices import Notice
 
+from ...core import units
 from ...core.config import PlaceSettings
 from ...core.errors import CheckpointError, Fault, FaultsError, NotTrainedError
 from ...data import schema
@@ -178,9 +179,13 @@ def _regex(pattern: str) -> re.Pattern[str]:
 
 def _number(value: Any, name: str) -> float:
     try:
-        if isinstance(value, bool):
+        written = units.length(value) if name in EXTRA else units.quantity(value)
+    except ValueError as what:
+        raise CheckpointError(f"{name} {str(value)[:100]!r}: {what}") from None
+    try:
+        if isinstance(written, bool):
             raise TypeError
-        number = float(value)
+        number = float(written)
         if not math.isfinite(number):
             raise ValueError
         return number

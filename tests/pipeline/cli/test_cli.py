@@ -132,7 +132,25 @@ def test_a_config_with_five_mistakes_reports_all_five(tmp_path: Path) -> None:
     ("arguments", "code", "says"),
     [
         (["run", "none.yaml"], 2, "none.yaml: cannot be read"),
-        (["frobnicate"], 2, "No such command"),
+        (["frobnicate"], 2, "error: No such command 'frobnicate' (benchcast --help; for example: benchcast run"),
+        (["none.yaml", "run"], 2, "No such command"),
+        (
+            ["forecast"],
+            2,
+            "error: Missing argument 'CONFIG' (benchcast forecast --help; for example: benchcast forecast",
+        ),
+        (["solve", "c.yaml", "--task", "a", "--accuracy", "70"], 2, "--accuracy: 70: give the score as a fraction"),
+        (
+            ["flops", "none.json", "--seq-len", "4k"],
+            2,
+            "--seq-len: '4k': may mean 4000 or 4096; write the number, or 4Ki",
+        ),
+        (
+            ["flops", "none.json", "--tokens", "1.4 TB"],
+            2,
+            "--tokens: '1.4 TB': TB counts bytes; write 1.4T for 1.4 trill",
+        ),
+        (["suggest", "none.yaml", "--json", "c.yaml"], 2, "--json c.yaml: is no name for JSON"),
         (["ingest", "dmo"], 2, "no known source"),
         (["ingest", "table"], 2, "needs a file or folder"),
         (["ingest", "overtraining", "--from", "."], 2, "has no models/*.json"),

@@ -39,7 +39,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> Path
 
 
 def test_backtest_prints_error_and_coverage_by_ratio(small: Path) -> None:
-    found = json.loads(printed("backtest", str(small), "--json"))
+    found = json.loads(printed("backtest", str(small), "--json", "-"))["answers"]
     whole = [t for t in found if t["task"] == "" and t["ratio_high"] is None and t["ratio_low"] == 1]
     assert len(whole) == 1
     assert sum(t["n"] for t in found if t["task"] == "") == 2 * whole[0]["n"]  # the bins, and all together
@@ -49,7 +49,8 @@ def test_backtest_prints_error_and_coverage_by_ratio(small: Path) -> None:
 
 def test_solve_inverts_the_forecast(small: Path) -> None:
     """The budget that solve finds is forecast at the accuracy asked for, and lies between its ends."""
-    (found,) = json.loads(printed("solve", str(small), "--task", "word_order", "--accuracy", "0.93", "--json"))
+    asked = ("solve", str(small), "--task", "word_order", "--accuracy", "0.93")
+    (found,) = json.loads(printed(*asked, "--json"))["answers"]  # without a file: to stdout
     assert found["low"] < found["flops"]
     assert found["high"] is None or found["flops"] < found["high"]
     assert 6 * found["params"] * found["tokens"] == pytest.approx(found["flops"])
@@ -84,7 +85,7 @@ def test_compare_is_antisymmetric_and_knows_the_better_mix(tmp_path: Path, table
 
 
 def test_suggest_fits_the_budget(small: Path) -> None:
-    found = json.loads(printed("suggest", str(small), "--budget", "3e13", "--json"))
+    found = json.loads(printed("suggest", str(small), "--budget", "30T", "--json", "-"))["answers"]
     assert found
     assert all(s["flops"] <= 3e13 * 1.0001 and 0 <= s["shrinks"] <= 1 for s in found)
     assert "no run of" in printed("suggest", str(small), "--budget", "1e3", code=2)
@@ -98,6 +99,7 @@ def test_questions_tell_what_was_left_out_and_read_their_data_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """On stderr, so that what is printed as JSON stays JSON."""
+    from benchcast.cli import next_run
     from benchcast.cli import trust as cli_trust
     from benchcast.data import ingest
     from benchcast.forecasting import questions
@@ -113,11 +115,13 @@ def test_questions_tell_what_was_left_out_and_read_their_data_once(
     monkeypatch.setattr(ingest, "read_data", lambda *a: (reads.append(1), told)[1])
     for name in ("solve", "compare", "suggest"):
         monkeypatch.setattr(questions, name, lambda *a: (given.append(a[2]), [])[1])
-    cli_trust.solve(small, task="word_order", accuracy=0.9, json=True)
-    cli_trust.compare(small, "a", "b", flops=1e14, json=True)
-    cli_trust.suggest(small, budget=3e13, json=True)
+    next_run.solve(small, task="word_order", accuracy=0.9, json="-")
+    cli_trust.compare(small, "a", "b", flops=1e14, json="-")
+    next_run.suggest(small, budget=3e13, json="-")
     out, err = capsys.readouterr()
-    assert out == "[]\n" * 3
+    contents = [json.loads(part) for part in out.replace("}\n{", "}\n\n{").split("\n\n")]
+    assert [c["schema"] for c in contents] == [f"benchcast.{n}/1" for n in ("solve", "compare", "suggest")]
+    assert all(c["answers"] == [] and c["account"]["left_out"][0]["count"] == 1 for c in contents)
     assert err == "data: left out 1: rows that are no scores: a\\x1b[2Jb\n" * 3
     assert (len(reads), given) == (3, [told] * 3)
     monkeypatch.setattr(
@@ -196,7 +200,7 @@ def test_a_register_of_an_earlier_version_is_still_whole(tmp_path: Path) -> None
 def test_settle_scores_what_was_registered(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:
     path, ladder, plot = tmp_path / "forecasts.jsonl", small.with_name("ladder.csv"), tmp_path / "calibration.svg"
     printed("register", str(small), "--register", str(path))
-    out = json.loads(printed("settle", str(ladder), "--register", str(path), "--plot", str(plot), "--json"))
+    out = json.loads(printed("settle", str(ladder), "--register", str(path), "--plot", str(plot), "--json", "-"))
     (record,) = records.read(path)
     assert len(out["settled"]) == len(record.forecasts) == 4
     for s, f in zip(out["settled"], record.forecasts, strict=True):
@@ -241,7 +245,7 @@ def test_a_title_may_hold_what_ends_lines_elsewhere(tmp_path: Path) -> None:
 
 def test_the_report_says_what_the_register_holds(small: Path, tmp_path: Path) -> None:
     """The single forecasts of the backtest give its coverage; the page says since when the forecasts are on record."""
-    record = json.loads(printed("register", str(small), "--register", str(tmp_path / "r.jsonl"), "--json"))
+    record = json.loads(printed("register", str(small), "--register", str(tmp_path / "r.jsonl"), "--json", "-"))
     printed("run", str(small), "--out", str(tmp_path / "out"), "--register", str(tmp_path / "r.jsonl"))
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     count = len(result["forecasts"])
@@ -252,7 +256,7 @@ def test_the_report_says_what_the_register_holds(small: Path, tmp_path: Path) ->
     assert whole["n"] == len(held)
     assert whole["coverage"] == pytest.approx(sum(held) / len(held))
     first = " ".join(pypdf.PdfReader(tmp_path / "out" / "report.pdf").pages[0].extract_text().split())
-    assert f"Registered: yes, on {record['time'][:10]} (record {record['hash'][:12]})" in first
+    assert f"On record Yes, since {record['time'][:10]} (record {record['hash'][:12]})" in first
 
     result["forecasts"][0]["high"] += 1e-9  # another number is another forecast
     (tmp_path / "changed.json").write_text(json.dumps(result))

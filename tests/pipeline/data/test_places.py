@@ -29,7 +29,6 @@ def of_checkpoints(folder: Path) -> Any:
 
 
 READERS: dict[str, Reader] = {"models": of_models, "runs": read_run_places, "checkpoints": of_checkpoints}
-NO_NUMBER = "Input should be a valid number, unable to parse string as a number"
 SAYS = {
     "a: [": {"models": "ladder.yaml: cannot be read: ", "runs": "cannot be read: ", "checkpoints": "score.ladder: "},
     "- a": {
@@ -49,9 +48,9 @@ SAYS = {
         "checkpoints": "a.sise: is not a column (columns are run, family, step, params, tokens, flops, "
         "flops_convention, tokens_per_step, seq_len)",
     },
-    "a: {family: f, params: 7B, tokens: 1e9}": {
-        "models": f"a.params: '7B': {NO_NUMBER} (has a suffix: write the number out, such as 7e9)",
-        "runs": f"a.params: '7B': {NO_NUMBER} (has a suffix: write the number out, such as 7e9)",
+    "a: {family: f, params: 7 GB, tokens: 1e9}": {
+        "models": "a.params: '7 GB': GB counts bytes; write 7B for 7 billion",
+        "runs": "a.params: '7 GB': GB counts bytes; write 7B for 7 billion",
     },
 }
 
@@ -61,7 +60,7 @@ SAYS = {
 def test_what_is_wrong_is_said_of_every_kind(text: str, kind: str, tmp_path: Path) -> None:
     (tmp_path / LADDER).write_text(text)
     if kind not in SAYS[text]:  # a checkpoint's numbers are checked where they meet what its folder says
-        assert READERS[kind](tmp_path)["a"].stated()["params"] == "7B"
+        assert READERS[kind](tmp_path)["a"].stated()["params"] == "7 GB"
         return
     with pytest.raises(FaultsError) as caught:
         READERS[kind](tmp_path)
@@ -102,3 +101,9 @@ def test_a_run_that_nothing_places_has_the_defaults(tmp_path: Path) -> None:
 
 def test_a_place_states_only_what_was_written() -> None:
     assert CheckpointPlace(run=None, step=0).stated() == {"run": None, "step": 0}
+
+
+def test_counts_are_read_with_their_unit(tmp_path: Path) -> None:
+    (tmp_path / LADDER).write_text("a: {family: f, params: 7B, tokens: 1.4T}")
+    place = of_models(tmp_path)["a"]
+    assert (place.params, place.tokens) == (7e9, 1.4e12)
