@@ -97,7 +97,7 @@ def main() -> None:
         found, find = int(out.split()[0]), float(out.split()[1])
         benchcast = str(Path(sys.executable).with_name("benchcast"))
         out, status, _ = run(benchcast, "status", str(folder))
-        told = json.loads(run(benchcast, "status", "--json", str(folder))[0])
+        told = json.loads(run(benchcast, "status", str(folder), "--json")[0])
     right = found == expected == told["counts"]["missing"] and f"{expected} missing" in out
     print(
         f"{args.checkpoints} x {args.tasks} cells: missing found in {find:.2f} s (needs {SECONDS:g}) with "
