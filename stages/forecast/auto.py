@@ -137,10 +137,10 @@ class AutoForecaster(BaseEstimator):
 
         Parameters
         ----------
-        tables : task to DataFrame, or one DataFrame with a column task
+        tables : task to DataFrame, or one DataFrame, of several tasks with a column task
             A row per checkpoint of the runs that may be seen, a run's checkpoints together and in order: run, params,
-            tokens, flops, accuracy (a fraction), and where known stderr and losses (nll_choice, bits_per_byte, or a
-            validation loss of any other name). All of one family.
+            tokens, accuracy (a fraction), and where known flops (else 6·N·D), stderr and losses (nll_choice,
+            bits_per_byte, or a validation loss of any other name). All of one family.
         chance : task to float, optional
             Score of guessing, where it is known.
         references : task to DataFrame, optional
@@ -357,20 +357,19 @@ class AutoForecaster(BaseEstimator):
 def _tables(tables: Mapping[str, pd.DataFrame] | pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Checkpoints by task, checked and with tokens per parameter; of one table without columns that a task lacks."""
     if isinstance(tables, pd.DataFrame):
-        if "task" not in tables:
-            raise ValueError("a single table needs a column task")
-        parts = tables.groupby("task", sort=False)
+        named = tables if "task" in tables else tables.assign(task="task")
+        parts = named.groupby("task", sort=False)
         tables = {str(task): part.drop(columns="task").dropna(axis="columns", how="all") for task, part in parts}
     if not tables:
         raise ValueError("there is no task to fit")
     checked = {}
     for task, rows in tables.items():
-        if missing := [c for c in ("run", "params", "tokens", "flops", "accuracy") if c not in rows]:
+        if missing := [c for c in ("run", "params", "tokens", "accuracy") if c not in rows]:
             raise ValueError(f"task {task!r}: the table has no column {', '.join(missing)}")
         if not rows["accuracy"].notna().any():
             raise ValueError(f"task {task!r}: no run has an accuracy")
-        multiplier = rows["tokens"] / rows["params"]
-        checked[str(task)] = rows if "token_multiplier" in rows else rows.assign(token_multiplier=multiplier)
+        counts = {"flops": 6 * rows["params"] * rows["tokens"], "token_multiplier": rows["tokens"] / rows["params"]}
+        checked[str(task)] = rows.assign(**{name: value for name, value in counts.items() if name not in rows})
     return checked
 
 

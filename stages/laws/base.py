@@ -25,6 +25,7 @@ from ..fit.estimate import Fit, fit
 from ..fit.newton import Array, Problem
 from ..notices import Notice
 from ..notices import laws as notices
+from . import describe
 
 RETRY_SEEDS = 2  # seeds that a resample is searched from again where its first searches leave a doubt
 
@@ -248,29 +249,22 @@ class Law(RegressorMixin, BaseEstimator, ABC):
     def report(self) -> str:
         """The fit as text to print: formula, source, status, and every estimate with its standard error and unit."""
         check_is_fitted(self)
-        scale = "log " * self.log_link + self.y_unit
-        rows = [("parameter", "estimate", "standard error", "unit")]
-        for p in self.parameters:
-            rows.append((p.name, f"{self.estimates_[p.name]:.5g}", f"{self.stderrs_[p.name]:.2g}", p.unit))
-        width = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            f"{type(self).__name__}: {self.formula}",
-            f"source: {self.source}",
-            f"fit: {self.status_}, {self.n_points_} points, {self.dof_:g} degrees of freedom",
-            f"residual standard deviation: {self.residual_std_:.3g} ({scale})",
-            f"searches that agree: {100 * self.agreement_:.0f} %",
-            "",
-            *("  ".join(cell.ljust(w) for cell, w in zip(row, width, strict=True)).rstrip() for row in rows),
-            *(f"note: {note}" for note in self.notes_),
-        ]
-        return "\n".join(lines)
+        return describe.report(self)
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # scikit-learn's signature
+        made = super().__repr__(N_CHAR_MAX)
+        return describe.line(self, made) if hasattr(self, "estimates_") else made
 
     # ---- inside ----
 
     def _select(self, X: ArrayLike | pd.DataFrame) -> ArrayLike | pd.DataFrame:
-        if isinstance(X, pd.DataFrame) and set(self.columns) <= set(X.columns):
-            return X[list(self.columns)]
-        return X
+        """Of a frame the law's columns by name; one that has some of them only is no table of others by position."""
+        if not isinstance(X, pd.DataFrame) or not set(self.columns) & set(X.columns):
+            return X
+        if missing := [name for name in self.columns if name not in X.columns]:
+            needed = ", ".join(self.columns)
+            raise ValueError(f"{type(self).__name__}: the frame has no column {missing[0]!r}; it needs {needed}")
+        return X[list(self.columns)]
 
     def _checked_inputs(self, X: ArrayLike | pd.DataFrame) -> Array:
         """As scikit-learn checks them; plain arrays, which ``auto`` asks of by the thousand, at once."""

@@ -45,6 +45,30 @@ def test_columns_are_taken_by_name_from_a_whole_table() -> None:
     np.testing.assert_allclose(by_name.predict(table), by_position.predict(table[["params", "tokens"]].to_numpy()))
 
 
+def test_a_frame_is_read_by_its_names_in_any_order() -> None:
+    table, loss = _data()
+    law = TaskLoss().fit(table[["params", "tokens"]], pd.Series(loss, name="nll"))
+    assert list(law.feature_names_in_) == ["params", "tokens"]
+    swapped = table[["tokens", "params"]]
+    np.testing.assert_allclose(law.predict(swapped), law.predict(table))
+    with pytest.raises(ValueError, match=r"TaskLoss: the frame has no column 'params'; it needs params, tokens"):
+        TaskLoss().fit(table[["tokens", "run"]], loss)
+    with pytest.raises(ValueError, match="no column 'tokens'"):
+        law.predict(table[["params", "run"]])
+    with pytest.raises(ValueError, match="feature names"):  # of names that the law does not know scikit-learn tells
+        law.predict(table.rename(columns={"params": "N", "tokens": "D"})[["D", "N"]])
+
+
+def test_a_fitted_law_says_what_it_found_in_one_line() -> None:
+    table, loss = _data()
+    assert repr(TaskLoss(huber=None)) == "TaskLoss(huber=None)"
+    fitted = repr(TaskLoss(huber=None).fit(table, loss))
+    assert "\n" not in fitted
+    assert fitted.startswith("<TaskLoss(huber=None) on 12 points: A = ")
+    assert "E = 0.4" in fitted
+    assert fitted.endswith("; converged>")
+
+
 def test_laws_plug_into_scikit_learn() -> None:
     table, loss = _data()
     X = table[["params", "tokens"]].to_numpy()
