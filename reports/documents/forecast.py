@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..records.forecast import Result
 from ..records.nightly import News
-from ..sections import content, decision, news, others, pictures, published, trust
+from ..sections import content, decision, news, others, pictures, published, questions, trust
 from ..sections.content import Content, Entry, Method
 from ..sections.decision import PageOne
 from ..sections.news import Latest
@@ -131,7 +131,7 @@ def build(result: Result, latest: News | None = None) -> tuple[ForecastPages, Fi
         unset=unset(),
         news=None if latest is None else news.section(latest, files),
         # What is registered of a tracked run is its band, of which the news tell.
-        page_one=first if latest is None else decision.without(first, decision.ON_RECORD),
+        page_one=first if latest is None else decision.without(first, questions.ON_RECORD),
         level=c.level,
         score=c.score,
         others=others.section(c, files),

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
-from ..records.answer import Answer, answer, has_number
+from ..records.answer import has_number
 from ..records.forecast import Forecast, Result
 from ..records.nightly import News
-from ..sections import content, decision, news
+from ..sections import content, decision, news, published, questions
 from ..sections.content import Content
 from ..sections.headline import headline, lead
 from ..sections.picture import Files
 from ..sections.provenance import origin
 from ..text import wording as w
-from ..text.metric_names import score_name
-from ..text.numbers import DASH, brief, finite, percent, score, score_range
+from ..text.metric_names import metric_label
+from ..text.numbers import DASH, brief, finite, percent, score_range
 from . import markup
 from .markup import element, name, paragraphs
 from .page_data import page_data, task_label, why_none
@@ -31,19 +31,21 @@ EVERYTHING = (
     "In percent, with the prediction interval in brackets. Letters are grades: how far a forecast may be trusted. "
     "Raised numbers: the notes below. Choose a task to see it in the chart."
 )
+MANY = 20  # answers: the table of more scrolls within itself
+ANY = 1000  # characters of a name: on the page none is cut
 STYLES, SCRIPTS = ("web.css", "page.css"), ("tables.js", "chart.js", "page.js")
 
 
 def page_bytes(result: Result, latest: News | None = None) -> bytes:
     """The page, UTF-8; the same result gives the same bytes."""
-    c, a = Content(result), answer(result)
-    leading = lead(a) if a.numbers else next(iter(a.rows), None)
-    data = page_data(c, a, leading)
+    c = Content(result)
+    leading = lead(c.answer) if c.answer.numbers else next(iter(c.answer.rows), None)
+    data = page_data(c, c.answer, leading)
     parts = {
         "TITLE": markup.markup([element("title", c.title)]),
         "HEADING": markup.markup([element("h1", c.title)]),
         "NEWS": markup.markup(_news(latest)),
-        "ANSWER": markup.markup(_answer(c, a, latest is not None)),
+        "ANSWER": markup.markup(_answer(c, latest is not None)),
         "EVERYTHING": markup.markup(_everything(c)),
         "NOTES": markup.markup(_notes(c)),
         "PROVENANCE": markup.markup(_provenance(c)),
@@ -61,7 +63,7 @@ def _news(latest: News | None) -> list[Element]:
         return []
     files: Files = {}
     told = news.section(latest, files)
-    alerts = [element("h3", "Alerts"), *paragraphs(told.alerts)] if told.alerts else []
+    alerts = [element("h2", "Alerts"), *paragraphs(told.alerts)] if told.alerts else []
     return [
         element(
             "section",
@@ -69,7 +71,7 @@ def _news(latest: News | None) -> list[Element]:
             *(part for run in told.runs for part in _tracked(run, files)),
             *([markup.sheet(told.tracking, "Tracked runs beside their bands")] if told.tracking else []),
             *alerts,
-            element("h3", told.heading),
+            element("h2", told.heading),
             *paragraphs(told.changes),
             id="news",
         ),
@@ -93,59 +95,50 @@ def _lines(run: news.RunNews) -> list[tuple[str, str | None]]:
 def picture(svg: bytes, alt: str) -> Element:
     """A figure of the report inside the page."""
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    return element("img", src=source, alt=alt, class_="figure")
+    return markup.scrolling(element("img", src=source, alt=alt, class_="figure"), "Figure")
 
 
-def _answer(c: Content, a: Answer, nightly: bool) -> list[Element]:
-    """The headline, a row per task, the record, and what could make it wrong."""
-    facts = [line for line in decision.facts(c) if not (nightly and line.startswith("Registered:"))]
-    dangers = decision.dangers(c)
+def _answer(c: Content, nightly: bool) -> list[Element]:
+    """Page one of the report: headline, a row per task, and what it cost, how sure it is, what next."""
+    blocks = [b for b in questions.blocks(c, paged=False) if not (nightly and b.name == questions.ON_RECORD)]
     return [
         element("p", headline(c.result), class_="lead"),
-        *(_answers(c, a) if a.rows else []),
-        *paragraphs(content.question(c)),
-        *paragraphs(facts, "small"),
-        *([element("h2", "What could make it wrong"), *paragraphs(dangers)] if dangers else []),
+        *([_answers(c)] if c.answer.rows else []),
+        *paragraphs(decision.below(c, paged=False), "small"),
+        element("dl", *(part for block in blocks for part in _block(block))),
     ]
 
 
-def _answers(c: Content, a: Answer) -> list[Element]:
+def _block(block: questions.Block) -> list[Element]:
+    return [element("dt", block.name), element("dd", *paragraphs(block.lines))]
+
+
+def _answers(c: Content) -> Element:
     """The table of page one: a row per task, averages first."""
-    known = any(finite(f.actual) is not None for f in a.rows)
-    targets = len(a.targets) > 1
-    metrics = {score_name(f.metric) for f in a.rows}
-    heads = ["Task", *["Run"] * targets, "Forecast", f"{c.level} interval", *["Grade"] * a.graded, "Largest run"]
-    heads += ["Measured"] * known
-    rows = (_answer_row(c, a, f, known, targets, len(metrics) > 1) for f in a.rows)
-    table = element("table", _head(heads, 1 + targets), element("tbody", *rows), class_="sortable tight")
-    what = metrics.pop() if len(metrics) == 1 else "scores"
-    return [
-        markup.scrolling(table, "The answer, a row per task", narrow=True),
-        element("p", f"In percent, {what}. Largest run: what it scores, carried forward unchanged.", class_="small"),
-    ]
+    known = any(finite(f.actual) is not None for f in c.answer.rows)
+    heads = ["Task", "Forecast", f"{c.level} interval", *["Grade"] * c.answer.graded, "Carried forward"]
+    rows = (_answer_row(c, f, known) for f in c.answer.rows)
+    head = _head([*heads, *["Measured"] * known], 1)
+    table = element("table", head, element("tbody", *rows), class_="sortable tight")
+    kind = "narrow tall" if len(c.answer.rows) > MANY else "narrow"
+    return markup.scrolling(table, "The answer, a row per task", kind)
 
 
-def _answer_row(c: Content, a: Answer, f: Forecast, known: bool, targets: bool, metrics: bool) -> Element:
-    label, base = task_label(c, (f.family, f.task)), f.baselines.carry_forward
-    said = score_range(f.low, f.high) if has_number(f) else why_none(f)
+def _answer_row(c: Content, f: Forecast, known: bool) -> Element:
+    base = f.baselines.carry_forward
+    interval = element("td", score_range(f.low, f.high), data_v=finite(f.low))
     outside = element("b", " outside", class_="bad") if content.inside(f) == "out" else None
-    metric = [element("span", f" {score_name(f.metric)}", class_="small")] * metrics
-    task = label if len(a.families) > 1 else w.clean(c.short.get(f.task, f.task))
+    link = element("a", name(c.row_name(f, ANY)), href=address(task_label(c, (f.family, f.task)), w.clean(f.target)))
     return element(
         "tr",
         element(
-            "th",
-            element("a", name(task), href=address(label, w.clean(f.target))),
-            *metric,
-            scope="row",
-            class_="left name",
+            "th", link, element("span", f" {metric_label(f.metric)}", class_="small"), scope="row", class_="left name"
         ),
-        *[element("td", name(w.clean(f.target)), class_="left name")] * targets,
-        element("td", element("b", score(f.forecast, f.low, f.high)), data_v=finite(f.forecast)),
-        element("td", said, data_v=finite(f.low)),
-        *[element("td", f.grade or DASH)] * a.graded,
-        element("td", score(base, f.low, f.high), data_v=finite(base)),
-        *[element("td", score(f.actual, f.low, f.high), outside, data_v=finite(f.actual))] * known,
+        element("td", element("b", percent(f.forecast)), data_v=finite(f.forecast)),
+        interval if has_number(f) else element("td", f"none: {why_none(f)}", class_="text"),
+        *[element("td", f.grade or DASH)] * c.answer.graded,
+        element("td", percent(base), data_v=finite(base)),
+        *[element("td", percent(f.actual), outside, data_v=finite(f.actual))] * known,
     )
 
 
@@ -171,7 +164,9 @@ def _everything(c: Content) -> list[Element]:
     heads = ["Task", "Run", *(c.recipe_names[r] for r in c.recipes), "Direct law", "Carried forward", "Measured"]
     rows = (_row(c, key) for key in c.groups)
     grid = element("table", _head(heads, 2), element("tbody", *rows, id="rows"), class_="sortable sticky")
-    return [*paragraphs([EVERYTHING], "small"), markup.scrolling(grid, "All forecasts, a row per task and run")]
+    beside = published.section(c)
+    words = [EVERYTHING, *(beside.about if beside else ())]
+    return [*paragraphs(words, "small"), markup.scrolling(grid, "All forecasts, a row per task and run")]
 
 
 def _row(c: Content, key: content.Key) -> Element:

@@ -24,7 +24,7 @@ LETTER = 0.0565  # inches: width of a letter of the names above the first row
 GAP = 0.09  # inches between two of these names
 SIDE = 0.13  # inches left and right of the axis
 ONE_ROW = 0.24  # inches: height of a row where no table stands beside the figure
-Named = tuple[str, Forecast]
+Named = tuple[str, Forecast | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class Strip:
     left: float = 0.0
 
 
-def strip_svg(rows: Sequence[Forecast], strip: Strip) -> bytes:
-    """The rows without their names, to stand beside a table with rows of the same height."""
+def strip_svg(rows: Sequence[Forecast | None], strip: Strip) -> bytes:
+    """The rows without their names, to stand beside a table with rows of the same height; None is an empty row."""
     with styled():
         return render(_figure([("", f) for f in rows], strip))
 
@@ -60,13 +60,16 @@ def _figure(rows: Sequence[Named], strip: Strip) -> Figure:
     ax = canvas.add_axes(box)
     ax.set_autoscale_on(False)
     ax.patch.set_alpha(0)
-    forecasts = [f for _, f in rows]
+    forecasts = [f for _, f in rows if f is not None]
     low, high = _range(forecasts)
     axis_ticks(ax, low, high, "x", 6)
-    for index, f in enumerate(forecasts):
-        _row(ax, index, f, min(1.0, strip.row / 0.2))
+    for index, (_, f) in enumerate(rows):
+        if index % 2 == 0:
+            ax.axhspan(index - 0.5, index + 0.5, color=STRIPE, lw=0, zorder=0)
+        if f is not None:
+            _row(ax, index, f, min(1.0, strip.row / 0.2))
     _frame(ax, [name for name, _ in rows], forecasts, named=strip.left > 0)
-    _names(canvas, forecasts, (low, high), strip)
+    _names(canvas, [f for _, f in rows], (low, high), strip)
     return canvas
 
 
@@ -76,8 +79,6 @@ def _share(strip: Strip, height: float) -> float:
 
 def _row(ax: Axes, index: int, f: Forecast, size: float) -> None:
     """One task: interval, forecast, largest run, guessing, and what was measured."""
-    if index % 2 == 0:
-        ax.axhspan(index - 0.5, index + 0.5, color=STRIPE, lw=0, zorder=0)
     if f.chance:
         chance = 100 * f.chance
         ax.plot([chance, chance], [index - 0.4, index + 0.4], **(marks.GUESSING | {"lw": 1.0}), zorder=1)
@@ -92,7 +93,7 @@ def _row(ax: Axes, index: int, f: Forecast, size: float) -> None:
 
 
 def _frame(ax: Axes, names: Sequence[str], forecasts: Sequence[Forecast], named: bool) -> None:
-    ax.set_ylim(len(forecasts) - 0.5, -0.5)
+    ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_yticks(range(len(names)) if named else [], names if named else [])
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
@@ -112,12 +113,14 @@ def _range(forecasts: Sequence[Forecast]) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _names(canvas: Figure, forecasts: Sequence[Forecast], view: tuple[float, float], strip: Strip) -> None:
+def _names(canvas: Figure, rows: Sequence[Forecast | None], view: tuple[float, float], strip: Strip) -> None:
     """The names of the marks above the first row that has a forecast, each with a line to its mark."""
-    first = next((i for i, f in enumerate(forecasts) if f.forecast is not None), 0)
-    if not forecasts:
+    first = next((i for i, f in enumerate(rows) if f is not None and f.forecast is not None), None)
+    first = next((i for i, f in enumerate(rows) if f is not None), None) if first is None else first
+    named = None if first is None else rows[first]
+    if first is None or named is None:
         return
-    wanted = _marks_of(forecasts[first])
+    wanted = _marks_of(named)
     across = strip.width - strip.left - 2 * SIDE
     height = canvas.get_figheight()
     places = [strip.left + SIDE + across * (x - view[0]) / (view[1] - view[0]) for _, x in wanted]
@@ -161,6 +164,6 @@ def _apart(places: Sequence[float], widths: Sequence[float], start: float, end: 
     return centers
 
 
-def drawn(rows: Iterable[Forecast]) -> bool:
+def has_marks(rows: Iterable[Forecast | None]) -> bool:
     """Whether there is anything to draw."""
-    return any(f.forecast is not None or f.baselines.carry_forward is not None for f in rows)
+    return any(f is not None and (f.forecast, f.baselines.carry_forward) != (None, None) for f in rows)

@@ -22,7 +22,7 @@ from benchcast.registry import register as records
 from benchcast.registry.settle import settle
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.settlement import Settlement
-from benchcast.reports.sections import settlement
+from benchcast.reports.documents import settlement
 from worlds.commands import benchcast, printed
 
 ROOT = Path(__file__).parents[3]
@@ -212,7 +212,10 @@ def test_a_run_of_the_table_is_no_forecast_under_whatever_name(
         assert (found.known, found.coverage, found.mean_error, found.calibration) == (2, None, None, ())
         assert all(s.known and s.fitted for s in found.settled)
         [note] = found.notes
-        assert "was in the table that the forecast was fitted on, so it does not count as a test (2: recall, word_order)" in note
+        assert (
+            "was in the table that the forecast was fitted on, so it does not count as a test (2: recall, word_order)"
+            in note
+        )
         said = settlement.summary(Settlement.model_validate_json(found.model_dump_json()))
         assert said[0].startswith("No forecast has been settled")
         assert Settlement.model_validate_json(found.model_dump_json()) == found
