@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, tostring
@@ -52,8 +52,16 @@ def markup(nodes: Iterable[Element]) -> str:
 
 
 def paragraphs(lines: Iterable[str], class_: str | None = None) -> list[Element]:
-    """A paragraph per line."""
-    return [element("p", line, class_=class_) for line in lines]
+    """A paragraph per line; what stands between backticks is to be typed."""
+    return [element("p", *words(line), class_=class_) for line in lines]
+
+
+def words(line: str) -> Iterator[Element | str]:
+    """A line with its code: ``run `benchcast plan` ``."""
+    parts = line.split("`")
+    if len(parts) % 2 == 0:  # a backtick without its end is only a character
+        parts = [line]
+    yield from (element("code", part) if index % 2 else part for index, part in enumerate(parts))
 
 
 def name(text: str) -> Element:
@@ -82,10 +90,9 @@ def _row(row: Sequence[str | Cell | None], align: Sequence[str | None]) -> Eleme
     return made
 
 
-def scrolling(table: Element, label: str, narrow: bool = False) -> Element:
-    """A table in a box that scrolls; ``narrow``: no wider than the text."""
-    kind = "scroll narrow" if narrow else "scroll"
-    return element("div", table, class_=kind, role="region", aria_label=label, tabindex="0")
+def scrolling(table: Element, label: str, kind: str = "") -> Element:
+    """A table in a box that scrolls; ``kind``: ``narrow``, as wide as text; ``tall``, as high as a screen."""
+    return element("div", table, class_=f"scroll {kind}".strip(), role="region", aria_label=label, tabindex="0")
 
 
 def embedded(value: Any) -> str:

@@ -23,7 +23,7 @@ function count(v) {
     if (v >= size * 0.9995) return Number((v / size).toPrecision(3)) + unit;
   return String(Number(v.toPrecision(3)));
 }
-const UNITS = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
+const UNITS = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]];
 const shorten = (text, most) => text.length <= most ? text : `${text.slice(0, Math.ceil(most / 2))}…${text.slice(-Math.floor(most / 2) + 1)}`;
 
 // Names are only ever text. What an SVG element looks like stands in its attributes, so that the picture can be saved.

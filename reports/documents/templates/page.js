@@ -70,7 +70,7 @@ function show(all = stops()) {
   $("run").value = stop ? stop.name : SWEPT;
   $("flops").value = String(all.indexOf(stop));
   $("size").textContent = stop ? sizeOf(stop) : "";
-  $("says").textContent = stop ? saidOf(stop) : task().why ? `No number is given: ${task().why}.` : "";
+  $("says").textContent = `${task().label}: ` + (stop ? saidOf(stop) : task().why ? `no number is given: ${task().why}.` : "nothing was forecast.");
   $("flops").setAttribute("aria-valuetext", stop ? `${nameOf(stop)}: ${saidOf(stop)}` : "");
   $("beside").textContent = stop ? besideOf(stop) : "";
   $("how").textContent = stop ? howOf(stop) : "";
@@ -85,7 +85,7 @@ function sizeOf(stop) {
 function saidOf(stop) {
   const span = stop.spans[ANSWER], grade = span && span.grade ? `, grade ${span.grade}` : "";
   const measured = isNumber(stop.measured) ? ` Measured: ${percent(stop.measured)} %.` : "";
-  if (!hasSpan(span)) return `No number is given${task().why ? `: ${task().why}` : ""}.${measured}`;
+  if (!hasSpan(span)) return `no number is given${task().why ? `: ${task().why}` : ""}.${measured}`;
   return `${percent(span.forecast)} %, between ${whole(span.low)} and ${whole(span.high)} % with ${D.level} confidence${grade}.${measured}`;
 }
 // What else is said of the same run: the other recipes that are shown, and the two baselines.

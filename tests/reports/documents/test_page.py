@@ -181,7 +181,7 @@ def test_the_slider_shows_what_the_command_line_prints(browser: Any, study: Path
         assert len(forecasts) == 3
         (says,), (beside,) = text(browser, "#says"), text(browser, "#beside")
         one, low, high = forecasts[0]
-        assert says.startswith(f"{one} %, between {low} and {high} % with 90 % confidence")
+        assert says.startswith(f"quiz: {one} %, between {low} and {high} % with 90 % confidence")
         assert re.findall(r"(\d+\.\d) \((\d+)–(\d+)\)", beside) == forecasts[1:]
         assert f"direct law {row.split('│')[-4].strip()}" in beside
         shown.append(forecasts)
@@ -273,7 +273,7 @@ def test_a_nightly_page_on_a_phone_begins_with_its_verdict(browser: Any, tmp_pat
     assert words.lower().index(NEWS["changes"][0]) < words.lower().index(headline(as_record(graded)).lower())
     assert "below the band" in words
     (wrong,) = text(browser, "#answer")
-    assert "beyond-tested" in wrong
+    assert "farther beyond the ladder" in wrong
     rows = dict(zip(text(browser, "#rows th"), text(browser, "#rows tr"), strict=True))
     assert [rows[f["task"]].count(f" {f['grade']}") for f in graded["forecasts"]] == [1, 1, 1, 1]
 
