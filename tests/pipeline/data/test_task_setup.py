@@ -12,7 +12,7 @@ from benchcast.core.config import Config
 from benchcast.data import task_setup
 from benchcast.forecasting.run import run
 from benchcast.reports.text import forecast_table
-from benchcast.stages.notices import CODES
+from benchcast.stages.notices import CODES, Code
 
 RECIPES = ["llama3", {"name": "auto", "refuse": False}]
 
@@ -40,24 +40,33 @@ def table() -> pd.DataFrame:
 
 
 def ask(frame: pd.DataFrame, **more: Any) -> Any:
-    config: dict[str, Any] = {"data": {"source": "table"}, "targets": [{"run": "r9"}], "recipes": RECIPES}
+    config: dict[str, Any] = {"data": {"source": "table"}, "targets": [{"run": "r9"}], "recipes": RECIPES, "figures": 0}
     return run(config | more, data=frame)
 
 
-@pytest.mark.parametrize(("column", "code"), [(column, code.name) for column, code in task_setup.COLUMNS.items()])
 @pytest.mark.parametrize("run_", ["r3", "r9"])
-def test_a_mix_is_named_by_every_recipe(column: str, code: str, run_: str) -> None:
+def test_every_mix_is_named_by_every_recipe(run_: str) -> None:
+    """All of them at once, each with a value of its own, so that none is taken for another."""
     frame = table()
-    frame.loc[frame["run"].eq(run_) & frame["task"].eq("q"), column] = "other"
+    for column in task_setup.COLUMNS:
+        frame.loc[frame["run"].eq(run_) & frame["task"].eq("q"), column] = f"other {column}"
     result = ask(frame)
-    for f in result.forecasts:
-        assert (code in f.codes) == (f.task == "q"), (f.recipe, f.task)
-        note = next((n for n in f.notes if n.endswith(f"({code})")), "")
-        assert ("other" in note and CODES[code].meaning in note) == (f.task == "q")
-        assert f.task != "q" or (" of the target" in note) == (run_ == "r9")
     lines = [line for line in forecast_table.footnotes(result) if line.startswith("warning: ")]
-    assert len(lines) == 1
-    assert lines[0].endswith(f"({code}): q")
+    assert len(lines) == len(task_setup.COLUMNS)
+    for column, code in task_setup.COLUMNS.items():
+        for f in result.forecasts:
+            assert (code.name in f.codes) == (f.task == "q"), (f.recipe, f.task)
+            note = next((n for n in f.notes if n.endswith(f"({code.name})")), "")
+            assert (f"other {column}" in note and CODES[code.name].meaning in note) == (f.task == "q")
+            assert f.task != "q" or (" of the target" in note) == (run_ == "r9")
+        assert sum(line.endswith(f"({code.name}): q") for line in lines) == 1
+
+
+@pytest.mark.parametrize(("column", "code"), task_setup.COLUMNS.items())
+def test_a_mix_alone_is_named_alone(column: str, code: Code) -> None:
+    frame = table()
+    frame.loc[frame["run"].eq("r3") & frame["task"].eq("q"), column] = "other"
+    assert {c for f in ask(frame, recipes=["llama3"]).forecasts for c in f.codes if "mixed" in c} == {code.name}
 
 
 def test_what_is_unknown_is_no_mix() -> None:

@@ -45,7 +45,7 @@ def ladder(sizes: tuple[float, ...] = SIZES, multipliers: tuple[float, ...] = MU
 
 
 def ask(table: pd.DataFrame, target: dict[str, Any] | None = None, **more: Any) -> Forecast:
-    plain = {"data": {"source": "table"}, "targets": [target or BIG], "recipes": ["auto"]}
+    plain = {"data": {"source": "table"}, "targets": [target or BIG], "recipes": ["auto"], "figures": 0}
     result = forecast.run(Config.model_validate(plain | more), Path(), table)
     assert result.model_dump_json()
     return result.forecasts[0]

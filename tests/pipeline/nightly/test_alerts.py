@@ -11,6 +11,8 @@ import pytest
 from benchcast.registry import register
 from worlds import nightly as world
 
+pytestmark = pytest.mark.usefixtures("blank_pages")
+
 
 @pytest.fixture(scope="module")
 def running(first_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

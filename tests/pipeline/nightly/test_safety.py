@@ -19,6 +19,7 @@ from benchcast.nightly.tracking.points import Point, remembered
 from benchcast.stages.notices import nightly
 from worlds import nightly as world
 
+pytestmark = pytest.mark.usefixtures("blank_pages")
 SECRET = "SECRETTOKEN1234"
 
 

@@ -20,7 +20,7 @@ pytest.importorskip("torch")
 from worlds.ladders import ROOT
 from worlds.scoring import QUIET
 
-pytestmark = QUIET
+pytestmark = [*QUIET, pytest.mark.usefixtures("blank_pages")]
 
 
 @pytest.fixture(scope="module")

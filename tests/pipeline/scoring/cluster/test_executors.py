@@ -69,13 +69,7 @@ class KillsOne(Heard):
                 return
 
 
-def test_two_processes_give_the_same_table(world: Path, alone: pd.DataFrame) -> None:
-    table, failures = run(world, tasks=("plain", "more"), store="two", out="two.csv", workers=2)
-    assert list(failures) == [("runs/r3", "*")]
-    same(table, alone)
-
-
-def test_a_killed_worker_process_is_replaced(world: Path, alone: pd.DataFrame) -> None:
+def test_two_processes_give_the_same_table_also_when_one_is_killed(world: Path, alone: pd.DataFrame) -> None:
     heard = KillsOne("multiprocessing.spawn")
     table, failures = run(world, heard, tasks=("plain", "more"), store="lost", out="lost.csv", workers=2)
     assert heard.killed

@@ -134,7 +134,9 @@ def test_a_place_that_is_not_what_the_name_says_and_two_models_at_one_place_get_
     account = Account()
     lm_eval.read_lm_eval(tmp_path, account)
     told = "\n".join(account.record().lines())
-    assert "the names of 2 models say another step or other tokens than ladder.yaml, which is used: o/m@step1000" in told
+    assert (
+        "the names of 2 models say another step or other tokens than ladder.yaml, which is used: o/m@step1000" in told
+    )
     ladder(tmp_path, {"o/m@step1000": 1000, "o/m@step3000": 3000})
     account = Account()
     lm_eval.read_lm_eval(tmp_path, account)

@@ -23,7 +23,7 @@ from worlds.results.lighteval import newest, older
 from worlds.results.lighteval import put as put_lighteval
 from worlds.results.lm_eval_files import ladder, put, put_samples, result
 
-COUNT = int(os.environ.get("BENCHCAST_MUTATIONS", "300"))
+COUNT = int(os.environ.get("BENCHCAST_MUTATIONS", "150"))
 VALUES = [
     None,
     True,

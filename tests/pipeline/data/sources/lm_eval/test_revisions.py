@@ -1,4 +1,4 @@
-"""Four models at four revisions each, evaluated by ``lm_eval`` itself: each gets its place and its own score."""
+"""Four models at three revisions each, evaluated by ``lm_eval`` itself: each gets its place and its own score."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_revision_is_placed_with_what_its_own_result_states(folder: Path) -> None:
     stated = world.values(folder)
-    assert len(stated) == 16
+    assert len(stated) == 12
     assert len({scores["acc,none"] for scores in stated.values()}) > 3  # they do differ
     places = yaml.safe_load((folder / "results" / "ladder.yaml").read_text())
     found = {(p["run"], p["step"]): (float(p["params"]), float(p["tokens"])) for p in places.values()}
@@ -62,7 +62,7 @@ def test_every_score_is_the_one_of_its_revision(folder: Path) -> None:
     told = command("ingest", "lm_eval", "--from", "results", "--out", "l.csv", folder=folder)
     assert "left out" not in told
     table = schema.read_table(folder / "l.csv")
-    assert len(table[["run", "step", "tokens"]].drop_duplicates()) == 16
+    assert len(table[["run", "step", "tokens"]].drop_duplicates()) == 12
     by_cell = table.set_index(["run", "step", "metric"])["value"]
     for (name, step), scores in world.values(folder).items():
         for metric in ("acc", "acc_norm"):
@@ -76,4 +76,4 @@ def test_the_config_that_init_wrote_runs(folder: Path) -> None:
     command("run", "benchcast.yaml", folder=folder)
     assert (folder / "out" / "report.pdf").is_file()
     result = json.loads((folder / "out" / "result.json").read_text())
-    assert {(row["run"], row["checkpoints"]) for row in result["ladder"]} == {(name, 4) for name in world.WIDTHS}
+    assert {(row["run"], row["checkpoints"]) for row in result["ladder"]} == {(name, 3) for name in world.WIDTHS}
