@@ -1,11 +1,13 @@
 """Stages wired to configs, files and the command line; and the entry points of the Python API.
 
->>> from benchcast import run
->>> result = run("configs/demo.yaml")  # doctest: +SKIP
->>> print(result)  # doctest: +SKIP
+>>> import benchcast
+>>> result = benchcast.forecast(frame, params=70e9, tokens=1.4e12)  # doctest: +SKIP
+>>> result  # doctest: +SKIP
+>>> result.plot()  # doctest: +SKIP
 
-``run``, ``run_planned`` and ``run_plan`` are what ``benchcast run``, ``forecast --flops`` and ``plan`` call; a result
-is frozen, prints as a table, and shows as HTML in a notebook. Importing this package loads none of them.
+``forecast`` takes a data frame; ``run``, ``run_planned`` and ``run_plan`` are what ``benchcast run``, ``forecast
+--flops`` and ``plan`` call. A result is frozen, says its answer in a line, prints as a table, and shows as HTML in a
+notebook. Importing this package loads none of them.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from .core.config import Config
     from .core.errors import BenchcastError
+    from .forecasting.frames import forecast
     from .forecasting.run import run, run_planned
     from .planning.config import PlanConfig
     from .planning.run import run as run_plan
@@ -32,6 +35,7 @@ __all__ = [
     "PlanConfig",
     "PlanResult",
     "Result",
+    "forecast",
     "run",
     "run_plan",
     "run_planned",
@@ -44,6 +48,7 @@ _PLACES = {
     "PlanConfig": ("planning.config", "PlanConfig"),
     "PlanResult": ("reports.records.plan", "PlanResult"),
     "Result": ("reports.records.forecast", "Result"),
+    "forecast": ("forecasting.frames", "forecast"),
     "run": ("forecasting.run", "run"),
     "run_plan": ("planning.run", "run"),
     "run_planned": ("forecasting.run", "run_planned"),

@@ -16,13 +16,14 @@ import yaml
 from benchcast import BenchcastError, Result, run, run_plan, run_planned
 from benchcast.core.errors import FaultsError
 from benchcast.data.ingest import demo
+from benchcast.forecasting import frames
 from benchcast.forecasting import run as forecast_module
 
 ASKED = {
     "title": "Recall <b>&",
     "data": {"source": "demo"},
     "targets": [{"run": "1.3M-10x"}],
-    "recipes": ["llama3", "ladder"],
+    "recipes": ["llama3", {"name": "ladder", "last": 3}],
     "tasks": ["recall"],
 }
 
@@ -72,7 +73,9 @@ def test_printing(result: Result) -> None:
     assert number in page
     assert "<b>" not in page
     assert "Recall &lt;b&gt;&amp;" in page
-    assert len(repr(result)) < 100
+    assert repr(result).startswith("<Result: 1.3M-10x, ")
+    assert "\n" not in repr(result)
+    assert re.fullmatch(r"<Forecast by llama3: 1\.3M-10x on recall: [\d.]+ % \([\d.]+ to .*confidence\)>", repr(first))
 
 
 def test_a_measured_score_that_recipes_average_differently_is_a_range(result: Result) -> None:
@@ -95,6 +98,55 @@ def test_a_planned_run_by_the_same_laws() -> None:
     assert {f.flops for f in planned.forecasts} == {1e14}
 
 
+def test_the_answer_and_a_task_as_figures(result: Result) -> None:
+    answer = result.plot()
+    assert [label.get_text() for label in answer.axes[0].get_yticklabels()] == ["recall"]
+    one = result.plot("recall")
+    assert one.axes[0].get_xlabel() == "training FLOPs"
+    assert one.axes[0].get_title(loc="left") == "recall"
+    with pytest.raises(BenchcastError, match="task 'guess' was not forecast; there are: recall"):
+        result.plot("guess")
+    with pytest.raises(BenchcastError, match="not forecast in family 'x'"):
+        result.plot("recall", family="x")
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    """The recall scores of the demo as somebody keeps them: a row per checkpoint, a column per metric."""
+    table = demo().table
+    kept = table[table["task"].eq("recall") & table["metric"].isin(["acc", "bits_per_byte"])]
+    wide = kept.pivot_table(index=["run", "params", "tokens"], columns="metric", values="value").reset_index()
+    return wide.rename(columns={"acc": "accuracy"})
+
+
+def test_a_frame_is_forecast_by_keywords(frame: pd.DataFrame) -> None:
+    made = benchcast.forecast(frame, params=3e6, token_multiplier=20, recipes=["ladder"])
+    table = demo().table
+    same = table[table["task"].eq("recall") & table["metric"].isin(["acc", "bits_per_byte"])]
+    asked = {"data": {"source": "table"}, "recipes": ["ladder"], "targets": [{"params": 3e6, "tokens": 6e7}]}
+    by_config = run(asked, data=same)
+    assert made.forecasts[0].forecast == pytest.approx(by_config.forecasts[0].forecast, abs=1e-6)
+    assert made.forecasts[0].low == pytest.approx(by_config.forecasts[0].low, abs=1e-6)
+    assert made.forecasts[0].target == "3M on 60M tokens"
+    shuffled = frame[frame.columns[::-1]].assign(token_multiplier=1.0)  # it follows from others
+    again = benchcast.forecast(shuffled, token_multiplier=20, params=3e6, recipes=["ladder"], name="mine")
+    assert again.forecasts[0].forecast == pytest.approx(made.forecasts[0].forecast, abs=1e-6)
+    assert again.forecasts[0].target == "mine"
+
+
+def test_what_is_wrong_with_a_frame_is_said_at_once(frame: pd.DataFrame) -> None:
+    with pytest.raises(FaultsError) as told:
+        benchcast.forecast(frame.drop(columns="tokens").assign(colour=1), flops=1e16)
+    assert "frame: has no column 'tokens'" in str(told.value)
+    assert "frame: column 'colour' is no metric" in str(told.value)
+    with pytest.raises(FaultsError, match="has no column of scores"):
+        benchcast.forecast(frame[["run", "params", "tokens"]], flops=1e16)
+    with pytest.raises(BenchcastError, match="give flops, or two of params, tokens and token_multiplier"):
+        benchcast.forecast(frame, params=3e6)
+    with pytest.raises(FaultsError, match="percentage"):
+        benchcast.forecast(frame.assign(accuracy=100 * frame["accuracy"]), flops=1e16)
+
+
 def test_results_are_frozen(result: Result) -> None:
     with pytest.raises(ValueError, match="frozen"):
         result.title = "x"  # type: ignore[misc]
@@ -105,6 +157,7 @@ def test_a_plan_prints() -> None:
     assert "parameters" in str(plan)
     assert "<table>" in plan._repr_html_()
     assert plan.to_frame()["params"].gt(1e9).any()
+    assert repr(plan).startswith("<PlanResult: With 5.8×10²³ FLOPs train ")
 
 
 def test_the_package_loads_nothing_heavy() -> None:
@@ -121,3 +174,4 @@ def test_every_name_is_there() -> None:
 
 def test_the_docstrings_example() -> None:
     assert doctest.testmod(forecast_module).failed == 0
+    assert doctest.testmod(frames).failed == 0

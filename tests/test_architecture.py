@@ -58,7 +58,7 @@ ALLOWED = {
     "forecasting": DATA | TEXT | SCIENCE,
     "planning": DATA | TEXT | SCIENCE,
     "scoring": DATA | TEXT,
-    "report": CORE | TEXT | {"reports.documents"},
+    "report": CORE | TEXT | {"reports.documents", "reports.figures", "reports.sections"},
     "registry": DATA | TEXT | SCIENCE | {"reports.documents"},
     "nightly": DATA | TEXT | SCIENCE | {"forecasting", "scoring", "registry", "reports.documents", "stages.monitor"},
     "comparing": DATA | TEXT | {"forecasting", "scoring", "registry", "nightly", "stages.comparing", "stages.monitor"},
@@ -66,7 +66,7 @@ ALLOWED = {
     | TEXT
     | SCIENCE
     | WORK
-    | {"registry", "nightly", "comparing", "demo_ladder", "reports.documents", "reports.figures"},
+    | {"registry", "nightly", "comparing", "demo_ladder", "reports.documents", "reports.figures", "reports.sections"},
     "": CORE | {"forecasting", "planning", "report"},  # the face
     "__main__": {"cli"},
     "demo_ladder": DATA | {"scoring"},

@@ -28,7 +28,7 @@ def _empty() -> AccountRecord:
     return AccountRecord()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Data:
     """A validated ladder table, where it came from, and what is known about it."""
 
@@ -41,6 +41,15 @@ class Data:
 
     references: pd.DataFrame | None = None
     """Models that are no part of the ladder, in the schema of the table: of another family, older, larger."""
+
+    def __repr__(self) -> str:
+        from benchcast.reports.text.numbers import count
+
+        runs, tasks = self.table["run"].nunique(), self.table["task"].nunique()
+        least, most = count(self.table["params"].min()), count(self.table["params"].max())
+        return (
+            f"<Data: {runs} runs of {least} to {most} parameters, {tasks} tasks, {len(self.table)} rows; {self.label}>"
+        )
 
 
 class Source(Protocol):

@@ -136,19 +136,24 @@ def run_planned(
     InputError
         When the numbers name no size, and as ``run`` does.
     """
-    try:
-        target = Target.model_validate(numbers)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the planned run"
-        what = "must be positive and finite" if first["type"] == "finite_number" else str(first["msg"])
-        raise InputError(f"{where}: {what.removeprefix('Value error, ')}") from None
+    target = planned_target(numbers)
     config, base = given(config, Config, base)
     target = target.model_copy(update={"name": describe_target(target, 0)})
     held = tuple(t for t in config.targets if t.run is not None)
     changed = config.model_copy(update={"targets": (*held, target), "figures": 0})
     result = run(changed, base, data, progress)
     return result.model_copy(update={"forecasts": tuple(f for f in result.forecasts if f.target == target.name)})
+
+
+def planned_target(numbers: Mapping[str, Any]) -> Target:
+    """A planned run by its numbers (and name); InputError in one line when they name no size."""
+    try:
+        return Target.model_validate(numbers)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the planned run"
+        what = "must be positive and finite" if first["type"] == "finite_number" else str(first["msg"])
+        raise InputError(f"{where}: {what.removeprefix('Value error, ')}") from None
 
 
 def _with_setups(forecasts: Sequence[Forecast], config: Config, table: pd.DataFrame) -> tuple[Forecast, ...]:

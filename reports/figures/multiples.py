@@ -195,5 +195,5 @@ def _legend(tasks: Sequence[Small], names: dict[str, str], level: str) -> tuple[
     for recipe in drawn:
         entries[f"{names.get(recipe, recipe)}, {level} interval"] = marks.forecast_handle(recipe)
     if any(f.chance for task in tasks for f in task.forecasts):
-        entries["guessing"] = marks.handle(marks.GUESSING)
+        entries["chance"] = marks.handle(marks.GUESSING)
     return list(entries.values()), list(entries)

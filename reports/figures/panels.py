@@ -251,7 +251,7 @@ def _draw_forecasts(ax: Axes, panel: Panel, forecasts: Sequence[Forecast], legen
     scale = 100.0 if panel.y_is_accuracy else 1.0
     for chance in sorted(value for value in chances if math.isfinite(value) and value > 0):
         line = ax.axhline(scale * (1 - chance if error else chance), zorder=1, **marks.GUESSING)
-        legend.add(10, "guessing", line)
+        legend.add(10, "chance", line)
 
 
 def _name_planned(ax: Axes, panel: Panel, forecasts: Sequence[Forecast]) -> None:

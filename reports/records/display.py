@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 class Renderer(Protocol):
     """What the records ask for; ``benchcast.report`` has it."""
+
+    def as_line(self, record: Any) -> str:
+        """What the record says, in one line."""
 
     def as_text(self, record: Any) -> str:
         """The record as a table in plain text."""
@@ -25,6 +29,9 @@ class Renderer(Protocol):
 
     def as_frame(self, record: Any) -> pd.DataFrame:
         """The record as a pandas frame."""
+
+    def as_figure(self, record: Any, task: str | None = None, family: str | None = None) -> Figure:
+        """The record's answer as a figure, or one task of it along compute."""
 
     def write_report(self, record: Any, out: Path, html: bool = False) -> dict[str, Path]:
         """The record as files in a folder; paths by kind."""
@@ -58,7 +65,8 @@ class DisplayMixin:
     title: str
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.title!r}: print it, or call to_frame()>"
+        said = self.title if _load is None else renderer().as_line(self)
+        return f"<{type(self).__name__}: {said}>"
 
     def __str__(self) -> str:
         return renderer().as_text(self)

@@ -18,6 +18,7 @@ from .quantities import Quantity
 from .target import Target
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pandas as pd
 
 # Any name of a recipe that the registry knows; the schema names those that come with the package.
@@ -75,6 +76,15 @@ class Forecast(Frozen):
     inflation: float | None = Field(default=None, description="interval in multiples of the forms' own spread")
     tested_ratio: float | None = Field(default=None, description="largest extrapolation ratio in the backtest")
     alternatives: tuple[Alternative, ...] = Field(default=(), description="what every form says: specification curve")
+
+    def __repr__(self) -> str:
+        number = "no number" if self.forecast is None else f"{100 * self.forecast:.1f} %"
+        if self.forecast is not None and self.low is not None and self.high is not None:
+            number += f" ({100 * self.low:.1f} to {100 * self.high:.1f} with {100 * self.level:.3g} % confidence)"
+        grade = f", grade {self.grade}" if self.grade else ""
+        return f"<Forecast by {self.recipe}: {self.target} on {self.task}: {number}{grade}>"
+
+    __str__ = __repr__
 
     @property
     def target_run(self) -> Target:
@@ -282,6 +292,18 @@ class Result(display.DisplayMixin, Frozen):
     def to_frame(self) -> pd.DataFrame:
         """The forecasts as a pandas frame, one a row; fractions, not percent."""
         return display.renderer().as_frame(self)
+
+    def plot(self, task: str | None = None, family: str | None = None) -> matplotlib.figure.Figure:
+        """The answer as a Matplotlib figure: every task's forecast with its interval; or one task along compute.
+
+        ``family`` is needed where a task was forecast in several.
+
+        Raises
+        ------
+        BenchcastError
+            When the result has no such task, or several families have it.
+        """
+        return display.renderer().as_figure(self, task, family)
 
     def write(self, out: str | Path, html: bool = False) -> dict[str, Path]:
         """Typeset the report into a folder; paths by kind: pdf, json, csv, and html when asked for.

@@ -14,6 +14,12 @@ from worlds.reports import as_record, make_graded
 class Told:
     """A renderer that only says what it was asked for."""
 
+    def as_line(self, record: Any) -> str:
+        return f"line of {record.title}"
+
+    def as_figure(self, record: Any, task: str | None = None, family: str | None = None) -> Any:
+        return f"{task or 'answer'} of {record.title}"
+
     def as_text(self, record: Any) -> str:
         return f"text of {record.title}"
 
@@ -35,13 +41,15 @@ def test_a_record_asks_the_renderer_in_use(monkeypatch: pytest.MonkeyPatch, tmp_
     assert list(result.to_frame()["title"]) == ["t"]
     assert result.write(str(tmp_path)) == {"pdf": tmp_path / "t.pdf"}
     assert set(result.write(tmp_path, html=True)) == {"pdf", "html"}
-    assert repr(result) == "<Result 't': print it, or call to_frame()>"
+    assert repr(result) == "<Result: line of t>"
+    assert result.plot("quiz") == "quiz of t"
 
 
 def test_records_without_their_package_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(display, "_load", None)
     with pytest.raises(RuntimeError, match="import benchcast"):
         str(as_record(make_graded()))
+    assert repr(as_record(make_graded() | {"title": "t"})) == "<Result: t>"  # a debugger must always have a line
 
 
 def test_the_face_names_the_packages_own() -> None:
