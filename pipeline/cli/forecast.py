@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core.errors import UnreadableError, plain
+from ..core.errors import UnreadableError
 from .options import DataPath, HtmlFlag, JsonPath, config_argument, positive, print_account, write_json
 from .panels import Panel
 
@@ -46,9 +46,10 @@ def run(
         str | None, typer.Option("--log", metavar="TRACKER", help="log the result to mlflow or wandb, if installed")
     ] = None,
 ) -> None:
-    """Read the ladder, fit the laws, forecast, and typeset the report.
+    """Forecast what CONFIG asks for, and write the report: PDF, JSON and CSV.
 
-    With --json - the result goes to stdout, and files are written only if --out is given.
+    With --json - the result goes to stdout, and files are written only if --out is given. Exit code 1 where no score
+    could be forecast: the report then says why.
     """
     if log is not None:
         from ..registry import trackers
@@ -59,15 +60,15 @@ def run(
     if json is not None:
         write_json(result.model_dump_json(by_alias=True), json)
     if json == "-" and out is None:
+        _none_is_a_failure(result)
         return
     paths = result.write(out or settings.out, html)
     logged = trackers.log(result, paths, log) if log is not None else ""
-    if json != "-":
-        from .tables.forecast import headline
+    from .tables.forecast import forecasts
 
-        headline(result)
-        typer.echo(f"\n{log} run: {logged}" if logged else "")
-        _print_paths(paths)
+    if json != "-":
+        forecasts(result, paths, [f"{log} run: {logged}"] if logged else [])
+    _none_is_a_failure(result)
 
 
 def forecast(
@@ -85,20 +86,21 @@ def forecast(
         ),
     ] = 20.0,
 ) -> None:
-    """Forecast and print the headline table; write nothing."""
+    """Forecast and print the table; write nothing. Exit code 1 where no score could be forecast."""
     _, result = _forecast(
         config, data, None if flops is None else {"flops": flops, "token_multiplier": token_multiplier}
     )
     if json is not None:
         write_json(result.model_dump_json(by_alias=True, exclude={"figures"}), json)
     if json != "-":
-        from .tables.forecast import headline
+        from .tables.forecast import forecasts
 
-        headline(result)
+        forecasts(result)
+    _none_is_a_failure(result)
 
 
 def fit(config: ConfigPath, data: DataPath = None, json: JsonPath = None) -> None:
-    """Fit the laws and print their estimates with standard errors."""
+    """Print the fitted laws: estimates with standard errors."""
     _, result = _forecast(config, data)
     if json is not None:
         write_json(result.model_dump_json(by_alias=True, include={"laws", "provenance"}), json)
@@ -114,7 +116,7 @@ def report(
     html: HtmlFlag = False,
     register: RegisterPath = None,
 ) -> None:
-    """Typeset the PDF again from a stored result."""
+    """Write the PDF and the web page again, from the result.json of an earlier run."""
     from benchcast.reports.records.forecast import Result
     from pydantic import ValidationError
 
@@ -131,7 +133,9 @@ def report(
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "(file)"
         raise FaultsError([Fault(f"{result}: {where}", first["msg"], "give the result.json of a run")]) from None
-    _print_paths(_with_register(stored, register).write(out, html))
+    from .tables.forecast import written
+
+    written(_with_register(stored, register).write(out, html))
 
 
 def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or plan_config")] = "result") -> None:
@@ -188,8 +192,9 @@ def _with_register(result: Result, path: Path | None) -> Result:
     return result.model_copy(update={"registered": register.looked_up(result, register.read(path))})
 
 
-def _print_paths(paths: dict[str, Path]) -> None:
-    """Say where the report is; the PDF last, for whoever reads the last line."""
-    for kind, label in (("html", "web page"), ("pdf", "report")):
-        if kind in paths:
-            typer.echo(f"{label}: {plain(str(paths[kind]))}")
+def _none_is_a_failure(result: Result) -> None:
+    """End with exit code 1 where no score was forecast; the report, which says why, is there all the same."""
+    from .tables.forecast import numbered
+
+    if not numbered(result):
+        raise typer.Exit(1)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+import typer
 from benchcast.reports.records.forecast import LawFit, Result
+from benchcast.reports.sections.headline import headline
 from benchcast.reports.text import forecast_table
 from benchcast.reports.text.numbers import estimate
 from benchcast.reports.text.table import Table, as_rich, shown
+from benchcast.reports.text.wording import plain
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -51,14 +55,38 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
         yield step
 
 
-def headline(result: Result) -> None:
-    """A row per task and target, a column per recipe with its interval, the baselines, the actual; in percent."""
+def forecasts(result: Result, paths: Mapping[str, Path] | None = None, also: Sequence[str] = ()) -> None:
+    """A row per task and target in percent; last the answer in a sentence, and where the report is.
+
+    Where there is no number at all, the first line says so, why, and what to do; the lines below the table name the
+    tasks of every cause.
+    """
+    if not numbered(result):
+        say(headline(result))
     table = forecast_table.headline(result)
     console().print(as_rich(table.limited(MOST_ROWS)))
     if (more := len(table.rows) - MOST_ROWS) > 0:
         console().print(f"… and {more} more rows in the report and in forecasts.csv")
     for line in table.notes:
         say(line)
+    if numbered(result):
+        typer.echo()
+        say(headline(result))
+    for line in also:
+        typer.echo(line)
+    written(paths or {})
+
+
+def numbered(result: Result) -> bool:
+    """Whether any score was forecast."""
+    return any(f.forecast is not None for f in result.forecasts)
+
+
+def written(paths: Mapping[str, Path]) -> None:
+    """Say where the report is; the PDF last, for whoever reads the last line."""
+    for kind, label in (("html", "web page"), ("pdf", "report")):
+        if kind in paths:
+            typer.echo(f"{label}: {plain(str(paths[kind]))}")
 
 
 def laws(result: Result) -> None:
