@@ -9,12 +9,14 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from filelock import FileLock
 from worlds.hosts import client
 from worlds.hosts.lines import environment
 
@@ -33,26 +35,42 @@ recipes:
 """
 
 Done = subprocess.CompletedProcess[str]
+_KEPT: list[subprocess.Popen[str]] = []  # hosts that outlive whoever started them
 
 
 @functools.cache
 def host(*, scoring: bool = False) -> str:
-    """The socket of the process that forks commands, started once; with ``scoring`` it has imported torch as well."""
-    address = str(Path(tempfile.mkdtemp(prefix="bc")) / "s")
-    words = [sys.executable, str(HOST), address, *(["scoring"] if scoring else [])]
-    started = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
-    assert started.stdin is not None
+    """The socket of the process that forks commands; with ``scoring`` it has imported torch as well.
+
+    All workers of one run of pytest share it: whoever comes first starts it, and it ends with the last that has its
+    pipe open for writing.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    place = Path(tempfile.gettempdir()) / f"bc-{run[-12:]}{'-s' * scoring}"  # a socket's path has 100 letters at most
+    with FileLock(f"{place}.lock", timeout=SECONDS):
+        if not (place / "s").exists():
+            _start(place, scoring)
+        held = os.open(place / "open", os.O_WRONLY | os.O_NONBLOCK)
+    atexit.register(os.close, held)
+    return str(place / "s")
+
+
+def _start(place: Path, scoring: bool) -> None:
+    """Start a host whose standard input is a named pipe, and wait until it listens."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700)
+    os.mkfifo(place / "open")
+    pipe = os.open(place / "open", os.O_RDONLY | os.O_NONBLOCK)  # else it would wait for somebody who writes
+    first = os.open(place / "open", os.O_WRONLY)  # the host ends when nobody has it open
+    os.set_blocking(pipe, True)
+    words = [sys.executable, str(HOST), str(place / "s"), *(["scoring"] if scoring else [])]
+    started = subprocess.Popen(words, stdin=pipe, stdout=subprocess.PIPE, text=True, env=environment())
+    _KEPT.append(started)
+    os.close(pipe)
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
     started.stdout.close()
-
-    def end() -> None:
-        assert started.stdin is not None
-        started.stdin.close()
-        started.wait(60)
-
-    atexit.register(end)
-    return address
+    atexit.register(os.close, first)
 
 
 def benchcast(

@@ -4,7 +4,7 @@
 
 Listens on a Unix socket for ``client.call``. The fork becomes ``benchcast ARGUMENTS`` with the client's files, folder,
 environment and umask; the client is told its process id, and then its exit status as ``os.waitpid`` gives it. Ends, and
-removes the socket's folder, when its standard input ends: then whoever started it is gone.
+removes the socket's folder, when its standard input ends: then all who used it are gone.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ def main() -> None:
                     server.close()
                     serve(connection)
     reap()
-    shutil.rmtree(Path(address).parent)
+    place = Path(address).parent
+    Path(f"{place}.lock").unlink(missing_ok=True)
+    shutil.rmtree(place)
 
 
 if __name__ == "__main__":
