@@ -123,6 +123,8 @@ def _misused(error: Exception, words: Sequence[str]) -> str:
     if what.startswith("No such command") and first and Path(first).exists():
         meant = "init" if Path(first).is_dir() else "run"
         return f"{first}: is no command; the command comes first, such as: benchcast {meant} {first}"
+    if "unexpected extra argument" in what:
+        what += "; a pattern such as 'mmlu_*' needs quotes"
     example = "" if what.startswith("--") else (context.command.epilog or "").partition("Example: ")[2]
     return f"{what} ({context.command_path} --help{'; for example: ' if example else ''}{example})"
 

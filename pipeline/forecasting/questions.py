@@ -176,8 +176,11 @@ def compare(
         elif account is not None:
             account.leave(f"tasks without a forecast and interval of both {first!r} and {second!r}", task)
     if not comparisons:
+        lacking = [f for f in made if None in (f.forecast, f.low, f.high)]
+        why = listed(list(dict.fromkeys(f"{f.family}: {n}" for f in lacking for n in (f.reasons or f.notes[:1]))), 4)
         raise InputError(
             f"no task has a forecast with an interval of both {first!r} and {second!r}: nothing to compare"
+            + (f" ({why}); add runs to the ladder" if why else "; they have no task in common")
         )
     return comparisons
 
@@ -294,6 +297,13 @@ def backtest(
             progress(f"{job.family}: {job.task}", done, len(jobs))
         for settings in recipes:
             summaries += auto.backtest_summaries(job, settings, contexts[job.family])
+    if not summaries:
+        runs = {family: len(set(loaded.table["run"][loaded.table["family"].eq(family)])) for family in contexts}
+        told = ", ".join(f"{family}: {count} runs" for family, count in runs.items())
+        raise InputError(
+            f"nothing can be backtested: it takes at least {FEWEST_TO_FIT + 1} runs, cheaper ones to fit and dearer ones to forecast "
+            f"({told}); add runs to the ladder"
+        )
     return summaries, account_of(config, loaded, roles)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchcast.reports.records.account import listed
 from benchcast.reports.records.forecast import BacktestSummary
 from benchcast.reports.records.settlement import Settlement
 from benchcast.reports.text import backtest_table, settlement_table
@@ -27,14 +28,30 @@ def tested(rows: Sequence[BacktestSummary]) -> None:
 
 
 def needed(rows: Sequence[ComputeRequirement]) -> None:
-    """Compute that a score needs."""
+    """Compute that a score needs; what no budget reaches is said in words, first where that is all of it."""
+    unreached = [n for n in rows if n.flops is None]
+    if unreached and len(unreached) == len(rows):
+        say(_unreached(unreached))
     head = ("family", "task", "score", "FLOPs", "interval", "N", "D", "grade")
     _print("Compute needed", head, "llrrrrrr", [_needed(n) for n in rows])
+    if 0 < len(unreached) < len(rows):
+        say(_unreached(unreached))
+
+
+def _unreached(rows: Sequence[ComputeRequirement]) -> str:
+    """``90 % is not reached on q: …``; the budgets that were tried differ by family."""
+    most = max(n.searched[1] for n in rows)
+    tasks = listed(list(dict.fromkeys(n.task for n in rows)), 6)
+    return (
+        f"{percent(rows[0].accuracy)} % is not reached on {tasks} at any budget up to {typed(most)} FLOPs, the largest "
+        "tried. Ask for a lower score, or add larger runs to the ladder."
+    )
 
 
 def _needed(n: ComputeRequirement) -> Row:
     high = typed(n.high) if n.high is not None else f"beyond {typed(n.searched[1])}"
-    sizes = [typed(n.flops), f"{typed(n.low)} to {high}", count(n.params), count(n.tokens)]
+    ends = DASH if n.low is None else f"{typed(n.low)} to {high}"
+    sizes = [typed(n.flops), ends, count(n.params), count(n.tokens)]
     return [n.family, n.task, percent(n.accuracy), *sizes, n.grade or DASH]
 
 
