@@ -146,7 +146,7 @@ def _registered(run: Run, found: Found, forecast: Forecast | None) -> None:
         return
     if found.interval is None:
         refused = forecast is not None and forecast.forecast is None
-        where = "was refused when it was registered: there is no interval" if refused else _no_band(run)
+        where = "the forecast was refused when it was registered: there is no interval" if refused else _no_band(run)
         found.why = found.why or where
         return
     if found.score.value is None or found.score.documents is None:
@@ -160,7 +160,7 @@ def _registered(run: Run, found: Found, forecast: Forecast | None) -> None:
 
 def _no_band(run: Run) -> str:
     share = f"{100 * run.of_planned:.0f} %"
-    return f"has no registered interval at {share} of the run (reevaluate.track registers all lengths)"
+    return f"no registered interval at {share} of the run (reevaluate.track registers all lengths)"
 
 
 def _interval(run: Run, task: str) -> Edges | None:
@@ -181,7 +181,7 @@ def _course(run: Run, found: Found) -> Evidence:
     """Whether the run has drifted below its course, from all checkpoints so far; it holds however often one looks."""
     band, forecast = run.forecast.bands.get(found.task), run.forecast.lengths.get(found.task)
     if band is None or forecast is None:
-        found.why = "has no course: only its end was registered (reevaluate.track registers all lengths)"
+        found.why = "no course: only its end was registered (reevaluate.track registers all lengths)"
         return UNKNOWN
     inside = [t for t in run.tokens if band.tokens[0] <= t <= band.tokens[-1] * (1 + PLAN_RTOL)]
     scores = [measured.of_forecast(run.at(t), run.policy.run, forecast, 1) for t in inside]
@@ -217,7 +217,7 @@ def _no_worse(run: Run, found: Found) -> None:
     rows = run.data.table[run.data.table["run"].eq(name)]
     rows = rows[rows["step"].astype(str).isin([step, f"{step}.0"])] if step else rows
     if rows.empty:
-        found.why = f"has nothing to be compared with: {other} is not in the scores"
+        found.why = f"{other} is not in the scores"
         return
     forecast = run.forecast.end.get(found.task) or run.forecast.lengths.get(found.task)
     last = truths(rows[rows["tokens"].eq(rows["tokens"].max())])

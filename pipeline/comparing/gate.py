@@ -104,15 +104,17 @@ def _scored(table: pd.DataFrame) -> Iterator[str]:
 def _blocked(run: Run) -> str:
     """Why nothing of this run can be judged; empty where it can."""
     if not run.tokens:
-        return f"has no score: {run.policy.run} is no run of the scores yet"
+        return f"no score: {run.policy.run} is no run of the scores yet"
     params, planned = run.forecast.params, float(run.rows["params"].iloc[-1])
     if params is not None and abs(planned / params - 1) > PLAN_RTOL:
-        return f"is not of the run that was registered: {count(planned)} parameters, and not {count(params)}"
+        return (
+            f"{run.policy.run} is not what was registered: it has {count(planned)} parameters, and not {count(params)}"
+        )
     if run.of_planned > 1 + PLAN_RTOL:
-        return f"is of a run beyond its planned end ({run.of_planned:.2g} times its tokens)"
+        return f"{run.policy.run} is beyond its planned end ({run.of_planned:.2g} times its tokens)"
     if run.policy.looks == "end" and not run.is_at_end:
         return (
-            f"is of a run at {100 * run.of_planned:.0f} % of what was planned, and the policy judges the end "
+            f"{run.policy.run} is at {100 * run.of_planned:.0f} % of what was planned, and the policy judges the end "
             "(looks: every judges every checkpoint)"
         )
     return ""

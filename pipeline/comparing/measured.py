@@ -33,7 +33,7 @@ def of_forecast(truth: Truth, run: str, forecast: Forecast, last: int | None) ->
     if isinstance(score, Notice):
         return Measured(why=score.body)
     if score is None:
-        return Measured(why="has no score at this checkpoint")
+        return Measured(why="no score at this checkpoint")
     parts = forecast.members or {forecast.task: 1.0}
     variance = 0.0
     metric = ""
@@ -48,16 +48,16 @@ def of_task(truth: Truth, run: str, task: str) -> Measured:
     """The score of a task that was not forecast, by its name in the table; of two accuracies acc_norm."""
     metric = _metric(truth, run, task, task, "")
     if not metric:
-        return Measured(why="has no score at this checkpoint")
+        return Measured(why="no score at this checkpoint")
     if truth.ways.get((run, task, metric), 1) > 1:
-        return Measured(why="was asked in several ways (shots, prompts): keep one in the table")
+        return Measured(why="asked in several ways (shots, prompts): keep one in the table")
     documents, inner = _documents(truth, run, task, task, metric)
     return _of(float(truth.scores[run, task, metric][-1]), inner * (1 - inner) / documents, metric)
 
 
 def _of(value: float, variance: float, metric: str) -> Measured:
     if not math.isfinite(variance):
-        return Measured(value=value, metric=metric, why="has no number of documents in the table (column n)")
+        return Measured(value=value, metric=metric, why="the table does not say of how many documents (column n)")
     return Measured(value=value, documents=_within(value) * (1 - _within(value)) / variance, metric=metric)
 
 

@@ -152,5 +152,8 @@ def _answers(file: ResultFile, task: Task, cluster: str | None, account: Account
             nll=nll if len(nll) == len(documents.names) else None,
         )
         for metric, values in documents.scores.items():
-            if len(values) == len(documents.names) and metric not in task.not_means:
-                yield replace(usual, metric=metric_name(metric, name), score=np.array(values))
+            score = np.array(values, dtype=float)
+            if len(score) != len(documents.names) or not np.isfinite(score).all():
+                account.leave("scores that not every document has", f"{metric} of {task.name} in {file.shown}")
+            elif metric not in task.not_means:
+                yield replace(usual, metric=metric_name(metric, name), score=score)

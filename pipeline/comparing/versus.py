@@ -64,8 +64,10 @@ def compare(
     Raises
     ------
     InputError
-        When there is none; the error's account says why.
+        When there is none, and the error's account says why; or A is B.
     """
+    if a is b:
+        raise InputError(f"{a.name}: A and B are the same checkpoint; name two")
     pairs = [_of_documents(*pair, account) for pair in _alike(a.read(account), b.read(account), options, account)]
     both = [_clustered(pair, options.clusters) for pair in pairs if pair is not None]
     both = _asked_alike(both, account, any_prompt=options.any_prompt)

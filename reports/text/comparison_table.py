@@ -9,6 +9,7 @@ from .numbers import DASH, count, finite, interval, level, percent, points
 from .table import Row, Table
 from .wording import NAME, clean
 
+ALL = {1: "the rule is", 2: "both rules are"}
 OUTCOMES = {"kept": "kept", "broken": "broken", "open": "not decided"}
 
 
@@ -113,7 +114,7 @@ def rules(g: GateResult) -> Table:
 
 
 def _gate_notes(g: GateResult) -> tuple[str, ...]:
-    spent = "" if g.share == 1 else f"; this look has {level(g.share)} of both"
+    spent = "" if g.share == 1 else f" (over the whole run; this look may spend {level(g.share)} of both rates)"
     lines = [
         g.answer,
         f"A run that keeps every rule is stopped with probability {level(g.false_alarms)} at most, one that breaks a "
@@ -133,17 +134,26 @@ def gate_answer(g: GateResult) -> str:
         share = g.tokens / g.planned_tokens
         place = f" at {count(g.tokens)} tokens" + ("" if share > 0.95 else f" ({level(round(share, 2))} of the run)")
     broken, open_ = ([r for r in g.rules if r.outcome == o] for o in ("broken", "open"))
+    number = len(g.rules)
     if g.verdict == "no-go":
         return f"No-go{place}: {_each(broken)}."
     if g.verdict == "go":
-        return f"Go{place}: {'the rule is' if len(g.rules) == 1 else f'all {len(g.rules)} rules are'} kept."
-    return f"Inconclusive{place}: {len(open_)} of {len(g.rules)} rules cannot be decided: {_each(open_)}."
+        return f"Go{place}: {ALL.get(number, f'all {number} rules are')} kept."
+    return f"Inconclusive{place}: {len(open_)} of {number} rules cannot be decided: {_each(open_)}."
 
 
 def _each(outcomes: Sequence[RuleOutcome], most: int = 3) -> str:
-    said = [f"{clean(r.task, NAME)} {r.why}" for r in outcomes[:most]]
-    more = f"; and {len(outcomes) - most} more" if len(outcomes) > most else ""
-    return "; ".join(said) + more
+    """Every reason with the tasks that it holds for."""
+    tasks: dict[str, dict[str, None]] = {}
+    for r in outcomes:
+        tasks.setdefault(r.why, {})[clean(r.task, NAME)] = None
+    said = [f"{_named(list(of))}: {why}" for why, of in list(tasks.items())[:most]]
+    more = sum(r.why in list(tasks)[most:] for r in outcomes)
+    return "; ".join(said) + (f"; and {more} more" if more else "")
+
+
+def _named(tasks: Sequence[str], most: int = 3) -> str:
+    return ", ".join(tasks[:most]) + (f" and {len(tasks) - most} more" if len(tasks) > most else "")
 
 
 def asked(kind: str, low: float | None, high: float | None, least: float | None, other: str, by: float | None) -> str:
@@ -151,49 +161,37 @@ def asked(kind: str, low: float | None, high: float | None, least: float | None,
     if kind == "at_least":
         return f"at least {percent(least)}"
     if kind == "no_worse_than":
-        return f"less than {percent(by)} points below {clean(other, NAME)}"
-    edges = interval(low, high)
+        return f"at most {percent(by)} points below {clean(other, NAME)}"
+    edges = "" if low is None or high is None else f" ({interval(low, high)}{' here' if kind == 'on_course' else ''})"
     return {
-        "not_below": f"not below its registered interval ({edges})",
-        "inside": f"inside its registered interval ({edges})",
-        "on_course": f"no drift below its registered course ({edges} here)",
+        "not_below": f"not below its registered interval{edges}",
+        "inside": f"inside its registered interval{edges}",
+        "on_course": f"no drift below its registered course{edges}",
     }[kind]
 
 
 def reason(r: RuleOutcome) -> str:
     """Why a rule that could be tested is kept, broken, or neither."""
-    value = f"is {percent(r.value)}"
-    if r.kind == "no_worse_than":
-        than = f"the {percent(r.least)} that it must exceed"
+    value, edges = percent(r.value), f"registered {interval(r.low, r.high)}"
+    if r.kind in ("at_least", "no_worse_than"):
         return {
-            "kept": f"surely above {than}",
-            "broken": f"{value}, surely below {than}",
-            "open": f"{value}: too few documents to tell it from {than}",
+            "kept": f"surely above {percent(r.least)}",
+            "broken": f"{value} is surely below {percent(r.least)}",
+            "open": f"too few documents to tell {value} from {percent(r.least)}{_more(r)}",
         }[r.outcome]
-    if r.kind == "at_least":
-        return {
-            "kept": "surely so",
-            "broken": f"{value}, surely below {percent(r.least)}",
-            "open": f"{value}: too few documents to tell it from {percent(r.least)}{_more(r)}",
-        }[r.outcome]
-    edges = f"registered {interval(r.low, r.high)}"
+    if r.kind == "on_course" and r.outcome != "open":
+        return "no drift" if r.outcome == "kept" else f"{value}, and has drifted below its course ({edges} here)"
     if r.outcome == "kept":
-        return "surely so"
+        return "surely inside" if r.kind == "inside" else f"surely not below {percent(r.low)}"
     below = r.value is not None and r.low is not None and r.value < r.low
+    above = r.value is not None and r.high is not None and r.value > r.high
     if r.outcome == "broken":
-        if r.kind == "on_course":
-            return f"{value} and has drifted below its course ({edges} here)"
-        return f"{value}, {'below' if below else 'above'} its interval ({edges})"
-    outside = below or (r.kind == "inside" and r.value is not None and r.high is not None and r.value > r.high)
-    if outside:
-        return f"{value}, outside its interval ({edges}), but not surely: chance allows {_tolerated(r)}"
-    return f"{value}: too few documents to tell it from the edge ({edges}){_more(r)}"
-
-
-def _tolerated(r: RuleOutcome) -> str:
-    """How far outside a draw from the forecast may be at the rate, by chance alone."""
-    return interval(r.tolerated_low, r.tolerated_high)
+        return f"{value} is {'below' if below else 'above'} its interval ({edges})"
+    if below or (above and r.kind == "inside"):
+        allowed = interval(r.tolerated_low, r.tolerated_high)
+        return f"{value} is outside its interval ({edges}), but chance allows {allowed}"
+    return f"too few documents to tell {value} from the edge of its interval ({edges}){_more(r)}"
 
 
 def _more(r: RuleOutcome) -> str:
-    return "" if r.documents_needed is None else f"; about {r.documents_needed:,.0f} would"
+    return "" if r.documents_needed is None else f" (about {r.documents_needed:,.0f} would do)"

@@ -128,6 +128,31 @@ def test_other_prompts_and_other_documents_are_never_compared_unawares(tmp_path:
     assert "documents that only A was asked: 10 of 40 of arc_easy acc" in done.stderr
 
 
+def test_written_answers_are_compared_under_every_filter(tmp_path: Path) -> None:
+    """Of lm-eval's samples: a line for every document and filter, each with the score of that filter."""
+    rights = {"a": {"strict": [0, 0, 0, 1] * 10, "loose": [1, 0, 0, 1] * 10}, "b": {"strict": [1, 1, 0, 1] * 10}}
+    rights["b"]["loose"] = rights["a"]["loose"]
+    for model, by_filter in rights.items():
+        content = results.result(f"pretrained={model}", task="maths")
+        content["configs"]["maths"] |= {"output_type": "generate_until"}
+        content["n-samples"]["maths"] = {"original": 40, "effective": 40}
+        content["results"]["maths"] = {f"exact_match,{f}": float(np.mean(r)) for f, r in by_filter.items()}
+        path = results.put(tmp_path, content, place=model)
+        lines = [
+            {"doc_id": i, "doc_hash": f"d{i}", "target": "1", "filter": f, "exact_match": float(x), "resps": [["1"]]}
+            for f, right in by_filter.items()
+            for i, x in enumerate(right)
+        ]
+        samples = path.parent / f"samples_maths_{path.stem.removeprefix('results_')}.jsonl"
+        samples.write_text("".join(json.dumps(line | {"filtered_resps": ["1"]}) + "\n" for line in lines))
+    result = Comparison.model_validate_json(printed("versus", tmp_path / "a", tmp_path / "b", "--json", "-"))
+    by = {t.metric: t for t in result.tasks}
+    strict, loose = by["exact_match,strict"], by["exact_match,loose"]
+    assert (strict.lost, strict.won, strict.better) == (0, 20, "B")
+    assert (loose.lost, loose.won, loose.better, loose.nll_a) == (0, 0, None, None)
+    assert result.answer.startswith("B is better on 1 of 2 scores (Holm, 5 %), worse on none; on the other one a ")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -137,6 +162,7 @@ def test_other_prompts_and_other_documents_are_never_compared_unawares(tmp_path:
         ),
         (("{store}", "{store}"), "holds 3 checkpoints (small@100, large@100, large@50); name one: {store}::NAME"),
         (("smal", "large", "--store", "{store}"), "smal: is no scored checkpoint of {store} (did you mean 'small'?)"),
+        (("large", "large@100", "--store", "{store}"), "large@100: A and B are the same checkpoint; name two"),
         (("small", "large", "--store", "{store}", "--alpha", "5"), "--alpha: 5 must be above 0 and below 0.5"),
         (("small", "large", "--store", "{store}", "--group", "mmlu"), "--group 'mmlu': give NAME=TASKS"),
         (("small", "large", "--store", "{store}", "--group", "a=b*"), "--group a=b*: no task that both were asked"),
