@@ -70,15 +70,12 @@ class Content:
         return w.clean(self._fitting(task, most - len(about) if most else 0) + about, most)
 
     def row_name(self, f: Forecast, most: int) -> str:
-        """What a row of page one is called, where its metric stands beside it: its task, and family or run if several.
+        """What an answer is called beside its metric: its task, and its family where there are several.
 
         A name longer than ``most`` loses its middle, so that its end, which tells it from others, stays.
         """
-        several, own = len(self.answer.families) > 1, len(self.answer.targets) > 1
-        about = [w.clean(f.target if own else f.family, max(8, most // 2))] * several
-        task = self.short.get(f.task, f.task)
-        room = max(8, most - sum(map(w.display_width, about)) - 3 * len(about))
-        return " · ".join([w.shortened(task, room), *about])
+        about = f" ({w.shortened(f.family, most // 2)})" if len(self.answer.families) > 1 else ""
+        return w.shortened(self.short.get(f.task, f.task), most - w.display_width(about)) + about
 
     def _fitting(self, task: str, most: int) -> str:
         return self.short.get(task, task) if most and len(task) > most else task

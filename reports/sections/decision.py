@@ -97,7 +97,7 @@ def _answers(c: Content, rows: Sequence[Forecast | str], layout: Layout) -> Tabl
     several = _metric(c) == ""
     columns: list[Column] = [("Task", "l", 4.4), *[("Metric", "l", 2.2)] * several, ("Forecast", "r", 1.7)]
     columns += [(f"{c.level} interval", "r", 1.9)] + [("Grade", "c", 1.3)] * graded + [("Carried forward", "r", 1.7)]
-    columns += [("Measured", "r", 2.8)] * known
+    columns += [("Measured", "r", 2.4)] * known
     share = columns[0][2] / sum(width for _, _, width in columns)
     letters = int((WIDTH - layout.strip) * share / (LETTER * layout.type))
     empty = [""] * (len(columns) - 1)
@@ -111,7 +111,7 @@ def _answers(c: Content, rows: Sequence[Forecast | str], layout: Layout) -> Tabl
 def _cells(c: Content, f: Forecast, most: int, several: bool, known: bool) -> list[str]:
     number = [percent(f.forecast), score_range(f.low, f.high)] if has_number(f) else ["none", ""]
     grade = [f.grade or ""] * c.answer.graded
-    name = [c.row_name(f, most), *[metric_label(f.metric)] * several]
+    name = [w.shortened(c.short.get(f.task, f.task), most), *[metric_label(f.metric)] * several]
     return [*name, *number, *grade, percent(f.baselines.carry_forward), *[_measured(f)] * known]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from benchcast.stages.notices.nightly import ADVICE
+
 from ..figures.track import MOST, ordered, track_figure
 from ..records.nightly import Ends, News, Standing, Track, TrackedScore, Verdict
 from ..text.numbers import count, interval, percent
@@ -34,14 +36,16 @@ class RunNews:
 class Latest:
     """What template and web page show of it, first on the page.
 
-    ``urgent``: whether the verdict is bad news, and set so.
+    ``urgent``: whether the verdict is bad news; ``early``: whether there is none yet.
     """
 
     verdict: str
     urgent: bool
+    early: bool
     runs: tuple[RunNews, ...]
     tracking: Table | None
     alerts: tuple[str, ...]
+    advice: tuple[str, ...]
     report: str
     heading: str
     changes: tuple[str, ...]
@@ -49,16 +53,18 @@ class Latest:
 
 def section(news: News, files: Files | None = None) -> Latest:
     """The section of one pass; its figures go into ``files``, and none are drawn without."""
-    changes = [_sentence(clean(line)) for line in news.changes]
+    changes = [clean(line) for line in news.changes]
     shown, left = changes[:MOST_CHANGES], len(changes) - MOST_CHANGES
     more = [f"{left} more changes."] if left > 0 else []
     since = clean(news.since, NAME)
     return Latest(
         verdict=clean(news.verdict),
         urgent=any(_urgent(verdict) for verdict in news.verdicts),
+        early=all(verdict.standing in (Standing.EARLY, Standing.WAITING) for verdict in news.verdicts),
         runs=tuple(_runs(news, files)),
         tracking=_tracking(news.tracking),
         alerts=tuple(_alerts(news)),
+        advice=tuple(dict.fromkeys(ADVICE[alert.rule] for alert in news.alerts if alert.rule in ADVICE)),
         report=clean(news.report),
         heading=f"What changed since {since} UTC" if since else "The first night",
         changes=tuple([*shown, *more] or [NONE]),
@@ -112,10 +118,6 @@ def _alerts(news: News) -> Iterator[str]:
         yield f"{clean(alert.rule)} ({since}): {clean(alert.text)}"
     if len(news.alerts) > MOST_ALERTS:
         yield f"{len(news.alerts) - MOST_ALERTS} more are in status.json."
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _tracking(rows: Sequence[TrackedScore]) -> Table | None:

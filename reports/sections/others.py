@@ -14,7 +14,6 @@ from ..text import wording as w
 from ..text.numbers import DASH, count, finite, percent, scientific, score_range
 from ..text.numbers import ratio as times
 from ..text.table import Column, Row, Table, table
-from ..text.wording import NAME
 from .content import Content
 from .picture import Files, Picture, picture
 
@@ -91,8 +90,9 @@ def _figure(c: Content, rows: Sequence[Forecast], files: Files) -> Picture | Non
     for f in rows:
         groups.setdefault((f.family, f.task, f.target), []).append(f)
     chosen = dict(list(groups.items())[:DRAWN])
-    most = 40 if len(chosen) <= ONE_COLUMN else 26
-    named = [(c.label(key, most), part) for key, part in chosen.items()]
+    most = 24 if len(chosen) <= ONE_COLUMN else 14
+    several = len({f.target for f in rows}) > 1
+    named = [(_label(c, part[0], most, several), part) for part in chosen.values()]
     files["others.svg"] = forest_figure(named, c.recipe_names, c.level, TALLEST)
     left = len(groups) - len(chosen)
     more = f" The first {len(chosen)} of {len(groups)} are drawn; the others are in result.json." if left else ""
@@ -100,19 +100,25 @@ def _figure(c: Content, rows: Sequence[Forecast], files: Files) -> Picture | Non
     return picture("others.svg", "Dot plot.", caption)
 
 
+def _label(c: Content, f: Forecast, most: int, several: bool) -> str:
+    task = w.shortened(c.short.get(f.task, f.task), most if several else 2 * most)
+    return f"{task} · {w.shortened(f.target, most)}" if several else task
+
+
 def _forecasts(c: Content, rows: Sequence[Forecast]) -> Table:
     """A row per target and task."""
-    columns: list[Column] = [("Task", "l", 3.4), ("Target", "l", 2.0), ("Forecast", "r", 1.1)]
+    columns: list[Column] = [("Task", "l", 3.4), ("Target", "l", 2.6), ("Forecast", "r", 1.1)]
     columns += [(f"{c.level} interval", "r", 1.5)] + [("Grade", "c", 0.8)] * c.answer.graded
     columns += [("Carried forward", "r", 1.2), ("Measured", "r", 1.6)]
     cells: list[Row] = []
     rules = []
+    several = len({f.target for f in rows}) > 1
     for index, f in enumerate(rows):
-        if index and rows[index - 1].task != f.task:
+        if index and several and rows[index - 1].task != f.task:
             rules.append(index)
         outside = " outside" * (forecast_table.inside(f) is False)
         grade = [f.grade or DASH] * c.answer.graded
         numbers = [percent(f.forecast), score_range(f.low, f.high) or DASH, *grade, percent(f.baselines.carry_forward)]
-        name = c.row_name(f, 40)
-        cells.append([name, w.shortened(f.target, NAME), *numbers, percent(f.actual) + outside])
+        name = w.shortened(c.short.get(f.task, f.task), 36)
+        cells.append([name, w.shortened(f.target, 28), *numbers, percent(f.actual) + outside])
     return table(columns, cells, rules)
