@@ -301,8 +301,8 @@ def backtest(
         runs = {family: len(set(loaded.table["run"][loaded.table["family"].eq(family)])) for family in contexts}
         told = ", ".join(f"{family}: {count} runs" for family, count in runs.items())
         raise InputError(
-            f"nothing can be backtested: it takes at least {FEWEST_TO_FIT + 1} runs, cheaper ones to fit and dearer ones to forecast "
-            f"({told}); add runs to the ladder"
+            f"nothing can be backtested: it takes five or more runs, cheap ones to fit and dearer ones to forecast ({told});"
+            " add runs to the ladder"
         )
     return summaries, account_of(config, loaded, roles)
 
