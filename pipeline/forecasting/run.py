@@ -37,6 +37,7 @@ from .jobs import (
     planned_runs,
 )
 from .next_run import next_run
+from .optimum.fit import optima
 from .recipes import run_recipe
 from .recipes.auto import AutoSettings
 from .references import with_references
@@ -110,6 +111,7 @@ def run(
         backtests=tuple(output.backtests),
         sweeps=sweeps(jobs, config.recipes, config.figures, ladders, sweeping),
         scores=tuple(map(scores, jobs)),
+        optima=optima(loaded.table, roles, config.level) if config.figures else (),
         trials=tuple(output.trials),
         lacking=lacking,
         provenance=provenance_of(config, loaded, account_of(config, loaded, roles, documents)),

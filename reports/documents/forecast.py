@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..records.forecast import Result
 from ..records.nightly import News
-from ..sections import content, decision, news, others, pictures, published, questions, trust
+from ..sections import content, decision, news, optimum, others, pictures, published, questions, trust
 from ..sections.content import Content, Entry, Method
 from ..sections.decision import PageOne
 from ..sections.news import Latest
+from ..sections.optimum import Best
 from ..sections.others import Others
 from ..sections.picture import Files, Picture
 from ..sections.pictures import Section, Sheet
@@ -56,6 +57,7 @@ class ForecastPages:
     methods: list[Method]
     ladder: Table
     coverage: Picture | None
+    optimum: list[Best]
     provenance: Origin
     forecasts: Table
     notes: list[str]
@@ -147,6 +149,7 @@ def build(result: Result, latest: News | None = None) -> tuple[ForecastPages, Fi
         methods=methods,
         ladder=content.ladder(c),
         coverage=pictures.ladder(c, files),
+        optimum=optimum.section(c, files),
         provenance=origin(result.provenance),
         forecasts=content.all_forecasts(c),
         notes=content.notes(c),

@@ -22,7 +22,7 @@ from ..text.table import Table, as_page
 from . import writing
 
 HERE = Path(__file__).parent / "templates"
-PARTS = ("style.typ", "sheet.typ", "decision.typ", "news.typ", "trust.typ", "beside.typ")
+PARTS = ("style.typ", "sheet.typ", "decision.typ", "news.typ", "trust.typ", "beside.typ", "optimum.typ")
 R = TypeVar("R", bound=BaseModel)
 typeset: Any = typst.compile  # its stub knows nothing of files in memory
 

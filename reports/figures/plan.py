@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ..records.optimum import IsoFLOPCurves
 from ..records.plan import Answer, CurveOverlay, Estimate, HyperGroup, IsoFLOPReport, PlanResult, Spec
 from ..text.numbers import count, scientific
 from . import marks
@@ -19,14 +20,19 @@ from .marks import BLACK, FORECAST, GREEN, GREY, LAW
 MOST_CURVES = 8  # of a group, drawn together
 MINIMUM: marks.Look = {"marker": "D", "ls": "none", "mfc": "white", "mec": BLACK, "mew": 0.8, "ms": 4.2}
 SHOWN = 6  # isoFLOP budgets or surfaces drawn; more only repeats
+FLOPS = math.inf  # where an axis of compute may end
 LEVELS = (0.001, 0.0025, 0.005, 0.01, 0.02)
 
 
-def _log_axis(ax: Axes, which: str, low: float, high: float, most: float = 1e24) -> None:
-    """A logarithmic axis with ticks at powers of ten (or at 1, 2, 5 where there are few), labelled as counts."""
+def log_axis(ax: Axes, which: str, low: float, high: float, most: float = 1e24) -> None:
+    """A logarithmic axis with ticks at powers of ten, or at 1, 2, 5 where there are few.
+
+    Labelled as counts; of FLOPs, whose axis has no limit (``most`` is ``FLOPS``), as powers of ten.
+    """
     # An interval may reach from nothing to the absurd: the axis stays within what can be read.
     high = min(high, most)
     low = max(low, high * 1e-12, 1e-12)
+    label = log_label if most == FLOPS else _tick
     getattr(ax, f"set_{which}scale")("log")
     getattr(ax, f"set_{which}lim")(low, high)
     decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
@@ -38,7 +44,7 @@ def _log_axis(ax: Axes, which: str, low: float, high: float, most: float = 1e24)
     axis = getattr(ax, f"{which}axis")
     axis.set_major_locator(FixedLocator(ticks[::step]))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda v, _: _tick(v)))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: label(v)))
 
 
 def _tick(value: float) -> str:
@@ -93,8 +99,8 @@ def contours(result: PlanResult) -> bytes:
                 lw=1,
                 label="plan with its interval" if i == 0 else None,
             )
-        _log_axis(ax, "x", front_n.min() / 4, front_n.max() * 4)
-        _log_axis(ax, "y", front_d.min() / 4, front_d.max() * 6)
+        log_axis(ax, "x", front_n.min() / 4, front_n.max() * 4)
+        log_axis(ax, "y", front_d.min() / 4, front_d.max() * 6)
         ax.set_xlabel("parameters N")
         ax.set_ylabel("tokens D")
         ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
@@ -131,15 +137,15 @@ def growth(result: PlanResult) -> bytes:
                 )
             flops = [a.flops for a in answers]
             every = numbers(v for a in answers for v in (get(a).low, get(a).high))
-            _log_axis(ax, "x", min(flops) / 1.7, max(flops) * 1.7, most=math.inf)
-            _log_axis(ax, "y", np.nanmin(every) / 1.5, np.nanmax(every) * 1.5)
+            log_axis(ax, "x", min(flops) / 1.7, max(flops) * 1.7, most=FLOPS)
+            log_axis(ax, "y", np.nanmin(every) / 1.5, np.nanmax(every) * 1.5)
             ax.set_xlabel("training compute C, FLOPs")
             ax.set_ylabel(label)
         canvas.legend(loc="center left", bbox_to_anchor=(0.81, 0.5))
         return render(canvas)
 
 
-def isoflop(report: IsoFLOPReport) -> bytes:
+def isoflop(report: IsoFLOPReport | IsoFLOPCurves) -> bytes:
     """The sweep: measured losses per budget with the minima, and the power law through them."""
     with styled():
         canvas = Figure(figsize=(WIDTH, 2.7))
@@ -154,7 +160,7 @@ def isoflop(report: IsoFLOPReport) -> bytes:
             left.plot(np.array(b.params)[near], loss[near], label=scientific(b.flops), **look)
             left.plot(number(b.minimum.value), b.minimum_loss, zorder=5, **MINIMUM)
         span = [v for b in kept for v in b.params]
-        _log_axis(left, "x", min(span) / 1.2, max(span) * 1.2)
+        log_axis(left, "x", min(span) / 1.2, max(span) * 1.2)
         left.set_xlabel("parameters N")
         left.set_ylabel("loss, nats/token")
         left.set_title("a  Loss at equal compute (diamonds: minima)", loc="left")
@@ -167,8 +173,8 @@ def isoflop(report: IsoFLOPReport) -> bytes:
         )
         line = report.prefactor * flops**exponent
         right.plot(flops, line, color=LAW, lw=1.2)
-        _log_axis(right, "x", flops.min() / 1.5, flops.max() * 1.5)
-        _log_axis(right, "y", m[:, 0].min() / 1.3, m[:, 2].max() * 1.3)
+        log_axis(right, "x", flops.min() / 1.5, flops.max() * 1.5, most=FLOPS)
+        log_axis(right, "y", m[:, 0].min() / 1.3, m[:, 2].max() * 1.3)
         right.set_title(f"b  N* ~ C^{exponent:.3f} ({lowest:.3f}–{highest:.3f})", loc="left")
         right.set_xlabel("training compute C, FLOPs")
         right.set_ylabel("parameters N*")
@@ -192,8 +198,8 @@ def surfaces(groups: Sequence[HyperGroup]) -> bytes:
             ax.plot(points[near, 0], points[near, 1], "o", ms=2.2, color=BLACK, mec="none")
             ax.plot(points[~near, 0], points[~near, 1], "o", ms=1.2, color="#cccccc", mec="none")
             ax.plot(g.lr, g.batch_size, "D", ms=5, color=FORECAST, mec="white", mew=0.4)
-            _log_axis(ax, "x", lr.min(), lr.max())
-            _log_axis(ax, "y", batch.min(), batch.max())
+            log_axis(ax, "x", lr.min(), lr.max())
+            log_axis(ax, "y", batch.min(), batch.max())
             ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
             ax.set_title(f"N {count(g.params)}, D {count(g.tokens)}", loc="left")
             if i % 3 == 0:
@@ -223,7 +229,7 @@ def specifications(result: PlanResult) -> bytes:
         for marker, colour, of_sweep in (("^", GREEN, True), ("s", BLACK, False)):
             at = [i for i, s in enumerate(specs) if (s.method == "isoFLOP") is of_sweep]
             top.plot(x[at], np.array(values)[at], ls="none", marker=marker, ms=3.2, mew=0, color=colour)
-        _log_axis(top, "y", min(*values, least) / 1.3, max(*values, most) * 1.3)
+        log_axis(top, "y", min(*values, least) / 1.3, max(*values, most) * 1.3)
         top.set_xlim(-1, len(specs))
         top.set_xticks([])
         top.set_ylabel("parameters N*")
@@ -249,7 +255,7 @@ def overlays(curves: Sequence[CurveOverlay]) -> bytes:
                 ax.plot(c.step, c.loss, ".", ms=2, color=BLACK, alpha=0.35)
                 ax.plot(c.step, c.law, lw=1, label=c.name, **marks.law_look(j, len(part)))
             steps, losses = numbers(v for c in part for v in c.step), numbers(v for c in part for v in c.loss)
-            _log_axis(ax, "x", steps.min() / 1.1, steps.max() * 1.1)
+            log_axis(ax, "x", steps.min() / 1.1, steps.max() * 1.1)
             top = np.quantile(losses, 0.97)
             axis_ticks(ax, losses.min() - 0.04 * (top - losses.min()), top, "y")
             ax.set_xlabel("step")

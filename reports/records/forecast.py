@@ -14,6 +14,7 @@ from pydantic import Field, WithJsonSchema
 from . import display
 from .base import Frozen, Number, Provenance
 from .notices import StoredNotice
+from .optimum import Optimum
 from .quantities import Quantity
 from .target import Target
 
@@ -286,6 +287,7 @@ class Result(display.DisplayMixin, Frozen):
     next_run: NextRun | None = Field(
         default=None, description="the run to add; null: not asked for, or none tells more"
     )
+    optima: tuple[Optimum, ...] = Field(default=(), description="the best size for a budget, by validation loss")
     registered: Registered | None = Field(default=None, description="null: no register was asked")
     provenance: Provenance
 

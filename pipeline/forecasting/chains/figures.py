@@ -64,7 +64,7 @@ def drawn_curves(targets: list[float], others: Iterable[float], most: int) -> li
     kept = list(dict.fromkeys(reversed(targets)))[:most]
     rest = sorted(set(others) - set(kept))
     room = min(most - len(kept), len(rest))
-    places = np.linspace(0, len(rest) - 1, room).round().astype(int) if room else []
+    places: list[int] = np.linspace(0, len(rest) - 1, room).round().astype(int).tolist() if room else []
     return sorted([*kept, *(rest[i] for i in places)])
 
 
