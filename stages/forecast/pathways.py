@@ -43,6 +43,7 @@ INPUTS = ("params", "tokens", "flops", "token_multiplier")  # of laws
 Columns = Mapping[str, Array]
 Mask = NDArray[np.bool_]
 K = TypeVar("K")
+_Taken = dict[tuple[bool, int], pd.DataFrame]  # rows for several laws: taken anew for each they cost more than the fits
 logger = logging.getLogger(__name__)
 
 
@@ -294,8 +295,9 @@ def _requests(task: TaskData) -> dict[FitName, Request]:
         rows = _known(task.finals, loss)
         for name, candidate in _tried(FIRST, task):
             requests[FitName("first", loss, name)] = _request(candidate, 0.0, rows, loss)
+        taken: _Taken = {}
         for name, candidate in _tried(SECOND, task):
-            requests[FitName("second", loss, name)] = _second_request(candidate, task, rows, loss)
+            requests[FitName("second", loss, name)] = _second_request(candidate, task, rows, loss, taken)
     rows = _scored(task)
     if len(rows):
         floor = min(task.chance, max(0.0, float(rows["accuracy"].min()) - BELOW_LOWEST))
@@ -323,7 +325,9 @@ def _request(candidate: CandidateLaw, floor: float, rows: pd.DataFrame, column: 
     return Request(law, _inputs(law, _columns(part)), 1 - y if candidate.of_error else y, weight)
 
 
-def _second_request(candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame, loss_name: str) -> Request | None:
+def _second_request(
+    candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame, loss_name: str, taken: _Taken
+) -> Request | None:
     """A law of the intermediate loss, to accuracy, from the checkpoints where there are any."""
     law, runs, cloud = candidate.make(task.chance), candidate.window(rows), task.checkpoints
     if len(runs) <= len(law.parameters):
@@ -333,9 +337,11 @@ def _second_request(candidate: CandidateLaw, task: TaskData, rows: pd.DataFrame,
             return None  # there is nothing else
         cloud = rows
     points = rows if candidate.final_checkpoints_only else cloud
-    if points is not runs:
-        points = points[points["run"].isin(runs["run"])]
-    part = points[points[loss_name].notna() & points["accuracy"].notna()]
+    which = (points is rows, len(runs))  # a window is the last so many runs
+    if which not in taken:
+        seen = points if points is runs else points[points["run"].isin(runs["run"])]
+        taken[which] = seen[seen[loss_name].notna() & seen["accuracy"].notna()]
+    part = taken[which]
     y = part["accuracy"].to_numpy(dtype=float)
     weight = None
     if candidate.weights != "equal":
