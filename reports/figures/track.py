@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
@@ -14,15 +12,16 @@ from ..text.metric_names import score_name
 from ..text.numbers import count, finite, percent
 from ..text.wording import clean
 from .canvas import Grid, axis_ticks, numbers, render, styled
-from .marks import BLUE, GREY, VERMILLION
+from .marks import ALARM, BAND, BLACK, FORECAST, LAW, MEASURED, Look
 
 ACROSS, MOST = 3, 9  # panels a row, and on page one
 ROW, MARGIN = 1.42, 0.02  # inches
 ROOM = 0.1  # of an axis, beyond what is drawn
 BESIDE = 1.06  # of the planned tokens: where the refreshed forecast of the end is drawn
-LONGEST = 24  # characters of a task in a panel's title
+LONGEST = 26  # characters of a task in a panel's title
 LEAST_ROOM = 0.02  # of accuracy that an axis shows at least
 SMOOTH = 60  # points of a curve
+SPOKEN: Look = ALARM | {"mec": BLACK, "mew": 0.5, "ms": 5.8}  # a score that a rule speaks at
 Array = NDArray[np.float64]
 
 
@@ -50,14 +49,14 @@ def draw(ax: Axes, track: Track, task: TrackedTask, named: bool = False) -> None
     """
     band = task.band or _band_at_points(task)
     tokens, (low, high, middle) = _curves(band)
-    ax.fill_between(tokens, low, high, color=BLUE, alpha=0.18, linewidth=0)
-    ax.plot(tokens, middle, color=BLUE, linewidth=0.9)
-    for alarm, marker, color in ((False, "o", "black"), (True, "X", VERMILLION)):
+    ax.fill_between(tokens, low, high, color=LAW, alpha=BAND, linewidth=0)
+    ax.plot(tokens, middle, color=LAW, linewidth=0.9)
+    for alarm, look in ((False, MEASURED), (True, SPOKEN)):
         some = [p for p in task.points if p.alarm is alarm]
         if some:
             error = [100 * p.stderr for p in some]
-            look: dict[str, Any] = {"fmt": marker, "color": color, "markersize": 3.4, "linewidth": 0.6, "zorder": 4}
-            ax.errorbar([p.tokens for p in some], [100 * p.value for p in some], yerr=error, **look)
+            lines: Look = {"elinewidth": 0.7, "ecolor": look["color"], "zorder": 4}
+            ax.errorbar([p.tokens for p in some], [100 * p.value for p in some], yerr=error, **look, **lines)
     end = _end(track, band, task)
     _draw_refreshed(ax, task, end)
     _axes(ax, task, band, end)
@@ -85,8 +84,8 @@ def _draw_refreshed(ax: Axes, task: TrackedTask, end: float) -> None:
     if not task.points or now is None or now.forecast is None or now.low is None or now.high is None:
         return
     x = BESIDE * end
-    ax.plot([x, x], [100 * now.low, 100 * now.high], color=GREY, linewidth=1.0)
-    ax.plot([x], [100 * now.forecast], "D", color=GREY, markersize=3.2)
+    ax.plot([x, x], [100 * now.low, 100 * now.high], color=FORECAST, linewidth=1.0)
+    ax.plot([x], [100 * now.forecast], "D", color=FORECAST, markersize=3.2, mec="white", mew=0.3)
 
 
 def _end(track: Track, band: BandColumns, task: TrackedTask) -> float:
@@ -114,31 +113,31 @@ def _axes(ax: Axes, task: TrackedTask, band: BandColumns, end: float) -> None:
 
 
 def _title(ax: Axes, task: TrackedTask) -> None:
-    """The task with its newest score, and in words whether an alarm stands."""
+    """The task with its newest score; where an alarm stands bold, with its side."""
     newest = task.points[-1] if task.points else None
     name = clean(task.task, LONGEST)
     said = name if newest is None else f"{name}: {percent(newest.value)} %{_said(newest)}"
-    color = VERMILLION if newest is not None and newest.alarm else "black"
-    ax.set_title(said, loc="left", fontsize=7, pad=3, color=color)
+    weight = "bold" if newest is not None and newest.alarm else "normal"
+    ax.set_title(said, loc="left", fontsize=6.8, pad=3, weight=weight)
 
 
 def _said(point: TrackedPoint) -> str:
     if not point.alarm:
         return ""
-    return ", alarm: " + ("low" if min(point.outside, point.drift, -int(point.dropped)) < 0 else "high")
+    return ", low" if min(point.outside, point.drift, -int(point.dropped)) < 0 else ", high"
 
 
 def _name(ax: Axes, task: TrackedTask, band: BandColumns, end: float) -> None:
     """What the marks are, where they stand; the curve rises, so there is room below its right half."""
-    words = [("registered band", BLUE)]
+    words = [("registered band", LAW)]
     if task.points:
-        words.append(("scores so far", "black"))
+        words.append(("● scores so far", BLACK))
     if any(p.alarm for p in task.points):
-        words.append(("× alarm", VERMILLION))
+        words.append(("× alarm", SPOKEN["color"]))
     if task.points and task.refreshed and task.refreshed.forecast is not None:
-        words.append(("◆ forecast of the end now", GREY))
+        words.append(("◆ forecast of the end now", FORECAST))
     for row, (text, color) in enumerate(reversed(words)):
-        ax.text(0.97, 0.05 + 0.105 * row, text, transform=ax.transAxes, fontsize=5.6, color=color, ha="right")
+        ax.text(0.97, 0.06 + 0.105 * row, text, transform=ax.transAxes, fontsize=5.6, color=color, ha="right")
 
 
 def _band_at_points(task: TrackedTask) -> BandColumns:

@@ -73,12 +73,21 @@ HISTORY = _Failure(
     ("is not a record of a pass: it was set aside in history.bad; restore the file from a copy",),
 )
 
+_COURSE = "Compare the training loss at that step with its own curve; then ask whether it was scored as the ladder was."
+ADVICE = {  # what to look at first, where the sentence does not say it
+    OUTSIDE.name: _COURSE,
+    DRIFT.name: _COURSE,
+    DROPPED.name: "See which documents changed: benchcast versus compares two checkpoints.",
+    BENCHMARK.name: "Undo the change of the task, or register the forecast anew (--register).",
+    SCORER.name: "Score as before, or register the forecast anew (--register).",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Several:
     """How several notices of one code about tasks of one run are told in one line: what they share, and each alone.
 
-    ``each`` has the values of the code's sentence, and ``task``.
+    ``each`` has the values of the code's sentence, and ``task``, and ``at`` where the tokens are not those of all.
     """
 
     shared: str
@@ -87,13 +96,13 @@ class Several:
 
 SEVERAL = {
     OUTSIDE.name: Several(
-        shared="{count} scores are outside the registered band", each="{task} {value} % ({side} {low} to {high})"
+        shared="{count} scores are outside the registered band", each="{task} {value} %{at} ({side} {low} to {high})"
     ),
     DRIFT.name: Several(
-        shared="{count} scores have shifted from the registered forecast", each="{task} {value} % ({points} points)"
+        shared="{count} scores have shifted from the registered forecast", each="{task} {value} %{at} ({points} points)"
     ),
     DROPPED.name: Several(
-        shared="{count} scores fell by more than sampling explains", each="{task} {before} to {value} %"
+        shared="{count} scores fell by more than sampling explains", each="{task} {before} to {value} %{at}"
     ),
     BENCHMARK.name: Several(
         shared="{count} tasks are not what was registered (other questions, or no longer scored)", each="{task}"

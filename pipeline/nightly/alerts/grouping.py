@@ -34,7 +34,7 @@ def line(group: Sequence[Notice]) -> str:
     shared = told.shared.format(count=len(group))
     lengths = {condition.values.get("tokens") for condition in group}
     at = f" at {lengths.pop()} tokens" if len(lengths) == 1 and None not in lengths else ""
-    each = [_brief(told.each, condition) for condition in group]
+    each = [_brief(told.each, condition, alone=not at) for condition in group]
     return f"{first.code}: {_owner(first)}: {shared}{at}: {_listed(each)}"
 
 
@@ -74,10 +74,11 @@ def _task(condition: Notice) -> str:
     return condition.subject.rpartition(", ")[2]
 
 
-def _brief(each: str, condition: Notice) -> str:
-    """One of several; without numbers where an earlier version wrote them otherwise."""
+def _brief(each: str, condition: Notice, *, alone: bool) -> str:
+    """One of several, with its tokens where they are its ``alone``; an earlier version's has no numbers."""
+    at = f" at {condition.values.get('tokens')} tokens" if alone else ""
     try:
-        return each.format(task=_task(condition), **condition.values)
+        return each.format(task=_task(condition), at=at, **condition.values)
     except KeyError:
         return _task(condition)
 

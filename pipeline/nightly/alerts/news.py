@@ -50,11 +50,11 @@ def _changes(entry: Entry, history: Sequence[Entry]) -> Iterator[str]:
     points = entry.get("points", ())
     if points:
         checkpoints = len({(p.get("run"), p.get("tokens")) for p in points})
-        yield f"{len(points)} new scores of {checkpoints} checkpoint" + "s" * (checkpoints != 1) + " of tracked runs"
+        yield f"{len(points)} new scores of {checkpoints} checkpoint" + "s" * (checkpoints != 1) + " of tracked runs."
     if entry.get("config_edited"):
-        yield "the config was edited"
+        yield "The config was edited."
     before = next((e["forecasts"] for e in reversed(history) if e.get("forecasts")), None)
-    moves = list(_moves(before, entry.get("forecasts", ()))) if before is not None else ["this is the first forecast"]
+    moves = list(_moves(before, entry.get("forecasts", ()))) if before is not None else ["This is the first forecast."]
     yield from moves[:MOST_MOVES]
     if len(moves) > MOST_MOVES:
         yield f"{len(moves) - MOST_MOVES} more forecasts moved"
@@ -88,7 +88,7 @@ def _moves(before: Sequence[Entry], now: Sequence[Entry]) -> Iterator[str]:
     for f in now:
         old = then.get(tuple(f[k] for k in keys))
         was, value = (old or {}).get("forecast"), f["forecast"]
-        name = f"forecast of {f['target']} on {f['task']} ({f['recipe']})"
+        name = f"Forecast of {f['target']} on {f['task']} ({f['recipe']})"
         if was is None and value is not None:
             moves.append((math.inf, f"{name}: {percent(value)} %, where there was no number before"))
         elif value is None and was is not None:

@@ -28,16 +28,16 @@ def test_messages_come_first_then_moves_by_size() -> None:
     assert found.since == "2026-11-24 03:00"
     assert list(found.changes) == [
         "cleared: gone: 1B",  # what is wrong stands under the alerts
-        "6 new scores of 2 checkpoints of tracked runs",
-        "the config was edited",
-        "forecast of big on c (auto): no number any more, 50.0 % before",
-        "forecast of big on d (auto): 40.0 %, where there was no number before",
-        "forecast of big on b (auto): 50.0 to 52.0 %",  # a moved by less than half a point
+        "6 new scores of 2 checkpoints of tracked runs.",
+        "The config was edited.",
+        "Forecast of big on c (auto): no number any more, 50.0 % before",
+        "Forecast of big on d (auto): 40.0 %, where there was no number before",
+        "Forecast of big on b (auto): 50.0 to 52.0 %",  # a moved by less than half a point
     ]
 
 
 def test_the_first_night_has_nothing_to_compare_with() -> None:
-    assert news({"forecasts": NOW["forecasts"]}, [], []).changes == ("this is the first forecast",)
+    assert news({"forecasts": NOW["forecasts"]}, [], []).changes == ("This is the first forecast.",)
 
 
 def test_many_moves_are_counted() -> None:
@@ -45,7 +45,7 @@ def test_many_moves_are_counted() -> None:
     now = {"forecasts": [forecast(str(i), 0.6 + i / 100) for i in range(20)]}
     changes = news(now, [then, {"time": "t2"}], []).changes  # the pass between had no forecast
     assert len(changes) == 9
-    assert changes[0].startswith("forecast of big on 19 ")
+    assert changes[0].startswith("Forecast of big on 19 ")
     assert changes[-1] == "12 more forecasts moved"
 
 
