@@ -111,7 +111,7 @@ def run(
         backtests=tuple(output.backtests),
         sweeps=sweeps(jobs, config.recipes, config.figures, ladders, sweeping),
         scores=tuple(map(scores, jobs)),
-        optima=optima(loaded.table, roles, config.level) if config.figures else (),
+        optima=optima(loaded.table, roles, config.level, _budgets(config)) if config.figures else (),
         trials=tuple(output.trials),
         lacking=lacking,
         provenance=provenance_of(config, loaded, account_of(config, loaded, roles, documents)),
@@ -156,6 +156,11 @@ def planned_target(numbers: Mapping[str, Any]) -> Target:
         where = ".".join(map(str, first["loc"])) or "the planned run"
         what = "must be positive and finite" if first["type"] == "finite_number" else str(first["msg"])
         raise InputError(f"{where}: {what.removeprefix('Value error, ')}") from None
+
+
+def _budgets(config: Config) -> list[float]:
+    """FLOPs of the planned runs."""
+    return [target.budget().flops for _, target in planned_runs(config)]
 
 
 def _with_setups(forecasts: Sequence[Forecast], config: Config, table: pd.DataFrame) -> tuple[Forecast, ...]:

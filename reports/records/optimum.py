@@ -1,4 +1,4 @@
-"""The compute-optimal size as the ladder's losses show it: part of what `benchcast run` leaves behind."""
+"""The best size for a budget as the ladder's losses show it: part of what `benchcast run` leaves behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .plan import BudgetCurve, Estimate
 
 
 class SizeCurve(Frozen):
-    """Validation loss of one model size over compute."""
+    """Validation loss of the runs of one model size, by compute."""
 
     params: float
     flops: tuple[float, ...]
@@ -17,14 +17,17 @@ class SizeCurve(Frozen):
 
 
 class Frontier(Frozen):
-    """The lowest loss at every compute, and the size that had it; N* ~ C^exponent through the sizes."""
+    """The least loss for every compute by the law through the runs, and the size that has it; N* ~ C^exponent."""
 
+    law: str
+    per_pair: float = Field(description="FLOPs of a parameter and a token: tokens D* are flops / (per_pair N*)")
     flops: tuple[float, ...]
     loss: tuple[Number, ...] = Field(description="nats/token")
     params: tuple[Number, ...]
+    low: tuple[Number, ...] = Field(description="interval of params, by resampled runs")
+    high: tuple[Number, ...]
     exponent: Estimate
-    prefactor: Number
-    sizes: int = Field(description="different sizes on the frontier; with few of them the exponent is uncertain")
+    runs: int
 
 
 class IsoFLOPCurves(Frozen):
@@ -40,7 +43,6 @@ class Optimum(Frozen):
 
     family: str
     loss: str = Field(description="the text that the validation loss was measured on")
-    within_runs: bool = Field(description="points are checkpoints within runs, since finished runs are too few")
     curves: tuple[SizeCurve, ...]
     frontier: Frontier | None
     isoflop: IsoFLOPCurves | None

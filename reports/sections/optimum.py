@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..figures import plan as plan_figures
-from ..figures.optimum import PER_PAIR, Planned, frontier_figure
+from ..figures.optimum import Planned, frontier_figure
 from ..records.answer import is_planned
 from ..records.optimum import Frontier, Optimum
 from ..records.plan import Estimate
-from ..text.numbers import count, finite, ratio, significant, within
+from ..text.numbers import count, finite, significant, within
 from ..text.wording import NAME, clean
 from .content import Content
 from .picture import Files, Picture, picture
-
-FEW = 5  # sizes on a frontier below which its exponent hangs on where they take over from each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,33 +58,29 @@ def _sentences(c: Content, optimum: Optimum, planned: list[Planned]) -> Iterator
             f"grows as C to the {_range(optimum.isoflop.exponent)}."
         )
     if optimum.frontier:
-        points = "checkpoints" if optimum.within_runs else "finished runs"
         yield (
-            f"Of the {points}{of} the lowest loss on {text} at every compute makes a frontier of "
-            f"{optimum.frontier.sizes} sizes; the size on it grows as C to the {_range(optimum.frontier.exponent)}."
+            f"The law {optimum.frontier.law} through the losses of {optimum.frontier.runs} finished runs{of} on {text} "
+            f"has its least loss for a budget C at a size that grows as C to the {_range(optimum.frontier.exponent)}."
         )
-        if optimum.within_runs:
-            yield "Within a run the learning rate has not come down yet: these losses are too high for their compute."
-        if optimum.frontier.sizes < FEW:
-            yield "With so few sizes the exponent is only a rough guide."
         for run in planned:
-            yield _against(run, optimum.frontier)
+            yield _against(run, optimum.frontier, c.level)
 
 
 def _range(e: Estimate) -> str:
     return within(finite(e.value), finite(e.low), finite(e.high), significant)
 
 
-def _against(run: Planned, frontier: Frontier) -> str:
+def _against(run: Planned, frontier: Frontier, level: str) -> str:
     """A planned run beside the frontier at its compute."""
-    best = frontier.prefactor * run.flops ** (finite(frontier.exponent.value) or 0.0)
-    tokens = run.flops / PER_PAIR / best
-    times = run.params / best
-    size = f"{ratio(times)} times as large" if times >= 1 else f"{ratio(1 / times)} times smaller"
+    low, best, high = (
+        float(np.exp(np.interp(np.log(run.flops), np.log(frontier.flops), np.log(series))))
+        for series in (frontier.low, frontier.params, frontier.high)
+    )
+    tokens = run.flops / frontier.per_pair / best
+    inside = "inside that range" if low <= run.params <= high else "outside that range"
     return (
-        f"Drawn on to the compute of {clean(run.name, NAME)}, the frontier asks for {count(best)} parameters on "
-        f"{count(tokens)} tokens; the planned model, {count(run.params)} on {count(run.tokens)}, is {size}. "
-        f"A smaller model on more tokens costs a little loss and is cheaper to use: see benchcast plan."
+        f"With the compute of {clean(run.name, NAME)} that is {count(best)} parameters ({count(low)} to {count(high)} "
+        f"with {level} confidence) on {count(tokens)} tokens; the planned {count(run.params)} on {count(run.tokens)} lies {inside}."
     )
 
 
@@ -96,5 +92,5 @@ def _pictures(c: Content, optimum: Optimum, planned: list[Planned], files: Files
         yield picture(f"{name}-isoflop.svg", "Two line plots.", caption)
     if optimum.frontier:
         files[f"{name}-frontier.svg"] = frontier_figure(optimum, planned)
-        caption = "Loss over compute with the frontier, and the best size and tokens for a budget (C = 6·N·D)."
+        caption = "Loss by compute; the best size and tokens for a budget, with their intervals, and the planned run."
         yield picture(f"{name}-frontier.svg", "Two line plots.", caption)
