@@ -1,4 +1,4 @@
-"""``benchcast register | settle``: forecasts put on the record, and how they did when the scores came."""
+"""``benchcast register | settle | gate``: forecasts put on the record, how they did, and whether a run may go on."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from .panels import Panel
 ConfigPath = Annotated[Path, config_argument("YAML config; see configs/demo.yaml")]
 RegisterPath = Annotated[Path, typer.Option("--register", metavar="FILE", help="the register")]
 PANEL, HELP_ORDER = Panel.RECORD, 10  # where it stands in ``benchcast --help``
+GATE_EXITS = {"go": 0, "no-go": 3, "inconclusive": 4}
 
 
 def add_to(app: typer.Typer) -> None:
     """Enter these commands into the command line."""
     app.command(epilog="Example: benchcast register configs/demo.yaml --register forecasts.jsonl")(register)
     app.command(epilog="Example: benchcast settle scores.csv --as 'the big run=70B-final'")(settle)
+    app.command(epilog="Example: benchcast gate configs/gate.yaml")(gate)
 
 
 def register(
@@ -92,3 +94,27 @@ def settle(
     settlement(result)
     if paths:
         typer.echo(f"\nreport: {paths['pdf']}")
+
+
+def gate(
+    policy: Annotated[Path, typer.Argument(metavar="POLICY", help="YAML policy; see configs/gate.yaml")],
+    json: JsonPath = None,
+) -> None:
+    """Go, no-go or inconclusive: a run's scores against the registered forecast and the other rules of a policy.
+
+    Exit code 0: go; 3: no-go; 4: inconclusive (too few documents, or a score is missing); 2: the policy is wrong.
+    """
+    from ..comparing.gate import judge
+    from ..comparing.policy import read
+
+    result = judge(read(policy), policy)
+    print_account(result.account)
+    if json is not None:
+        write_json(result.model_dump_json(by_alias=True), json)
+    if json != "-":
+        from benchcast.reports.text import comparison_table
+
+        from .tables.trust import answered
+
+        answered(comparison_table.rules(result))
+    raise typer.Exit(GATE_EXITS[result.verdict])

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account
-from benchcast.reports.records.comparison import TaskComparison
+from benchcast.reports.records.comparing.versus import TaskComparison
 from benchcast.reports.records.forecast import Forecast
 from benchcast.stages.comparing import gate
 from benchcast.stages.comparing.gate import Evidence

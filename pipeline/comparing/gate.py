@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import Account
-from benchcast.reports.records.comparison import GateResult, RuleOutcome
+from benchcast.reports.records.comparing.gate import GateResult, RuleOutcome
 from benchcast.reports.text import comparison_table
 from benchcast.reports.text.numbers import count
 from benchcast.stages.comparing import gate

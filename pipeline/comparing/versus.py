@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from benchcast.reports.records.account import Account, listed
-from benchcast.reports.records.comparison import Comparison, FlippedDocument, MeanComparison, TaskComparison
+from benchcast.reports.records.comparing.versus import Comparison, FlippedDocument, MeanComparison, TaskComparison
 from benchcast.reports.text import comparison_table
 from benchcast.stages.comparing import paired
 from benchcast.stages.notices import comparing as notices
@@ -20,10 +20,10 @@ from scipy.stats import norm
 from ..core.errors import Fault, FaultsError, InputError
 from ..core.metrics import ACCURACIES, matches
 from .answers import Answers, Checkpoint
+from .together import Both, Clusters, clustered, pooled, shown_names
 
 AUTO = "auto"
 LEVEL = 0.95
-Clusters = Mapping[tuple[str, str], str]  # (task or "", document) to its cluster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,21 +41,6 @@ class Options:
     together: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Both:
-    """One score of both checkpoints on the k documents that both were asked, in one order."""
-
-    a: Answers
-    b: Answers
-    only_a: int
-    only_b: int
-
-    @property
-    def difference(self) -> NDArray[np.float64]:
-        """B minus A, (k,)."""
-        return self.b.score - self.a.score
-
-
 def compare(
     a: Checkpoint, b: Checkpoint, options: Options, account: Account
 ) -> tuple[Comparison, list[FlippedDocument]]:
@@ -69,9 +54,9 @@ def compare(
     if a is b:
         raise InputError(f"{a.name}: A and B are the same checkpoint; name two")
     pairs = [_of_documents(*pair, account) for pair in _alike(a.read(account), b.read(account), options, account)]
-    both = [_clustered(pair, options.clusters) for pair in pairs if pair is not None]
+    both = [clustered(pair, options.clusters) for pair in pairs if pair is not None]
     both = _asked_alike(both, account, any_prompt=options.any_prompt)
-    both = _together(both, options.together or {})
+    both = pooled(both, options.together or {})
     if not both:
         what = "have no task that both were asked alike, with its documents"
         error = FaultsError([Fault(f"{a.name} and {b.name}", what, "what was left out says why")])
@@ -189,68 +174,6 @@ def _otherwise(pair: Both) -> str:
     return ""
 
 
-def _clustered(pair: Both, clusters: Clusters | None) -> Both:
-    """The same with the clusters of a file; a document that it does not name is its own."""
-    if clusters is None:
-        return pair
-    names = pair.a.names.tolist()
-    of = [clusters.get((pair.a.task, n), clusters.get(("", n), "")) for n in names]
-    if not any(of):
-        return pair
-    own = np.array([c or f"document {n}" for c, n in zip(of, names, strict=True)])
-    return replace(pair, a=replace(pair.a, clusters=own))
-
-
-def _together(both: Sequence[Both], together: Mapping[str, str]) -> list[Both]:
-    """With the documents of some tasks pooled as one task, each of them a cluster.
-
-    Raises
-    ------
-    InputError
-        For a group that no task is in.
-    """
-    rest = list(both)
-    groups: list[Both] = []
-    for name, pattern in together.items():
-        inside = [p for p in rest if fnmatch.fnmatchcase(p.a.task, pattern)]
-        if not inside:
-            raise InputError(f"--group {name}={pattern}: no task that both were asked is called so")
-        rest = [p for p in rest if p not in inside]
-        for metric in dict.fromkeys(p.a.metric for p in inside):
-            groups.append(_pooled(name, [p for p in inside if p.a.metric == metric]))
-    return groups + rest
-
-
-def _pooled(name: str, pairs: Sequence[Both]) -> Both:
-    of = np.concatenate([np.full(len(p.a.names), p.a.task) for p in pairs])
-    several = len(pairs) > 1  # one task alone is no cluster: its documents are independent
-
-    def joined(each: Sequence[Answers]) -> Answers:
-        nlls = [x.nll for x in each if x.nll is not None]
-        names, shown = (np.array([f"{x.task}: {n}" for x in each for n in of_one(x)]) for of_one in (_names, _shown))
-        return replace(
-            each[0],
-            task=name,
-            names=names,
-            score=np.concatenate([x.score for x in each]),
-            nll=np.concatenate(nlls) if len(nlls) == len(each) else None,
-            shown=shown,
-            prompts=None,
-            clusters=of if several else each[0].clusters,
-        )
-
-    only_a, only_b = sum(p.only_a for p in pairs), sum(p.only_b for p in pairs)
-    return Both(a=joined([p.a for p in pairs]), b=joined([p.b for p in pairs]), only_a=only_a, only_b=only_b)
-
-
-def _names(x: Answers) -> list[str]:
-    return [str(name) for name in x.names]
-
-
-def _shown(x: Answers) -> list[str]:
-    return [str(name) for name in (x.names if x.shown is None else x.shown)]
-
-
 # ---- what they say ----
 
 
@@ -332,7 +255,7 @@ def _mean(rows: Sequence[TaskComparison], both: Sequence[Both]) -> MeanCompariso
 
 def _flips(pair: Both) -> list[FlippedDocument]:
     changed = np.flatnonzero(pair.difference)
-    shown = _shown(pair.a)
+    shown = shown_names(pair.a)
     return [
         FlippedDocument(
             task=pair.a.task,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..records.comparison import Comparison, FlippedDocument, GateResult, RuleOutcome, TaskComparison
+from ..records.comparing.gate import GateResult, RuleOutcome
+from ..records.comparing.versus import Comparison, FlippedDocument, TaskComparison
 from .numbers import DASH, count, finite, interval, level, percent, points
 from .table import Row, Table
 from .wording import NAME, clean

@@ -95,3 +95,12 @@ def _print(title: str, head: tuple[str, ...], align: str, rows: Sequence[Row]) -
 def _rest(count: int) -> None:
     if count > MOST:
         console().print(f"… and {count - MOST} more rows with --json")
+
+
+def answered(made: Table) -> None:
+    """A table whose first note is the answer, which comes first; the others stand below it."""
+    first, *rest = made.notes
+    say(first)
+    console().print(as_rich(made))
+    for line in rest:
+        say(line)

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from benchcast.comparing.gate import judge
 from benchcast.comparing.policy import read
-from benchcast.reports.records.comparison import GateResult, RuleOutcome
+from benchcast.reports.records.comparing.gate import GateResult, RuleOutcome
 from scipy.stats import binom
-from worlds import comparing as world
 from worlds.commands import benchcast, printed
+from worlds.results import comparing as world
 
 NOT_BELOW = {"interval": "not_below"}
 ENDS = [

@@ -12,10 +12,10 @@ import pytest
 from benchcast.comparing import named
 from benchcast.comparing.versus import Options, compare
 from benchcast.reports.records.account import Account
-from benchcast.reports.records.comparison import Comparison
+from benchcast.reports.records.comparing.versus import Comparison
 from scipy.stats import binomtest
-from worlds import comparing as world
 from worlds.commands import benchcast, printed
+from worlds.results import comparing as world
 from worlds.results import lm_eval_files as results
 
 QUIZ = (161, 59, 16, 6)  # a published paired table: tests/stages/comparing/test_paired.py
