@@ -80,7 +80,8 @@ def _against(run: Planned, frontier: Frontier, level: str) -> str:
     inside = "inside that range" if low <= run.params <= high else "outside that range"
     return (
         f"With the compute of {clean(run.name, NAME)} that is {count(best)} parameters ({count(low)} to {count(high)} "
-        f"with {level} confidence) on {count(tokens)} tokens; the planned {count(run.params)} on {count(run.tokens)} lies {inside}."
+        f"with {level} confidence) on {count(tokens)} tokens; the planned {count(run.params)} on "
+        f"{count(run.tokens)} lies {inside}."
     )
 
 

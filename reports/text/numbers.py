@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 DASH = "–"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-SIZES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+SIZES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 ROUNDS_UP = 0.9995  # of a unit: three digits of what lies above are those of the unit itself
 Value = float | None
 
@@ -98,7 +98,7 @@ def percent_range(values: list[float]) -> str:
 
 
 def count(value: Value) -> str:
-    """Parameters and tokens: ``56.1k``, ``6.9B``, ``16.6T``; beyond, as FLOPs are, a power of ten."""
+    """Parameters and tokens: ``56.1K``, ``6.9B``, ``16.6T``; beyond, as FLOPs are, a power of ten."""
     known = finite(value)
     if known is None:
         return DASH
@@ -115,7 +115,7 @@ def size(value: float) -> str:
     for unit, suffix in SIZES:
         if value >= unit:
             scaled = value / unit
-            return f"{scaled:.2g}{suffix.upper()}" if scaled < 10 else f"{scaled:.0f}{suffix.upper()}"
+            return f"{scaled:.2g}{suffix}" if scaled < 10 else f"{scaled:.0f}{suffix}"
     return f"{value:g}"
 
 

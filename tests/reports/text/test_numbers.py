@@ -33,7 +33,7 @@ def test_digits_follow_the_standard_error(value: Any, error: Any, text: str) -> 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (56_100, "56.1k"),
+        (56_100, "56.1K"),
         (1.3e6, "1.3M"),
         (6.9e9, "6.9B"),
         (16.55e12, "16.6T"),
