@@ -72,7 +72,10 @@ def history(
     task: Annotated[str, typer.Option("--task", help="shell pattern of tasks")] = "*",
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="PDF to draw it into")] = None,
     html: Annotated[
-        bool, typer.Option("--html", help="write index.html beside the reports: nights, verdicts, forecasts, links")
+        bool,
+        typer.Option(
+            "--html", help="write index.html, a page of all nights: verdicts, forecasts, links to the reports"
+        ),
     ] = False,
     json: JsonPath = None,
 ) -> None:

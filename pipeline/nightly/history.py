@@ -26,6 +26,14 @@ def series(state: State, track: Mapping[str, str], target: str = "*", task: str 
     InputError
         When no pass has forecast such a target and task.
     """
+    found = found_series(state, track, target, task)
+    if not found:
+        raise InputError(f"{state.folder}: holds no forecast of such a target and task; run benchcast reevaluate first")
+    return found
+
+
+def found_series(state: State, track: Mapping[str, str], target: str, task: str) -> list[ForecastSeries]:
+    """The same; none where no pass has forecast such a target and task."""
     history = state.history()
     by_key: dict[tuple[str, ...], dict[str, Any]] = {}
     for entry in history:
@@ -37,8 +45,6 @@ def series(state: State, track: Mapping[str, str], target: str = "*", task: str 
                 one["times"].append(datetime.fromisoformat(entry["time"]))
                 for column in ("forecast", "low", "high"):
                     one[column].append(f[column])
-    if not by_key:
-        raise InputError(f"{state.folder}: holds no forecast of such a target and task; run benchcast reevaluate first")
     records = register.read(state.register) if state.register.exists() else ()
     for (name, task_name, recipe, family), one in by_key.items():
         one["measured"] = _measured(history, track.get(name), task_name)

@@ -58,12 +58,10 @@ def write_nights(state: State, track: Mapping[str, str], target: str = "*", task
 
     Raises
     ------
-    InputError
-        When no pass has forecast such a target and task.
     BenchcastError
         When it cannot be written.
     """
-    page = state.reports / INDEX
+    page = state.index
     write(page, nights(state, track, target, task, title))
     return page
 
@@ -85,13 +83,13 @@ def nights(state: State, track: Mapping[str, str], target: str = "*", task: str 
     """What happened in a nightly folder."""
     history = state.history()
     stands = conditions.read(history[-1].get("conditions", ())) if history else ()
-    made = [_night(entry, state.reports) for entry in history]
+    made = [_night(entry, state) for entry in history]
     return Overview(
         title=title or f"Nights of {state.folder.resolve().name}",
         verdict=made[-1].verdict if made else "",
         urgent=bool(made) and made[-1].urgent,
         standing=tuple(grouping.line(group) for group in grouping.causes(stands)),
-        series=tuple(_answers(past.series(state, track, target, task))),
+        series=tuple(_answers(past.found_series(state, track, target, task))),
         nights=tuple(made),
     )
 
@@ -102,7 +100,7 @@ def _answers(series: Sequence[ForecastSeries]) -> list[ForecastSeries]:
     return answers or list(series)
 
 
-def _night(entry: Entry, reports: Path) -> Night:
+def _night(entry: Entry, state: State) -> Night:
     verdict = entry.get("verdict") or {}
     report = entry.get("report")
     return Night(
@@ -111,7 +109,7 @@ def _night(entry: Entry, reports: Path) -> Night:
         urgent=verdict.get("standing") in URGENT,
         messages=tuple(map(str, entry.get("messages", ()))),
         scored=int(entry.get("scored") or 0),
-        files=tuple(_places(reports / str(report), reports)) if report else (),
+        files=tuple(_places(state.reports / str(report), state.folder)) if report else (),
     )
 
 
@@ -156,9 +154,9 @@ def _nights_entry(folder: Path, base: Path) -> RunReport | None:
     history = state.history()
     if not history:
         return None
-    last = _night(history[-1], state.reports)
+    last = _night(history[-1], state)
     forecasts = history[-1].get("forecasts", ())
-    index, newest = state.reports / INDEX, next((e["report"] for e in reversed(history) if e.get("report")), None)
+    index, newest = state.index, next((e["report"] for e in reversed(history) if e.get("report")), None)
     places = [Place(label="nights", path=quote(index.relative_to(base).as_posix()))] if index.is_file() else []
     places += list(_places(state.reports / str(newest), base)) if newest else []
     return RunReport(

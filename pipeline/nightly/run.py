@@ -272,7 +272,19 @@ class _Pass:
             self._logger.note(f"{inputs.left} cells are left for the next pass")
         if status["verdict"]:
             self._logger.note(f"verdict: {status['verdict']}")
+        self._index()
         return code
+
+    def _index(self) -> None:
+        """Have the index page say what the history says. It can be made anew from there, so it fails no pass."""
+        if not self._state.index_is_stale():
+            return
+        from . import overview
+
+        try:
+            overview.write_nights(self._state, self._settings.track, title=self._config.title)
+        except BenchcastError as error:
+            self._logger.note(f"the index page was not written: {error}")
 
 
 def _first(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@
     <folder>/history.bad       lines of it that were no record of a pass, set aside
     <folder>/forecasts.jsonl   the register of forecasts (benchcast.registry.register)
     <folder>/reports/<date>/   what a pass reported; ``latest`` points at the newest
+    <folder>/index.html        all nights on a page (benchcast.nightly.overview); made anew from the history at any time
     <folder>/status.json       the last pass, in short, and which messages reached whom
     <folder>/known.json        the checkpoints that were there
     <folder>/pass.lock         held by a running pass; ``pass.holder`` says by whom
@@ -51,6 +52,7 @@ class State:
         self.reports = folder / "reports"
         self.register = folder / "forecasts.jsonl"
         self.log = folder / "reevaluate.log"
+        self.index = folder / "index.html"
         self._history = folder / "history.jsonl"
         try:
             self.reports.mkdir(parents=True, exist_ok=True)
@@ -123,6 +125,12 @@ class State:
     def append(self, entry: dict[str, Any]) -> None:
         """Add a line to the history; all of it or nothing, and on the disk when this returns."""
         store.append_line(strict_json.dumps(entry, sort_keys=True), self._history)
+
+    def index_is_stale(self) -> bool:
+        """Whether the history says more than the index page: there is none, or it is older."""
+        if not self._history.is_file():
+            return False
+        return not self.index.is_file() or self.index.stat().st_mtime_ns < self._history.stat().st_mtime_ns
 
     def status(self) -> dict[str, Any]:
         """The last pass in short; empty when there is none, or it cannot be read."""

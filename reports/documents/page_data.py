@@ -5,6 +5,7 @@ Scores are fractions; numbers have seven digits, more than are ever shown, so th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..figures import marks
@@ -47,9 +48,10 @@ class PageRun:
 
 @dataclass(frozen=True, kw_only=True)
 class PageLine:
-    """Forecasts of one recipe along compute, or its law where no planned runs were forecast."""
+    """Forecasts of one recipe along compute, or its ``law`` where no planned runs were forecast by it."""
 
     recipe: int
+    law: bool
     flops: list[float]
     forecast: list[Value]
     low: list[Value]
@@ -203,22 +205,26 @@ def _span(f: Forecast | None) -> PageSpan | None:
 
 
 def _tracks(c: Content, pair: Pair) -> list[PageTrack]:
-    """The curves by tokens per parameter; of a result without forecasts along compute the laws of its figures."""
+    """The curves by tokens per parameter; of recipes that were not forecast along compute the laws of their figures."""
     by_m: dict[float, list[Sweep]] = {}
     for sweep in c.result.sweeps:
         if (sweep.family, sweep.task) == pair and sweep.recipe in c.recipes:
             by_m.setdefault(sweep.token_multiplier, []).append(sweep)
-    made = [
-        PageTrack(m=m, lines=[_line(c, s) for s in by_m[m]], direct=[_short(v) for v in by_m[m][0].direct])
-        for m in sorted(by_m)
-    ]
-    laws = [] if made else _laws(c, pair)
+    laws = _laws(c, pair)
+    made = [_track(c, m, by_m[m], laws) for m in sorted(by_m)]
     return made or ([PageTrack(m=None, lines=laws, direct=[])] if laws else [])
+
+
+def _track(c: Content, m: float, swept: Sequence[Sweep], laws: Sequence[PageLine]) -> PageTrack:
+    lines = [_line(c, sweep) for sweep in swept]
+    beside = [law for law in laws if law.recipe not in {line.recipe for line in lines}]
+    return PageTrack(m=m, lines=[*lines, *beside], direct=[_short(v) for v in swept[0].direct])
 
 
 def _line(c: Content, sweep: Sweep) -> PageLine:
     return PageLine(
         recipe=c.recipes.index(sweep.recipe),
+        law=False,
         flops=list(sweep.flops),
         forecast=[_short(v) for v in sweep.forecast],
         low=[_short(v) for v in sweep.low],
@@ -227,20 +233,33 @@ def _line(c: Content, sweep: Sweep) -> PageLine:
 
 
 def _laws(c: Content, pair: Pair) -> list[PageLine]:
-    """The laws that the figures draw from compute to the score."""
-    panels = [
-        (c.recipes.index(figure.recipe), panel)
-        for figure in c.result.figures
-        if (figure.family, figure.task) == pair and figure.recipe in c.recipes
-        for panel in figure.panels
-    ]
-    drawn = [(r, p) for r, p in panels if (p.x_quantity, p.y_quantity) == (Quantity.FLOPS, Quantity.ACCURACY)]
-    return [_law(recipe, curve) for recipe, panel in drawn for curve in panel.curves]
+    """The laws that the figures draw from compute to the score, one a recipe."""
+    drawn: dict[str, list[Curve]] = {}
+    for figure in c.result.figures:
+        if (figure.family, figure.task) == pair and figure.recipe in c.recipes:
+            for panel in figure.panels:
+                if (panel.x_quantity, panel.y_quantity) == (Quantity.FLOPS, Quantity.ACCURACY):
+                    drawn.setdefault(figure.recipe, []).extend(panel.curves)
+    lead = {f.recipe: f for f in c.forecasts if (f.family, f.task) == pair and f.target in c.answer.targets}
+    return [_law(c.recipes.index(r), _nearest(curves, lead.get(r))) for r, curves in drawn.items() if curves]
+
+
+def _nearest(curves: Sequence[Curve], f: Forecast | None) -> Curve:
+    """Of curves at several tokens per parameter the one that runs nearest to the forecast of page one's target."""
+    if f is None or not has_number(f):
+        return curves[0]
+    return min(curves, key=lambda curve: abs(_at(curve, f.flops) - (f.forecast or 0.0)))
+
+
+def _at(curve: Curve, flops: float) -> float:
+    """A curve's value at the point nearest to so much compute."""
+    return min(zip(curve.x, curve.y, strict=True), key=lambda point: abs(point[0] - flops))[1]
 
 
 def _law(recipe: int, curve: Curve) -> PageLine:
     y, low, high = ([_short(v) for v in values] for values in (curve.y, curve.low, curve.high))
-    return PageLine(recipe=recipe, flops=[float(f"{x:.7g}") for x in curve.x], forecast=y, low=low, high=high)
+    flops = [float(f"{x:.7g}") for x in curve.x]
+    return PageLine(recipe=recipe, law=True, flops=flops, forecast=y, low=low, high=high)
 
 
 def _short(value: Value) -> Value:

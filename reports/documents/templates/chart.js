@@ -36,7 +36,7 @@ function svg(tag, attributes, ...children) {
 const word = (x, y, text, more = {}) => svg("text", { x, y, fill: "currentColor", "font-size": 12, ...more }, text);
 const label = (x, y, text, more = {}) => word(x, y, text, { class: "halo", "paint-order": "stroke", "stroke-width": 4, "stroke-linejoin": "round", ...more });
 
-const TOP = 18, LEFT = 48, RIGHT = 12, BELOW = 42;
+const TOP = 24, LEFT = 48, RIGHT = 12, BELOW = 42;
 
 // Where a number of FLOPs and a score lie: all that is drawn fits, on a phone in a higher frame with larger letters.
 function scales(task, lines, targets, narrow) {
@@ -44,7 +44,7 @@ function scales(task, lines, targets, narrow) {
   const spans = targets.flatMap(t => t.spans).filter(hasSpan).flatMap(s => [s.forecast, s.low, s.high]);
   const ys = [...task.runs.map(r => r.y), ...lines.flatMap(l => [...l.forecast, ...l.low, ...l.high]), ...spans, task.chance].filter(isNumber);
   const pad = Math.max(.03, .06 * (Math.max(...ys) - Math.min(...ys)));
-  const x0 = Math.log10(Math.min(...xs)) - .12, x1 = Math.log10(Math.max(...xs)) + .12;
+  const x0 = Math.log10(Math.min(...xs)) - .12, x1 = Math.log10(Math.max(...xs)) + .2;
   const y0 = Math.max(0, Math.min(...ys) - pad), y1 = Math.min(1, Math.max(...ys) + pad);
   const [width, height] = narrow ? [400, 340] : [760, 420];
   return {

@@ -24,7 +24,7 @@ function stops() {
   const t = track(), swept = t && t.m !== null ? t.lines[0].flops : [];
   const own = new Set(targets.map(each => each.flops));
   const made = swept.map((flops, i) => ({ name: SWEPT, flops, m: t.m, params: Math.sqrt(flops / (6 * t.m)), tokens: Math.sqrt(flops * t.m / 6),
-    spans: D.recipes.map((_, r) => spanOf(t.lines.find(line => line.recipe === r), i)), direct: t.direct[i], measured: null }));
+    spans: D.recipes.map((_, r) => spanOf(t.lines.find(line => line.recipe === r && !line.law), i)), direct: t.direct[i], measured: null }));
   return [...made.filter(stop => !own.has(stop.flops)), ...targets].sort((a, b) => a.flops - b.flops);
 }
 function spanOf(line, i) {

@@ -39,7 +39,7 @@ def test_a_folder_lists_its_results_and_its_nights(study: Path) -> None:
         assert " ".join(headline(as_record(made)).split()) in words
     report = world.history(study / "night" / "nightly.yaml")[0]["report"]
     links = [path for path in page.addresses if path.endswith(".html")]
-    assert links == [f"night/nightly/reports/{report}/report.html", "a%20b/report.html"]
+    assert links == ["night/nightly/index.html", f"night/nightly/reports/{report}/report.html", "a%20b/report.html"]
     assert "plan" not in words.split()
 
 

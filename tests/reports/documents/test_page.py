@@ -138,12 +138,15 @@ def test_a_result_of_an_earlier_version_has_the_laws_of_its_figures() -> None:
     old = as_record(make_result(tasks=("mmlu",)))
     assert old.sweeps == ()
     (task,) = data_of(said(old))["tasks"]
-    drawn = [
-        p for figure in old.figures for p in figure.panels if (p.x_quantity, p.y_quantity) == ("flops", "accuracy")
-    ]
     (track,) = task["tracks"]
     assert track["m"] is None
-    assert [len(line["flops"]) for line in track["lines"]] == [len(c.x) for p in drawn for c in p.curves]
+    llama3, ladder = track["lines"]  # of over-training's figures none draws the score against compute
+    for line, recipe in ((llama3, "llama3"), (ladder, "ladder")):
+        figure = next(f for f in old.figures if f.recipe == recipe)
+        (curve,) = figure.panels[2].curves
+        assert line["law"]
+        assert line["flops"] == pytest.approx(list(curve.x), rel=1e-6)
+        assert line["forecast"] == pytest.approx(list(curve.y), abs=1e-6)
     assert len(task["runs"]) == len(old.ladder)
     assert [t["name"] for t in task["targets"]] == ["7B-4T", "13B-5T"]
 
