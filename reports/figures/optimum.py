@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -56,7 +55,7 @@ def _losses(ax: Axes, optimum: Optimum, frontier: Frontier) -> None:
     flops = [v for curve in optimum.curves for v in curve.flops]
     losses = numbers(v for curve in optimum.curves for v in curve.loss)
     within = numbers(frontier.flops) <= max(flops)
-    line = {"color": marks.LAW, "lw": 1.4, "zorder": 2}
+    line: marks.Look = {"color": marks.LAW, "lw": 1.4, "zorder": 2}
     ax.plot(numbers(frontier.flops)[within], numbers(frontier.loss)[within], **line)
     log_axis(ax, "x", min(flops) / 1.5, max(flops) * 1.5, FLOPS)
     pad = ROOM * float(np.ptp(losses)) or 0.1
@@ -81,7 +80,7 @@ def _sizes(ax: Axes, frontier: Frontier, planned: Sequence[Planned]) -> None:
     ):
         ax.fill_between(flops, low, high, color=marks.LAW, alpha=marks.BAND, lw=0, zorder=1)
         ax.plot(flops, center, color=marks.LAW, lw=1.2, ls=style, zorder=2)
-        look: dict[str, Any] = {"color": marks.LAW, "fontsize": 6.5, "ha": "left" if below else "right"}
+        look: marks.Look = {"color": marks.LAW, "fontsize": 6.5, "ha": "left" if below else "right"}
         offset = (0, -10 if below else 6)
         ax.annotate(name, (flops[at], center[at]), offset, textcoords="offset points", path_effects=halo, **look)
     for run in planned:

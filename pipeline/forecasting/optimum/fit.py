@@ -80,7 +80,7 @@ def _frontier(ends: pd.DataFrame, level: float, budgets: list[float]) -> Frontie
     with np.errstate(all="ignore"):
         best = [law.optimum_at(values, float(c), per_pair) for c in grid]
         spread = [central_interval(law.optimum_at(drawn, float(c), per_pair).params, level) for c in grid]
-        exponent = _of_draws(*(_exponent(p) for p in (values, drawn)), level)
+        exponent = _of_draws(_exponent(values), _exponent(drawn), level)
     center = np.array([float(b.params[0]) for b in best])
     if not np.isfinite([center, *np.transpose(spread)]).all() or exponent.value is None:
         return None

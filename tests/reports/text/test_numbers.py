@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from benchcast.reports.figures.panels import log_label
+from benchcast.reports.figures.canvas import log_label
 from benchcast.reports.text import numbers
 
 
