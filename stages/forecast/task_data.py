@@ -26,6 +26,8 @@ NOT_VALIDATION_LOSSES = frozenset(
         "flops",
         "token_multiplier",
         "accuracy",
+        "acc",
+        "acc_norm",
         "stderr",
         "chance",
         "nll",
@@ -176,7 +178,8 @@ def choose_losses(
     first = budgets.iloc[min(min_runs, len(budgets)) - 1]
     seen = ends[ends["flops"] <= first * BUDGET_RTOL_FACTOR]
     mean = seen.groupby("run", sort=False)["accuracy"].mean()
-    names = dict.fromkeys(c for rows in tables.values() for c in rows.columns if c not in NOT_VALIDATION_LOSSES)
+    columns = (rows[c] for rows in tables.values() for c in rows.columns if c not in NOT_VALIDATION_LOSSES)
+    names = dict.fromkeys(str(column.name) for column in columns if pd.api.types.is_numeric_dtype(column))
     ranked = []
     for name in names:
         rows = next(rows for rows in tables.values() if name in rows)

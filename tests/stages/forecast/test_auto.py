@@ -24,7 +24,7 @@ from scipy.special import logit
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from worlds.doc_blocks import blocks
-from worlds.ladders import ROOT, ladder
+from worlds.ladders import ROOT, ladder, make_ladder
 
 HELD = 2  # runs, the dearest, that are forecast
 CHANCE = {"t0": 0.25, "t1": 0.25}
@@ -245,3 +245,18 @@ def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) ->
 def test_examples_in_docstrings(module: ModuleType) -> None:
     failed, tried = doctest.testmod(module)
     assert (failed, bool(tried)) == (0, True)
+
+
+def test_one_task_is_a_frame_whose_columns_are_found_by_name() -> None:
+    table = make_ladder(noise=0.003)
+    wide = table[table["task"].eq("quiz")].pivot_table(
+        index=["run", "family", "params", "tokens", "flops"], columns="metric", values="value"
+    )
+    frame = wide.reset_index().rename(columns={"acc": "accuracy", "nll": "bits_per_byte"})
+    target = pd.DataFrame({"params": [2e9], "tokens": [4e10]})
+    plain = frame[["run", "params", "tokens", "flops", "accuracy", "bits_per_byte"]]
+    whole = AutoForecaster().fit({"task": plain}).predict(target)
+    # Names, another score and the FLOPs by 6ND change nothing; nor does the order of the columns.
+    other = frame.assign(acc_norm=frame["accuracy"]).drop(columns="flops")
+    named = AutoForecaster().fit(other[other.columns[::-1]]).predict(target[["tokens", "params"]])
+    pd.testing.assert_frame_equal(named, whole)
