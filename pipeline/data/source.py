@@ -43,13 +43,10 @@ class Data:
     """Models that are no part of the ladder, in the schema of the table: of another family, older, larger."""
 
     def __repr__(self) -> str:
-        from benchcast.reports.text.numbers import count
-
         runs, tasks = self.table["run"].nunique(), self.table["task"].nunique()
-        least, most = count(self.table["params"].min()), count(self.table["params"].max())
-        return (
-            f"<Data: {runs} runs of {least} to {most} parameters, {tasks} tasks, {len(self.table)} rows; {self.label}>"
-        )
+        least, most = self.table["params"].min(), self.table["params"].max()
+        size = f"{least:,.0f} to {most:,.0f} parameters"
+        return f"<Data: {runs} runs of {size}, {tasks} tasks, {len(self.table)} rows; {self.label}>"
 
 
 class Source(Protocol):
