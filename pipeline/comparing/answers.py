@@ -97,7 +97,7 @@ def chosen(candidates: Sequence[Checkpoint], name: str, where: str) -> Checkpoin
     names = [n for c in candidates for n in (c.name, *c.aliases, c.run)]
     near = difflib.get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {listed((c.name for c in candidates), 8)}"
-    raise InputError(f"{name}: is no scored checkpoint of {where} ({hint})")
+    raise InputError(f"{name}: is not a scored checkpoint of {where} ({hint})")
 
 
 def numbered(given: Iterable[Any]) -> Texts:

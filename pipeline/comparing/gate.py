@@ -89,7 +89,7 @@ def _pairs(run: Run, path: Path) -> list[tuple[Rule, str]]:
                 faults.append(Fault(f"{path}: rules[{i}].tasks", what, f"there are {', '.join(names[:8])}"))
             pairs += [(rule, task) for task in tasks]
         if rule.no_worse_than is not None and rule.no_worse_than.partition("@")[0] not in set(run.data.table["run"]):
-            what = f"{rule.no_worse_than!r} is no run of the scores"
+            what = f"{rule.no_worse_than!r} is not a run of the scores"
             faults.append(Fault(f"{path}: rules[{i}].no_worse_than", what, "give RUN or RUN@STEP"))
     if faults:
         raise FaultsError(faults)
@@ -104,7 +104,7 @@ def _scored(table: pd.DataFrame) -> Iterator[str]:
 def _blocked(run: Run) -> str:
     """Why nothing of this run can be judged; empty where it can."""
     if not run.tokens:
-        return f"no score: {run.policy.run} is no run of the scores yet"
+        return f"no score: {run.policy.run} is not a run of the scores yet"
     params, planned = run.forecast.params, float(run.rows["params"].iloc[-1])
     if params is not None and abs(planned / params - 1) > PLAN_RTOL:
         return (

