@@ -157,8 +157,8 @@ class NextRun(Frozen):
     params: float
     tokens: float
     flops: float
-    budget: float = Field(description="FLOPs that the candidates could cost at most")
-    shrinks: float = Field(description="expected share by which the standard error of that forecast falls")
+    budget: Number = Field(description="FLOPs that the candidates could cost at most")
+    shrinks: Number = Field(description="expected share by which the standard error of that forecast falls")
 
 
 class LawFit(Frozen):

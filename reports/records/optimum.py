@@ -20,7 +20,7 @@ class Frontier(Frozen):
     """The least loss for every compute by the law through the runs, and the size that has it; N* ~ C^exponent."""
 
     law: str
-    per_pair: float = Field(description="FLOPs of a parameter and a token: tokens D* are flops / (per_pair N*)")
+    per_pair: Number = Field(description="FLOPs of a parameter and a token: tokens D* are flops / (per_pair N*)")
     flops: tuple[float, ...]
     loss: tuple[Number, ...] = Field(description="nats/token")
     params: tuple[Number, ...]
