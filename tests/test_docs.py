@@ -1,7 +1,7 @@
 """Every command block of README, tutorial and how-to pages is run, in order; notebooks are; the site builds.
 
-The tutorial has a folder of its own. The how-to pages share one, in the order of the site, and find there what their
-readers have: results, logs, tables, and the store that the tutorial filled.
+The tutorial has a folder of its own, in which some how-to pages go on. The others share one, in the order of the site,
+and find there what their readers have: results, logs and tables.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from worlds.results.training_logs import PANEL, state
 PAGES = {"README.md": ROOT / "README.md"} | {str(p.relative_to(ROOT)): p for p in sorted((ROOT / "docs").rglob("*.md"))}
 HOW_TO = ROOT / "docs" / "howto"
 RUN = ("README.md", "docs/tutorial.md", *(str(p.relative_to(ROOT)) for p in HOW_TO.glob("*.md")))
+GO_ON = ("versus.md", "gate.md")  # in the folder of the tutorial, whose checkpoints they are about
 COMMANDS = ("sh", "python")
 INSTALLS = re.compile(r"pip install")  # what a test of its own does, in an environment of its own
 
@@ -110,22 +111,25 @@ def test_the_readme_is_short() -> None:
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
-def test_the_tutorial_and_the_how_to_pages(tmp_path: Path) -> None:
-    world = tmp_path / "tutorial"
-    assert len(follow(ROOT / "docs" / "tutorial.md", world)) >= 8
+def test_the_tutorial_and_the_pages_that_go_on_from_it(tmp_path: Path) -> None:
+    world = tmp_path / "w"
+    assert len(follow(ROOT / "docs" / "tutorial.md", world)) >= 7
     scores = pd.read_csv(world / "scores.csv")
     assert len(set(scores["run"])) == 7
     for made in ("out/report.pdf", "out/report.html", "nightly/reports/latest/report.pdf", "settled/settlement.pdf"):
         assert (world / made).exists(), made
-    how = tmp_path / "how"
-    how.mkdir()
-    for kept in ("checkpoints", "big", "tasks", "scores", "forecasts.jsonl"):
-        place = world / kept
-        (shutil.copytree if place.is_dir() else shutil.copy)(place, how / kept)
-    _reader_has(how)
-    for page in _in_order():
-        follow(page, how)
-    assert json.loads((how / "benchcast.schema.json").read_text())["title"] == "Config"
+    _configs(world)
+    for page in GO_ON:
+        assert follow(HOW_TO / page, world)
+
+
+def test_the_how_to_pages(tmp_path: Path) -> None:
+    world = tmp_path / "w"
+    world.mkdir()
+    _reader_has(world)
+    done = [block for page in _in_order() if page.name not in GO_ON for block in follow(page, world)]
+    assert len(done) >= 14
+    assert json.loads((world / "benchcast.schema.json").read_text())["title"] == "Config"
 
 
 def _in_order() -> list[Path]:
@@ -153,9 +157,7 @@ def _reader_has(folder: Path) -> None:
     (folder / "wandb" / "panel.csv").write_text(
         PANEL.replace(',"7B <x> - eval/loss"', "").replace(',""', "").replace(',"3.1"', "")
     )
-    shutil.copytree(ROOT / "configs", folder / "configs")
-    demo = folder / "configs" / "demo.yaml"
-    demo.write_text(demo.read_text() + "tasks: [recall]\n")  # one of six: the others take as long
+    _configs(folder)
     _two_mixes(folder, "better", "worse")
     _plans(folder)
 
@@ -199,6 +201,12 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         re.search(r'<(script|link)[^>]+(src|href)="https?://', page.read_text())
         for page in (tmp_path / "site").rglob("*.html")
     )
+
+
+def _configs(folder: Path) -> None:
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    demo = folder / "configs" / "demo.yaml"
+    demo.write_text(demo.read_text() + "tasks: [recall]\n")  # one of six: the others take as long
 
 
 def _own_ladder() -> pd.DataFrame:
