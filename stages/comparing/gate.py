@@ -58,8 +58,8 @@ def at_least(value: ArrayLike, documents: ArrayLike, least: ArrayLike) -> Eviden
     Parameters
     ----------
     value : array
-        Measured shares of ``documents``. Where that is no whole number of documents (F1, a mean of checkpoints), it is
-        rounded to the side of caution.
+        Measured shares of ``documents``. Where that is not a whole number of documents (F1, a mean of checkpoints), it
+        is rounded to the side of caution.
     """
     return Evidence(broken=_below(value, documents, least), kept=_above(value, documents, least))
 

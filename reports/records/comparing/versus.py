@@ -24,7 +24,7 @@ class TaskComparison(Frozen):
     difference: float
     low: Number = Field(description="of the interval of the difference, for this task alone")
     high: Number
-    lost: int | None = Field(description="right with A and wrong with B; null where a document is no right or wrong")
+    lost: int | None = Field(description="right with A and wrong with B; null for scores between right and wrong")
     won: int | None = Field(description="wrong with A and right with B")
     test: Literal["McNemar mid-p", "paired t", "clustered t"]
     p: Number

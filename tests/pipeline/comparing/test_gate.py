@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from benchcast.comparing.evidence import drifted
 from benchcast.comparing.gate import judge
 from benchcast.comparing.policy import read
 from benchcast.core.errors import InputError
+from benchcast.nightly.tracking.bands import Band
 from benchcast.reports.records.comparing.gate import GateResult, RuleOutcome
 from scipy.stats import binom
 from worlds.commands import benchcast, printed
@@ -170,6 +172,34 @@ def test_a_checkpoint_on_the_way_is_judged_by_the_course(
     result = judge(read(path), path)
     assert (result.verdict, result.share) == (verdict, pytest.approx(0.1))
     assert "at 560B tokens (40 % of the run)" in result.answer
+
+
+@pytest.mark.parametrize(("documents", "std", "changed"), [(300, 0.005, 0.2), (1000, 0.005, 0.05), (1000, 0.03, 0.2)])
+def test_a_run_on_its_course_rarely_drifts_at_any_of_ten_looks(documents: int, std: float, changed: float) -> None:
+    """The documents' luck goes along with the run, but for those that change; its deviation is slow."""
+    rng = np.random.default_rng(6)
+    tokens, trials = np.linspace(0.1, 1, 10) * world.TOKENS, 150
+    ends = np.array([0.05, 1.0]) * world.TOKENS
+    middle, edge = np.full(2, 0.5), np.full(2, 1.645 * std)
+    band = Band(
+        tokens=ends,
+        forecast=middle,
+        low=middle - edge,
+        high=middle + edge,
+        level=0.9,
+        params=world.PARAMS,
+        planned=world.TOKENS,
+    )
+    near = std**2 * np.exp(-0.5 * (np.subtract.outer(np.log(tokens), np.log(tokens)) / 1.5) ** 2)
+    slow = rng.multivariate_normal(np.zeros(10), near, trials)
+    own = np.sqrt(changed / documents / 2)
+    luck = np.sqrt(0.25 / documents - own**2) * rng.normal(size=(trials, 1)) + own * rng.normal(size=(trials, 10))
+    scores = 0.5 + slow + luck
+    n = np.full(10, float(documents))
+    said = [any(drifted(tokens[:k], s[:k], n[:k], band, 0.02) <= 0.05 for k in range(1, 11)) for s in scores]
+    assert np.mean(said) <= 0.05
+    far = [any(drifted(tokens[:k], s[:k] - 0.25, n[:k], band, 0.02) <= 0.05 for k in range(1, 11)) for s in scores[:20]]
+    assert np.mean(far) > 0.9
 
 
 def test_another_run_is_compared_on_the_same_documents_where_they_are_known(tmp_path: Path) -> None:

@@ -173,7 +173,10 @@ def test_written_answers_are_compared_under_every_filter(tmp_path: Path) -> None
             "nowhere: does not exist; give a folder of lm-eval results or a store, or a checkpoint's",
         ),
         (("{store}", "{store}"), "holds 3 checkpoints (small@100, large@100, large@50); name one: {store}::NAME"),
-        (("smal", "large", "--store", "{store}"), "smal: is not a scored checkpoint of {store} (did you mean 'small'?)"),
+        (
+            ("smal", "large", "--store", "{store}"),
+            "smal: is not a scored checkpoint of {store} (did you mean 'small'?)",
+        ),
         (("large", "large@100", "--store", "{store}"), "large@100: A and B are the same checkpoint; name two"),
         (("small", "large", "--store", "{store}", "--alpha", "5"), "--alpha: 5 must be above 0 and below 0.5"),
         (("small", "large", "--store", "{store}", "--group", "mmlu"), "--group 'mmlu': give NAME=TASKS"),
