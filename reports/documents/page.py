@@ -39,8 +39,7 @@ STYLES, SCRIPTS = ("web.css", "page.css"), ("tables.js", "chart.js", "page.js")
 def page_bytes(result: Result, latest: News | None = None) -> bytes:
     """The page, UTF-8; the same result gives the same bytes."""
     c = Content(result)
-    leading = lead(c.answer) if c.answer.numbers else next(iter(c.answer.rows), None)
-    data = page_data(c, c.answer, leading)
+    data = page_data(c, c.answer, _leading(c))
     parts = {
         "TITLE": markup.markup([element("title", c.title)]),
         "HEADING": markup.markup([element("h1", c.title)]),
@@ -52,6 +51,13 @@ def page_bytes(result: Result, latest: News | None = None) -> bytes:
         "DATA": markup.embedded(template_data(data)),
     }
     return markup.filled("page.html", STYLES, SCRIPTS, parts)
+
+
+def _leading(c: Content) -> Forecast | None:
+    """The forecast that the headline tells first: the chart begins with it."""
+    if not c.answer.numbers:
+        return next(iter(c.answer.rows), None)
+    return lead(c.answer) if len(c.answer.families) == 1 else c.answer.numbers[0]
 
 
 # ---- what page one says ----

@@ -38,15 +38,15 @@ const label = (x, y, text, more = {}) => word(x, y, text, { class: "halo", "pain
 
 const TOP = 24, LEFT = 48, RIGHT = 12, BELOW = 42;
 
-// Where a number of FLOPs and a score lie: all that is drawn fits, on a phone in a higher frame with larger letters.
-function scales(task, lines, targets, narrow) {
+// Where a number of FLOPs and a score lie, in a frame so many pixels wide: all that is drawn fits, letters keep their size.
+function scales(task, lines, targets, wide) {
   const xs = [...task.runs, ...targets].map(r => r.flops).concat(lines.flatMap(line => line.flops));
   const spans = targets.flatMap(t => t.spans).filter(hasSpan).flatMap(s => [s.forecast, s.low, s.high]);
   const ys = [...task.runs.map(r => r.y), ...lines.flatMap(l => [...l.forecast, ...l.low, ...l.high]), ...spans, task.chance].filter(isNumber);
   const pad = Math.max(.03, .06 * (Math.max(...ys) - Math.min(...ys)));
   const x0 = Math.log10(Math.min(...xs)) - .12, x1 = Math.log10(Math.max(...xs)) + .2;
   const y0 = Math.max(0, Math.min(...ys) - pad), y1 = Math.min(1, Math.max(...ys) + pad);
-  const [width, height] = narrow ? [400, 340] : [760, 420];
+  const width = Math.max(340, Math.min(960, Math.round(wide) || 760)), height = Math.round(Math.min(460, 170 + .45 * width));
   return {
     width, height, x0, x1, y0, y1, bottom: height - BELOW,
     x: v => LEFT + (Math.log10(v) - x0) / (x1 - x0) * (width - LEFT - RIGHT),

@@ -110,7 +110,7 @@ function draw(stop) {
   $("frame").hidden = $("caption").hidden = $("png").hidden = empty;
   $("nothing").hidden = !empty;
   if (empty) return void ($("nothing").textContent = `Nothing can be drawn for this task: no run of it was measured, and ${task().why ? `no number is given (${task().why})` : "nothing was forecast"}.`);
-  const view = scales(task(), lines(), drawn, $("frame").clientWidth < 520), parts = [svg("title", { id: "svg-title" }, altOf(stop)), ...axes(view, task().score)];
+  const view = scales(task(), lines(), drawn, $("frame").clientWidth), parts = [svg("title", { id: "svg-title" }, altOf(stop)), ...axes(view, task().score)];
   if (task().chance) parts.push(...reference(task().chance, LEFT, "chance", "1 4", view, false));
   const largest = task().runs.filter(r => r.role === "fit").pop();
   if (largest && isNumber(task().carried)) parts.push(...reference(task().carried, view.x(largest.flops), "largest run's score", "6 4", view, true));
@@ -177,7 +177,7 @@ function stepMark(event) {
   if (to === undefined || last < 0) return;
   event.preventDefault();
   const targets = task().targets.filter(t => t.planned || t.name === state.target), stop = current();
-  tell(to, scales(task(), lines(), stop && !stop.name ? [...targets, stop] : targets, $("frame").clientWidth < 520));
+  tell(to, scales(task(), lines(), stop && !stop.name ? [...targets, stop] : targets, $("frame").clientWidth));
 }
 
 // ---- the numbers, and files of them ----
