@@ -59,7 +59,7 @@ def test_a_frame_stands_for_the_table(result: Result) -> None:
 
 
 def test_a_wrong_key_is_named() -> None:
-    with pytest.raises(BenchcastError, match=r"config: recipe: is no known key .*recipes"):
+    with pytest.raises(BenchcastError, match=r"config: recipe: is not a known key .*recipes"):
         run({**ASKED, "recipe": []})
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..core.config import Config
     from ..data.ingest import Data
 
+FEWEST_FLOPS = 1e10  # 40K parameters on 40K tokens; below, parameters or tokens were meant
 OTHER_FILES = (".yaml", ".yml", ".csv", ".parquet", ".pdf", ".html")  # what a config, a table or a report is called
 
 
@@ -36,7 +37,7 @@ def _json_file(target: str | None) -> str | None:
         Saying what to write instead.
     """
     if target is not None and Path(target).suffix.lower() in OTHER_FILES:
-        raise InputError(f"--json {target}: is no name for JSON; give a name that ends in .json, or - for stdout")
+        raise InputError(f"--json {target}: is not a name for JSON; give a name that ends in .json, or - for stdout")
     return target
 
 
@@ -70,7 +71,7 @@ def positive(read: Callable[[Any], Any] = units.quantity) -> Callable[[Any], flo
             number = float(value)
         except ValueError as what:
             known = "could not convert" not in str(what)
-            raise ValueError(f"{text!r}: {what if known else 'is no number; write 7e9 or 7B'}") from None
+            raise ValueError(f"{text!r}: {what if known else 'is not a number; write 7e9 or 7B'}") from None
         if not 0 < number < math.inf:
             raise ValueError(f"{number:g} must be positive and finite")
         return number
@@ -81,6 +82,14 @@ def positive(read: Callable[[Any], Any] = units.quantity) -> Callable[[Any], flo
 Multiplier = Annotated[
     float, typer.Option("--token-multiplier", metavar="M", parser=positive(), help="tokens per parameter")
 ]
+
+
+def training_flops(text: str | float) -> float:
+    """A parser of an option: the FLOPs of a whole training run, above what any language model takes."""
+    flops = positive()(text)
+    if flops < FEWEST_FLOPS:
+        raise ValueError(f"{text} FLOPs train no language model; FLOPs are about 6·params·tokens, such as 3.8e25")
+    return flops
 
 
 def fraction(text: str | float) -> float:

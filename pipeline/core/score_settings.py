@@ -24,7 +24,7 @@ def _quoted(value: object) -> object:
 
 def _option(value: str) -> str:
     if _OPTION.fullmatch(value) is None:
-        raise ValueError(f"{value!r} is no option of sbatch that can be set here; write it as --name=value")
+        raise ValueError(f"{value!r} is not an option of sbatch that can be set here; write it as --name=value")
     return value
 
 

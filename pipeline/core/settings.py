@@ -72,7 +72,7 @@ def _are_scores(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         if metrics.metric_of(name) is not None:
             raise ValueError(f"{name!r} is a loss; name a score: auto, acc, acc_norm, exact_match, pass@1, f1, …")
         near = metrics.meant(name)
-        raise ValueError(f"{name!r} is no known metric" + (f"; did you mean {near!r}?" if near else ""))
+        raise ValueError(f"{name!r} is not a known metric" + (f"; did you mean {near!r}?" if near else ""))
     if not value:
         raise ValueError("names no metric; leave the key out, or name one")
     return value

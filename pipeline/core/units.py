@@ -80,7 +80,7 @@ def _unknown_unit(number: str, unit: str) -> str:
         return f"{unit} counts bytes; write {number}{letter} for {number} {NAMES[letter]}"
     if unit.lower() == "x":
         return f"write {number}"
-    return f"{unit.strip()!r} is no unit here; {known}, as in 7B, or write the number, as in 3.8e25"
+    return f"{unit.strip()!r} is not a unit here; {known}, as in 7B, or write the number, as in 3.8e25"
 
 
 def impossible(params: float | None, tokens: float | None) -> str | None:

@@ -38,7 +38,7 @@ def names(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
     except BROKEN as error:
-        raise UnreadableError(f"is no whole .npz file ({_said(error)})") from None
+        raise UnreadableError(f"is not a complete .npz file ({_said(error)})") from None
 
 
 def read_arrays(path: Path, wanted: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -66,7 +66,7 @@ def read_arrays(path: Path, wanted: Iterable[str]) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
     except BROKEN as error:
-        raise UnreadableError(f"is no whole .npz file ({_said(error)})") from None
+        raise UnreadableError(f"is not a complete .npz file ({_said(error)})") from None
     return arrays
 
 

@@ -51,5 +51,5 @@ def check_loss_name(name: str) -> str:
         For a column of the ladder table that is not a loss.
     """
     if name in RESERVED and name not in LOSSES:
-        raise ValueError(f"is no loss; give {', '.join(LOSSES)} or the name of a validation loss")
+        raise ValueError(f"is not a loss; give {', '.join(LOSSES)} or the name of a validation loss")
     return name

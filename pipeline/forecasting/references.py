@@ -88,7 +88,7 @@ def _check_loss(name: str, ladder: pd.DataFrame, references: pd.DataFrame) -> No
     rows = [_of_loss(table, name) for table in (ladder, references)]
     for part, whose in zip(rows, ("the ladder", "the reference models"), strict=True):
         if part.empty:
-            raise InputError(f"references.loss: {name!r} is no loss of {whose}; leave it out, or name one of both")
+            raise InputError(f"references.loss: {name!r} is not a loss of {whose}; leave it out, or name one of both")
     known, theirs = (set(part["tokenizer"]) - {""} for part in rows)
     if known and (other := sorted(theirs - known)):
         raise InputError(

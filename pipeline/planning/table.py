@@ -23,7 +23,7 @@ from ..data import csv_files
 TEXTS = ("run", "flops_convention")
 SURE_LOSS, MOST_LOSS = 8.0, 12.5  # nats/token: no trained model's; a guess among 270,000 words
 EARLY_LOSS = 1.0  # nats/token by which a run's first steps lie above its end, at the least
-NUMBER = "is no positive number"
+NUMBER = "is not a positive number"
 
 
 def read_plan_table(

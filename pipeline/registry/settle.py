@@ -199,7 +199,7 @@ def measured_score(truth: Truth, run: str, f: Forecast, metric: str, last: int |
 
 
 def _metrics(truth: Truth, f: Forecast, metric: str) -> tuple[str, ...]:
-    """The metrics whose scores a forecast's may be; a score that is no accuracy says its metric in its name."""
+    """The metrics whose scores a forecast's may be; a score that is not an accuracy says its metric in its name."""
     wanted = (f.metric or metric) if metric == "auto" else metric
     accuracies = (wanted,) if wanted in ACCURACIES else ACCURACIES
     return (*accuracies, *(name for name in truth.metrics if name not in ACCURACIES))

@@ -70,7 +70,7 @@ def lead_target(result: Result, family: str) -> str:
 
 
 def is_planned(result: Result, target: str) -> bool:
-    """Whether a target is no run of the table."""
+    """Whether a target is not a run of the table."""
     return target not in {run.run for run in result.ladder}
 
 

@@ -50,7 +50,7 @@ def common_name(metrics: Iterable[str]) -> str:
 
 
 def says_metric(task: str, metric: str) -> bool:
-    """Whether a score is called by task and metric, as those are that are no accuracy."""
+    """Whether a score is called by task and metric, as those are that are not an accuracy."""
     return metric not in ACCURACIES and f" {metric}" in task
 
 

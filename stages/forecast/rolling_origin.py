@@ -113,7 +113,7 @@ class RollingOrigin(BaseCrossValidator):
         Raises
         ------
         ValueError
-            For a ``min_runs`` or ``max_cutoffs`` that is no whole number above zero.
+            For a ``min_runs`` or ``max_cutoffs`` that is not a whole number above zero.
         """
         checks.count("min_runs", self.min_runs)
         checks.count("max_cutoffs", self.max_cutoffs)

@@ -82,8 +82,8 @@ CURVATURE_UNTESTED = _Code(
 )
 BENT = _Code(
     "bent-line",
-    "the loss is no straight line in log C, as the recipe assumes",
-    ("the NLL is no straight line in log C on this ladder: the recipe's line forecasts it {side}",),
+    "the loss is not a straight line in log C, as the recipe assumes",
+    ("the NLL is not a straight line in log C on this ladder: the recipe's line forecasts it {side}",),
 )
 REFERENCES = _Code(
     "reference-models",

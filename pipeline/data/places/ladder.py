@@ -30,7 +30,7 @@ class PlaceKind(Generic[P]):
     content: str  # said of a file that is not a mapping
     entry: str  # said of an entry that is not a mapping; ``{value}`` stands for what it is
     example: str = ""  # how an entry is written
-    unknown: tuple[str, str] = ("is no known key", "keys are")
+    unknown: tuple[str, str] = ("is not a known key", "keys are")
     leaves_out: bool = False  # null as an entry: listed, and left out on purpose
     as_written: bool = False  # names are text, also where YAML makes a number of them
 

@@ -25,7 +25,7 @@ from ...scoring.store.disk import DOCUMENTS, RESULTS
 class Point:
     """One score (a fraction) at one checkpoint; ``cell`` is where its documents are stored, if they are.
 
-    ``task`` is what forecasts call the score: the task, with its metric where that is no accuracy.
+    ``task`` is what forecasts call the score: the task, with its metric where that is not an accuracy.
     """
 
     run: str

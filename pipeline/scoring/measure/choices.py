@@ -23,7 +23,7 @@ from ..requests.kinds.base import Part, Question, Task
 from .base import Measured, lm_eval_results, rows
 
 NO_GOLDS = "gold answers, whose losses there are not: the task's own metric does not tell which answers are right"
-NO_SHARE = "metrics that are no share of the documents: only in results.json"
+NO_SHARE = "metrics that are not shares of the documents: only in results.json"
 
 
 def of_task(task: Task, part: Part, scored: JobResult, limit: int) -> Measured:

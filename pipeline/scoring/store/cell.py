@@ -117,7 +117,7 @@ def _check_row(row: Any) -> None:
     if not isinstance(row, dict) or not isinstance(row["task"], str) or metric_of(str(row["metric"])) is None:
         raise ValueError("a row of its results has no task or no known metric")
     if not math.isfinite(reading.number(row["value"])):
-        raise ValueError(f"the value of {row['metric']} is no number")
+        raise ValueError(f"the value of {row['metric']} is not a number")
     for name in ("stderr", "n", "chance"):
         if name in row and row[name] is None:  # NaN, which JSON lacks
             row[name] = math.nan

@@ -150,7 +150,7 @@ def test_a_config_with_five_mistakes_reports_all_five(tmp_path: Path) -> None:
             2,
             "--tokens: '1.4 TB': TB counts bytes; write 1.4T for 1.4 trill",
         ),
-        (["suggest", "none.yaml", "--json", "c.yaml"], 2, "--json c.yaml: is no name for JSON"),
+        (["suggest", "none.yaml", "--json", "c.yaml"], 2, "--json c.yaml: is not a name for JSON"),
         (["ingest", "dmo"], 2, "no known source"),
         (["ingest", "table"], 2, "needs a file or folder"),
         (["ingest", "overtraining", "--from", "."], 2, "has no models/*.json"),

@@ -212,7 +212,7 @@ def test_settle_scores_what_was_registered(small: Path, tmp_path: Path, table: p
     told = printed("settle", str(ladder), "--register", str(path), "--out", str(tmp_path / "settled"))
     assert told.rstrip().endswith(f"report: {tmp_path / 'settled' / 'settlement.pdf'}")
     assert json.loads((tmp_path / "settled" / "settlement.json").read_text()) == out
-    assert "is no known key" not in printed("settle", str(ladder), "--register", str(tmp_path / "none"), code=2)
+    assert "is not a known key" not in printed("settle", str(ladder), "--register", str(tmp_path / "none"), code=2)
 
 
 def test_a_refused_task_counts_with_its_baseline(small: Path, tmp_path: Path, table: pd.DataFrame) -> None:

@@ -46,7 +46,7 @@ level: 90
     assert len(lines) == 5
     assert caught.value.exit_code == 2
     for expected in (
-        "titel: is no known key (did you mean 'title'?)",
+        "titel: is not a known key (did you mean 'title'?)",
         "data.source: 'dmo'",
         "targets[0].flops: '-1e18'",
         "recipes[1].floor: the lower bound",

@@ -41,8 +41,8 @@ def test_what_has_no_unit_is_left_to_who_asked(text: str) -> None:
         ("1.4 TB", "TB counts bytes; write 1.4T for 1.4 trillion"),
         ("7 billion", "write 7B"),
         ("20x", "write 20"),
-        ("5 PFLOPs", "'PFLOPs' is no unit here; K, M, B and T are thousand"),
-        ("1.4T tokens", "'T tokens' is no unit here"),
+        ("5 PFLOPs", "'PFLOPs' is not a unit here; K, M, B and T are thousand"),
+        ("1.4T tokens", "'T tokens' is not a unit here"),
     ],
 )
 def test_another_unit_is_refused_with_what_to_write(written: str, says: str) -> None:

@@ -43,8 +43,8 @@ SAYS = {
         "checkpoints": "ladder.yaml: a: must be a mapping such as {run: 56K, params: 56136}",
     },
     "a: {family: f, params: 1e9, tokens: 1e9, sise: 1}": {
-        "models": "a.sise: is no known key (keys are run, family, step, params, tokens, flops, flops_convention)",
-        "runs": "a.sise: is no known key (keys are run, family, params, tokens_per_step, tokens)",
+        "models": "a.sise: is not a known key (keys are run, family, step, params, tokens, flops, flops_convention)",
+        "runs": "a.sise: is not a known key (keys are run, family, params, tokens_per_step, tokens)",
         "checkpoints": "a.sise: is not a column (columns are run, family, step, params, tokens, flops, "
         "flops_convention, tokens_per_step, seq_len)",
     },

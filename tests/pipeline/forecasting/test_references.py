@@ -247,7 +247,7 @@ def test_a_reference_is_never_a_target() -> None:
     [
         ({"families": ["new"]}, r"references\.families: 'new' matches no family \(the table has known, old\)"),
         ({"families": ["*"]}, r"references\.families: every family of the table is a reference"),
-        ({"families": ["old"], "loss": "c4"}, r"references\.loss: 'c4' is no loss of the ladder"),
+        ({"families": ["old"], "loss": "c4"}, r"references\.loss: 'c4' is not a loss of the ladder"),
         ({"files": [{"source": "table", "path": "old.csv"}]}, r"references\.files\[0\]: family 'old' is of the ladder"),
         ({"files": [{"source": "table", "path": "none.csv"}]}, r"none\.csv: does not exist"),
     ],

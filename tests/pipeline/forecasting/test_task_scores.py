@@ -1,4 +1,4 @@
-"""Scores that are no accuracies: which are forecast, what they are called, and what becomes of them on the way."""
+"""Scores that are not an accuracy: which are forecast, what they are called, and what becomes of them on the way."""
 
 from __future__ import annotations
 

@@ -74,15 +74,15 @@ def test_flops_that_no_way_of_counting_gives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "says"),
     [
-        ("50M", "'50M' is no positive number (has a suffix"),
+        ("50M", "'50M' is not a positive number (has a suffix"),
         ("7B", "has a suffix"),
         ('"50,000,000"', "has a separator of thousands"),
-        ("nan", "'nan' is no positive number (correct it, or leave the row out"),
-        ("inf", "'inf' is no positive number"),
-        ("-5e7", "'-5e7' is no positive number"),
-        ("0", "'0' is no positive number"),
+        ("nan", "'nan' is not a positive number (correct it, or leave the row out"),
+        ("inf", "'inf' is not a positive number"),
+        ("-5e7", "'-5e7' is not a positive number"),
+        ("0", "'0' is not a positive number"),
         ("", "is empty"),
-        ("True", "'True' is no positive number"),
+        ("True", "'True' is not a positive number"),
     ],
 )
 def test_a_cell_is_shown_as_it_stands(cell: str, says: str, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ EXPECTED = {
     "17-plan-dirty-tables/semicolon_decimal_comma.csv": "semicolons",
     "17-plan-dirty-tables/suffixes.csv": "suffix",
     "17-plan-dirty-tables/thousands.csv": "thousands",
-    "17-plan-dirty-tables/with_nan_inf_loss.csv": "'NaN' is no positive number",
+    "17-plan-dirty-tables/with_nan_inf_loss.csv": "'NaN' is not a positive number",
 }
 
 

@@ -219,7 +219,7 @@ def asked(value: float = 0.5) -> CellRecord:
         (lambda c: c["benchcast"]["rows"][1].update(n=3) or resealed(c), "n is 3, but its documents give 2"),
         (lambda c: c["benchcast"].pop("setup_digest"), "has no 'setup_digest'"),
         (lambda c: c["benchcast"].update(rows=None), "has no rows"),
-        (lambda c: c["benchcast"]["rows"][0].update(value=None), "the value of acc is no number"),
+        (lambda c: c["benchcast"]["rows"][0].update(value=None), "the value of acc is not a number"),
         (lambda c: c["benchcast"]["rows"][0].pop("metric"), "has no 'metric'"),
         (lambda c: c["benchcast"].update(checkpoint="another"), "are not those of its cell"),
         (lambda c: c["benchcast"]["setup"].update(dtype="float16"), "setup is not what setup_digest is of"),

@@ -91,12 +91,12 @@ def _record(
         record = reading.json_of(data)
     except UnreadableError as error:
         if many and b'"evaluation_results"' not in data:
-            account.leave("JSON files that are no Every Eval Ever record", shown)
+            account.leave("JSON files that are not Every Eval Ever records", shown)
         else:
             faults.append(Fault(str(path), f"cannot be read: {error}"))
         return None
     if not isinstance(record, dict) or "evaluation_results" not in record:
-        account.leave("JSON files that are no Every Eval Ever record", shown)
+        account.leave("JSON files that are not Every Eval Ever records", shown)
         return None
     for key, kind in (("evaluation_results", list), ("model_info", dict)):
         if not isinstance(record.get(key), kind):

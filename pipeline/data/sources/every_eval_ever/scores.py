@@ -59,9 +59,9 @@ def rows(
         metric = _metric(name, ours or bool(version))
         task, metric = _of_filter(task, metric) if version and not ours and metric is not None else (task, metric)
         if metric is None:
-            account.leave("scores that are no accuracy", f"{name or 'without a name'!s:.60} of {task} in {shown}")
+            account.leave("scores that are not accuracies", f"{name or 'without a name'!s:.60} of {task} in {shown}")
         elif is_average(task):
-            account.leave("averages over tasks, which are no benchmark", f"{task} in {shown}")
+            account.leave("averages over tasks, which are not benchmarks", f"{task} in {shown}")
         elif (
             row := _row(result, config, score, metric, f"{place}, metric {name!r}", over, account, faults)
         ) is not None:
@@ -114,7 +114,7 @@ def _row(
     value = reading.number(score.get("score"))
     if not math.isfinite(value):
         faults.append(
-            Fault(where, f"the score {score.get('score')!r:.100} is no number", "score it again, or take it out")
+            Fault(where, f"the score {score.get('score')!r:.100} is not a number", "score it again, or take it out")
         )
         return None
     accuracy = _known(metric).unit == SHARE
@@ -129,7 +129,7 @@ def _row(
     problem = problem or _impossible(metric, value / scale, stderr / scale, numbers["n"], numbers["chance"])
     for key, given in (("num_samples", doubt), ("chance", details), ("num_fewshot", setup)):
         if given.get(key) not in (None, "") and math.isnan(numbers["n" if key == "num_samples" else key]):
-            problem = problem or (f"{key} {given[key]!r:.100} is no number", "")
+            problem = problem or (f"{key} {given[key]!r:.100} is not a number", "")
     if problem:
         faults.append(Fault(where, *problem))
         return None

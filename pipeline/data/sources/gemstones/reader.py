@@ -89,7 +89,7 @@ def _scores(path: Path, cells: pd.DataFrame, faults: list[Fault]) -> pd.DataFram
         wrong |= ~np.isfinite(values) & (name in ("step", "params", "tokens", "acc"))
         for at in np.flatnonzero(wrong)[:5]:
             cell = cells[name].iloc[at]
-            what = f"column {name!r}: {cell!r:.60} is no number"
+            what = f"column {name!r}: {cell!r:.60} is not a number"
             faults.append(Fault(f"{path}: line {cells.index[at]}", what, csv_files.unlike(str(cell))))
         table[name] = values
     for name in TEXTS:
@@ -162,7 +162,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     arrays = array_files.read_arrays(path, ARRAYS)
     run, step, nll = (arrays[name] for name in ARRAYS)
     if nll.ndim != 2 or not nll.size or not np.issubdtype(nll.dtype, np.floating):
-        raise UnreadableError(f"nll is no table of numbers, checkpoints by documents (shape {nll.shape}, {nll.dtype})")
+        raise UnreadableError(f"nll is not a table of numbers, checkpoint by document (shape {nll.shape}, {nll.dtype})")
     if run.dtype.kind != "U" or step.dtype.kind not in "iuf" or not run.shape == step.shape == nll.shape[:1]:
         raise UnreadableError(f"run and step are not a name and a number for each of the {nll.shape[0]} rows of nll")
     with np.errstate(invalid="ignore"):

@@ -77,7 +77,7 @@ def leave(task: str, of_task: Numbers, account: Account) -> None:
         account.leave(f"tasks without a score in [0, 1] or a text's loss, which have {have}", task)
     else:
         for name in of_task.others:
-            account.leave("metrics that are no share of the documents", f"{name} of {task}")
+            account.leave("metrics that are not shares of the documents", f"{name} of {task}")
 
 
 def tell_losses(means: Mapping[str, Mean], account: Account) -> None:
@@ -117,7 +117,7 @@ def perplexity(task: str, metrics: Mapping[str, Any]) -> Mean | None:
 def bits_per_byte(metrics: Mapping[str, Any]) -> Mean | None:
     """The loss of a text, bits per byte, as ``bits_per_byte`` or as the logarithm of ``byte_perplexity``; None without.
 
-    The perplexity of words alone is no loss per byte, for the number of bytes is not known.
+    The perplexity of words alone is not a loss per byte, for the number of bytes is not known.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def _stderr(metrics: Mapping[str, Any], name: str, key: str) -> float:
 def _mean(given: Any, stderr: float, where: str, faults: list[Fault]) -> Mean | None:
     value = reading.number(given)
     if isinstance(given, bool) or not isinstance(given, int | float):
-        faults.append(Fault(where, f"{given!r} is no number"))
+        faults.append(Fault(where, f"{given!r} is not a number"))
     elif not math.isfinite(value):
         faults.append(Fault(where, f"is {given}, no number", "score the task again, or take it out of the file"))
     elif not 0 <= value <= 1:

@@ -153,7 +153,7 @@ def leave_others(others: Mapping[str, list[str]], account: Account) -> None:
     for tool, names in others.items():
         reader = reader_of(tool)
         how = f" (benchcast ingest {reader} reads them)" if reader else ""
-        account.leave(f"files of {tool}{how}" if tool else "JSON files that are no results of lm-eval", *names)
+        account.leave(f"files of {tool}{how}" if tool else "JSON files that are not results of lm-eval", *names)
 
 
 def _parsed(data: bytes, named: bool) -> Any:

@@ -78,7 +78,7 @@ def read_model_ladder(folder: Path, account: Account | None = None) -> pd.DataFr
         fix = "give the ladder-runs folder of allenai/OLMo-ladder, or leave the path out to download it"
         raise FaultsError([Fault(str(root), "has no *.csv", fix)])
     if others := sorted(path.name for path in root.iterdir() if path.suffix != ".csv" and path.is_file()):
-        account.leave("files that are no CSV file", *others)
+        account.leave("files that are not CSV files", *others)
     faults: list[Fault] = []
     parts = []
     for path in paths:
@@ -155,7 +155,7 @@ def _numbers(path: Path, account: Account, faults: list[Fault]) -> pd.DataFrame:
         for at in np.flatnonzero(wrong)[:5]:
             cell = cells[name].iloc[at]
             fix = csv_files.unlike(cell) or ("is it a percentage or a sum?" if kind else "")
-            what = f"column {name!r}: {cell!r:.60} is no number in [{low:g}, {high:g}]"
+            what = f"column {name!r}: {cell!r:.60} is not a number in [{low:g}, {high:g}]"
             faults.append(Fault(f"{path}: line {cells.index[at]}", what, fix))
         taken[name] = values
     if cells.empty:

@@ -3,8 +3,8 @@
 The command ``olmes`` (``oe-eval``; Gu et al., arXiv 2406.08446; github.com/allenai/olmes, OUTPUT_FORMATS.md) puts a
 task's scores into one file, with the configurations of model and task. ``…-predictions.jsonl`` beside it has a line
 per document. The bits per byte of the right answer are the mean over those lines, or what the scores state. OLMES
-counts the space before an answer as one of its bytes; the losses of lm-eval's results do not. ``ladder.yaml`` in the folder
-places the models, as it does for lm-eval's results.
+counts the space before an answer as one of its bytes; the losses of lm-eval's results do not. ``ladder.yaml`` in the
+folder places the models, as it does for lm-eval's results.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _identity(config: Mapping[str, Any]) -> Identity:
 def _task(path: Path, content: Mapping[str, Any]) -> Task:
     config, scores = _mapping(content["task_config"]), content["metrics"]
     if not isinstance(scores, Mapping):
-        raise ValueError("metrics is no mapping of scores")
+        raise ValueError("metrics is not a mapping of scores")
     count = reading.number(content.get("num_instances"))
     metrics = dict(_metrics(scores))
     return Task(

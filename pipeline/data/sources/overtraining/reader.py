@@ -87,7 +87,7 @@ def _metadata(root: Path, faults: list[Fault]) -> pd.DataFrame:
             raise UnreadableError(f"line {twice.index[0]} names the task {twice.iloc[0]!r} again")
         metadata = cells.set_index("Eval Task")[columns].apply(pd.to_numeric, errors="coerce")
         if len(wrong := np.flatnonzero(metadata.isna().any(axis=1) & cells[columns].notna().all(axis=1).to_numpy())):
-            raise UnreadableError(f"line {cells.index[wrong[0]]} has a cell that is no number")
+            raise UnreadableError(f"line {cells.index[wrong[0]]} has a cell that is not a number")
     except UnreadableError as error:
         faults.append(Fault(str(path), f"cannot be read ({error})", "download the file again"))
         return pd.DataFrame(columns=columns)
@@ -109,7 +109,7 @@ def _loaded(path: Path) -> tuple[dict[str, Any], str]:
 def _count(content: Mapping[str, Any], key: str) -> float:
     value = reading.number(content[key])
     if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{key} {content[key]!r:.60} is no number above 0")
+        raise ValueError(f"{key} {content[key]!r:.60} is not a number above 0")
     return value
 
 

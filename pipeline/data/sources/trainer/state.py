@@ -86,7 +86,7 @@ def _state(path: Path) -> State:
     if not isinstance(log, list) or not all(isinstance(entry, dict) for entry in log):
         raise TypeError("log_history is not a list of mappings")
     if not math.isfinite(steps) or steps < 0:
-        raise TypeError(f"global_step {state['global_step']!r:.100} is no number of steps")
+        raise TypeError(f"global_step {state['global_step']!r:.100} is not a number of steps")
     best = reading.number(state.get("best_metric")), str(state.get("best_model_checkpoint") or "")
     return State(
         path=path,
@@ -145,7 +145,7 @@ def _logged(run: str, state: State, account: Account, faults: list[Fault]) -> di
                 if one is not None:
                     _entered(run, state, one, logged, account, faults)
     for name in sorted(others):
-        account.leave("logged values that are no validation loss", name)
+        account.leave("logged values that are not validation losses", name)
     last = max((one.step for one in logged.values()), default=0.0)
     if last > state.steps:
         what = f"run {run!r}: global_step is {state.steps:g}, and the log goes on to step {last:g}"
@@ -177,17 +177,17 @@ def _evaluation(
     elif value is None or (isinstance(value, float) and not math.isfinite(value)):
         account.leave("losses that are no number (NaN or infinite): the run may have diverged there", at)
     elif math.isnan(number):
-        faults.append(Fault(where, f"{value!r:.100} is no number"))
+        faults.append(Fault(where, f"{value!r:.100} is not a number"))
     elif not low <= number <= high:
         fix = "is it a sum? give the mean per token" if number > high else ""
-        faults.append(Fault(where, f"{number:g} is no mean loss in [{low:g}, {high:g}] nats per token", fix))
+        faults.append(Fault(where, f"{number:g} is not a mean loss in [{low:g}, {high:g}] nats per token", fix))
     elif task in RESERVED:
         faults.append(Fault(where, f"{task!r} cannot name a validation loss", "rename the evaluation set"))
     else:
         counted = entry.get("num_input_tokens_seen")
         tokens = reading.number(counted)
         if counted is not None and not (math.isfinite(tokens) and tokens >= 0):
-            faults.append(Fault(where, f"num_input_tokens_seen {counted!r:.100} is no number of tokens"))
+            faults.append(Fault(where, f"num_input_tokens_seen {counted!r:.100} is not a number of tokens"))
             return None
         return Evaluation(
             step=step, task=task, value=number, tokens=tokens if tokens > 0 else None, key=key

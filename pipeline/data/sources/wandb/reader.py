@@ -268,11 +268,11 @@ def _number(file: Path, frame: pd.DataFrame, at: int, position: int, problems: P
     column = str(frame.columns[position])
     if str(cell).strip().lower().lstrip("+-") in ("nan", "inf", "infinity"):
         problems.account.leave(
-            "values that are no finite number", f"run {run}, {column}, line {frame.index[at]}: {cell}"
+            "values that are not finite numbers", f"run {run}, {column}, line {frame.index[at]}: {cell}"
         )
     else:
         problems.add(
-            f"{_line(file, frame, at)}, column {column}", f"run {run!r}: {cell!r} is no number", unlike(str(cell))
+            f"{_line(file, frame, at)}, column {column}", f"run {run!r}: {cell!r} is not a number", unlike(str(cell))
         )
     return None
 

@@ -162,6 +162,6 @@ def _texts(path: Path, given: str) -> dict[int, str]:
             raise TaskError(f'{where}: line {number + 1} has no "text"')
         which = entry.get("doc_id", number)
         if isinstance(which, bool) or not isinstance(which, int) or which in texts:
-            raise TaskError(f"{where}: line {number + 1}: doc_id {json.dumps(which)[:40]} is no number or there twice")
+            raise TaskError(f"{where}: line {number + 1}: doc_id {json.dumps(which)[:40]} is not a number or repeated")
         texts[which] = text
     return texts

@@ -112,7 +112,7 @@ def test_a_foreign_file_is_left_out_with_a_line(tmp_path: Path) -> None:
     (tmp_path / "results" / "other" / "results.json").write_text('{"score": 1}')
     done = benchcast("init", "results", "--tokens-per-step", str(PER_STEP), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "left out 1: JSON files that are no results of lm-eval: other/results.json" in done.stderr
+    assert "left out 1: JSON files that are not results of lm-eval: other/results.json" in done.stderr
 
 
 def test_a_folder_with_odd_things_in_it_neither_hangs_nor_fails(tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def test_a_score_below_one_percent_is_one_where_other_scores_show_percent(tmp_pa
         (0.5, {"max_score": 0.4}, "above its own max_score"),
         (0.5, {"min_score": -1}, "not a share of documents"),
         (0.5, {"lower_is_better": True}, "lower_is_better is true"),
-        (float("nan"), {}, "nan is no number"),
-        ("0.5", {}, "'0.5' is no number"),
-        (True, {}, "True is no number"),
+        (float("nan"), {}, "nan is not a number"),
+        ("0.5", {}, "'0.5' is not a number"),
+        (True, {}, "True is not a number"),
         (-0.1, {}, "-0.1 is not a acc"),
     ],
 )
@@ -117,10 +117,10 @@ def test_what_is_no_accuracy_and_other_files_are_left_out_with_a_line(tmp_path: 
     os.mkfifo(folder / "pipe.json")
     rows, told = taken(folder)
     assert len(rows) == 1
-    assert "scores that are no accuracy: bleu of quiz in a.json, bleu of quiz in b.json" in told
-    assert "averages over tasks, which are no benchmark: average in a.json" in told
+    assert "scores that are not accuracies: bleu of quiz in a.json, bleu of quiz in b.json" in told
+    assert "averages over tasks, which are not benchmarks: average in a.json" in told
     assert "records without an accuracy: b.json" in told
-    assert "JSON files that are no Every Eval Ever record: c.json, d.json, e.json" in told
+    assert "JSON files that are not Every Eval Ever records: c.json, d.json, e.json" in told
     assert "pipe.json (is a FIFO, no file)" in told
     assert "cannot be read" in refused(put(tmp_path / "cut", a=json.dumps(record(result()))[:-20]))
 

@@ -106,7 +106,7 @@ NEGATIVE[1, 2] = -0.5
     [
         (bad(nll=np.array([[object()] * 2] * 6)), "array 'nll' holds Python objects"),
         (bad(nll=arrays()["nll"][:4]), "run and step are not a name and a number for each of the 4 rows of nll"),
-        (bad(nll=np.zeros((6, 3), dtype=int)), "nll is no table of numbers"),
+        (bad(nll=np.zeros((6, 3), dtype=int)), "nll is not a table of numbers"),
         (bad(nll=NEGATIVE), "nll of small at step 200, document 2, is -0.5"),
         (bad(step=np.array([100, 100, 300, 100, 200, 300])), "has a run and step twice"),
         ({"nll": arrays()["nll"]}, "has no array 'run'"),
@@ -143,7 +143,7 @@ def test_any_damage_is_one_clear_line_or_does_not_matter(folder: Path, seed: int
 def test_faults_of_the_table_name_their_line(folder: Path) -> None:
     text = (folder / "accuracy.csv").read_text().replace("small,200,", "small,200k,")
     (folder / "accuracy.csv").write_text(text)
-    with pytest.raises(InputError, match=r"accuracy\.csv: line 3: column 'step': '200k' is no number"):
+    with pytest.raises(InputError, match=r"accuracy\.csv: line 3: column 'step': '200k' is not a number"):
         read(folder)
     (folder / "accuracy.csv").write_text("run,step\na,1\n")
     with pytest.raises(InputError, match="has no column task, params, tokens, acc, stderr, chance"):

@@ -229,4 +229,4 @@ def test_losses_of_one_tool_join_the_scores_of_another(table: pd.DataFrame, tmp_
     assert "records" in told
     again = ingest.read_data(DataSettings(source="every_eval_ever"), Path(), tmp_path / "eee").table
     assert len(again) == len(both)
-    assert "is no known source" in printed("ingest", "excel", code=2)
+    assert "is not a known source" in printed("ingest", "excel", code=2)

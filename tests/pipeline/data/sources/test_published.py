@@ -69,16 +69,16 @@ def test_the_model_ladder_tells_what_it_left_out(tmp_path: Path) -> None:
     assert len(found.table) == 6
     told = "\n".join(found.account.lines())
     assert "columns that are no score by ranked choices and no loss: optim/learning_rate_group0" in told
-    assert "files that are no CSV file: notes.txt" in told
+    assert "files that are not CSV files: notes.txt" in told
     assert "read 1 files" in told
 
 
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
-        ({ACC: [0.5, 60.0, 0.7]}, f"line 3: column {ACC!r}: '60.0' is no number in [0, 1]"),
+        ({ACC: [0.5, 60.0, 0.7]}, f"line 3: column {ACC!r}: '60.0' is not a number in [0, 1]"),
         ({ACC: ["0.5", "31.2%", "0.7"]}, "looks like a percentage"),
-        ({LOSS: ["4.0", "NaN", "3.0"]}, "line 3: column 'eval/c4_en-validation/CrossEntropyLoss': 'NaN' is no number"),
+        ({LOSS: ["4.0", "NaN", "3.0"]}, "column 'eval/c4_en-validation/CrossEntropyLoss': 'NaN' is not a number"),
         ({"_step": [2000, 1000, 4000]}, "tokens grow with the steps"),
         ({"_step": [1000, 2000, 2000]}, "line 4: has step 2000, as line 3 has"),
         ({"throughput/total_tokens": [1000, 2000, 4000]}, "are the tokens in millions?"),
@@ -117,7 +117,7 @@ def test_over_training_tells_what_it_left_out(tmp_path: Path) -> None:
     [
         ("models", ("hyperparameters", "params"), 0.1, "are they in billions?"),
         ("models", ("hyperparameters", "tokens"), 2e8, "and 20 times chinchilla_multiplier times params is 2e+09"),
-        ("models", ("hyperparameters", "params"), "1e8", "params '1e8' is no number above 0"),
+        ("models", ("hyperparameters", "params"), "1e8", "params '1e8' is not a number above 0"),
         ("models", ("name",), "m1", "m1.json: is called 'm1', as"),
         ("models", ("name",), ["m0"], "is not a name"),
         ("models", ("results", 0, "loss"), 300.0, "the loss 300.0 of c4_val is not in [0, 25]"),

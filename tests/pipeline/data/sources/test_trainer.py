@@ -61,7 +61,12 @@ def test_a_loss_that_is_nan_is_left_out_with_run_and_step(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [(38.1, "is it a sum?"), (-1.0, "-1 is no mean loss"), ("3.1", "'3.1' is no number"), (True, "True is no number")],
+    [
+        (38.1, "is it a sum?"),
+        (-1.0, "-1 is not a mean loss"),
+        ("3.1", "'3.1' is not a number"),
+        (True, "True is not a number"),
+    ],
 )
 def test_a_loss_that_cannot_be_names_file_run_and_step(value: Any, says: str, tmp_path: Path) -> None:
     told = refused(put(tmp_path, [LOG[0], {"step": 1000, "eval_loss": value}]))
@@ -160,7 +165,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     for line in (
         "evaluations before the first step: eval_loss of 100m at step 0",
         "eval_aux_loss of 100m",
-        "logged values that are no validation loss: eval_accuracy",
+        "logged values that are not validation losses: eval_accuracy",
         "has no eval_loss: untested",
         "not written to its end: 100m/tmp-checkpoint-9/trainer_state.json",
     ):
@@ -173,7 +178,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         ('{"global_step": 1', "is not JSON"),
         ('{"global_step": 1, "global_step": 2, "log_history": []}', "'global_step' twice"),
         ('{"global_step": 1, "log_history": ["a"]}', "not a list of mappings"),
-        ('{"global_step": "x", "log_history": []}', "is no number of steps"),
+        ('{"global_step": "x", "log_history": []}', "is not a number of steps"),
         ('{"log_history": []}', "has no 'global_step'"),
         ("[" * 200_000, "nested too deep"),
     ],
@@ -208,7 +213,7 @@ def test_two_folders_that_ladder_yaml_gives_one_name(tmp_path: Path) -> None:
     [
         ("100m: {params: 1e8, params: 2e8, tokens_per_step: 5e5}", "'params' is there twice"),
         ("100m: {params: 1e8}\n100m: {params: 2e8}", "'100m' is there twice"),
-        ("100m: {parms: 1e8}", "100m.parms: is no known key (keys are run, family, params"),
+        ("100m: {parms: 1e8}", "100m.parms: is not a known key (keys are run, family, params"),
         ("100m: {params: 7B}", "100m.params: '7B': "),
         ("100m: {params: 0.1}", "are they in billions?"),
         ("100m: {params: .inf}", "100m.params"),

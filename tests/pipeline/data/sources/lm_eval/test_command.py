@@ -114,7 +114,7 @@ def test_losses_of_several_right_answers(world: Path, read: tuple[pd.DataFrame, 
 def test_what_has_no_loss_or_is_no_share_is_said(read: tuple[pd.DataFrame, str]) -> None:
     table, said = read
     assert "references, which lm-eval does not ask for: gsm8k_like, drop_like, ifeval_like" in said
-    assert "metrics that are no share of the documents: brier_score of mutual, words of ifeval_like" in said
+    assert "metrics that are not shares of the documents: brier_score of mutual, words of ifeval_like" in said
     assert "gsm8k_like 0, drop_like 0, ifeval_like 0" in said
     assert set(table.loc[list(GENERATED), "chance"]) == {0.0}
     assert "no samples were logged" not in said

@@ -61,7 +61,7 @@ def test_a_model_that_its_arguments_do_not_name_is_told(folder: Path) -> None:
 
 def test_an_accuracy_that_is_a_list_is_a_fault(folder: Path) -> None:
     change(folder, "60M", lambda c: c["results"]["quiz"].update({"acc,none": [0.5]}))
-    with pytest.raises(FaultsError, match=r"task quiz, acc: \[0\.5\] is no number"):
+    with pytest.raises(FaultsError, match=r"task quiz, acc: \[0\.5\] is not a number"):
         lm_eval.read_lm_eval(folder)
 
 

@@ -53,7 +53,7 @@ def test_other_tools_files_are_left_out_by_name(tmp_path: Path, tool: str, name:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / name).write_text(json.dumps(FOREIGN[tool]))
     said = account_lines(tmp_path)
-    assert (f"files of {tool}" if tool else "JSON files that are no results of lm-eval") in said
+    assert (f"files of {tool}" if tool else "JSON files that are not results of lm-eval") in said
     assert f"other/{name}" in said
     assert len(source.read_lm_eval(tmp_path)) == 1
 
@@ -201,8 +201,8 @@ def test_nothing_that_can_be_used_is_one_message(tmp_path: Path) -> None:
         (math.inf, "is inf, no number"),
         (31.2, "31.2 is not a fraction in [0, 1] (it looks like a percentage: divide by 100)"),
         (-0.1, "-0.1 is not a fraction"),
-        ("0.31", "'0.31' is no number"),
-        (True, "True is no number"),
+        ("0.31", "'0.31' is not a number"),
+        (True, "True is not a number"),
     ],
 )
 def test_a_value_that_cannot_be_names_file_model_task_and_metric(tmp_path: Path, acc: Any, words: str) -> None:
@@ -308,7 +308,7 @@ def test_chance_from_the_table_is_said(tmp_path: Path) -> None:
         ("org/m: {family: f, params: 1, tokens: 1}\norg/m: {family: f, params: 1, tokens: 1}", "is there twice"),
         ("org/m: 7", "org/m: 7 is not a place"),
         ("- org/m", "must map model names to"),
-        ("org/m: {family: f, params: 1, tokens: 1, flop: 2}", "org/m.flop: is no known key (keys are run, family"),
+        ("org/m: {family: f, params: 1, tokens: 1, flop: 2}", "org/m.flop: is not a known key (keys are run, family"),
         ("org/m: {family: f, params: 1, tokens: 0}", "org/m.tokens: 0: must be positive and finite"),
         ("org/m: {family: f, params: .nan, tokens: 1}", "org/m.params: nan: "),
         ("org/m: {family: f, params: 1}", "org/m.tokens: is missing"),
@@ -393,4 +393,4 @@ def test_local_paths_and_a_foreign_file(tmp_path: Path) -> None:
     ladder(folder, {name: i + 1 for i, name in enumerate(names)})
     assert yaml.safe_load((folder / "ladder.yaml").read_text()).keys() == set(names)
     assert source.read_lm_eval(folder)["step"].nunique() == 5
-    assert "JSON files that are no results of lm-eval: other/results.json" in account_lines(folder)
+    assert "JSON files that are not results of lm-eval: other/results.json" in account_lines(folder)
