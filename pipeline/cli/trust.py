@@ -15,9 +15,9 @@ from .options import (
     config_argument,
     load_config,
     load_with_data,
-    positive,
     print_account,
     show,
+    training_flops,
     write_json,
 )
 from .panels import Panel
@@ -57,7 +57,8 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="family (data mix, recipe) of the table")],
     second: Annotated[str, typer.Argument(metavar="B", help="the family to compare it with")],
     flops: Annotated[
-        float, typer.Option("--flops", metavar="C", parser=positive(), help="training FLOPs of the target, as 3.8e25")
+        float,
+        typer.Option("--flops", metavar="C", parser=training_flops, help="training FLOPs of the target"),
     ],
     token_multiplier: Multiplier = 20.0,
     data: DataPath = None,
@@ -132,7 +133,7 @@ def versus(
     from ..comparing import named, together
     from ..comparing.versus import AUTO, Options
     from ..comparing.versus import compare as compared
-    from .tables.trust import answered
+    from .tables.trust import answered, is_narrow
 
     if config is not None and store is not None:
         raise InputError("--config and --store: give one of them")
@@ -170,6 +171,6 @@ def versus(
     if json != "-":
         from benchcast.reports.text import comparison_table
 
-        answered(comparison_table.comparison(result))
+        answered(comparison_table.comparison(result, narrow=is_narrow()))
         if documents is not None:
             typer.echo(f"{documents}: documents that flipped: {len(flips)}")

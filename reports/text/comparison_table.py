@@ -46,26 +46,34 @@ def _unseen(rest: Sequence[TaskComparison], rows: Sequence[TaskComparison], powe
     return said + (f", but for {few} with too few documents" if few else "")
 
 
-def comparison(c: Comparison) -> Table:
-    """A row per task: both scores, the difference with its interval, the flips, what is sure."""
+def comparison(c: Comparison, narrow: bool = False) -> Table:
+    """A row per task: both scores, the difference, its interval, the flips, what is sure; ``narrow`` leaves some out."""
     several = len({r.task for r in c.tasks}) < len(c.tasks)
-    head = ("task", *(["metric"] if several else []), "documents", "A", "B", f"B − A ({level(c.level)} interval)")
-    head += ("right → wrong", "wrong → right", "p (Holm)", "would be seen", "better")
     rows: list[Row] = []
     for r in c.tasks:
-        names = [clean(r.task, NAME), *([r.metric] if several else [])]
         size = f"{r.documents:,}" if r.clusters is None else f"{r.documents:,} in {r.clusters} groups"
         flips = [DASH if n is None else str(n) for n in (r.lost, r.won)]
-        change = f"{points(r.difference)} ({_signed(r.low, r.high)})"
-        seen = DASH if finite(r.detectable) is None else f"{percent(r.detectable)}"
-        rows.append([*names, size, percent(r.a), percent(r.b), change, *flips, _p(r.adjusted), seen, r.better or DASH])
-    align = "l" * (2 if several else 1) + "rrrrrrrrl"
+        seen = DASH if finite(r.detectable) is None else percent(r.detectable)
+        change = [points(r.difference), _signed(r.low, r.high)]
+        cells = [clean(r.task, NAME), r.metric, size, percent(r.a), percent(r.b), *change, *flips]
+        rows.append([*cells, _p(r.adjusted), seen, r.better or DASH])
+    head = ("task", "metric", "documents", "A", "B", "B − A", f"{level(c.level)} interval", "right → wrong")
+    head += ("wrong → right", "p (Holm)", "would be seen", "better")
+    left_out = ({"documents", "right → wrong", "wrong → right", "would be seen"} if narrow else set()) | (
+        set() if several else {"metric"}
+    )
+    kept = [i for i, name in enumerate(head) if name not in left_out]
+    notes = _notes(c)
+    if narrow:
+        notes += (
+            "In a wider window the table has documents, flips and the difference that would be seen; so has --json.",
+        )
     return Table(
-        head=head,
-        rows=tuple(rows),
-        align=align,
+        head=tuple(head[i] for i in kept),
+        rows=tuple([row[i] for i in kept] for row in rows),
+        align="".join("llrrrrrrrrrl"[i] for i in kept),
         title=f"A = {clean(c.a)}, B = {clean(c.b)}; scores in percent",
-        notes=_notes(c),
+        notes=notes,
     )
 
 

@@ -15,6 +15,7 @@ from ...forecasting.questions import ComputeRequirement, FamilyComparison, RunSu
 from .forecast import console, say
 
 MOST = 60
+NARROW = 125  # columns of a terminal
 
 
 def tested(rows: Sequence[BacktestSummary]) -> None:
@@ -95,6 +96,11 @@ def _print(title: str, head: tuple[str, ...], align: str, rows: Sequence[Row]) -
 def _rest(count: int) -> None:
     if count > MOST:
         console().print(f"… and {count - MOST} more rows with --json")
+
+
+def is_narrow() -> bool:
+    """Whether the terminal has no room for a table of twelve columns."""
+    return console().width < NARROW
 
 
 def answered(made: Table) -> None:
