@@ -47,7 +47,7 @@ def _unseen(rest: Sequence[TaskComparison], rows: Sequence[TaskComparison], powe
 
 
 def comparison(c: Comparison, narrow: bool = False) -> Table:
-    """A row per task: both scores, the difference, its interval, the flips, what is sure; ``narrow`` leaves some out."""
+    """A row per task: both scores, difference, interval, flips, what is sure; ``narrow`` leaves some columns out."""
     several = len({r.task for r in c.tasks}) < len(c.tasks)
     rows: list[Row] = []
     for r in c.tasks:
