@@ -202,7 +202,7 @@ def test_the_table_in_the_documents_is_that_of_the_codes(monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     import hooks  # type: ignore[import-not-found]
 
-    page = hooks.on_page_markdown((ROOT / "docs" / "reference" / "notices.md").read_text())
+    page = hooks.on_page_markdown((ROOT / "docs" / "reference" / "notices.md").read_text(), page=None)
     rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.*?) \| .* \| (\w+) \| (first|yes|) \| \[", page, re.MULTILINE)
     told = {name: (meaning, severity, rank) for name, meaning, severity, rank in rows}
     rank = {0: "first", 1: "yes", None: ""}

@@ -214,7 +214,7 @@ def test_two_folders_that_ladder_yaml_gives_one_name(tmp_path: Path) -> None:
         ("100m: {params: 1e8, params: 2e8, tokens_per_step: 5e5}", "'params' is there twice"),
         ("100m: {params: 1e8}\n100m: {params: 2e8}", "'100m' is there twice"),
         ("100m: {parms: 1e8}", "100m.parms: is not a known key (keys are run, family, params"),
-        ("100m: {params: 7B}", "100m.params: '7B': "),
+        ("100m: {params: 7X}", "100m.params: '7X': "),
         ("100m: {params: 0.1}", "are they in billions?"),
         ("100m: {params: .inf}", "100m.params"),
         ("100m: 1e8", "100m: is not a place (write {family, params, tokens_per_step})"),
