@@ -27,6 +27,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 RATIOS = (1, 5, 20, 100, 500, 2500)  # tokens per parameter drawn as lines
 MOST_NAMES = 8
+LETTER, LINE = 3.4, 7.0  # points: a letter's width and a line's height, of the names
 Place = tuple[float, float]
 
 
@@ -38,7 +39,7 @@ def coverage_figure(ladder: Sequence[LadderRun], forecasts: Sequence[Forecast]) 
         return None
     with styled():
         canvas = Figure(figsize=(WIDTH, 2.9))
-        ax = canvas.add_axes((0.075, 0.14, 0.62, 0.83))
+        ax = canvas.add_axes((0.075, 0.14, 0.62, 0.8))
         ax.set_xscale("log")
         ax.set_yscale("log")
         _limits(ax, [*map(_known, runs), *planned.values()])
@@ -61,7 +62,7 @@ def coverage_figure(ladder: Sequence[LadderRun], forecasts: Sequence[Forecast]) 
                 label="planned",
             )
         _names(ax, planned | {run.run: _known(run) for run in runs if run.role == "held out"})
-        canvas.legend(*ax.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0.72, 0.97), labelspacing=0.6)
+        canvas.legend(*ax.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0.75, 0.94), labelspacing=0.6)
         return render(canvas)
 
 
@@ -102,17 +103,20 @@ def _lines(ax: Axes) -> None:
     ends = np.array([x0, x1])
     for ratio in RATIOS:
         ax.plot(ends, ratio * ends, color=GREY, lw=0.6, ls=(0, (4, 2)), zorder=1)
-        at = min(x1 * 0.93, y1 * 0.8 / ratio)
-        if at > x0 * 1.3 and ratio * at > y0:
-            ax.text(at, ratio * at, f"{ratio}", fontsize=5.5, color=GREY, ha="right", va="bottom")
+        if x0 < y1 / ratio < x1:  # it leaves the map at the top: named outside, where no run is
+            ax.text(y1 / ratio, y1, f"{ratio}", fontsize=5.5, color=GREY, ha="center", va="bottom")
+        elif y0 < ratio * x1 < y1:
+            ax.text(x1 * 0.95, ratio * x1 * 0.95, f"{ratio}", fontsize=5.5, color=GREY, ha="right", va="bottom")
     first = math.ceil(math.log10(6) + math.log10(x0) + math.log10(y0))
     last = min(math.floor(math.log10(6) + math.log10(x1) + math.log10(y1)), 300)
     for exponent in range(first, last + 1, max(1, (last - first) // 5)):
         ax.plot(ends, 10.0**exponent / 6 / ends, color=GREY, lw=0.6, ls=(0, (1, 2)), zorder=1)
         # A line of equal FLOPs leaves the map at the bottom or at the right.
-        at = min(10.0**exponent / 6 / (y0 * 1.15), x1 * 0.97)
+        at = min(10.0**exponent / 6 / (y0 * 1.15), x1)
         if at > x0:
-            ax.text(at, 10.0**exponent / 6 / at, log_label(10.0**exponent), fontsize=5.5, color=GREY, ha="right")
+            look: dict[str, Any] = {"ha": "left", "va": "center"} if at == x1 else {"ha": "right"}
+            name = f" {log_label(10.0**exponent)}"
+            ax.text(at, 10.0**exponent / 6 / at, name, fontsize=5.5, color=GREY, **look)
     ax.plot([], [], color=GREY, lw=0.6, ls=(0, (4, 2)), label="tokens per parameter")
     ax.plot([], [], color=GREY, lw=0.6, ls=(0, (1, 2)), label="FLOPs (6ND)")
     ax.grid(False)
@@ -129,10 +133,24 @@ def _hull(ax: Axes, places: Sequence[Place]) -> None:
 
 
 def _names(ax: Axes, places: dict[str, Place]) -> None:
+    """Names beside their marks, each on the first side where no other name is yet."""
     if len(places) > MOST_NAMES:
         return
     halo = [withStroke(linewidth=1.8, foreground="white")]  # the lines below do not strike the names through
-    for place in dict.fromkeys(places.values()):
+    taken: list[tuple[float, float, float]] = []  # left and right end, and height, in points
+    for place in sorted(dict.fromkeys(places.values()), reverse=True):
         first, *others = [name for name, other in places.items() if other == place]
         text = clean(first, 24) + f" and {len(others)} more" * bool(others)
-        ax.annotate(text, place, xytext=(-5, 2), textcoords="offset points", fontsize=6, ha="right", path_effects=halo)
+        x, y = 72 / ax.figure.dpi * ax.transData.transform(place)
+        width = LETTER * len(text)
+        sides = [(-1, 2.0), (-1, -8.0), (1, 2.0), (1, -8.0)]
+        ends = [(x - width, x) if side < 0 else (x, x + width) for side, _ in sides]
+        free = [
+            i
+            for i, ((left, right), (_, up)) in enumerate(zip(ends, sides, strict=True))
+            if not any(left < b and right > a and abs(y + up - h) < LINE for a, b, h in taken)
+        ]
+        side, up = sides[free[0] if free else 0]
+        taken.append((*ends[free[0] if free else 0], y + up))
+        look: dict[str, Any] = {"fontsize": 6, "ha": "right" if side < 0 else "left", "path_effects": halo}
+        ax.annotate(text, place, xytext=(5 * side, up), textcoords="offset points", zorder=6, **look)

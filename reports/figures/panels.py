@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullLocator
 
 from ..records.forecast import Curve, Forecast, Panel, PanelPoint
@@ -125,8 +126,9 @@ def _draw_panel(
         label = curve.label if several and curve.label else "fitted law"
         look = marks.law_look(index, len(panel.curves))
         _draw_curve(ax, curve, scale, look, (label, legend, level if index in banded else ""))
-    for name, look in groups.items():
-        _draw_group(ax, [p for p in panel.points if p.group == name], name, look, scale, legend)
+    for index, (name, look) in enumerate(groups.items()):
+        label = f"{name} parameters" if name and index == 0 else name  # said once: the others are read like it
+        _draw_group(ax, [p for p in panel.points if p.group == name], label, look, scale, legend)
     for family, (marker, colour) in reference_looks([panel]).items():
         chosen = [p for p in panel.points if p.role == "reference" and p.group == family]
         look = {"ls": "none", "marker": marker, "ms": 4.0, "color": colour, "mew": 0.8, "zorder": 5}
@@ -263,6 +265,7 @@ def _name_planned(ax: Axes, panel: Panel, forecasts: Sequence[Forecast]) -> None
     share = ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[0]
     side = -1 if share > 0.5 else 1
     look: dict[str, Any] = {"fontsize": 6, "va": "center", "ha": "right" if side < 0 else "left", "zorder": 9}
+    look["path_effects"] = [withStroke(linewidth=1.8, foreground="white")]
     ax.annotate(clean(name, NAME), (x, y), xytext=(side * 5, 0), textcoords="offset points", **look)
 
 

@@ -82,7 +82,7 @@ class Content:
 
     def small(self, pair: Pair) -> Small:
         """A task along compute."""
-        return Small.of(self.result, *pair, self.pair_name(pair, 34))
+        return Small.of(self.result, *pair, self.pair_name(pair, 27))
 
     def label(self, key: Key, most: int) -> str:
         """A group's name: only the parts that differ within this report."""

@@ -93,5 +93,6 @@ def _pictures(c: Content, optimum: Optimum, planned: list[Planned], files: Files
         yield picture(f"{name}-isoflop.svg", "Two line plots.", caption)
     if optimum.frontier:
         files[f"{name}-frontier.svg"] = frontier_figure(optimum, planned)
-        caption = "Loss by compute; the best size and tokens for a budget, with their intervals, and the planned run."
+        caption = "Loss by compute; the best size and tokens for a budget, with their intervals"
+        caption += ", and the planned run." if planned else "."
         yield picture(f"{name}-frontier.svg", "Two line plots.", caption)
