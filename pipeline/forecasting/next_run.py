@@ -1,4 +1,4 @@
-"""The run that would tell most about a target: candidates within a budget, each put in as expected, all fitted again."""
+"""The run that would tell most about a target: candidates in a budget, each put in as expected, all fitted again."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ SHARE = 0.1  # of the target's FLOPs: what the next run may cost on page one
 
 
 def next_run(answer: Answer, contexts: Mapping[str, FamilyContext], settings: AutoSettings) -> NextRun | None:
-    """The run, at a tenth of the target's FLOPs, that is expected to narrow the widest interval of an answer most.
+    """The run that is expected to narrow the widest interval of an answer most.
 
-    None where no number was given, the target tells no size, or a tenth of it is less than the ladder has already.
+    It costs at most a tenth of the target's FLOPs, or as much as the ladder's largest run. None where no number was
+    given, or where the target tells no size or lies within the ladder.
     """
     widest = max(filter(_asks_for_more, answer.rows), key=_width, default=None)
     if widest is None:
@@ -40,10 +41,11 @@ def next_run(answer: Answer, contexts: Mapping[str, FamilyContext], settings: Au
     if widest.task not in forecaster.tasks_:
         return None
     task, targets = forecaster.tasks_[widest.task], context.jobs[0].targets
-    budget = SHARE * widest.flops
+    largest = float(task.finals["flops"].max())
+    budget = max(SHARE * widest.flops, largest)
     table = target_table(t for t in targets if t.name == widest.target)
     grid = candidates(task.finals, budget)
-    if grid.empty or budget <= float(task.finals["flops"].max()):
+    if grid.empty or widest.flops <= largest:
         return None
     weights = context.pooled(unfitted, targets).weights(widest.task, [widest.target])
     shares = expected_reduction(task, weights, grid, table)[:, 0]

@@ -1,0 +1,93 @@
+"""The first line of a report: what, how sure, how far beyond the ladder; or why there is no number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from benchcast.reports.records.answer import answer
+from benchcast.reports.sections.headline import headline
+from benchcast.stages.notices import grading
+from worlds.reports import as_record, make_graded, make_result
+
+
+def planned(result: dict[str, Any], name: str = "next") -> dict[str, Any]:
+    """The same with one more target, not trained yet, after the others."""
+    rows = [dict(f) for f in result["forecasts"]]
+    more = [f | {"target": name, "actual": None, "flops": 3 * f["flops"]} for f in rows if f["target"] == "7B-4T"]
+    return result | {"forecasts": [*rows, *more]}
+
+
+def said(result: dict[str, Any]) -> str:
+    return headline(as_record(result))
+
+
+def test_the_planned_run_is_the_answer_wherever_it_is_listed() -> None:
+    found = answer(as_record(planned(make_graded(targets=("7B-4T", "13B-5T")))))
+    assert found.targets == ("next",)
+    assert {f.target for f in found.others} == {"7B-4T", "13B-5T"}
+    assert answer(as_record(make_graded(targets=("7B-4T", "13B-5T")))).targets == ("13B-5T",)  # the largest
+
+
+def test_auto_is_the_answer_where_it_ran_else_the_first_recipe() -> None:
+    published, graded = make_result(), make_graded(("hellaswag", "arc_challenge", "mmlu"))
+    both = published | {"forecasts": published["forecasts"] + graded["forecasts"]}
+    assert answer(as_record(both)).recipe == "auto"
+    assert answer(as_record(published)).recipe == "llama3"
+    assert "by the recipe Llama 3" in said(published)
+
+
+def test_the_sentence_has_score_interval_distance_and_rank() -> None:
+    one = planned(make_graded(("hellaswag",)))
+    (f,) = answer(as_record(one)).rows
+    largest = max(run["flops"] for run in one["ladder"] if run["role"] == "fit")
+    assert f.forecast is not None
+    assert f.low is not None
+    assert f.high is not None
+    text = said(one)
+    assert text.startswith(
+        f"next, {f.flops / largest:.0f} times the compute of the ladder's largest run, is forecast to"
+    )
+    assert f"score {100 * f.forecast:.0f} % on hellaswag ({100 * f.low:.0f} to {100 * f.high:.0f} with 90 % con" in text
+    measured = one["scores"][0]["accuracy"]
+    above = sum(value >= f.forecast for value in measured)
+    place = "the best of the 14 runs measured" if not above else f"below {above} of the 14 runs measured"
+    assert text.endswith(f"It would be {place}.")
+
+
+def test_of_several_tasks_that_one_is_told_which_gains_most() -> None:
+    rows = planned(make_graded())
+    best = max(
+        (f for f in rows["forecasts"] if f["target"] == "next" and f["forecast"]),
+        key=lambda f: f["forecast"] - f["baselines"]["carry_forward"],
+    )
+    assert f"% on {best['task']} (" in said(rows)
+    assert "where it gains most, and" in said(rows)
+    assert "the 2 other tasks" in said(rows)
+    assert said(rows).endswith("For 1 of 4 tasks no number is given.")
+
+
+def test_an_average_comes_before_all_tasks() -> None:
+    rows = planned(make_graded())
+    rows["forecasts"] = [f | {"members": {"hellaswag": 1.0}} if f["task"] == "mmlu" else f for f in rows["forecasts"]]
+    assert "on the average “mmlu” (" in said(rows)
+    assert "on the 2 single tasks" in said(rows)
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        (str(grading.STAYS_NEAR_CHANCE()), "Add larger runs, or measure"),
+        (str(grading.FEW_RUNS(runs=4)), "Add runs to the ladder"),
+    ],
+)
+def test_no_number_at_all_says_why_and_what_to_do(reason: str, advice: str) -> None:
+    rows = make_graded()
+    nothing = dict.fromkeys(("forecast", "low", "high", "stderr")) | {"status": "refused", "grade": "D"}
+    rows["forecasts"] = [f | nothing | {"reasons": [reason]} for f in rows["forecasts"]]
+    assert said(rows).startswith("No number is given for 7B-4T on any of 4 tasks: ")
+    assert advice in said(rows)
+
+
+def test_nothing_forecast_is_said() -> None:
+    assert said(make_result() | {"forecasts": []}) == "Nothing was forecast."
