@@ -57,7 +57,16 @@ def comparison(c: Comparison, narrow: bool = False) -> Table:
         change = [points(r.difference), _signed(r.low, r.high)]
         cells = [clean(r.task, NAME), r.metric, size, percent(r.a), percent(r.b), *change, *flips]
         rows.append([*cells, _p(r.adjusted), seen, r.better or DASH])
-    head = ("task", "metric", "documents", "A", "B", "B − A", f"{level(c.level)} interval", "right → wrong")
+    head: tuple[str, ...] = (
+        "task",
+        "metric",
+        "documents",
+        "A",
+        "B",
+        "B − A",
+        f"{level(c.level)} interval",
+        "right → wrong",
+    )
     head += ("wrong → right", "p (Holm)", "would be seen", "better")
     left_out = ({"documents", "right → wrong", "wrong → right", "would be seen"} if narrow else set()) | (
         set() if several else {"metric"}
