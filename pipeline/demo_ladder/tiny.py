@@ -78,14 +78,17 @@ class Language:
         self.things = {verb: [first + rng.choice(syllables) for first in firsts] for verb in VERBS}
         self.facts = {(one, verb): rng.choice(self.things[verb]) for one in self.people for verb in VERBS}
 
+    def said(self, one: str, verb: str) -> str:
+        """The sentence of a fact, one line."""
+        return f"{one} {verb} {self.facts[one, verb]}\n"
+
     def sentences(self, count: int) -> list[str]:
         """Sentences in the order of training; the k-th person is named k times as rarely as the first."""
         rng = np.random.default_rng(SEED)
         share = 1 / np.arange(1, PEOPLE + 1)
         who = rng.choice(PEOPLE, count, p=share / share.sum())
         verbs = rng.integers(0, len(VERBS), count)
-        pairs = ((self.people[i], VERBS[j]) for i, j in zip(who, verbs, strict=True))
-        return [f"{one} {verb} {self.facts[one, verb]}\n" for one, verb in pairs]
+        return [self.said(self.people[i], VERBS[j]) for i, j in zip(who, verbs, strict=True)]
 
     def questions(self) -> Iterator[dict[str, Any]]:
         """Documents of the task: four things, of which one is right; common people are asked about more often."""
@@ -120,10 +123,11 @@ def write(folder: Path, *, big: bool = False) -> list[Path]:
     torch.set_num_threads(1)  # models this small are slower on several
     language = Language()
     _write_task(language, folder / "tasks")
+    tokenizer = _tokenizer([language.said(*fact) for fact in language.facts])
     made: list[Path] = []
     for run in BIG if big else LADDER:
         place = folder / ("big" if big else "checkpoints") / run.name
-        made += _train(run, language, place)
+        made += _train(run, language, tokenizer, place)
     return made
 
 
@@ -148,12 +152,11 @@ def _tokenizer(sentences: Sequence[str]) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
 
 
-def _train(run: TinyRun, language: Language, folder: Path) -> list[Path]:
+def _train(run: TinyRun, language: Language, tokenizer: Any, folder: Path) -> list[Path]:
     """Train one run with AdamW and a cosine, and save the checkpoints that are asked for."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    tokenizer = _tokenizer(language.sentences(20_000))
     model = _model(run.hidden, len(tokenizer))
     params = sum(p.numel() for p in model.parameters())
     per_step = BATCH * SENTENCES * PIECES
@@ -161,8 +164,10 @@ def _train(run: TinyRun, language: Language, folder: Path) -> list[Path]:
     saves = {math.ceil(share * steps): folder / f"step-{math.ceil(share * steps)}" for share in run.kept}
     if all((place / "model.safetensors").exists() for place in saves.values()):
         return list(saves.values())
-    text = "".join(language.sentences(steps * BATCH * SENTENCES))
-    data = torch.tensor(tokenizer(text)["input_ids"]).view(steps, BATCH, SENTENCES * PIECES)
+    every = [language.said(*fact) for fact in language.facts]
+    ids = dict(zip(every, tokenizer(every)["input_ids"], strict=True))  # of a few sentences, said again and again
+    text = [ids[sentence] for sentence in language.sentences(steps * BATCH * SENTENCES)]
+    data = torch.tensor(text).view(steps, BATCH, SENTENCES * PIECES)
     peak = 0.12 / math.sqrt(run.hidden)
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     for step, batch in enumerate(data, 1):
