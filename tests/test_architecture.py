@@ -60,7 +60,10 @@ ALLOWED = {
     "scoring": DATA | TEXT,
     "report": CORE | TEXT | {"reports.documents", "reports.figures", "reports.sections"},
     "registry": DATA | TEXT | SCIENCE | {"reports.documents"},
-    "nightly": DATA | TEXT | SCIENCE | {"forecasting", "scoring", "registry", "reports.documents", "stages.monitor"},
+    "nightly": DATA
+    | TEXT
+    | SCIENCE
+    | {"forecasting", "scoring", "registry", "reports.documents", "reports.sections", "stages.monitor"},
     "comparing": DATA | TEXT | {"forecasting", "scoring", "registry", "nightly", "stages.comparing", "stages.monitor"},
     "cli": DATA
     | TEXT

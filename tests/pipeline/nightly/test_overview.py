@@ -10,8 +10,8 @@ from benchcast.nightly import overview
 from benchcast.reports.documents.typesetting import json_bytes
 from benchcast.reports.sections.headline import headline
 from worlds import nightly as world
-from worlds.browsing import Elements
 from worlds.commands import benchcast
+from worlds.hosts.browser import Elements
 from worlds.reports import as_record, make_graded, make_result
 
 

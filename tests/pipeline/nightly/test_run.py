@@ -18,8 +18,8 @@ from benchcast.registry import register
 from filelock import FileLock
 from pypdf import PdfReader
 from worlds import nightly as world
-from worlds.browsing import Elements
 from worlds.commands import benchcast
+from worlds.hosts.browser import Elements
 
 
 def lines(text: str) -> list[str]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from worlds import browsing
+from worlds.hosts import browser as chromium
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    with browsing.start() as opened:
+    with chromium.start() as opened:
         yield opened

@@ -10,7 +10,7 @@ import pytest
 from benchcast.reports.documents.index_page import index_bytes, spark
 from benchcast.reports.records.nightly import Ends, ForecastSeries, MeasuredAt
 from benchcast.reports.records.overview import Night, Overview, Place, RunReport
-from worlds.browsing import Elements, findings, look_at, sideways, text
+from worlds.hosts.browser import Elements, findings, look_at, sideways, text
 
 NASTY = "</title><script>document.title='taken'</script>"
 FIRST = datetime(2026, 11, 1, 3, tzinfo=UTC)

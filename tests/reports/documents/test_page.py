@@ -16,8 +16,8 @@ from benchcast.reports.records.answer import answer
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.nightly import News
 from benchcast.reports.sections.headline import headline
-from worlds.browsing import Elements, complaints, findings, look_at, sideways, text
 from worlds.commands import CONFIG, benchcast
+from worlds.hosts.browser import Elements, complaints, findings, look_at, sideways, text
 from worlds.news import NEWS, latest
 from worlds.reports import as_record, make_graded, make_result
 
