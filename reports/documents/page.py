@@ -24,7 +24,7 @@ from ..text.metric_names import metric_label
 from ..text.numbers import DASH, brief, finite, percent, score_range
 from . import markup
 from .markup import element, name, paragraphs
-from .page_data import page_data, task_label, why_none
+from .page_data import page_data, task_label
 from .typesetting import template_data
 
 EVERYTHING = (
@@ -132,7 +132,7 @@ def _answers(c: Content) -> Element:
 
 def _answer_row(c: Content, f: Forecast, known: bool) -> Element:
     base = f.baselines.carry_forward
-    interval = element("td", score_range(f.low, f.high), data_v=finite(f.low))
+    said = element("b", percent(f.forecast)) if has_number(f) else "none"
     outside = element("b", " outside", class_="bad") if content.inside(f) == "out" else None
     link = element("a", name(c.row_name(f, ANY)), href=address(task_label(c, (f.family, f.task)), w.clean(f.target)))
     return element(
@@ -140,8 +140,8 @@ def _answer_row(c: Content, f: Forecast, known: bool) -> Element:
         element(
             "th", link, element("span", f" {metric_label(f.metric)}", class_="small"), scope="row", class_="left name"
         ),
-        element("td", element("b", percent(f.forecast)), data_v=finite(f.forecast)),
-        interval if has_number(f) else element("td", f"none: {why_none(f)}", class_="text"),
+        element("td", said, data_v=finite(f.forecast)),
+        element("td", score_range(f.low, f.high), data_v=finite(f.low)),
         *[element("td", f.grade or DASH)] * c.answer.graded,
         element("td", percent(base), data_v=finite(base)),
         *[element("td", percent(f.actual), outside, data_v=finite(f.actual))] * known,

@@ -7,7 +7,7 @@ function cellValue(row, column) {
   if (cell === undefined) return null;
   if ("v" in cell.dataset) return Number(cell.dataset.v);
   const text = cell.textContent.trim();
-  return text === "" || text === "–" ? null : text;
+  return ["", "–", "none"].includes(text) ? null : text;
 }
 
 function compareCells(a, b) {
