@@ -124,7 +124,9 @@ def _misused(error: Exception, words: Sequence[str]) -> str:
         meant = "init" if Path(first).is_dir() else "run"
         return f"{first}: is no command; the command comes first, such as: benchcast {meant} {first}"
     if "unexpected extra argument" in what:
-        what += "; a pattern such as 'mmlu_*' needs quotes"
+        ingests, html = context.info_name == "ingest", "--html" in words
+        hint = "a pattern such as 'mmlu_*' needs quotes"
+        what += f"; {'give the path as --from PATH' if ingests else '--html takes no name' if html else hint}"
     example = "" if what.startswith("--") else (context.command.epilog or "").partition("Example: ")[2]
     return f"{what} ({context.command_path} --help{'; for example: ' if example else ''}{example})"
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core.errors import UnreadableError
-from .options import DataPath, HtmlFlag, JsonPath, config_argument, positive, print_account, write_json
+from ..core.errors import InputError, UnreadableError
+from .options import DataPath, HtmlFlag, JsonPath, config_argument, positive, print_account, training_flops, write_json
 from .panels import Panel
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def run(
     With --json - the result goes to stdout, and files are written only if --out is given. Exit code 1 where no score
     could be forecast: the report then says why.
     """
+    if out is not None and out.is_file():
+        raise InputError(f"--out {out}: is a file; name a folder")
     if log is not None:
         from ..registry import trackers
 
@@ -77,7 +79,7 @@ def forecast(
     json: JsonPath = None,
     flops: Annotated[
         float | None,
-        typer.Option("--flops", metavar="C", parser=positive(), help="forecast a planned run of these FLOPs instead"),
+        typer.Option("--flops", metavar="C", parser=training_flops, help="forecast a run of these FLOPs instead"),
     ] = None,
     token_multiplier: Annotated[
         float,
@@ -111,7 +113,7 @@ def fit(config: ConfigPath, data: DataPath = None, json: JsonPath = None) -> Non
 
 
 def report(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="result.json of an earlier run")],
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="result.json of an earlier run, or its folder")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write")] = Path("out"),
     html: HtmlFlag = False,
     register: RegisterPath = None,
@@ -123,6 +125,8 @@ def report(
     from ..core import reading
     from ..core.errors import Fault, FaultsError
 
+    if result.is_dir() and (inside := result / "result.json").is_file():
+        result = inside
     try:
         text = reading.text(result, reading.MOST_TABLE)
         reading.json_of(text)  # a key given twice is an error here, as everywhere
@@ -138,16 +142,20 @@ def report(
     written(_with_register(stored, register).write(out, html))
 
 
-def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or plan_config")] = "result") -> None:
+def schema(
+    kind: Annotated[str, typer.Argument(help="result, config, plan, plan_config, policy, gate or versus")] = "result",
+) -> None:
     """Print the JSON schema of results or of configs."""
     import json as json_module
 
+    from benchcast.reports.records.comparing.gate import GateResult
+    from benchcast.reports.records.comparing.versus import Comparison
     from benchcast.reports.records.forecast import Result
     from benchcast.reports.records.plan import PlanResult
     from pydantic import BaseModel
 
+    from ..comparing.policy import Policy
     from ..core.config import Config
-    from ..core.errors import InputError
     from ..planning.config import PlanConfig
 
     models: dict[str, type[BaseModel]] = {
@@ -155,9 +163,12 @@ def schema(kind: Annotated[str, typer.Argument(help="result, config, plan or pla
         "config": Config,
         "plan": PlanResult,
         "plan_config": PlanConfig,
+        "policy": Policy,
+        "gate": GateResult,
+        "versus": Comparison,
     }
     if kind not in models:
-        raise InputError(f"{kind!r} is no schema ({', '.join(models)})")
+        raise InputError(f"{kind!r} is not a schema ({', '.join(models)})")
     typer.echo(json_module.dumps(models[kind].model_json_schema(by_alias=True), indent=2))
 
 

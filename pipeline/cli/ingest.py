@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated
 
@@ -40,16 +41,13 @@ def ingest(
     The published testbeds, overtraining and model_ladder, are downloaded (and their hashes checked) without --from.
     trainer reads the trainer_state.json files of Hugging Face runs, wandb the CSV exports of Weights & Biases.
     """
-    from pydantic import ValidationError
-
     from ..core import files as store
     from ..core.config import DataSettings
     from ..data import ingest as reader
 
-    try:
-        settings = DataSettings.model_validate({"source": source})
-    except ValidationError:
-        raise InputError(f"{source!r} is no known source ({SOURCES.replace(' or ', ', ')})") from None
+    if source not in sources.names():
+        raise InputError(_no_source(source))
+    settings = DataSettings.model_validate({"source": source})
     loaded = reader.read_data(settings, Path(), from_)
     table, account = loaded.table, loaded.account
     if add is not None:
@@ -69,3 +67,12 @@ def ingest(
         typer.echo(f"  {line}")
     for line in account.lines():
         typer.echo(f"  {plain(line)}", err=True)
+
+
+def _no_source(given: str) -> str:
+    """What is wrong with a source's name, and what was meant."""
+    if Path(given).exists():
+        return f"{given}: is a path, no source; write: benchcast ingest lm_eval --from {given}"
+    near = difflib.get_close_matches(given, sources.names(), 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{given!r} is not a known source ({SOURCES.replace(' or ', ', ')}){meant}"

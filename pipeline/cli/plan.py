@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from ..core import units
 from ..core.errors import InputError, plain
-from .options import JsonPath, object_json, positive, print_account, write_json
+from .options import JsonPath, object_json, positive, print_account, training_flops, write_json
 from .panels import Panel
 
 PANEL, HELP_ORDER = Panel.PLAN, 10  # where it stands in ``benchcast --help``
@@ -55,6 +56,7 @@ def plan(
         return
     if config is None and not flops:
         raise InputError("give a config, or --flops (for example: benchcast plan --flops 3.8e25)")
+    _enough(flops or ())
     changes = _changes(flops, law)
     settings = load(config, PlanConfig, changes) if config else _without_config(changes)
     if data is not None:
@@ -71,6 +73,15 @@ def plan(
         path = result.write(out or settings.out)["pdf"]
         if json != "-":
             typer.echo(f"\nreport: {path}")
+
+
+def _enough(flops: Sequence[str]) -> None:
+    """That no training compute is a number of parameters."""
+    for text in flops:
+        try:
+            training_flops(text)
+        except ValueError as what:
+            raise InputError(f"--flops: {what}") from None
 
 
 def _changes(flops: list[str] | None, law: str | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from . import config_faults, reading, units
-from .errors import Fault, FaultsError, UnreadableError
+from .errors import FaultsError, UnreadableError
 from .plugins import plugins
 from .score_settings import PlaceSettings as PlaceSettings
 from .score_settings import ScoreSettings as ScoreSettings
@@ -95,7 +95,7 @@ class Target(Strict):
         if wrong is None and self.token_multiplier is not None:
             wrong = units.impossible_multiplier(self.token_multiplier)
         if wrong is None and not math.isfinite(whole.flops):
-            wrong = "its FLOPs are beyond all numbers"
+            wrong = "its FLOPs are too large for a number"
         if wrong:
             raise ValueError(wrong)
 
@@ -292,9 +292,11 @@ def load(path: Path, kind: type[T], changes: dict[str, Any] | None = None) -> T:
     try:
         raw = reading.yaml_of(reading.text(path))
     except UnreadableError as what:
-        raise FaultsError([Fault(str(path), f"cannot be read: {what}", "give a YAML config; see configs/")]) from None
+        raise FaultsError([config_faults.no_config(path, f"cannot be read: {what}")]) from None
     if not isinstance(raw, dict):
-        raise FaultsError([Fault(str(path), "is not a mapping", "start from one of configs/*.yaml")])
+        raise FaultsError([config_faults.no_config(path, "is not a mapping of keys to values")])
+    if path.suffix == ".json" and not raw.keys() & kind.model_fields.keys():
+        raise FaultsError([config_faults.no_config(path, "")])
     return _validated(path, kind, raw | (changes or {}))
 
 

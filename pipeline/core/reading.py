@@ -122,7 +122,7 @@ def json_of(content: bytes | str) -> Any:
     Raises
     ------
     UnreadableError
-        Saying where it is not JSON, or which key is there twice.
+        Saying where it is not JSON, or which key appears twice.
     """
     try:
         return json.loads(decoded(content) if isinstance(content, bytes) else content, object_pairs_hook=_once)
@@ -163,7 +163,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, Hashable):
                 raise UnreadableError(f"line {key_node.start_mark.line + 1}: a key must be text or a number")
             if key in keys:
-                raise UnreadableError(f"line {key_node.start_mark.line + 1}: the key {key!r} is there twice")
+                raise UnreadableError(f"line {key_node.start_mark.line + 1}: the key {key!r} appears twice")
             keys.add(key)
         return super().construct_mapping(node, deep)
 
@@ -179,11 +179,31 @@ def yaml_of(written: str) -> Any:
     try:
         return yaml.load(written, Loader=_Loader)  # a SafeLoader
     except yaml.YAMLError as error:
-        raise UnreadableError(" ".join(str(error).split())[:300]) from None
+        raise UnreadableError(_yaml_fault(error, written)) from None
     except RecursionError:
         raise UnreadableError("is nested too deep") from None
     except ValueError as error:  # such as a date that does not exist
         raise error if isinstance(error, UnreadableError) else UnreadableError(str(error)) from None
+
+
+def _yaml_fault(error: yaml.YAMLError, written: str) -> str:
+    """What is wrong with YAML, at its line; what people mostly do wrong in words of its own."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or problem is None:
+        return " ".join(str(error).split())[:300]
+    lines = written.split("\n")
+    line = lines[mark.line].strip() if mark.line < len(lines) else ""
+    if "\\t" in problem:
+        return f"line {mark.line + 1}: begins with a tab; YAML takes spaces only"
+    if problem.startswith("mapping values are not allowed"):
+        key, _, value = line.partition(": ")
+        if ": " in value:
+            return f"line {mark.line + 1}: a text with a colon needs quotes; write {key}: {json.dumps(value)[:100]}"
+        return (
+            f"line {mark.line + 1}: {line[:60]!r} does not fit the line above; keys of one section begin in one column"
+        )
+    context = f" ({error.context})" if getattr(error, "context", None) else ""
+    return " ".join(f"line {mark.line + 1}, column {mark.column + 1}: {problem}{context}".split())[:300]
 
 
 def number(value: Any) -> float:

@@ -15,6 +15,23 @@ from ..core.errors import Fault
 from ..core.metrics import METRICS, PERCENT, RESERVED, USUAL, is_share, kind_of_score, meant, metric_of
 from . import csv_files
 
+OTHERWISE = {  # what the columns are called elsewhere
+    "N": "params",
+    "D": "tokens",
+    "C": "flops",
+    "n_params": "params",
+    "parameters": "params",
+    "size": "params",
+    "training_tokens": "tokens",
+    "compute": "flops",
+    "model": "run",
+    "name": "run",
+    "benchmark": "task",
+    "dataset": "task",
+    "accuracy": "value",
+    "acc": "value",
+    "score": "value",
+}
 NUMBERS = ("step", "params", "tokens", "flops", "num_fewshot", "value", "stderr", "n", "chance")
 COLUMNS = (
     *("run", "family", "step", "params", "tokens", "flops", "flops_convention"),
@@ -58,15 +75,16 @@ def column_faults(frame: pd.DataFrame, place: Place) -> Iterator[Fault]:
     if lacking:
         fix = f"it has {listed(names, 12)}; columns are {', '.join(COLUMNS)}"
         cased = {name.lower().strip(): name for name in names}
+        cased |= {meant: name for name in names if (meant := OTHERWISE.get(name)) in lacking}
         if spelled := [f"{cased[c]} as {c}" for c in lacking if c in cased]:
             fix = f"write {', '.join(spelled)}"
         verb = "column {} is missing" if len(lacking) == 1 else "columns {} are missing"
         yield Fault(place.file, verb.format(", ".join(map(repr, lacking))), fix)
     for column in dict.fromkeys(names):
         if names.count(column) > 1:
-            yield Fault(place.file, f"column {column!r} is there twice", "keep one of them")
-        elif column not in COLUMNS and column.lower() not in lacking:
-            near = difflib.get_close_matches(column, COLUMNS, 1)
+            yield Fault(place.file, f"column {column!r} appears twice", "keep one of them")
+        elif column not in COLUMNS and not {column.lower(), OTHERWISE.get(column)} & {*lacking}:
+            near = [OTHERWISE[column]] if column in OTHERWISE else difflib.get_close_matches(column, COLUMNS, 1)
             yield Fault(
                 place.file, f"column {column!r} is unknown", f"did you mean {near[0]!r}?" if near else "remove it"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from benchcast.stages.documents.matrix import DocumentMatrix
 
 from ..core.config import Config, Target
 from ..core.errors import InputError
-from ..core.metrics import LOSSES
+from ..core.metrics import LOSSES, is_share
 from ..data.documents.collect import Asked, Documents
 from ..data.documents.stored import stored_documents
 from ..data.source import Data
@@ -26,7 +27,7 @@ from .references import of_average, of_task
 from .task_scores import SETUP, asked_in_several_ways, metric_of_rows, scores_of
 
 NO_DOCUMENTS = (
-    "none are known of these scores; they come from a store of benchcast score, lm-eval's samples (--log_samples), "
+    "these scores have none; they come from a store of benchcast score, lm-eval's samples (--log_samples), "
     "or from a source that has them (docs/inputs.md)"
 )
 FLOPS_TOLERANCE = 0.02  # share by which FLOPs may differ from 6ND and still be counted so
@@ -42,7 +43,7 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
     planned = [name for name, _ in planned_runs(config)]
     for name in planned:
         if name in runs or planned.count(name) > 1:
-            raise InputError(f"targets: the name {name!r} is taken; name a planned run unlike any other, or use run:")
+            raise InputError(f"targets: the name {name!r} is used already; give the planned run a name of its own, or use run:")
     held = matching(runs, [t.run for t in config.targets if t.run is not None])
     fit = [r for r in runs if r not in held] if config.runs.fit is None else matching(runs, config.runs.fit)
     excluded = set(matching(runs, config.runs.exclude))
@@ -78,8 +79,16 @@ def jobs_of(
     if not jobs:
         raise InputError(
             "targets: none is left to forecast (each is fitted, excluded, or without a task of the ladder)"
+            + _fitted_targets(config, roles)
         )
     return jobs
+
+
+def _fitted_targets(config: Config, roles: pd.Series) -> str:
+    """Which targets are fitted as well: mostly by a pattern of ``runs.fit`` that takes in more than was meant."""
+    runs = [str(run) for run in roles.index[roles.eq("fit")]]
+    both = matching(runs, [t.run for t in config.targets if t.run is not None])
+    return f"; {listed(both, 6)} is in runs.fit too: write it into targets or runs.fit, not both" if both else ""
 
 
 def build_jobs(
@@ -100,7 +109,7 @@ def build_jobs(
         for each in _tasks(config, table, set(fitted.index))
     ]
     if not tasks:
-        raise InputError(f"tasks: no task of the table with {_wanted(config)} matches")
+        raise InputError(_no_task(config, table))
     members = averages.members(config, tasks)
     setups = {each.label: each.setup for each in tasks}
     tasks += [
@@ -158,7 +167,7 @@ def documents_of(config: Config, data: Data, base: Path) -> Documents | None:
     if known is None and config.score is not None:
         known = stored_documents(base / config.score.store)
     if known is None and config.documents:
-        raise InputError(f"documents: are wanted, and {NO_DOCUMENTS}")
+        raise InputError(f"documents: true needs documents, and {NO_DOCUMENTS}")
     return known
 
 
@@ -199,6 +208,18 @@ def _tasks(config: Config, table: pd.DataFrame, fit_runs: set[str]) -> Iterator[
         rows = rows.assign(token_multiplier=rows["tokens"] / rows["params"])
         asked = Asked(task=str(task), shots=float(shots), prompt=str(prompt), metric=metric)
         yield TaskTable(label=label, metric=metric, rows=rows, setup=setup, asked=asked)
+
+
+def _no_task(config: Config, table: pd.DataFrame) -> str:
+    """What is wrong where no task is left, with the tasks that there are and the one that was meant."""
+    there = sorted(map(str, dict.fromkeys(table["task"][table["metric"].map(is_share)])))
+    near = [name for pattern in config.tasks for name in difflib.get_close_matches(pattern, there, 1)]
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    patterns = ", ".join(map(repr, config.tasks))
+    return (
+        f"tasks: {patterns} matches no task with {_wanted(config)}; the table has scores of "
+        f"{listed(there, 6) or 'no task'}{meant}"
+    )
 
 
 def _wanted(config: Config) -> str:

@@ -163,7 +163,7 @@ def compare(
     families = {job.family for job in jobs}
     for name in (first, second):
         if name not in families:
-            raise InputError(f"{name!r} is no family of the table (it has {', '.join(sorted(families))})")
+            raise InputError(f"{name!r} is not a family of the table (it has {', '.join(sorted(families))})")
     contexts = contexts_of(job for job in jobs if job.family in (first, second))
     made = [f for c in contexts.values() for job in c.jobs for f in auto.run(job, ANSWER_ALL, c).forecasts]
     by: dict[tuple[str, str], Forecast] = {(f.family, f.task): f for f in made}
@@ -301,8 +301,8 @@ def backtest(
         runs = {family: len(set(loaded.table["run"][loaded.table["family"].eq(family)])) for family in contexts}
         told = ", ".join(f"{family}: {count} runs" for family, count in runs.items())
         raise InputError(
-            f"nothing can be backtested: it takes five or more runs, cheap ones to fit and dearer ones to forecast ({told});"
-            " add runs to the ladder"
+            "nothing can be backtested: it takes five or more runs, cheap ones to fit and dearer ones to forecast "
+            f"({told}); add runs to the ladder"
         )
     return summaries, account_of(config, loaded, roles)
 

@@ -103,7 +103,7 @@ def _target(path: Path) -> Path:
     try:
         where = writing.place(path)
         if where.opened:
-            raise OSError("is a device or a FIFO, no file")
+            raise OSError("is a device or a FIFO, not a file")
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or error
         raise FaultsError([Fault(str(path), f"cannot be a register: {what}", "name a file")]) from None
@@ -148,7 +148,8 @@ def read(path: Path) -> tuple[Record, ...]:
     try:
         text = reading.text(path, reading.MOST_TABLE)
     except UnreadableError as what:
-        raise FaultsError([Fault(str(path), f"cannot be read: {what}")]) from None
+        fix = "" if path.exists() else "benchcast register CONFIG writes one; --register names another"
+        raise FaultsError([Fault(str(path), f"cannot be read: {what}", fix)]) from None
     # Titles may hold what splitlines takes for an end of line; JSON has no newline of its own.
     lines = text.removesuffix("\n").split("\n") if text else []
     faults, records = [], []

@@ -151,7 +151,7 @@ def test_a_config_with_five_mistakes_reports_all_five(tmp_path: Path) -> None:
             "--tokens: '1.4 TB': TB counts bytes; write 1.4T for 1.4 trill",
         ),
         (["suggest", "none.yaml", "--json", "c.yaml"], 2, "--json c.yaml: is not a name for JSON"),
-        (["ingest", "dmo"], 2, "no known source"),
+        (["ingest", "dmo"], 2, "did you mean demo?"),
         (["ingest", "table"], 2, "needs a file or folder"),
         (["ingest", "overtraining", "--from", "."], 2, "has no models/*.json"),
         (["report", "none.json"], 2, "cannot be read"),
@@ -162,7 +162,7 @@ def test_a_config_with_five_mistakes_reports_all_five(tmp_path: Path) -> None:
         (["suggest", "none.yaml", "--budget", "inf"], 2, "--budget: inf must be positive and finite"),
         (["settle", "none.csv", "--as", "a=b", "--as", "a=c"], 2, "--as a: names two runs"),
         (["init", "no\033[2Jfolder"], 2, "no\\x1b[2Jfolder"),
-        (["schema", "x"], 2, "no schema"),
+        (["schema", "x"], 2, "not a schema"),
     ],
 )
 def test_usage_errors_are_one_clear_line(arguments: list[str], code: int, says: str, tmp_path: Path) -> None:
@@ -187,9 +187,13 @@ def test_patterns_that_match_nothing_are_errors(config: Path) -> None:
     assert "'9e+99-*' matches no run" in done.stderr
 
 
-def test_an_unwritable_output_fails_with_1(config: Path, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_is_refused_before_the_work_and_an_unwritable_one_fails(
+    config: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     done = benchcast("run", config, "--out", tmp_path / "file")
+    assert (done.returncode, done.stderr) == (2, f"error: --out {tmp_path / 'file'}: is a file; name a folder\n")
+    done = benchcast("run", config, "--out", tmp_path / "file" / "out")
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
@@ -232,7 +236,7 @@ def test_the_demo_config_forecasts_every_task_from_package_data() -> None:
     assert max(r["flops"] for r in held) / min(r["flops"] for r in fitted) >= 1e3
     for task in {f["task"] for f in result["forecasts"]}:
         known = [f for f in result["forecasts"] if f["task"] == task and f["actual"] is not None]
-        assert {f["recipe"] for f in known} == {"llama3", "overtraining", "ladder"}
+        assert {f["recipe"] for f in known} == {"auto", "llama3", "overtraining", "ladder"}
         assert all(f["low"] <= f["forecast"] <= f["high"] for f in known)
 
 

@@ -76,8 +76,8 @@ def test_scores_without_documents_say_so(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "wanted.yaml").write_text(table + "documents: true\n")
     for name, command, line in (
         ("off", "documents", "documents: false uses none"),
-        ("none", "documents", "documents: none are known of these scores"),
-        ("wanted", "forecast", "documents: are wanted, and none are known of these scores"),
+        ("none", "documents", "documents: these scores have none"),
+        ("wanted", "forecast", "documents: true needs documents, and these scores have none"),
     ):
         done = benchcast(command, tmp_path / f"{name}.yaml")
         assert done.returncode == 2
