@@ -80,7 +80,8 @@ def listed(c: Content) -> list[Forecast | str]:
     for family in families:
         own = [f for f in c.answer.rows if f.family == family]
         lacking = [f for f in own if not has_number(f)]
-        shown = [f for f in own if has_number(f)] + (lacking if len(lacking) <= FEW_REFUSED else [])
+        few = len(lacking) <= FEW_REFUSED or len(lacking) == len(own)
+        shown = [f for f in own if has_number(f)] + (lacking if few else [])
         name = own[0].target if len(c.answer.targets) > 1 else f"family {family}"
         rows += [*[name] * (len(families) > 1), *shown[: MOST // len(families) - (len(families) > 1)]]
     return rows
@@ -186,7 +187,7 @@ def _refusals(c: Content) -> list[str]:
             losses += [f"{c.row_name(f, NAME)}: {n}." for n in f.notes if n.code == grading.GOLD_LOSS.name]
     ordered = sorted(refused.items(), key=lambda item: -len(item[1]))
     most = room(c)
-    told = [f"No number for {who(c, part)}: {why}." for why, part in ordered[:most]]
+    told = [f"No number for {who(c, part).replace('every', 'any')}: {why}." for why, part in ordered[:most]]
     return [*told, *losses[:most]]
 
 

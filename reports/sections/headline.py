@@ -125,8 +125,9 @@ def _compared(result: Result, a: Answer) -> list[str]:
     best = [f for f, others in known if (f.forecast or 0.0) > max(others)]
     if len(known) == 1:
         above = sum(value >= (known[0][0].forecast or 0.0) for value in known[0][1])
-        place = f"the best of the {runs} runs measured" if best else f"below {above} of the {runs} runs measured"
-        return [f"It would be {place}."]
+        if best:
+            return [f"It would be the best of the {runs} runs measured."]
+        return [f"{above} of the {runs} runs measured scored as much or more."]
     where = "all" if len(best) == len(known) else f"{len(best)} of" if best else "none of the"
     return [f"On {where} {len(known)} tasks it would be the best of the {runs} runs measured."]
 

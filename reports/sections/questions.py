@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchcast.stages.notices import Severity, grading, laws
 
-from ..records.answer import has_number, is_planned
+from ..records.answer import beyond, has_number, is_planned
 from ..records.forecast import Forecast
 from ..text import wording as w
 from ..text.backtest_table import overall
@@ -97,8 +97,8 @@ def _backtest(c: Content) -> str:
 
 def _tested_to(c: Content) -> str:
     """How far beyond the runs it was fitted on the farthest of these forecasts lay."""
-    known = [f.tested_ratio for f in c.answer.rows if f.tested_ratio]
-    return f", up to {ratio(max(known))} times their compute," if known else ""
+    tested = _tested(c)
+    return f", up to {ratio(tested)} times their compute," if tested else ""
 
 
 def _held_out(c: Content, paged: bool) -> list[str]:
@@ -167,6 +167,12 @@ def dangers(c: Content) -> list[str]:
     ordered = sorted(warned, key=lambda code: (said[code][0], -len(warned[code])))
     lines = [f"{_capital(said[code][1])} ({who(c, warned[code])})." for code in ordered[: room(c)]]
     more = len(ordered) - room(c)
+    far = None if grading.BEYOND_TESTED.name in said else _untested(c)
+    if far is not None:
+        target, went = w.clean(c.answer.rows[0].target, NAME), ratio(far[1])
+        lines.insert(
+            0, f"{target} lies {ratio(far[0])} times beyond the ladder in compute; the backtest went up to {went}."
+        )
     return [*lines, *([f"{more} rarer warnings are in the notes at the end."] if more > 0 else []), UNCOVERED]
 
 
@@ -209,12 +215,28 @@ def _reach(c: Content) -> list[str]:
             of_target = {"parameters": f.params, "tokens": f.tokens, "FLOPs": f.flops}.get(axis)
             if reason.code == grading.BEYOND_TESTED.name and of_target and "tested" in values:
                 least = of_target / float(values["tested"])
-                needs.setdefault(axis, scientific(least) if axis == "FLOPs" else count(least))
+                needs.setdefault(axis, f"{scientific(least) if axis == 'FLOPs' else count(least)} {axis}")
+    first = lead(c.answer) if c.answer.numbers else c.answer.rows[0]
+    far = _untested(c)
+    if far is not None and not needs:
+        needs = {"FLOPs": f"{scientific(first.flops / far[1])} FLOPs ({100 / far[1]:.0f} % of the target's)"}
     if not needs:
         return []
-    target = w.clean(c.answer.targets[0], NAME)
-    run = " and ".join(f"{least} {axis}" for axis, least in needs.items())
+    run = " and ".join(needs.values())
+    target = w.clean(first.target, NAME)
     return [f"A run of at least {run} would bring {target} as near to the ladder as the backtest has tested."]
+
+
+def _untested(c: Content) -> tuple[float, float] | None:
+    """How far the target lies beyond the ladder in compute, and how far was tested; None where it was tested so far."""
+    first = lead(c.answer) if c.answer.numbers else c.answer.rows[0]
+    ratio_, tested = beyond(c.result, first), _tested(c)
+    return (ratio_, tested) if ratio_ is not None and tested is not None and ratio_ > tested else None
+
+
+def _tested(c: Content) -> float | None:
+    """How far beyond the runs it was fitted on, in compute, the backtest's farthest forecast lay."""
+    return max((f.tested_ratio for f in c.answer.rows if f.tested_ratio), default=None)
 
 
 def _next_run(c: Content) -> list[str]:

@@ -119,6 +119,13 @@ def test_the_record_is_told_also_when_nothing_is_held_out(graded: dict[str, Any]
 
 def test_what_next_says_only_what_was_computed(graded: dict[str, Any]) -> None:
     plan = planned(graded)
+    far = plan["forecasts"][0]["flops"]
+    (block,) = [b for b in asked(plan) if b.name == "What next"]
+    assert block.lines == (
+        f"A run of at least {scientific(far / 17.5)} FLOPs (6 % of the target's) would bring next as near to the "
+        "ladder as the backtest has tested.",
+    )
+    plan["forecasts"] = [f | {"tested_ratio": 500.0} for f in plan["forecasts"]]
     (block,) = [b for b in asked(plan) if b.name == "What next"]
     assert block.lines == (questions.SUGGEST,)
     flops = plan["forecasts"][0]["flops"] / 10
