@@ -37,14 +37,9 @@ def forecast(folder: Path) -> Made:
     return ROOT / "configs" / "demo.yaml", folder / "report.pdf"
 
 
-def auto(folder: Path) -> Made:
-    benchcast("run", ROOT / "configs" / "auto.yaml", "--out", folder)
-    return ROOT / "configs" / "auto.yaml", folder / "report.pdf"
-
-
-def generative(folder: Path) -> Made:
-    benchcast("run", ROOT / "configs" / "generative.yaml", "--out", folder)
-    return ROOT / "configs" / "generative.yaml", folder / "report.pdf"
+def recipes(folder: Path) -> Made:
+    benchcast("run", ROOT / "configs" / "recipes.yaml", "--out", folder)
+    return ROOT / "configs" / "recipes.yaml", folder / "report.pdf"
 
 
 def plan(folder: Path) -> Made:
@@ -105,8 +100,7 @@ def nightly(folder: Path) -> Made:
 
 EXAMPLES: dict[str, Callable[[Path], Made]] = {
     "demo": forecast,
-    "auto": auto,
-    "generative": generative,
+    "recipes": recipes,
     "plan": plan,
     "nightly": nightly,
     "settlement": settlement,

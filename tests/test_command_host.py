@@ -41,7 +41,7 @@ def test_a_command_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as out, pytest.raises(TimeoutError):
         client.call(
             host(),
-            ["forecast", str(ROOT / "configs" / "auto.yaml")],
+            ["forecast", str(ROOT / "configs" / "demo.yaml")],
             folder=str(tmp_path),
             environment=os.environ,
             files=(out.fileno(), out.fileno(), out.fileno()),
