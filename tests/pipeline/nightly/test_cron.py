@@ -137,7 +137,7 @@ def test_cron_fires_the_installed_line(config: Path, daemon: subprocess.Popen[st
     assert {f"big/at-{share}" for share in good} <= set(scored)
     assert set(scored.values()) == {1}
 
-    told = (config.parent / "heard").read_text().splitlines()
+    told = world.messages((config.parent / "heard").read_text())
     assert [line for line in told if "at-0.1" in line] == [line for line in told if "failure" in line]
     assert len([line for line in told if "failure" in line]) == 1
     environment = dict(line.split("=", 1) for line in (config.parent / "environment").read_text().splitlines())

@@ -65,7 +65,7 @@ def test_good_checkpoints_are_scored_and_broken_ones_told_once(config: Path) -> 
     result = world.here(config)
     assert result.returncode == 1
     assert result.stdout == ""
-    [line] = result.stderr.splitlines()
+    [line] = world.messages(result.stderr)
     assert line.startswith("error: failure: big/at-0.2: ")
     assert "bytes where its header tells of" in line
     assert json.loads((config.parent / "nightly" / "status.json").read_text())["waiting"] == ["big/at-0.3"]
@@ -77,7 +77,7 @@ def test_good_checkpoints_are_scored_and_broken_ones_told_once(config: Path) -> 
         world.age(folder)
     mended = world.here(config)
     assert mended.returncode == 0
-    assert mended.stderr.splitlines() == [line.replace("error:", "cleared:")]
+    assert world.messages(mended.stderr) == [line.replace("error:", "cleared:")]
     assert sorted({p["tokens"] for e in world.history(config) for p in e["points"]}) == [2e9, 4e9, 6e9]
 
 
