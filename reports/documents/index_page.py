@@ -105,16 +105,18 @@ def _within(forecast: float | None, low: float | None, high: float | None) -> st
 def spark(one: ForecastSeries, label: str) -> Element:
     """The series as a small picture: forecasts in their interval, the registered band, and what is measured so far."""
     ends = one.registered
-    band = [] if ends is None else [ends.low, ends.forecast, ends.high]
-    known = [v for v in (*one.forecast, *one.low, *one.high, *band, *(m.value for m in one.measured)) if v is not None]
-    known = [v for v in known if math.isfinite(v)] or [0.0, 1.0]
-    at = _Scale(list(one.times) + [m.time for m in one.measured], min(known), max(known))
-    parts = [_registered(at, *band)] if len([v for v in band if v is not None]) == 3 else []
+    band = [] if ends is None else [v for v in (ends.low, ends.forecast, ends.high) if v is not None]
+    newest = {m.time: m.value for m in sorted(one.measured, key=lambda m: m.tokens)}  # of every night the last one
+    every = (*one.forecast, *one.low, *one.high, *band, *newest.values())
+    known = [v for v in every if v is not None and math.isfinite(v)] or [0.0, 1.0]
+    at = _Scale([*one.times, *newest], min(known), max(known))
     rows = zip(one.times, one.forecast, one.low, one.high, strict=True)
     made = [(at.x(time), at.y(f), at.y(low), at.y(high)) for time, f, low, high in rows if None not in (f, low, high)]
-    parts += _moved(made)
-    newest = {m.time: m.value for m in sorted(one.measured, key=lambda m: m.tokens)}  # of every night the last one
-    parts += [_dot(at.x(time), at.y(value)) for time, value in newest.items()]
+    parts = [
+        *([_registered(at, *band)] if len(band) == 3 else []),
+        *_moved(made),
+        *(_dot(at.x(time), at.y(value)) for time, value in newest.items()),
+    ]
     box = f"0 0 {WIDTH} {HEIGHT}"
     said = f"{label}: {_said(one)}"
     return element("svg", element("title", said), *parts, viewBox=box, role="img", class_="spark", aria_label=said)
@@ -147,7 +149,7 @@ class _Scale:
         return round(HEIGHT - EDGE - share * (HEIGHT - 2 * EDGE), 1)
 
 
-def _registered(at: _Scale, low: float | None, forecast: float | None, high: float | None) -> Element:
+def _registered(at: _Scale, low: float, forecast: float, high: float) -> Element:
     top, bottom, middle = at.y(high), at.y(low), at.y(forecast)
     height = round(max(bottom - top, 1.0), 1)
     return element(
