@@ -121,7 +121,7 @@ def test_a_score_known_when_registered_proves_nothing(planned: tuple[records.Rec
     both = settle([record, peeked], truth, {"big": "final"})
     assert (len(both.settled), both.known) == (6, 3)
     assert both.mean_error == settle([record], truth, {"big": "final"}).mean_error
-    assert "proves nothing" in settle([peeked], truth, {"big": "final"}).notes[0]
+    assert "tests nothing" in settle([peeked], truth, {"big": "final"}).notes[0]
 
 
 def test_a_register_does_not_run_backwards(tmp_path: Path, planned: tuple[records.Record, pd.DataFrame]) -> None:
