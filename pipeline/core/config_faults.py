@@ -43,7 +43,7 @@ def no_config(path: Path, what: str) -> Fault:
         near = difflib.get_close_matches(path.name, [file.name for file in here], 1, 0.75)
         meant = next((file for file in here if near and file.name == near[0]), None)
         return Fault(str(path), "cannot be read: there is no such file", f"did you mean {meant}?" if meant else fix)
-    return Fault(str(path), what, fix)
+    return Fault(str(path), what, "" if what.startswith("cannot be read: line") else fix)
 
 
 def fault(path: Path, kind: type[BaseModel], raw: Any, error: dict[str, Any], *, guess: bool) -> Fault:
