@@ -108,7 +108,8 @@ def _night(entry: Entry, state: State) -> Night:
         verdict=str(verdict.get("text", "")),
         urgent=verdict.get("standing") in URGENT,
         messages=tuple(map(str, entry.get("messages", ()))),
-        scored=int(entry.get("scored") or 0),
+        # Of a run that somebody else scores the table has the scores, and the pass made none.
+        scored=max(int(entry.get("scored") or 0), len(entry.get("points", ()))),
         files=tuple(_places(state.reports / str(report), state.folder)) if report else (),
     )
 

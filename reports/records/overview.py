@@ -27,7 +27,7 @@ class Night(Frozen):
     verdict: str = Field(description="over all tracked runs, one line; empty: none was recorded")
     urgent: bool = Field(description="whether the verdict is bad news")
     messages: tuple[str, ...] = Field(description="what arose or cleared that night")
-    scored: int = Field(description="scores made that night")
+    scored: int = Field(description="scores made that night, or found of the tracked runs")
     files: tuple[Place, ...] = Field(description="its report")
 
 
