@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from worlds import crontabs
 from worlds import nightly as world
 from worlds.commands import benchcast
+from worlds.hosts import crontabs
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from benchcast.core.errors import InputError
 from benchcast.nightly.schedule import cron as schedule
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import crontabs
 from worlds import nightly as world
 from worlds.commands import benchcast
+from worlds.hosts import crontabs
 
 OTHERS = b"""# my own jobs \xe9
 MAILTO=me@example.org

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from worlds import crontabs
 from worlds import nightly as world
 from worlds.commands import benchcast
+from worlds.hosts import crontabs
 
 TOKEN = "hf_abcdefghijklmnop"
 
