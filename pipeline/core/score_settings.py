@@ -167,7 +167,7 @@ class ScoreSettings(Strict):
     @model_validator(mode="after")
     def _one_way_to_ask_less(self) -> Self:
         if self.limit is not None and self.documents is not None:
-            raise ValueError("give limit, the first documents, or documents, chosen ones of all, and not both")
+            raise ValueError("give limit (the first documents) or documents (chosen ones), not both")
         if self.whole and self.documents is None:
-            raise ValueError("whole names who is asked all documents, which all are unless documents is given")
+            raise ValueError("whole needs documents: without it every checkpoint is scored on all documents")
         return self

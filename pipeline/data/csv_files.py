@@ -47,7 +47,7 @@ def read_csv(
     Raises
     ------
     UnreadableError
-        For what is not a table: another encoding, no header, rows of other lengths, a column that is there twice.
+        For what is not a table: another encoding, no header, rows of other lengths, a column that appears twice.
     """
     content = reading.unpacked(path).removeprefix(b"\xef\xbb\xbf")
     reading.decoded(content)

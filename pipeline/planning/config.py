@@ -99,7 +99,7 @@ class PlanConfig(Strict):
     def _known(self) -> Self:
         losses = [name for name, law in PUBLISHED_LAWS.items() if law.has_loss]
         if twice := [c for i, c in enumerate(self.flops) if c in self.flops[:i]]:
-            raise ValueError(f"flops: {twice[0]:g} is there twice; keep one of them")
+            raise ValueError(f"flops: {twice[0]:g} appears twice; keep one of them")
         if self.published not in losses:
             raise ValueError(f"published: {self.published!r} is not a law with a loss ({', '.join(losses)})")
         return self

@@ -257,7 +257,7 @@ def _perplexity(table: pd.DataFrame, path: Path) -> list[Fault]:
     loss = table["loss"]
     if loss.min() <= SURE_LOSS and loss.median() <= MOST_LOSS:
         return []
-    what = f"losses from {loss.min():.4g} to {loss.max():.4g} are no mean losses in nats per token of trained models"
+    what = f"losses from {loss.min():.4g} to {loss.max():.4g} are not mean losses in nats per token of trained models"
     return [
         Fault(
             f"{path}: column loss", f"{what}; are they perplexities, or sums?", "a perplexity's logarithm is the loss"

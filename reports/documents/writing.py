@@ -209,7 +209,7 @@ def append_line(path: Path, line: bytes) -> None:
     """
     where = place(path)
     if where.opened:
-        raise OSError(errno.EINVAL, "is a device or a FIFO, no file")
+        raise OSError(errno.EINVAL, "is a device or a FIFO, not a file")
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(where.path, flags, 0o666)
     try:

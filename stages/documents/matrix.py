@@ -147,7 +147,7 @@ def _checked_places(places: pd.DataFrame) -> pd.DataFrame:
         places[column] = values
     twice = places[places.duplicated(["run", "tokens"])]
     if len(twice):
-        raise ValueError(f"documents: run {twice['run'].iloc[0]} at {twice['tokens'].iloc[0]:g} tokens stands twice")
+        raise ValueError(f"documents: run {twice['run'].iloc[0]} at {twice['tokens'].iloc[0]:g} tokens appears twice")
     return places
 
 

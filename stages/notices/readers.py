@@ -289,8 +289,8 @@ WANDB_TOKENS = _Rule(
 )
 RUN_TWICE = _Rule(
     "run-twice",
-    "a run is there twice in an export",
-    ("run {run!r} is there twice with the same values, and counts once",),
+    "a run appears twice in an export",
+    ("run {run!r} appears twice with the same values, and counts once",),
     anchor="inputs.md#what-is-left-out",
     about="file",
 )

@@ -85,7 +85,7 @@ def test_a_key_given_twice(sh: Shell) -> None:
     sh.write(c=PLANNED + "level: 0.9\nlevel: 0.6\n")
     done = sh("forecast", "c.yaml")
     assert done.code == 2
-    assert "'level' is there twice" in done.err
+    assert "'level' appears twice" in done.err
 
 
 def test_a_link_stays_a_link_and_its_target_is_what_changes(sh: Shell) -> None:

@@ -35,7 +35,6 @@ recipes:
 """
 
 Done = subprocess.CompletedProcess[str]
-_KEPT: list[subprocess.Popen[str]] = []  # hosts that outlive whoever started them
 
 
 @functools.cache
@@ -65,11 +64,11 @@ def _start(place: Path, scoring: bool) -> None:
     os.set_blocking(pipe, True)
     words = [sys.executable, str(HOST), str(place / "s"), *(["scoring"] if scoring else [])]
     started = subprocess.Popen(words, stdin=pipe, stdout=subprocess.PIPE, text=True, env=environment())
-    _KEPT.append(started)
     os.close(pipe)
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
     started.stdout.close()
+    started.returncode = 0  # it outlives this process: nobody waits for it
     atexit.register(os.close, first)
 
 

@@ -132,7 +132,7 @@ def aligned(
         if not ids[id(part.names)].is_unique:
             account.leave("checkpoints with a document twice", _named(part, task))
         elif (part.run, part.tokens) in places:
-            account.leave("documents of a checkpoint that are there twice", _named(part, task))
+            account.leave("documents of a checkpoint that appear twice", _named(part, task))
         else:
             places.add((part.run, part.tokens))
             kept.append(part)
@@ -145,10 +145,10 @@ def aligned(
     for part in kept:
         at = positions[id(ids[id(part.names)])]
         if (at >= 0).mean() < LEAST_SHARE:
-            account.leave("checkpoints asked less than half of a task's documents", _named(part, task))
+            account.leave("checkpoints scored on less than half of a task's documents", _named(part, task))
             continue
         if len(part.names) > (at >= 0).sum():
-            account.leave("documents that most checkpoints were not asked", _named(part, task))
+            account.leave("documents that most checkpoints were not scored on", _named(part, task))
         rows.append((part, at))
     with_margin = all(part.margin is not None for part, _ in rows)
     with_correct = all(part.correct is not None for part, _ in rows)

@@ -102,7 +102,7 @@ def places_from(
     places: dict[str, P | None] = {}
     for name, entry in zip(names, entries, strict=True):
         if name in places:
-            faults.append(Fault(f"{path}: {name}", "is there twice (as text and as a number)", "keep one of them"))
+            faults.append(Fault(f"{path}: {name}", "appears twice (as text and as a number)", "keep one of them"))
         places[name] = None
         if entry is None and kind.leaves_out:
             continue

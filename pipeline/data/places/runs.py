@@ -60,7 +60,7 @@ class RunPlace(Strict):
         if size is None or trained is None:
             clock = "tokens_per_step (or tokens)" if self.tokens_per_step is None else "step"
             lacking = [name for name, value in (("params", size), (clock, trained)) if value is None]
-            raise ValueError(f"nothing tells its {' and '.join(lacking)}")
+            raise ValueError(f"cannot find its {' and '.join(lacking)}")
         if (odd := units.impossible(size, None)) and self.params is not None:
             raise ValueError(odd)
         return {

@@ -294,7 +294,7 @@ def _header(path: Path) -> dict[str, Any]:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 0 < length <= min(path.stat().st_size - 8, 100_000_000):
-            raise ValueError("is no safetensors file, or is cut short")
+            raise ValueError("is not a safetensors file, or is cut short")
         try:
             header = json.loads(file.read(length))
         except RecursionError:

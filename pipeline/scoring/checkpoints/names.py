@@ -80,7 +80,7 @@ def parse(text: str) -> HubName | None:
         missing = "models by name need huggingface_hub: pip install 'benchcast[score]'"
         raise ValueError(missing if isinstance(error, ImportError) else " ".join(str(error).split())) from None
     if revision is not None and (not revision or _NO_REVISION.search(revision)):
-        raise ValueError(f"{revision!r} is no revision: write the name of a branch or tag, or a commit")
+        raise ValueError(f"{revision!r} is not a revision: write the name of a branch or tag, or a commit")
     return HubName(model=model, revision=revision or MAIN, sure=sure)
 
 

@@ -40,7 +40,7 @@ ABOUT = ("run", "family", "step", "params", "tokens", "flops", "flops_convention
 EXTRA = tuple(name for name in CheckpointPlace.model_fields if name not in ABOUT)  # given wherever the columns may be
 NUMBERS = ("step", "params", "tokens", "flops", *EXTRA)
 Columns = dict[str, Any]
-NOT_TOLD = "nothing tells its "  # a reason begins so
+NOT_TOLD = "cannot find its "  # a reason begins so
 
 
 class Places:

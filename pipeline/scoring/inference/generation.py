@@ -54,7 +54,7 @@ class Writer:
                 return *continued(lm, prompts, model.device), size
             except torch.OutOfMemoryError as error:
                 if size == 1:
-                    raise CheckpointError(f"a single row does not fit into the memory of {model.device}") from error
+                    raise CheckpointError(f"one sequence does not fit into the memory of {model.device}") from error
                 size = max(1, size // 2)
                 torch.cuda.empty_cache()
 

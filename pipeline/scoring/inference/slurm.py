@@ -189,7 +189,7 @@ class Pool:
             if gone or self._spool.silent(job.taker) > SILENT:
                 self._collect()  # it may have answered in between
                 self._spool.forget(job.number)
-                why = "is no longer running" if gone else f"gave no sign of life for {SILENT:g} s"
+                why = "is no longer running" if gone else f"did not answer for {SILENT:g} s"
                 self._settle(job.number, WorkerLostError(f"SLURM task {task} {why}"))
         if tasks is None or time.monotonic() - self._submitted < ASK_AGAIN:
             return

@@ -145,7 +145,7 @@ class Worker:
             layout = self._layout(job)
             answers = engine.answer(self._live.model, job.requests, layout)
         except torch.OutOfMemoryError as error:
-            raise CheckpointError(f"a single row does not fit into the memory of {self._settings.device}") from error
+            raise CheckpointError(f"one sequence does not fit into the memory of {self._settings.device}") from error
         how = self._how | {"batch_size": layout.batch_size, "shared_prefix": layout.shared} | written.how
         return replace(written, logliks=answers.logliks, greedy=answers.greedy, how=how)
 

@@ -22,7 +22,7 @@ from ..requests.encoded import Encoded
 from ..requests.kinds.base import Part, Question, Task
 from .base import Measured, lm_eval_results, rows
 
-NO_GOLDS = "gold answers, whose losses there are not: the task's own metric does not tell which answers are right"
+NO_GOLDS = "documents without a loss: the task's own metric does not tell which answers are right"
 NO_SHARE = "metrics that are not shares of the documents: only in results.json"
 
 

@@ -15,7 +15,7 @@ from .base import Measured
 
 PROBABILITY = "nll_mean_prob"  # minus the logarithm of a mean
 CLOSE = 1e-6
-NOT_MEANS = "metrics that are no mean over documents, and are not estimated from some of them"
+NOT_MEANS = "metrics that are not a mean over documents: not estimated from some of them"
 
 
 def estimated(chosen: ChosenDocuments, measured: Measured) -> Measured:

@@ -27,7 +27,7 @@ from .judging import Judged, judge, shown
 
 FILTERED = "filtered "  # a column with what a filter took out; the filter's name follows
 NO_SHARE = "metrics that are not shares of the documents: only in results.json"
-NO_GOLD = "tasks, or documents of them, that have no reference answer to take the likelihood of"
+NO_GOLD = "tasks or documents without a reference answer, and so without a loss"
 TOO_LONG = "reference answers that are longer than the model's context"
 LOST = "documents whose program ended or outlived its process: counted as wrong"
 

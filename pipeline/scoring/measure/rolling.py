@@ -21,7 +21,7 @@ from ..requests.kinds.texts import Windows
 from .base import Measured, lm_eval_results, rows
 
 BY_BYTES = ("bits_per_byte", "byte_perplexity")  # metrics of lm-eval that pair a log-likelihood with its bytes
-ONLY_RESULTS = "metrics of texts that are no losses of the table: only in results.json"
+ONLY_RESULTS = "metrics of texts that are not losses of the table: only in results.json"
 
 
 def of_rolling(task: Task, part: Windows, scored: JobResult, limit: int) -> Measured:

@@ -159,7 +159,7 @@ def apart(compute: Callable[[], Values], texts: int) -> Values:
     except ValueError:
         return {}
     if not isinstance(reply, dict) or not isinstance(reply.get("values"), dict):
-        raise TaskError(str(reply.get("error", "")) if isinstance(reply, dict) else "its metrics are no numbers")
+        raise TaskError(str(reply.get("error", "")) if isinstance(reply, dict) else "its metrics are not numbers")
     return dict(reply["values"])
 
 

@@ -45,6 +45,7 @@ class ChosenDocuments:
         """How they were chosen, in words."""
         subset = self.subset
         if subset.method == "even":
-            return "at even distances" + (f": {subset.remark}" if subset.remark else ", as none was asked all before")
-        by = f"chosen by {subset.checkpoints} checkpoints of {subset.runs} runs that were asked all"
+            why = f": {subset.remark}" if subset.remark else ", as no checkpoint was scored on all"
+            return f"at even distances{why}"
+        by = f"chosen by {subset.checkpoints} checkpoints of {subset.runs} runs that were scored on all"
         return f"{by} ({subset.remark})" if subset.remark else by

@@ -24,7 +24,7 @@ from .tasks import chance_of, cut
 from .values import Values, values_of
 
 KINDS = ("choices", "generation")  # of which every document has values whose mean is the score
-NO_MEANS = "its score is no mean over documents that can be asked one by one"
+NO_MEANS = "its score is not a mean over documents that can be scored one by one"
 LOCK = "subsets"
 logger = logging.getLogger(__name__)
 

@@ -256,7 +256,7 @@ def test_a_line_is_never_put_behind_another(tmp_path: Path) -> None:
     store.append_line("three", tmp_path / "link")
     assert path.read_text().split("\n")[2:] == ["three", ""]
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(BenchcastError, match="no file"):
+    with pytest.raises(BenchcastError, match="not a file"):
         store.append_line("x", tmp_path / "fifo")
 
 

@@ -160,7 +160,7 @@ def test_a_member_without_the_largest_runs_counts_as_it_stands_now() -> None:
 
 
 def test_twice_the_same_plan_is_refused() -> None:
-    with pytest.raises(InputError, match="unlike any other"):
+    with pytest.raises(InputError, match="a name of its own"):
         forecast.run(demo(targets=[{"flops": 1e16}, {"flops": 1e16}]), Path())
 
 

@@ -39,7 +39,7 @@ def test_a_target_so_far_that_the_line_falls_below_zero_costs_no_other(tmp_path:
     near, far = _run(make_ladder(noise=0.003), tmp_path, targets=targets).forecasts
     assert near.forecast is not None
     assert far.middle == 0
-    assert any("loss of zero" in note for note in far.notes)
+    assert any("reaches zero before the target" in note for note in far.notes)
 
 
 def test_other_flop_conventions_are_named(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_other_flop_conventions_are_named(tmp_path: Path) -> None:
 
 def test_no_chance_in_the_table_is_said(tmp_path: Path) -> None:
     (found,) = _run(make_ladder(noise=0.003).drop(columns="chance"), tmp_path).forecasts
-    assert any("no chance" in note for note in found.notes)
+    assert any("no score of guessing" in note for note in found.notes)
 
 
 def test_an_isoflop_sweep_of_two_budgets_is_fitted(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_runs_with_bits_per_byte_and_runs_with_nll_are_one_ladder(tmp_path: Path
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"targets": [{"name": "1e+07-5x", "flops": 1e22}]}, "is taken"),
-        ({"targets": [{"name": "a", "flops": 1e22}, {"name": "a", "flops": 1e23}]}, "is taken"),
+        ({"targets": [{"name": "1e+07-5x", "flops": 1e22}]}, "is used already"),
+        ({"targets": [{"name": "a", "flops": 1e22}, {"name": "a", "flops": 1e23}]}, "is used already"),
         ({"runs": {"fit": ["*"]}}, "none is left to forecast"),
         ({"runs": {"exclude": ["6e+08-80x"]}}, "none is left to forecast"),
         ({"tasks": ["nothing"]}, "no task"),

@@ -301,7 +301,7 @@ def test_wrong_settings_are_told_before_anything_else(tmp_path: Path, changes: d
 def test_what_nothing_tells_is_named(tmp_path: Path) -> None:
     write(tmp_path / "runs/mine/step-50")
     (reason,) = find(tmp_path, pattern="{run}/step-{step}").broken.values()
-    assert reason.startswith("nothing tells its family, params, tokens, flops: write them into benchcast.json")
+    assert reason.startswith("cannot find its family, params, tokens, flops: write them into benchcast.json")
 
 
 def test_a_checkpoint_that_is_still_written_is_left_alone(tmp_path: Path) -> None:

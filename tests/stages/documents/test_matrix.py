@@ -73,7 +73,7 @@ def test_runs_and_rows_keep_their_order_and_their_names() -> None:
         ({"places": PLACES.drop(columns="params")}, "places lacks params"),
         ({"places": PLACES.assign(tokens=0)}, "tokens of run a must be a number above zero"),
         ({"places": PLACES.assign(params="many")}, "params of run a must be a number above zero; got 'many'"),
-        ({"places": PLACES.assign(tokens=1e8)}, "run a at 1e\\+08 tokens stands twice"),
+        ({"places": PLACES.assign(tokens=1e8)}, "run a at 1e\\+08 tokens appears twice"),
     ],
 )
 def test_what_does_not_belong_together_is_said(changed: dict[str, Any], message: str) -> None:

@@ -79,7 +79,7 @@ def test_huber_ignores_an_outlier_that_pulls_least_squares() -> None:
 def test_too_few_points_give_no_interval_but_say_so() -> None:
     law = LossToError().fit([[2.0], [3.0], [4.0]], [0.5, 0.6, 0.65])
     assert law.status_ == "abnormal"
-    assert any("no interval" in note for note in law.notes_)
+    assert any("its error is unknown" in note for note in law.notes_)
     assert np.isnan(law.interval([[2.5]])[0]).all()
 
 

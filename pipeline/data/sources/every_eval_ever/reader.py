@@ -140,7 +140,7 @@ def _placed(
         _disagreements(name, columns, stated, account)
         return columns | {"identity": more}
     if lacking := {"family", "params", "tokens"} - set(stated):
-        what = f"nothing tells {', '.join(sorted(lacking))} of {model!r}"
+        what = f"cannot find {', '.join(sorted(lacking))} of {model!r}"
         faults.append(Fault(str(path), what, f"place it in {LADDER}"))
         return None
     if odd := units.impossible(stated["params"], stated["tokens"]):
@@ -202,11 +202,11 @@ def _enter(rows: dict[tuple[Any, ...], Row], row: Row, account: Account, faults:
     differing = _differing(there["identity"], row["identity"])
     counts = [_comparable(one.get("n")) for one in (there, row)]
     if there["value"] == row["value"]:
-        account.leave("scores that are there again with the same value", cell)
+        account.leave("scores repeated with the same value", cell)
     elif None not in counts and counts[0] != counts[1] and not differing:
         whole = max((there, row), key=lambda one: float(one["n"]))
         part = row if whole is there else there
-        account.leave("scores of fewer documents than another of the same cell", f"{cell} (n {part['n']:g})")
+        account.leave("scores of fewer documents than another record of the same score", f"{cell} (n {part['n']:g})")
         rows[key] = whole
     else:
         what = f"{cell} is {row['value']:g}, in {there['where']} it is {there['value']:g}"

@@ -61,7 +61,7 @@ def rows(
         if metric is None:
             account.leave("scores that are not accuracies", f"{name or 'without a name'!s:.60} of {task} in {shown}")
         elif is_average(task):
-            account.leave("averages over tasks, which are not benchmarks", f"{task} in {shown}")
+            account.leave("averages over tasks, not benchmarks", f"{task} in {shown}")
         elif (
             row := _row(result, config, score, metric, f"{place}, metric {name!r}", over, account, faults)
         ) is not None:

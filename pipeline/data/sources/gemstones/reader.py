@@ -43,7 +43,7 @@ def read_gemstones(folder: Path, account: Account | None = None) -> tuple[pd.Dat
     Raises
     ------
     FaultsError
-        For a table or an archive that cannot be read, cells that are no numbers, a checkpoint that is there twice, and
+        For a table or an archive that cannot be read, cells that are no numbers, a checkpoint that appears twice, and
         losses that cannot be.
     """
     account = account or Account()

@@ -1,4 +1,4 @@
-"""One number for every cell of the ladder table: what is there twice is one, or a fault that says what differs."""
+"""One number for every cell of the ladder table: what appears twice is one, or a fault that says what differs."""
 
 from __future__ import annotations
 

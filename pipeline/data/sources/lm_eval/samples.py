@@ -239,7 +239,7 @@ def _check_count(samples: Sequence[Sample], task: Task) -> None:
     for sample in samples:
         number = json.dumps(sample.number, default=str)
         if sample.number is not None and number in numbers:
-            raise ContradictionError(f"document {number} is there twice")
+            raise ContradictionError(f"document {number} appears twice")
         numbers.add(number)
     effective = reading.number(task.effective)
     if math.isfinite(effective) and effective != len(samples):

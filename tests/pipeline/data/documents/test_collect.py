@@ -56,8 +56,8 @@ def test_what_a_checkpoint_was_not_asked_is_not_known_and_what_others_were_not_i
     np.testing.assert_array_equal(matrix.nll[2], np.array([0.25, np.nan, 1.0], dtype=np.float32))
     assert matrix.correct[2].tolist() == [True, False, False]
     lines = "\n".join(account.record().lines())
-    assert "documents that most checkpoints were not asked: quiz, t at 1e+07 tokens" in lines
-    assert "checkpoints asked less than half of a task's documents: quiz, u at 1e+07 tokens" in lines
+    assert "documents that most checkpoints were not scored on: quiz, t at 1e+07 tokens" in lines
+    assert "checkpoints scored on less than half of a task's documents: quiz, u at 1e+07 tokens" in lines
 
 
 def test_a_checkpoint_or_a_document_that_is_there_twice() -> None:
@@ -67,7 +67,7 @@ def test_a_checkpoint_or_a_document_that_is_there_twice() -> None:
     assert matrix is not None
     assert matrix.nll.tolist() == [[1.0]]
     assert {left.reason for left in account.record().left_out} == {
-        "documents of a checkpoint that are there twice",
+        "documents of a checkpoint that appear twice",
         "checkpoints with a document twice",
     }
 

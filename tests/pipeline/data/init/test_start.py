@@ -94,7 +94,7 @@ def test_a_ladder_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "results" / "ladder.yaml").write_text("a: {}\na: {}\n")
     done = benchcast("init", "results", cwd=tmp_path)
     assert done.returncode == 2
-    assert "ladder.yaml: cannot be read: line 2: the key 'a' is there twice" in done.stderr
+    assert "ladder.yaml: cannot be read: line 2: the key 'a' appears twice" in done.stderr
     assert not (tmp_path / "benchcast.yaml").exists()
 
 

@@ -82,13 +82,13 @@ def test_two_records_of_one_model_and_task(tmp_path: Path) -> None:
     one, other = record(result(0.5)), record(result(0.6))
     rows, told = taken(put(tmp_path / "equal", a=one, b=copy.deepcopy(one)))
     assert len(rows) == 1
-    assert "left out 1: scores that are there again with the same value" in told
+    assert "left out 1: scores repeated with the same value" in told
     told = refused(put(tmp_path / "differ", a=one, b=other))
     assert "b.json: acc of quiz, run lab/m is 0.6, in" in told
     assert "a.json it is 0.5" in told
     rows, told = taken(put(tmp_path / "part", a=one, b=record(result(0.9, n=10))))
     assert [row["value"] for row in rows] == [0.5]
-    assert "scores of fewer documents than another of the same cell: acc of quiz, run lab/m (n 10)" in told
+    assert "scores of fewer documents than another record of the same score: acc of quiz, run lab/m (n 10)" in told
 
 
 def test_a_revision_or_a_precision_is_another_model(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_is_no_accuracy_and_other_files_are_left_out_with_a_line(tmp_path: 
     rows, told = taken(folder)
     assert len(rows) == 1
     assert "scores that are not accuracies: bleu of quiz in a.json, bleu of quiz in b.json" in told
-    assert "averages over tasks, which are not benchmarks: average in a.json" in told
+    assert "averages over tasks, not benchmarks: average in a.json" in told
     assert "records without an accuracy: b.json" in told
     assert "JSON files that are not Every Eval Ever records: c.json, d.json, e.json" in told
     assert "pipe.json (is a FIFO, no file)" in told

@@ -71,7 +71,7 @@ def test_the_same_table_gives_the_same_files(table: pd.DataFrame, tmp_path: Path
 def test_a_record_of_another_tool_is_placed_by_ladder_yaml(tmp_path: Path) -> None:
     jsonschema.validate(foreign(), json.loads(SCHEMA.read_text()))
     (tmp_path / "record.json").write_text(json.dumps(foreign()))
-    with pytest.raises(FaultsError, match="nothing tells family, params, tokens of 'lab/m'"):
+    with pytest.raises(FaultsError, match="cannot find family, params, tokens of 'lab/m'"):
         every_eval_ever.read_every_eval_ever(tmp_path)
     (tmp_path / "ladder.yaml").write_text("lab/m: {family: lab, params: 7e9, tokens: 1.4e11}\n")
     (row,) = every_eval_ever.read_every_eval_ever(tmp_path).to_dict("records")
@@ -131,7 +131,7 @@ def test_losses_that_the_real_trainer_logged(tmp_path: Path) -> None:
 def test_the_last_state_counts_and_ladder_yaml_gives_sizes(tmp_path: Path) -> None:
     state(tmp_path / "a-1B" / "checkpoint-100", 100)
     state(tmp_path / "a-1B" / "checkpoint-300", 300)
-    with pytest.raises(FaultsError, match=r"run 'a-1B': nothing tells its params and tokens_per_step"):
+    with pytest.raises(FaultsError, match=r"run 'a-1B': cannot find its params and tokens_per_step"):
         trainer.read_trainer(tmp_path)
     (tmp_path / "ladder.yaml").write_text("a-*: {family: mix, params: 1e9, tokens_per_step: 4e6}\n")
     found = trainer.read_trainer(tmp_path)
@@ -166,7 +166,7 @@ def test_a_panel_of_wandb(tmp_path: Path) -> None:
 
 def test_the_table_of_runs_of_wandb(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text(RUNS)
-    with pytest.raises(FaultsError, match=r"run '1B-20x': nothing tells its params"):
+    with pytest.raises(FaultsError, match=r"run '1B-20x': cannot find its params"):
         wandb_csv.read_wandb(tmp_path)
     (tmp_path / "ladder.yaml").write_text("'*': {params: 1e9, tokens: 2e10}\n")
     found = wandb_csv.read_wandb(tmp_path)

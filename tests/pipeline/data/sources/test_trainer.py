@@ -131,7 +131,7 @@ def test_batch_sizes_that_differ_are_noted_and_a_log_beyond_the_state_refused(tm
 @pytest.mark.parametrize(
     ("config", "params", "says"),
     [
-        (EXPERTS, None, "nothing tells its params (config.json is of a mixture of experts, num_experts 64"),
+        (EXPERTS, None, "cannot find its params (config.json is of a mixture of experts, num_experts 64"),
         ({"model_type": "unknown"}, None, "'unknown' is not known here"),
         (SMALL, "1e8", "ladder.yaml says 1e+08 parameters, config.json has 14800"),
     ],
@@ -211,8 +211,8 @@ def test_two_folders_that_ladder_yaml_gives_one_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ladder", "says"),
     [
-        ("100m: {params: 1e8, params: 2e8, tokens_per_step: 5e5}", "'params' is there twice"),
-        ("100m: {params: 1e8}\n100m: {params: 2e8}", "'100m' is there twice"),
+        ("100m: {params: 1e8, params: 2e8, tokens_per_step: 5e5}", "'params' appears twice"),
+        ("100m: {params: 1e8}\n100m: {params: 2e8}", "'100m' appears twice"),
         ("100m: {parms: 1e8}", "100m.parms: is not a known key (keys are run, family, params"),
         ("100m: {params: 7X}", "100m.params: '7X': "),
         ("100m: {params: 0.1}", "are they in billions?"),

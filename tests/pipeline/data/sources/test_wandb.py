@@ -88,7 +88,7 @@ def test_names_stay_text_and_equal_statements_are_one(tmp_path: Path) -> None:
     account = Account()
     found = read(tmp_path, "Name,_step,q/acc\n007,1,0.6\n7,1,0.7\n7.0,1,0.8\nNA,1,0.5\nNA,1,0.5\n", account)
     assert dict(zip(found["run"], found["value"], strict=True)) == {"007": 0.6, "7": 0.7, "7.0": 0.8, "NA": 0.5}
-    assert "run 'NA' is there twice with the same values, and counts once" in told(account)
+    assert "run 'NA' appears twice with the same values, and counts once" in told(account)
 
 
 def test_numbers_that_are_not_finite_are_named(tmp_path: Path) -> None:
@@ -117,5 +117,5 @@ def test_losses_of_the_objective_the_training_and_the_best_so_far_are_no_validat
 
 
 def test_a_row_without_its_step_is_called_so(tmp_path: Path) -> None:
-    with pytest.raises(FaultsError, match="run 'b': nothing tells its step"):
+    with pytest.raises(FaultsError, match="run 'b': cannot find its step"):
         read(tmp_path, "Name,train/global_step,eval/loss\na,100,3.2\nb,,3.1\n")

@@ -108,7 +108,7 @@ def test_tokens_in_a_revision(world: World) -> None:
 
 def test_ladder_yaml_places_what_a_name_does_not(world: World) -> None:
     world.put("main", 9)
-    assert reasons(world.find(f"{MODEL}@main"))[f"{MODEL}@main"].startswith("nothing tells its step")
+    assert reasons(world.find(f"{MODEL}@main"))[f"{MODEL}@main"].startswith("cannot find its step")
     ladder = {f"{MODEL}@step*": {"run": "mine", "family": "f"}, MODEL: {"step": 143001, "tokens": 3e11, "family": "f"}}
     (world.base / "ladder.yaml").write_text(json.dumps(ladder))
     found = world.find(f"{MODEL}@*", ladder="ladder.yaml")

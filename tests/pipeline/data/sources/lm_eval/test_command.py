@@ -163,7 +163,7 @@ def of_other_prompts(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         (without_a_line, "they are of 7 documents, the results of 8"),
         (of_one_filter, "there are none of filter flexible-extract"),
         (with_other_scores, "the mean exact_match of their 8 documents is 1, the results say"),
-        (twice, "is there twice"),
+        (twice, "appears twice"),
         (of_other_prompts, "are not those of the results (task_hashes)"),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_place_that_is_not_what_the_name_says_and_two_models_at_one_place_get_
     ladder(tmp_path, {"o/m@step1000": 1000, "o/m@step3000": 3000})
     account = Account()
     lm_eval.read_lm_eval(tmp_path, account)
-    assert "names tell" not in "\n".join(account.record().lines())
+    assert "say another step" not in "\n".join(account.record().lines())
     places = {
         name: {"run": "a", "family": "f", "params": 1e8, "tokens": 1e9} for name in ("o/m@step1000", "o/m@step3000")
     }

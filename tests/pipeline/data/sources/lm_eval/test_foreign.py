@@ -305,14 +305,14 @@ def test_chance_from_the_table_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("org/m: {family: f, params: 1, tokens: 1}\norg/m: {family: f, params: 1, tokens: 1}", "is there twice"),
+        ("org/m: {family: f, params: 1, tokens: 1}\norg/m: {family: f, params: 1, tokens: 1}", "appears twice"),
         ("org/m: 7", "org/m: 7 is not a place"),
         ("- org/m", "must map model names to"),
         ("org/m: {family: f, params: 1, tokens: 1, flop: 2}", "org/m.flop: is not a known key (keys are run, family"),
         ("org/m: {family: f, params: 1, tokens: 0}", "org/m.tokens: 0: must be positive and finite"),
         ("org/m: {family: f, params: .nan, tokens: 1}", "org/m.params: nan: "),
         ("org/m: {family: f, params: 1}", "org/m.tokens: is missing"),
-        ("7: {family: f, params: 1, tokens: 1}\n'7': {family: f, params: 1, tokens: 1}", "7: is there twice"),
+        ("7: {family: f, params: 1, tokens: 1}\n'7': {family: f, params: 1, tokens: 1}", "7: appears twice"),
         ("a: &a [1, 2]\nb: &b [*a, *a]\norg/m: [*b, *b]", "org/m: a list is not a place"),
     ],
 )

@@ -332,7 +332,7 @@ def test_doubled_samples(tmp_path: Path) -> None:
     path = sampled(tmp_path, [True, False], 0.5)
     samples = next(path.parent.glob("samples_*"))
     samples.write_text(2 * samples.read_text())
-    assert "document 0 is there twice" in faults(tmp_path)
+    assert "document 0 appears twice" in faults(tmp_path)
 
 
 def test_a_missing_document_where_the_results_give_no_count(tmp_path: Path) -> None:
