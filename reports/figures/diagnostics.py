@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from ..records.forecast import LawFit
 from ..text.wording import clean
@@ -74,13 +75,16 @@ def _draw(ax: Axes, points: Sequence[Residual]) -> None:
         if len(named) == NAMED or any(abs(place[0] - x) < 0.25 and abs(place[1] - y) < 0.12 for x, y in named):
             continue
         named.append(place)
-        right = p.leverage > 0.6 * widest
+        right, high = p.leverage > 0.6 * widest, p.residual > 0.75 * ends
         ax.annotate(
-            f" {clean(p.run, 16)} ",
+            clean(p.run, 16),
             (p.leverage, p.residual),
+            xytext=(-3 if right else 3, -3 if high else 3),
+            textcoords="offset points",
             fontsize=5.2,
-            va="center",
+            va="top" if high else "bottom",
             ha="right" if right else "left",
+            path_effects=[withStroke(linewidth=1.6, foreground="white")],
         )
     axis_ticks(ax, 0.0, widest, "x", 4)
     axis_ticks(ax, -ends, ends, "y", 5)
