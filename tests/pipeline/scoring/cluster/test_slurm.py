@@ -255,7 +255,7 @@ def test_silent_tasks_lose_their_jobs_and_arrays_in_vain_are_not_submitted_for_e
         pool.start()
         first = pool.submit(0, job)
         assert handed.take(1, 0, "7001_0-gone") is not None  # it dies before its first sign of life
-        assert "gave no sign of life" in str(first.exception(timeout=20))
+        assert "did not answer for" in str(first.exception(timeout=20))
         array.submitted.append(1)
         second = pool.submit(0, job)
         assert "3 SLURM arrays gave no answer" in str(second.exception(timeout=20))
