@@ -42,6 +42,7 @@ def prepare(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HF_HOME", "/some where/it's")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "xdg"))
     monkeypatch.setenv("UNRELATED", "secret")
+    (folder / "xdg" / "matplotlib").mkdir(parents=True)  # where the process of the commands has matplotlib look
     place = folder / "a folder, 100% 'mine'"
     place.mkdir()
     return world.make(place)
