@@ -211,6 +211,29 @@ def run(kind: str, reader: str, count: int, seed: int, keep: Path | None = None,
     return failures
 
 
+def every(kind: str, reader: str, seed: int) -> list[Failure]:
+    """Try each kind of mutation once on one of a reader's worlds: what a test has the time for."""
+    rng = random.Random(f"{seed} {kind} {reader}")
+    failures: list[Failure] = []
+    makers = semantic.worlds(reader) if kind == "semantic" else WORLDS[reader]
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as root:
+        cases = [Case(make(), Path(root) / str(i)) for i, make in enumerate(makers)]
+        if kind == "semantic":  # a contradiction may fit one world only
+            tries = [(case, *one) for case in cases for one in semantic.every(reader, case.world.files, rng)]
+            tries = list({one[2].partition(" [")[0]: one for one in tries}.values())
+        else:
+            case = rng.choice(cases)
+            tries = [(case, *one, semantic.anything) for one in mutate.every(case.world.files, rng)]
+        for number, (case, files, done, allowed) in enumerate(tries):
+            with case.changed(files):
+                now, why = case.read()
+            if not why and now is not None:
+                why = silent(case, now, allowed)
+            if why:
+                failures.append(Failure(number, why, done))
+    return failures
+
+
 def _keep(folder: Path, files: Files, failure: Failure, reader: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for path, content in files.items():

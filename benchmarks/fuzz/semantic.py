@@ -7,7 +7,8 @@ a test loss beside the evaluation loss, may add rows but change none.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from . import logs, results, tables, user_files
 from .contradict import BY_READER, Allowed, Unfit, anything, nothing, same
@@ -37,6 +38,14 @@ def contradict(reader: str, files: Files, rng: random.Random) -> tuple[Files, st
             continue
         return changed, f"{made.__name__.strip('_')} [{', '.join(changed)}]", allowed
     raise RuntimeError(f"no contradiction fits {reader}")
+
+
+def every(reader: str, files: Files, rng: random.Random) -> Iterator[tuple[Files, str, Allowed]]:
+    """Each contradiction of a reader once, where these files allow it."""
+    for made in BY_READER[reader]:
+        with suppress(Unfit):
+            changed, allowed = made(files, rng)
+            yield changed, f"{made.__name__.strip('_')} [{', '.join(changed)}]", allowed
 
 
 READERS = tuple(BY_READER)

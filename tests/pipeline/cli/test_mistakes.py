@@ -53,7 +53,7 @@ def test_there_are_twelve() -> None:
     assert len(ROWS) == 12
 
 
-@pytest.mark.parametrize("command, before, after", ROWS)
+@pytest.mark.parametrize(("command", "before", "after"), ROWS)
 def test_a_mistake_is_answered_as_the_page_says(command: str, before: str, after: str, folder: Path) -> None:
     there = sorted(folder.rglob("*"))
     done = benchcast(*shlex.split(command)[1:], cwd=folder)
