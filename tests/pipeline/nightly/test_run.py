@@ -26,6 +26,11 @@ def lines(text: str) -> list[str]:
     return text.splitlines()
 
 
+def first_pages(pdf: Path) -> str:
+    """Text of the news, and of the forecast after them: on one page or two."""
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(pdf).pages[:2]).split())
+
+
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five nights: the ladder; nothing; two good checkpoints; one far below; one back on course."""
@@ -107,7 +112,7 @@ def test_reports_are_kept_by_date_and_show_both_forecasts(nights: Path) -> None:
         datetime.date.fromisoformat(name[:10])
         assert len(PdfReader(reports / name / "report.pdf").pages) >= 1
         assert len(PdfReader(reports / name / "tracking.pdf").pages) == 1
-    pages = [" ".join(PdfReader(reports / n / "report.pdf").pages[0].extract_text().split()) for n in names]
+    pages = [first_pages(reports / n / "report.pdf") for n in names]
     assert "The first night" in pages[0]
     third = world.history(nights)[2]
     since = f"What changed since {world.history(nights)[1]['time'][:10]}"
