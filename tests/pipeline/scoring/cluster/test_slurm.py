@@ -134,9 +134,9 @@ def test_the_doctor_looks_for_slurm_and_not_for_a_gpu(cluster: FakeSlurm) -> Non
     ("slurm_settings", "says"),
     [
         ({"time": 7200}, "write it in quotes"),  # 2:00:00 without quotes, to YAML
-        ({"options": ["--array=0-99"]}, "no option of sbatch that can be set here"),
-        ({"options": ["--comment=two words"]}, "no option"),
-        ({"options": ["script.sh"]}, "no option"),
+        ({"options": ["--array=0-99"]}, "not an option of sbatch that can be set here"),
+        ({"options": ["--comment=two words"]}, "not an option"),
+        ({"options": ["script.sh"]}, "not an option"),
     ],
 )
 def test_settings_that_would_do_something_else(slurm_settings: dict[str, Any], says: str) -> None:
