@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -19,7 +20,7 @@ def test_names_never_overprint_and_stay_inside(places: list[float]) -> None:
     edges = [(center - width / 2, center + width / 2) for center, width in zip(centers, widths, strict=True)]
     assert edges[0][0] >= -1e-9
     assert edges[-1][1] <= STRIP.width + 1e-9
-    assert all(left[1] <= right[0] for left, right in zip(edges, edges[1:], strict=False))
+    assert all(left[1] <= right[0] for left, right in itertools.pairwise(edges))
 
 
 def test_the_strip_is_as_high_as_its_rows_and_names_each_mark_once() -> None:
