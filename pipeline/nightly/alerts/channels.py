@@ -63,7 +63,8 @@ def _told(history: Sequence[Entry], number: int, since: int, reports: Path) -> l
     messages = [str(message) for message in entry.get("messages", ())] if entry["seq"] > since else []
     if not messages:
         return []
-    text = entry.get("verdict", {}).get("text")
+    verdict = entry.get("verdict", {})
+    text = verdict.get("text") if verdict.get("runs") else None  # that no run is tracked is no news
     report = next((e["report"] for e in reversed(history[: number + 1]) if e.get("report")), None)
     head = [f"verdict: {text}"] if text else []
     place = [f"report: {reports / report / 'report.pdf'}"] if report else []
