@@ -33,7 +33,7 @@ from typing import Any
 
 from benchcast.core.errors import BenchcastError
 
-from . import mutate, semantic
+from . import mutate, semantic, ways
 from .world import Files, Read, World
 from .worlds import WORLDS
 
@@ -194,7 +194,7 @@ def run(kind: str, reader: str, count: int, seed: int, keep: Path | None = None,
             if kind == "semantic":
                 files, done, allowed = semantic.contradict(reader, case.world.files, rng)
             else:
-                files, done = mutate.mutate(case.world.files, rng)
+                files, done = ways.mutate(case.world.files, rng)
                 allowed = semantic.anything
             with case.changed(files):
                 now, why = case.read()
@@ -223,7 +223,7 @@ def every(kind: str, reader: str, seed: int) -> list[Failure]:
             tries = list({one[2].partition(" [")[0]: one for one in tries}.values())
         else:
             case = rng.choice(cases)
-            tries = [(case, *one, semantic.anything) for one in mutate.every(case.world.files, rng)]
+            tries = [(case, *one, semantic.anything) for one in ways.every(case.world.files, rng)]
         for number, (case, files, done, allowed) in enumerate(tries):
             with case.changed(files):
                 now, why = case.read()

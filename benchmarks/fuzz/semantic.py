@@ -15,7 +15,7 @@ from .contradict import BY_READER, Allowed, Unfit, anything, nothing, same
 from .world import Files, World
 from .worlds import WORLDS
 
-__all__ = ["READERS", "Allowed", "anything", "contradict", "nothing", "same", "worlds"]
+__all__ = ["READERS", "Allowed", "anything", "contradict", "every", "nothing", "same", "worlds"]
 ENTERED = (
     logs,
     results,

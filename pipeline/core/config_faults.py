@@ -77,12 +77,9 @@ def _wrong(key: str, error: dict[str, Any]) -> tuple[str, str]:
         return "must be a list", MISSING.get(key, "") or "in [ ], or a line with - for each"
     if kind in ("float_parsing", "int_parsing"):
         return f"{given!r}: is not a number", "write 7e9 or 7B"
-    if (
-        kind in ("less_than", "less_than_equal")
-        and context.get("lt", context.get("le")) == 1
-        and 1 < float(given) < 100
-    ):
-        return f"{given!r}: {what}", f"a fraction: write {float(given) / 100:g}"
+    most = context.get("lt", context.get("le"))
+    if kind in ("less_than", "less_than_equal") and most == 1 and isinstance(given, int | float) and 1 < given < 100:
+        return f"{given!r}: {what}", f"a fraction: write {given / 100:g}"
     return what if not plain or what.startswith(repr(given)) else f"{given!r}: {what}", ""
 
 

@@ -202,7 +202,8 @@ def _yaml_fault(error: yaml.YAMLError, written: str) -> str:
         return (
             f"line {mark.line + 1}: {line[:60]!r} does not fit the line above; keys of one section begin in one column"
         )
-    context = f" ({error.context})" if getattr(error, "context", None) else ""
+    said = getattr(error, "context", None)
+    context = f" ({said})" if said else ""
     return " ".join(f"line {mark.line + 1}, column {mark.column + 1}: {problem}{context}".split())[:300]
 
 
