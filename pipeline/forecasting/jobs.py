@@ -43,7 +43,9 @@ def assign_roles(config: Config, table: pd.DataFrame) -> pd.Series:
     planned = [name for name, _ in planned_runs(config)]
     for name in planned:
         if name in runs or planned.count(name) > 1:
-            raise InputError(f"targets: the name {name!r} is used already; give the planned run a name of its own, or use run:")
+            raise InputError(
+                f"targets: the name {name!r} is used already; give the plan a name of its own, or use run:"
+            )
     held = matching(runs, [t.run for t in config.targets if t.run is not None])
     fit = [r for r in runs if r not in held] if config.runs.fit is None else matching(runs, config.runs.fit)
     excluded = set(matching(runs, config.runs.exclude))

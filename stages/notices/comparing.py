@@ -10,13 +10,13 @@ _Code = partial(Code, area="comparing")
 
 PAIRS_UNKNOWN = _Code(
     "pairs-unknown",
-    "two runs' scores are compared without their documents, as if each was asked others: only a larger difference is sure",
+    "two runs are compared without their documents, as if each was scored on others: only a larger difference is sure",
     anchor="howto/gate.md#the-rules",
     about="task",
 )
 ASKED_OTHERWISE = _Code(
     "asked-otherwise",
-    "two checkpoints were asked a task in another way: a difference may be the prompt's and not the model's",
+    "two checkpoints were scored on a task in different ways: a difference may come from the prompt, not the model",
     anchor="howto/versus.md#asked-alike-or-not",
     about="task",
 )

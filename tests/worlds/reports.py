@@ -323,8 +323,8 @@ def make_result(
             result["figures"].append({"recipe": recipe, "family": family, "task": task, "panels": panels})
     ladder = _ladder(family)
     scores = [_scores(family, task, 0.06 * math.sin(index), ladder) for index, task in enumerate(tasks)]
-    more = {"backtests": [], "sweeps": [], "trials": [], "optima": [], "lacking": [], "next_run": None, "registered": None}
-    return result | {"ladder": ladder, "scores": scores, "provenance": provenance()} | more
+    more = {"backtests": [], "sweeps": [], "trials": [], "optima": [], "lacking": [], "next_run": None}
+    return result | {"ladder": ladder, "scores": scores, "provenance": provenance(), "registered": None} | more
 
 
 FORMS = ("direct law", "line in log C", "N and D → bits_per_byte → sigmoid to 1", "C → nll → exponential")

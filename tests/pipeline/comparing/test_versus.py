@@ -133,7 +133,7 @@ def test_other_prompts_and_other_documents_are_never_compared_unawares(tmp_path:
     assert "put otherwise (--any-prompt compares them all the same): arc_easy: 40 of 40 documents" in done.stderr
     done = benchcast("versus", a, b, "--any-prompt")
     assert done.returncode == 0
-    assert "may be the prompt's and not the model's" in done.stderr
+    assert "may come from the prompt, not the model" in done.stderr
     few = samples(tmp_path, right[:30], "few", prompt_hash="p")
     done = benchcast("versus", a, few, "--json", "-")
     assert (json.loads(done.stdout)["tasks"][0]["only_a"], json.loads(done.stdout)["tasks"][0]["documents"]) == (10, 30)

@@ -11,8 +11,8 @@ from benchcast.core.config import Config, load
 from benchcast.forecasting import run as forecast
 from benchcast.forecasting.compute_sweep import multipliers, stops
 from benchcast.forecasting.job import TargetRun
-from benchcast.stages.compute.budget import TrainingBudget
 from benchcast.reports.records.answer import answer
+from benchcast.stages.compute.budget import TrainingBudget
 from worlds.commands import CONFIG, benchcast
 from worlds.ladders import make_ladder
 

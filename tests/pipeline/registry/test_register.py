@@ -20,9 +20,9 @@ from benchcast.data.ingest import demo
 from benchcast.registry import known
 from benchcast.registry import register as records
 from benchcast.registry.settle import settle
+from benchcast.reports.documents import settlement
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.settlement import Settlement
-from benchcast.reports.documents import settlement
 from worlds.commands import benchcast, printed
 
 ROOT = Path(__file__).parents[3]
