@@ -10,6 +10,7 @@ import typer
 
 from ..core.errors import InputError, plain
 from ..data import sources
+from .options import JsonPath, object_json, write_json
 from .panels import Panel
 
 _FIRST, *_OTHERS = sources.names()  # the demo, which needs no ingestion, stands last
@@ -35,6 +36,7 @@ def ingest(
     records: Annotated[
         Path | None, typer.Option("--records", metavar="DIR", help="write Every Eval Ever records instead of a table")
     ] = None,
+    json: JsonPath = None,
 ) -> None:
     """Turn results into a validated ladder table.
 
@@ -53,18 +55,23 @@ def ingest(
     if add is not None:
         loaded = reader.merge_tables(reader.read_data(DataSettings(source="table"), Path(), add), loaded)
         table, account = loaded.table, loaded.account
+    counts = {"rows": len(table), "runs": int(table["run"].nunique()), "tasks": int(table["task"].nunique())}
     if records is not None:
         import time
 
         from ..data.sources.every_eval_ever import reader as every_eval_ever
 
-        written = every_eval_ever.write_every_eval_ever(table, records, int(time.time()))
-        typer.echo(f"{records}: {len(written)} records")
+        counts = {"records": len(every_eval_ever.write_every_eval_ever(table, records, int(time.time())))}
     else:
         store.write_table(table, out)
-        typer.echo(f"{out}: {len(table)} rows, {table['run'].nunique()} runs, {table['task'].nunique()} tasks")
-    for line in loaded.about:
-        typer.echo(f"  {line}")
+    where = str(out if records is None else records)
+    if json is not None:
+        kept = account.model_dump(mode="json")
+        write_json(object_json("ingest/1", out=where, **counts, about=list(loaded.about), account=kept), json)
+    if json != "-":
+        typer.echo(f"{where}: {', '.join(f'{number} {what}' for what, number in counts.items())}")
+        for line in loaded.about:
+            typer.echo(f"  {line}")
     for line in account.lines():
         typer.echo(f"  {plain(line)}", err=True)
 

@@ -12,7 +12,7 @@ from benchcast.reports.records.account import Account
 
 from ..core import units
 from ..core.errors import BenchcastError, InputError, plain
-from .options import positive
+from .options import JsonPath, object_json, positive, write_json
 from .panels import Panel
 
 PANEL, HELP_ORDER = Panel.BEGIN, 10  # where it stands in ``benchcast --help``
@@ -44,6 +44,7 @@ def init(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="replace a config that is there")] = False,
+    json: JsonPath = None,
 ) -> None:
     """Write a commented config from what a folder holds, and say what is left to fill in.
 
@@ -71,11 +72,18 @@ def init(
         if path != out and os.path.lexists(path):
             raise InputError(f"{path}: was written by somebody else meanwhile; run init again")
         store.write_text(text, path)
+    command = "score" if "\nscore:" in made.files[out] else "run"
+    if json is not None:
+        kept = account.record().model_dump(mode="json")
+        written = [str(path) for path in made.files]
+        write_json(object_json("init/1", wrote=written, next=list(made.to_do), command=command, account=kept), json)
+    if json == "-":
+        return
+    for path in made.files:
         typer.echo(f"wrote {plain(str(path))}")
     for line in made.to_do:
         typer.echo(plain(line if line.startswith("  ") else f"next: {line}"))
-    scores = "\nscore:" in made.files[out]
-    typer.echo(f"then: benchcast {'score' if scores else 'run'} {plain(str(out))}" + ("" if scores else " --html"))
+    typer.echo(f"then: benchcast {command} {plain(str(out))}{' --html' if command == 'run' else ''}")
 
 
 def _model(source: Path) -> tuple[str, dict[str, Path]] | None:

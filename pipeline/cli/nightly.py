@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import InputError
-from .options import JsonPath, config_argument, write_json
+from .options import JsonPath, config_argument, object_json, write_json
 from .panels import Panel
 
 cron_app = typer.Typer(
@@ -100,8 +100,8 @@ def history(
     if html:
         page = overview.write_nights(state, track, target, task, title)
     if json is not None:
-        content = {"series": [each.model_dump() for each in series], "passes": state.history()}
-        write_json(json_module.dumps(without_nan(content), default=str), json)
+        content = {"schema": "benchcast.history/1", "series": [each.model_dump() for each in series]}
+        write_json(json_module.dumps(without_nan(content | {"passes": state.history()}), default=str), json)
     if json != "-":
         from .tables.nightly import show
 
@@ -110,7 +110,7 @@ def history(
             typer.echo(f"index: {page}")
 
 
-def doctor(config: ConfigPath) -> None:
+def doctor(config: ConfigPath, json: JsonPath = None) -> None:
     """Check before the first night: would the pass work, does it follow the right run, will anything start it?
 
     Paths, permissions, disk, GPU, tasks without a network, notifiers, clock; the runs under track and their registered
@@ -121,7 +121,11 @@ def doctor(config: ConfigPath) -> None:
     from .tables.nightly import checked
 
     results = list(checks.run_checks(config))
-    checked(results)
+    if json is not None:
+        found = [{"what": each.what, "ok": each.ok, "says": each.says} for each in results]
+        write_json(object_json("doctor/1", checks=found), json)
+    if json != "-":
+        checked(results)
     if any(not each.ok for each in results):
         raise typer.Exit(1)
 

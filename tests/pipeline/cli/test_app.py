@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 import typer
 from benchcast import cli
 from benchcast.cli import app as whole
+from benchcast.cli.panels import Panel
 from typer.testing import CliRunner
+from worlds.commands import benchcast
 from worlds.ladders import ROOT
 
 CONFIG = ROOT / "configs" / "demo.yaml"
@@ -47,6 +50,25 @@ def test_every_file_of_the_folder_is_on_the_command_line() -> None:
     assert {m.__name__.rsplit(".", 1)[-1] for m in whole.command_files()} == files  # type: ignore[attr-defined]
     orders = [(m.PANEL, m.HELP_ORDER) for m in whole.command_files()]
     assert len(set(orders)) == len(orders)
+
+
+def test_every_command_has_an_example_and_stands_in_a_panel_in_the_order_of_use() -> None:
+    infos = [*whole.app.registered_commands, *whole.app.registered_groups]
+    assert all(info.rich_help_panel in list(Panel) for info in infos)
+    below = [c for group in whole.app.registered_groups for c in group.typer_instance.registered_commands]
+    for command in (*whole.app.registered_commands, *below):
+        assert (command.epilog or "").startswith("Example: benchcast "), command.callback
+    panels = [panel for panel in Panel if f"─ {panel[:20]}" in benchcast("--help").stdout]
+    assert panels == list(Panel)
+    shown = benchcast("--help").stdout
+    assert [shown.index(f"─ {panel[:20]}") for panel in Panel] == sorted(shown.index(f"─ {p[:20]}") for p in Panel)
+
+
+def test_json_without_a_file_is_standard_output(tmp_path: Path) -> None:
+    shown = benchcast("plan", "--flops", "1e22", "--json", cwd=tmp_path)
+    assert json.loads(shown.stdout)["schema"] == "benchcast.plan/1"
+    assert benchcast("plan", "--json", "p.json", "--flops", "1e22", cwd=tmp_path).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["p.json"]
 
 
 def test_help_loads_nothing_heavy() -> None:
