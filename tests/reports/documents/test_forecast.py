@@ -15,7 +15,6 @@ from typing import Any
 
 import pypdf
 import pytest
-import typst
 from benchcast.reports.documents import forecast as document
 from benchcast.reports.documents import typesetting, writing
 from benchcast.reports.documents.forecast import write
@@ -236,19 +235,6 @@ def test_characters_no_font_has_are_named(tmp_path: Path, monkeypatch: Any) -> N
     assert "任务 שלום" in files["csv"].read_text("utf-8")
 
 
-def test_latin_names_look_at_no_other_font(result: dict[str, Any], monkeypatch: Any) -> None:
-    monkeypatch.setattr(fonts, "_candidates", lambda: pytest.fail("looked for fonts"))
-    fonts.choose.cache_clear()
-    with fonts.fonts_for(as_record(result)) as chosen:
-        assert chosen == fonts.FontSet()
-
-
-@pytest.mark.parametrize(("text", "region"), [("任务", "SC"), ("かな読解", "JP"), ("한국 常識", "KR")])
-def test_regional_forms_follow_the_characters(text: str, region: str) -> None:
-    pytest.importorskip("noto_cjk_sans_otc")
-    assert fonts.choose(frozenset(text)).families[0] == f"Noto Sans CJK {region}"
-
-
 def test_nulls_are_dashes_and_page_one_says_why(tmp_path: Path) -> None:
     bare = make_result(tasks=("mmlu",), targets=("7B-4T",)) | {"figures": []}
     for f in bare["forecasts"]:
@@ -389,28 +375,3 @@ def test_failed_writing_leaves_old_files(tmp_path: Path, monkeypatch: Any) -> No
     with pytest.raises(OSError, match="No space"):
         write(as_record(drawn_once(tasks=("mmlu",))), tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"report.pdf": b"old"}
-
-
-@pytest.mark.parametrize(
-    ("formula", "good"),
-    [
-        ("L = E + (a M^eta + b M^(-eta)) C^(-eta)", True),
-        ('"Err" = epsilon - k exp(-gamma L)', True),
-        ("L = frac(1", False),
-        ("undefinedname", False),
-        ('#read("template.typ")', False),
-        ('std.read("template.typ")', False),
-    ],
-)
-def test_formulas_are_tried_before_they_are_set(formula: str, good: bool) -> None:
-    assert typesetting.is_mathematics(formula) is good
-
-
-def test_text_is_read_as_text_by_the_templates() -> None:
-    sources = {path.name: path.read_text("utf-8") for path in typesetting.HERE.glob("*.typ")}
-    assert {name: text.count("eval(") for name, text in sources.items() if "eval(" in text} == {"beside.typ": 1}, (
-        "only formulas may be evaluated"
-    )
-    assert all(len(text.splitlines()) < 150 for text in sources.values())
-    with pytest.raises(typst.TypstError):
-        typst.compile({"main.typ": b'#read("/etc/passwd")'}, root=str(typesetting.HERE))
