@@ -203,9 +203,7 @@ def _course(run: Run, found: Found) -> Evidence:
 def drifted(tokens: Array, value: Array, documents: Array, band: Band, shift: float) -> float:
     """A p-value of "the run follows its course", small where it has drifted below; good at all looks together.
 
-    Which documents changed from one checkpoint to the next is not known here. Half of the sampling variance is taken as
-    each checkpoint's own and half as common to all: with 5 to 20 % of the documents changing, the rate is then kept
-    (tests/pipeline/comparing/test_gate.py); with all of it as their own it was missed by a factor of two.
+    Which documents changed from one checkpoint to the next is not known here.
     """
     middle, low, high, spread = band.at(tokens)
     stderr = np.sqrt(np.maximum(value * (1 - value), 1 / documents) / documents)
@@ -213,7 +211,7 @@ def drifted(tokens: Array, value: Array, documents: Array, band: Band, shift: fl
         tokens=tokens,
         value=value,
         stderr=stderr,
-        checkpoint_std=stderr / np.sqrt(2),
+        checkpoint_std=np.full_like(stderr, np.nan),
         forecast=middle,
         low=low,
         high=high,

@@ -14,6 +14,7 @@ from benchcast.stages.monitor.sequential import (
     Series,
     assess,
     drift,
+    drifts,
     dropped,
     mean_of,
     outside,
@@ -192,6 +193,31 @@ def test_the_evidence_has_mean_one_while_nothing_shifts() -> None:
     ]
     assert np.mean(evidence, axis=0) == pytest.approx(np.ones((12, 2)), abs=0.12)
     assert np.mean(np.max(evidence, axis=1)[:, 0] >= 20) <= 0.05
+
+
+@pytest.mark.parametrize("changed", [0.05, 0.5])
+def test_the_rate_holds_where_it_is_not_known_which_documents_changed(changed: float) -> None:
+    """Of a run on a narrow band: with few documents changing, and with as many as where every answer is a guess."""
+    rng = np.random.default_rng(11)
+    n, trials = 10, 300
+    tokens, total, own = np.linspace(1, n, n), np.sqrt(0.25 / 300), np.sqrt(changed / 300 / 2)
+    shared = np.sqrt(max(total**2 - own**2, 0)) * rng.normal(size=(trials, 1))
+    values = shared + np.hypot(own, WOBBLE) * rng.normal(size=(trials, n)) + 0.002 * rng.normal(size=(trials, 1))
+    zero, whole = np.zeros(n), np.full(n, total)
+    unknown = Series(
+        tokens=tokens,
+        value=zero,
+        stderr=whole,
+        checkpoint_std=np.full(n, np.nan),
+        forecast=zero,
+        low=zero - 0.0033,
+        high=zero + 0.0033,
+        band_std=np.full(n, 0.002),
+    )
+    said = np.mean([np.any(drifts(replace(unknown, value=v), n, 0.1)) for v in values])
+    assert said <= 0.1
+    left = values[:50] - 0.08 * (tokens > 3)
+    assert np.mean([np.any(drifts(replace(unknown, value=v), n, 0.1) < 0) for v in left]) > 0.8
 
 
 def test_pairs_are_mcnemars_exact_test() -> None:
