@@ -43,7 +43,8 @@ INPUTS = ("params", "tokens", "flops", "token_multiplier")  # of laws
 Columns = Mapping[str, Array]
 Mask = NDArray[np.bool_]
 K = TypeVar("K")
-_Taken = dict[tuple[bool, int], pd.DataFrame]  # rows for several laws: taken anew for each they cost more than the fits
+# Rows for several laws, and their columns: taken anew for each law they cost more than its fit.
+_Taken = dict[tuple[bool, int], tuple[pd.DataFrame, Mapping[str, NDArray[Any]]]]
 logger = logging.getLogger(__name__)
 
 
@@ -238,11 +239,8 @@ def predict_all(questions: Sequence[Question]) -> list[PathPredictions]:
 def first_laws(finals: pd.DataFrame, loss_name: str) -> dict[str, Law]:
     """The laws to an intermediate loss that could be fitted to a ladder's final rows, by name."""
     rows = _known(finals, loss_name)
-    wanted = {
-        name: request
-        for name, candidate in FIRST.items()
-        if not candidate.extended and (request := _request(candidate, 0.0, rows, loss_name))
-    }
+    tried = {name: candidate for name, candidate in FIRST.items() if not candidate.extended}
+    wanted = {n: r for n, c in tried.items() if (r := _request(c, 0.0, rows, loss_name, _columns(rows)))}
     return _fits(wanted)[0]
 
 
@@ -293,16 +291,18 @@ def _requests(task: TaskData) -> dict[FitName, Request]:
     requests: dict[FitName, Request | None] = {}
     for loss in task.loss_names:
         rows = _known(task.finals, loss)
+        inputs = _columns(rows)
         for name, candidate in _tried(FIRST, task):
-            requests[FitName("first", loss, name)] = _request(candidate, 0.0, rows, loss)
+            requests[FitName("first", loss, name)] = _request(candidate, 0.0, rows, loss, inputs)
         taken: _Taken = {}
         for name, candidate in _tried(SECOND, task):
             requests[FitName("second", loss, name)] = _second_request(candidate, task, rows, loss, taken)
     rows = _scored(task)
     if len(rows):
         floor = min(task.chance, max(0.0, float(rows["accuracy"].min()) - BELOW_LOWEST))
+        inputs = _columns(rows)
         for name, candidate in _tried(DIRECT, task):
-            requests[FitName("direct", "", name)] = _request(candidate, floor, rows, "accuracy")
+            requests[FitName("direct", "", name)] = _request(candidate, floor, rows, "accuracy", inputs)
     return {name: r for name, r in requests.items() if r is not None}
 
 
@@ -313,16 +313,14 @@ def _tried(of_step: Mapping[str, CandidateLaw], task: TaskData) -> list[tuple[st
     return [(name, each) for name, each in wanted.items() if known or not each.references]
 
 
-def _request(candidate: CandidateLaw, floor: float, rows: pd.DataFrame, column: str) -> Request | None:
-    """A law of the runs' budgets, to a column of a ladder; None with too few runs."""
+def _request(candidate: CandidateLaw, floor: float, rows: pd.DataFrame, column: str, inputs: Columns) -> Request | None:
+    """A law of the runs' budgets, to a column of a ladder; ``inputs`` are those of all rows. None with too few runs."""
     law, part = candidate.make(floor), candidate.window(rows)
     if len(part) <= len(law.parameters) + 1:
         return None
-    y = part[column].to_numpy(dtype=float)
-    weight = None
-    if candidate.weights != "equal":
-        weight = candidate.weigh(part["flops"].to_numpy(dtype=float), part["accuracy"].to_numpy(dtype=float))
-    return Request(law, _inputs(law, _columns(part)), 1 - y if candidate.of_error else y, weight)
+    y, given = part[column].to_numpy(dtype=float), inputs if part is rows else _columns(part)
+    weight = candidate.weigh(given["flops"], part["accuracy"].to_numpy(dtype=float))
+    return Request(law, _inputs(law, given), 1 - y if candidate.of_error else y, weight)
 
 
 def _second_request(
@@ -339,18 +337,20 @@ def _second_request(
     points = rows if candidate.final_checkpoints_only else cloud
     which = (points is rows, len(runs))  # a window is the last so many runs
     if which not in taken:
-        seen = points if points is runs else points[points["run"].isin(runs["run"])]
-        taken[which] = seen[seen[loss_name].notna() & seen["accuracy"].notna()]
-    part = taken[which]
-    y = part["accuracy"].to_numpy(dtype=float)
+        seen = points.dropna(subset=[loss_name, "accuracy"])
+        seen = seen if points is runs else seen[seen["run"].isin(runs["run"])]
+        kept = {"run", "model", "accuracy", loss_name}.intersection(seen)
+        taken[which] = seen, {name: seen[name].to_numpy() for name in kept}
+    part, columns = taken[which]
+    y = columns["accuracy"].astype(float)
     weight = None
     if candidate.weights != "equal":
         weight = candidate.weigh(part["run"].map(rows.set_index("run")["flops"]).to_numpy(dtype=float), y)
     if candidate.references and task.references is not None:
         joined = join_references(part, task.references, loss_name)
         return Request(law.set_params(families=joined.families), *joined[1:3], None, joined.runs) if joined[0] else None
-    groups = part["model"].to_numpy() if "model" in part else part["run"].to_numpy() if len(part) > len(runs) else None
-    return Request(law, part[[loss_name]].to_numpy(dtype=float), 1 - y if candidate.of_error else y, weight, groups)
+    groups = columns.get("model", columns["run"] if len(part) > len(runs) else None)
+    return Request(law, columns[loss_name].astype(float)[:, None], 1 - y if candidate.of_error else y, weight, groups)
 
 
 def _columns(rows: pd.DataFrame) -> Columns:
