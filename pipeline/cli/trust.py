@@ -152,10 +152,13 @@ def versus(
         metrics=tuple(metric or metrics or (AUTO,)),
         any_prompt=any_prompt,
         clusters=None if clusters is None else together.read_clusters(clusters),
+        cluster_field=cluster_field,
         together=together.groups(group or ()),
     )
     where = str(config or store or "")
     a, b = (named.checkpoint(given, default, where, account, cluster_field) for given in (first, second))
+    if first == second:
+        raise InputError(f"{first}: A and B are the same checkpoint; name two")
     result, flips = compared(a, b, options, account)
     print_account(result.account)
     if documents is not None:

@@ -110,6 +110,11 @@ def numbered(given: Iterable[Any]) -> Texts:
     return np.array(names, dtype=str)
 
 
+def own_where_unnamed(clusters: Sequence[str], names: Sequence[str]) -> Texts:
+    """Clusters of documents; one that is in none (empty) is a cluster of its own."""
+    return np.array([c or f"document {n}" for c, n in zip(clusters, names, strict=True)], dtype=str)
+
+
 def label(run: str, step: float, tokens: float) -> str:
     """``run@step``; where the step is not known, by its tokens."""
     if math.isfinite(step):

@@ -79,7 +79,7 @@ class Run:
         """Share of the planned training that the last checkpoint has; of a plan by FLOPs alone, of these."""
         if self.forecast.tokens is not None:
             return self.tokens[-1] / self.forecast.tokens
-        flops = next(f.flops for f in self.forecast.end.values())
+        flops = next(f.flops for f in (*self.forecast.end.values(), *self.forecast.lengths.values()))
         return float(self.rows["flops"].max()) / flops
 
     @property
@@ -144,9 +144,6 @@ def _measure(run: Run, task: str, forecast: Forecast | None) -> Measured:
 def _registered(run: Run, found: Found, forecast: Forecast | None) -> None:
     """The evidence of a rule about the registered interval."""
     found.interval = _interval(run, found.task)
-    if run.forecast.seen:
-        found.why = run.forecast.seen
-        return
     if found.interval is None:
         refused = forecast is not None and forecast.forecast is None
         where = "the forecast was refused when it was registered: there is no interval" if refused else _no_band(run)
@@ -238,14 +235,18 @@ def _no_worse(run: Run, found: Found) -> None:
         found.why = f"{theirs.why} in {other}"
         return
     found.least = max(theirs.value - by, 0.0)
+    if found.score.value is None:
+        return
+    if otherwise := _otherwise(run, last, found, theirs.metric, name):
+        found.why = f"{otherwise} in {other}"
+        return
     pair = _paired(run, found, other)
     if pair is not None and pair.lost is not None and pair.won is not None:
         found.evidence = gate.no_worse(pair.documents, pair.lost, pair.won, by)
-    elif found.score.value is not None and found.score.documents is not None:
-        score = found.score
+    elif found.score.documents is not None:
         run.account.note(notices.PAIRS_UNKNOWN(found.task))
         found.evidence = gate.no_worse_apart(
-            score.value or 0.0, score.documents or 1, theirs.value, theirs.documents, by
+            found.score.value, found.score.documents, theirs.value, theirs.documents, by
         )
 
 
@@ -253,8 +254,23 @@ def _theirs(truth: Truth, run: str, forecast: Forecast) -> Measured:
     return measured.of_forecast(truth, run, forecast, 1)
 
 
+def _otherwise(run: Run, last: Truth, found: Found, metric: str, name: str) -> str:
+    """How the other run was asked otherwise: another metric or version; empty where it was not, or it is not known."""
+    if metric != found.score.metric:
+        return f"the metric is {metric}, and not {found.score.metric},"
+    versions = [
+        truth.asked.get((who, found.task, metric), (0, ""))[1]
+        for truth, who in ((run.here, run.policy.run), (last, name))
+    ]
+    return (
+        f"the task's version is {versions[1]}, and not {versions[0]},"
+        if all(versions) and versions[0] != versions[1]
+        else ""
+    )
+
+
 def _paired(run: Run, found: Found, other: str) -> TaskComparison | None:
-    """The documents of both, where they are known."""
+    """The documents of both, where they are known and the same."""
     ours = [c for c in run.checkpoints if c.run == run.policy.run and c.tokens == run.tokens[-1]]
     if not ours or not found.score.metric:
         return None
@@ -264,4 +280,6 @@ def _paired(run: Run, found: Found, other: str) -> TaskComparison | None:
         compared, _ = versus.compare(theirs, ours[0], options, Account())
     except InputError:
         return None
-    return next((t for t in compared.tasks if t.metric == found.score.metric), None)
+    of_metric = [t for t in compared.tasks if t.metric == found.score.metric]
+    # Asked in several ways, or on other documents: it does not follow which of these the scores are of.
+    return of_metric[0] if len(of_metric) == 1 and not of_metric[0].only_a + of_metric[0].only_b else None

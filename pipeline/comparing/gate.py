@@ -88,7 +88,10 @@ def _pairs(run: Run, path: Path) -> list[tuple[Rule, str]]:
                 what = f"{pattern!r} is no {'registered' if of_forecast else 'registered or scored'} task"
                 faults.append(Fault(f"{path}: rules[{i}].tasks", what, f"there are {', '.join(names[:8])}"))
             pairs += [(rule, task) for task in tasks]
-        if rule.no_worse_than is not None and rule.no_worse_than.partition("@")[0] not in set(run.data.table["run"]):
+        if rule.no_worse_than == run.policy.run:
+            fix = "give another run, or RUN@STEP for an earlier checkpoint"
+            faults.append(Fault(f"{path}: rules[{i}].no_worse_than", f"{rule.no_worse_than!r} is the run itself", fix))
+        elif rule.no_worse_than is not None and rule.no_worse_than.partition("@")[0] not in set(run.data.table["run"]):
             what = f"{rule.no_worse_than!r} is not a run of the scores"
             faults.append(Fault(f"{path}: rules[{i}].no_worse_than", what, "give RUN or RUN@STEP"))
     if faults:
@@ -105,6 +108,8 @@ def _blocked(run: Run) -> str:
     """Why nothing of this run can be judged; empty where it can."""
     if not run.tokens:
         return f"no score: {run.policy.run} is not a run of the scores yet"
+    if run.forecast.seen:
+        return run.forecast.seen
     params, planned = run.forecast.params, float(run.rows["params"].iloc[-1])
     if params is not None and abs(planned / params - 1) > PLAN_RTOL:
         return (
@@ -178,6 +183,7 @@ def _outcome(f: Found, outcome: Literal["kept", "broken", "open"], alarm: float,
         kind=f.rule.kind,
         asked=comparison_table.asked(f.rule.kind, edges.get("low"), edges.get("high"), f.rule.at_least, other, by),
         outcome=outcome,
+        metric=f.score.metric,
         value=f.score.value,
         documents=f.score.documents,
         least=f.least,

@@ -17,7 +17,7 @@ KINDS = ("interval", "course", "at_least", "no_worse_than")
 class Rule(Strict):
     """One of ``rules``: what the scores of some tasks must be. Exactly one kind: all keys but ``tasks`` and ``by``."""
 
-    tasks: Patterns = Field(default=("*",), description="shell patterns of tasks (or averages)")
+    tasks: Patterns = Field(default=("*",), min_length=1, description="shell patterns of tasks (or averages)")
     interval: Literal["not_below", "inside"] | None = Field(
         default=None, description="the registered interval: not below it, or inside it"
     )

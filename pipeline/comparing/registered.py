@@ -116,7 +116,7 @@ def _one(key: str, given: str | None, there: Sequence[str], usual: str | None) -
 
 
 def _seen(found: Registered, run: str, truth: Truth) -> str:
-    """Whether the run stood in the table of the record."""
+    """Whether the run stood in the table of the record, with its score or with an earlier one."""
     measured = truth.measured(run)
     for forecast in (*found.end.values(), *found.lengths.values()):
         if forecast.actual is not None:
@@ -124,4 +124,6 @@ def _seen(found: Registered, run: str, truth: Truth) -> str:
         there = known.in_table(found.record, forecast, measured)
         if there is not None:
             return f"{there.run} was in the table when the forecast was registered: the score was known"
+    if found.record.seen is not None and run in (r.run for r in found.record.seen.runs):
+        return f"{run} had begun when the forecast was registered: its first checkpoints were in the table"
     return ""

@@ -17,7 +17,7 @@ from ..data.document_metrics import gold_nll
 from ..data.sources.lm_eval import accuracies, files, models, samples
 from ..data.sources.lm_eval.documents import BROKEN
 from ..data.sources.lm_eval.files import ResultFile, Task
-from .answers import Answers, Checkpoint, numbered
+from .answers import Answers, Checkpoint, numbered, own_where_unnamed
 
 SAMPLES = "samples_"
 UNFILTERED = "none"
@@ -107,7 +107,8 @@ class _Filtered:
         self.numbers.append(str(raw.get("doc_id")))
         self.prompts.append(str(raw.get("prompt_hash") or ""))
         document = raw.get("doc")
-        self.clusters.append(str(document.get(cluster, "")) if cluster and isinstance(document, Mapping) else "")
+        value = document.get(cluster) if cluster and isinstance(document, Mapping) else None
+        self.clusters.append("" if value is None else str(value))
         for name, value in raw.items():
             if isinstance(value, int | float) and is_share(name):
                 self.scores.setdefault(name, []).append(float(value))
@@ -147,7 +148,7 @@ def _answers(file: ResultFile, task: Task, cluster: str | None, account: Account
             shots=reading.number(task.shots),
             version=task.version,
             prompts=np.array(documents.prompts) if all(documents.prompts) else None,
-            clusters=np.array(documents.clusters) if cluster and any(documents.clusters) else None,
+            clusters=own_where_unnamed(documents.clusters, documents.names) if any(documents.clusters) else None,
             shown=np.array(documents.numbers),
             nll=nll if len(nll) == len(documents.names) else None,
         )

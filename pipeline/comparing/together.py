@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core import reading
 from ..core.errors import InputError, UnreadableError
-from .answers import Answers
+from .answers import Answers, own_where_unnamed
 
 Clusters = Mapping[tuple[str, str], str]  # (task or "", document) to its cluster
 
@@ -57,7 +57,7 @@ def read_clusters(path: Path) -> Clusters:
     Raises
     ------
     InputError
-        When the file cannot be read, or lacks a column.
+        When the file cannot be read, lacks a column, or has a document in two clusters.
     """
     try:
         rows = csv.DictReader(io.StringIO(reading.text(path, reading.MOST_TABLE)))
@@ -67,22 +67,28 @@ def read_clusters(path: Path) -> Clusters:
             if column not in columns:
                 raise InputError(f"{path}: has no column {column} (document and cluster are needed, task may be there)")
         for row in rows:
-            clusters[row.get("task") or "", str(row["document"])] = str(row["cluster"])
+            key, cluster = (row.get("task") or "", str(row["document"])), str(row["cluster"])
+            if clusters.setdefault(key, cluster) != cluster:
+                where = f"{path}: line {rows.line_num}"
+                raise InputError(f"{where}: document {key[1]!r} is in two clusters, {clusters[key]!r} and {cluster!r}")
     except UnreadableError as what:
         raise InputError(f"{path}: cannot be read: {what}") from None
     return clusters
 
 
 def clustered(pair: Both, clusters: Clusters | None) -> Both:
-    """The same with the clusters of a file; a document that it does not name is its own."""
+    """The same with the clusters of a file, by id or by what people call a document; one without is its own."""
     if clusters is None:
         return pair
     names = pair.a.names.tolist()
-    of = [clusters.get((pair.a.task, n), clusters.get(("", n), "")) for n in names]
+    keys = [
+        [(task, n) for n in dict.fromkeys(each) for task in (pair.a.task, "")]
+        for each in zip(names, shown_names(pair.a), strict=True)
+    ]
+    of = [next((clusters[key] for key in each if key in clusters), "") for each in keys]
     if not any(of):
         return pair
-    own = np.array([c or f"document {n}" for c, n in zip(of, names, strict=True)])
-    return replace(pair, a=replace(pair.a, clusters=own))
+    return replace(pair, a=replace(pair.a, clusters=own_where_unnamed(of, names)))
 
 
 def pooled(both: Sequence[Both], together: Mapping[str, str]) -> list[Both]:

@@ -15,7 +15,6 @@ from benchcast.reports.text import comparison_table
 from benchcast.stages.comparing import paired
 from benchcast.stages.notices import comparing as notices
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from ..core.errors import Fault, FaultsError, InputError
 from ..core.metrics import ACCURACIES, matches
@@ -38,6 +37,7 @@ class Options:
     metrics: tuple[str, ...] = (AUTO,)
     any_prompt: bool = False
     clusters: Clusters | None = None
+    cluster_field: str | None = None
     together: Mapping[str, str] | None = None
 
 
@@ -55,6 +55,7 @@ def compare(
         raise InputError(f"{a.name}: A and B are the same checkpoint; name two")
     pairs = [_of_documents(*pair, account) for pair in _alike(a.read(account), b.read(account), options, account)]
     both = [clustered(pair, options.clusters) for pair in pairs if pair is not None]
+    _check_clusters(both, options)
     both = _asked_alike(both, account, any_prompt=options.any_prompt)
     both = pooled(both, options.together or {})
     if not both:
@@ -63,7 +64,7 @@ def compare(
         error.account = account.record().told()
         raise error
     rows = _tested([_task(pair) for pair in both], both, options.alpha)
-    mean = _mean(rows, both)
+    mean = _mean(rows)
     said = comparison_table.answer(rows, options.alpha, paired.POWER)
     flips = [flip for pair in both for flip in _flips(pair)]
     comparison = Comparison(
@@ -78,6 +79,19 @@ def compare(
         account=account.record(),
     )
     return comparison, flips
+
+
+def _check_clusters(both: Sequence[Both], options: Options) -> None:
+    """That what was to cluster the documents does so; else they would count as independent, unawares."""
+    if not both or any(pair.a.clusters is not None for pair in both):
+        return
+    if options.clusters is not None:
+        name = shown_names(both[0].a)[0]
+        raise InputError(f"--clusters: names no document that both were asked; they are called like {name!r}")
+    if options.cluster_field is not None:
+        raise InputError(
+            f"--cluster-field {options.cluster_field}: is no field of the documents (only lm-eval's samples have some)"
+        )
 
 
 # ---- which scores belong together ----
@@ -242,15 +256,21 @@ def _tested(parts: Sequence[dict[str, Any]], both: Sequence[Both], alpha: float)
     return rows
 
 
-def _mean(rows: Sequence[TaskComparison], both: Sequence[Both]) -> MeanComparison | None:
-    """The mean over tasks, each by its first metric; tasks have documents of their own, so their errors add up."""
-    first = {row.task: i for i, row in reversed(list(enumerate(rows)))}
+def _mean(rows: Sequence[TaskComparison]) -> MeanComparison | None:
+    """The mean over tasks, each by its first metric; tasks have documents of their own.
+
+    Its interval comes of the tasks' intervals, whose ends on one side add up as errors do (Zou, Huang and Zhang,
+    Comput. Stat. Data Anal. 53 (2009) 1080-1085): a task without a flip is no task without an error.
+    """
+    first = list({row.task: row for row in reversed(rows)}.values())
     if len(first) < 2:
         return None
-    means = [paired.mean_difference(both[i].difference, both[i].a.clusters) for i in sorted(first.values())]
-    mean = float(np.mean([m.mean for m in means]))
-    half = float(norm.ppf(0.5 + LEVEL / 2) * np.sqrt(np.sum([m.stderr**2 for m in means])) / len(means))
-    return MeanComparison(tasks=len(means), difference=mean, low=mean - half, high=mean + half)
+    mean = float(np.mean([row.difference for row in first]))
+    below, above = (
+        float(np.sqrt(np.sum([(row.difference - getattr(row, end)) ** 2 for row in first])) / len(first))
+        for end in ("low", "high")
+    )
+    return MeanComparison(tasks=len(first), difference=mean, low=mean - below, high=mean + above)
 
 
 def _flips(pair: Both) -> list[FlippedDocument]:

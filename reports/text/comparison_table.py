@@ -40,10 +40,10 @@ def _unseen(rest: Sequence[TaskComparison], rows: Sequence[TaskComparison], powe
     known = [d for r in rest if (d := finite(r.detectable)) is not None]
     where = "" if len(rest) == len(rows) else f"on the other {len(rest)} " if len(rest) > 1 else "on the other one "
     if not known:
-        return f"{where}there are too few documents to see any difference"
+        return f"{where}there are too few documents, or too few that differ, to see any difference"
     said = f"{where}a difference of {percent(max(known))} points would have been seen with {level(power)} probability"
     few = len(rest) - len(known)
-    return said + (f", but for {few} with too few documents" if few else "")
+    return said + (f", but for {few} with too few documents, or too few that differ" if few else "")
 
 
 def comparison(c: Comparison, narrow: bool = False) -> Table:
@@ -125,10 +125,12 @@ def rules(g: GateResult) -> Table:
     rows: list[Row] = []
     for r in g.rules:
         size = DASH if r.documents is None else f"{r.documents:,.0f}"
-        rows.append([clean(r.task, NAME), r.asked, percent(r.value), size, OUTCOMES[r.outcome], r.why])
-    head = ("task", "rule", "measured", "documents", "outcome", "why")
+        rows.append(
+            [clean(r.task, NAME), r.asked, r.metric or DASH, percent(r.value), size, OUTCOMES[r.outcome], r.why]
+        )
+    head = ("task", "rule", "metric", "measured", "documents", "outcome", "why")
     title = f"{clean(g.run)} against {clean(g.policy)}, scores in percent"
-    return Table(head=head, rows=tuple(rows), align="llrrll", title=title, notes=_gate_notes(g))
+    return Table(head=head, rows=tuple(rows), align="lllrrll", title=title, notes=_gate_notes(g))
 
 
 def _gate_notes(g: GateResult) -> tuple[str, ...]:
@@ -139,7 +141,10 @@ def _gate_notes(g: GateResult) -> tuple[str, ...]:
         f"rule passes with {level(g.false_passes)} at most{spent}.",
     ]
     if g.record:
-        lines.append(f"Registered {g.registered[:10]} in record {g.record[:12]}, recipe {g.recipe}.")
+        lines.append(
+            f"Registered {g.registered[:10]} in record {g.record[:12]}, recipe {g.recipe}, "
+            f"family {clean(g.family, NAME)}."
+        )
     if g.without_rule:
         lines.append(f"Registered, and no rule is about it: {', '.join(clean(t, NAME) for t in g.without_rule)}.")
     return tuple(lines)

@@ -102,11 +102,12 @@ def no_worse_apart(value: ArrayLike, documents: ArrayLike, other: ArrayLike, of:
 def rules(evidence: Evidence, *, false_alarms: float, false_passes: float, share: ArrayLike = 1.0) -> NDArray[np.int8]:
     """What holds of each of R rules (last axis): ``KEPT``, ``BROKEN`` or ``OPEN``.
 
-    ``share`` is what this look may spend of the rates: 1 where there is no other; a shape that fits the rules'.
+    ``share`` is what this look may spend of the rates: 1 where there is no other, 0 where nothing is left to spend (it
+    decides nothing then); a shape that fits the rules'.
     """
     number = evidence.broken.shape[-1]
-    broken = evidence.broken <= false_alarms * np.asarray(share) / number
-    kept = evidence.kept <= false_passes * np.asarray(share)
+    broken = evidence.broken < false_alarms * np.asarray(share) / number
+    kept = evidence.kept < false_passes * np.asarray(share)
     return np.where(broken, BROKEN, np.where(kept, KEPT, OPEN)).astype(np.int8)
 
 

@@ -96,7 +96,8 @@ def detectable(documents: float, flips: float, alpha: float, power: float = POWE
 class MeanDifference:
     """The mean of paired differences B - A, its standard error, and the degrees of freedom of that.
 
-    ``p`` is Student's two-sided one; NaN where fewer than two documents (or clusters) tell the error.
+    ``p`` is Student's two-sided one; NaN where fewer than two documents (or clusters) tell the error. Where all of them
+    differ alike, they tell no error either: no interval and no power (NaN), and ``p`` is that of the sign test.
     """
 
     mean: float
@@ -104,24 +105,29 @@ class MeanDifference:
     freedom: float
 
     @property
+    def is_alike(self) -> bool:
+        """Whether all documents (or clusters) differ alike, but for rounding."""
+        return self.stderr <= 1e-9 * abs(self.mean)
+
+    @property
     def p(self) -> float:
         """Probability of a mean so far from 0, if it is 0."""
         if not self.freedom >= 1:
             return float("nan")
-        if self.stderr == 0:
-            return 1.0 if self.mean == 0 else 0.0
+        if self.is_alike:
+            return 1.0 if self.mean == 0 else float(0.5**self.freedom)
         return float(2 * t.sf(abs(self.mean) / self.stderr, self.freedom))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Student's interval."""
-        if not self.freedom >= 1:
+        if not self.freedom >= 1 or self.is_alike:
             return float("nan"), float("nan")
         half = float(t.ppf(0.5 + level / 2, self.freedom)) * self.stderr
         return self.mean - half, self.mean + half
 
     def detectable(self, alpha: float, power: float = POWER) -> float:
         """The smallest mean that the test calls with probability ``power``: Miller's eq. 9, with Student's t."""
-        if not self.freedom >= 1:
+        if not self.freedom >= 1 or self.is_alike:
             return float("nan")
         return float(t.isf(alpha / 2, self.freedom) + t.ppf(power, self.freedom)) * self.stderr
 

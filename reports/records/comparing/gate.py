@@ -17,6 +17,7 @@ class RuleOutcome(Frozen):
     kind: Literal["not_below", "inside", "on_course", "at_least", "no_worse_than"]
     asked: str = Field(description="what the score must be, in words")
     outcome: Literal["kept", "broken", "open"]
+    metric: str = Field(description="of the measured score; empty: there is none")
     value: float | None = Field(description="the measured score; null: there is none")
     documents: float | None = Field(description="that it is a share of")
     low: float | None = Field(default=None, description="edges of the registered interval")

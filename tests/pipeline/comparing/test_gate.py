@@ -12,6 +12,7 @@ import pytest
 from benchcast.comparing.evidence import drifted
 from benchcast.comparing.gate import judge
 from benchcast.comparing.policy import read
+from benchcast.core.digest import object_digest
 from benchcast.core.errors import InputError
 from benchcast.nightly.tracking.bands import Band
 from benchcast.reports.records.comparing.gate import GateResult, RuleOutcome
@@ -110,6 +111,8 @@ def test_a_score_that_was_known_and_a_refused_forecast_decide_nothing(tmp_path: 
     result = judged(tmp_path, GOOD, [NOT_BELOW])
     assert result.verdict == "inconclusive"
     assert "big-run was in the table when the forecast was registered" in result.answer
+    result = judged(tmp_path, GOOD, [{"tasks": "quiz", "at_least": 0.6}])
+    assert result.verdict == "inconclusive"  # whatever the rule: nothing was registered of this run
     known = [f.model_copy(update={"actual": 0.7}) for f in ENDS]
     first, _ = world.register(tmp_path / "forecasts.jsonl", ENDS, known)
     result = judged(tmp_path, GOOD, [NOT_BELOW])
@@ -124,6 +127,30 @@ def test_a_score_that_was_known_and_a_refused_forecast_decide_nothing(tmp_path: 
     result = judged(tmp_path, GOOD, [NOT_BELOW])
     assert (result.verdict, rule(result, "quiz").outcome) == ("inconclusive", "open")
     assert "the forecast was refused when it was registered" in rule(result, "quiz").why
+
+
+def test_a_forecast_of_a_run_that_had_begun_is_not_taken(tmp_path: Path) -> None:
+    """Its first checkpoints were in the table: the last forecast before is the one, and without it there is none."""
+    register = tmp_path / "forecasts.jsonl"
+    world.register(register, ENDS)
+    line = json.loads(register.read_text())
+    begun = line["seen"]["runs"][0] | {"run": "big-run", "params": world.PARAMS, "tokens": 1e11, "lengths": [1e11]}
+    line["seen"]["runs"].append(begun)
+    del line["hash"]
+    register.write_text(json.dumps(line | {"hash": object_digest(line)}) + "\n")
+    result = judged(tmp_path, GOOD, [NOT_BELOW])
+    assert result.verdict == "inconclusive"
+    assert "big-run had begun when the forecast was registered" in result.answer
+
+
+def test_a_register_that_was_edited_decides_nothing(tmp_path: Path) -> None:
+    world.register(tmp_path / "forecasts.jsonl", ENDS)
+    text = (tmp_path / "forecasts.jsonl").read_text()
+    (tmp_path / "forecasts.jsonl").write_text(text.replace('"low":0.58', '"low":0.28'))
+    world.scores(tmp_path / "scores.csv", SMALL | {"big-run": GOOD})
+    done = benchcast("gate", world.policy(tmp_path, [NOT_BELOW]))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "line 1: was edited: its hash does not fit its content" in done.stderr
 
 
 def test_a_task_without_a_rule_is_told(tmp_path: Path) -> None:
@@ -226,6 +253,24 @@ def test_another_run_is_compared_on_the_same_documents_where_they_are_known(tmp_
 
 
 @pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"metric": "acc_norm"}, "the metric is acc_norm, and not acc"),
+        ({"task_version": "2"}, "version is 2, and not 1"),
+    ],
+)
+def test_another_run_that_was_asked_otherwise_is_no_measure(tmp_path: Path, changes: dict[str, str], said: str) -> None:
+    world.register(tmp_path / "forecasts.jsonl", ENDS[1:2])
+    own = world.table({"big-run": {"quiz": 0.9}}, world.TOKENS).assign(task_version="1")
+    other = world.table(SMALL, world.TOKENS).assign(**({"task_version": "1"} | changes))
+    pd.concat([own, other]).to_csv(tmp_path / "scores.csv", index=False)
+    path = world.policy(tmp_path, [{"tasks": "quiz", "no_worse_than": "small", "by": 0.02}])
+    result = judge(read(path), path)
+    assert result.verdict == "inconclusive"
+    assert said in result.answer
+
+
+@pytest.mark.parametrize(
     ("rules", "changes", "said"),
     [
         (
@@ -236,6 +281,8 @@ def test_another_run_is_compared_on_the_same_documents_where_they_are_known(tmp_
         ([{"at_least": 60}], {}, "must be a fraction between 0 and 1 (is it in percent? divide by 100)"),
         ([{"tasks": "quiz"}], {}, "give one of interval, course, at_least, no_worse_than (it has none)"),
         ([{"no_worse_than": "small"}], {}, "no_worse_than needs by, the margin"),
+        ([{"tasks": [], "at_least": 0.5}, NOT_BELOW], {}, "rules[0].tasks: "),
+        ([{"no_worse_than": "big-run", "by": 0.01}], {}, "rules[0].no_worse_than: 'big-run' is the run itself"),
         ([{"no_worse_than": "smal", "by": 0.01}], {}, "rules[0].no_worse_than: 'smal' is not a run of the scores"),
         ([NOT_BELOW], {"target": "bigg"}, "target: no forecast of forecasts.jsonl is of 'bigg' (did you mean 'big'?)"),
         ([NOT_BELOW], {"recipe": "ladder"}, "recipe: the register has no forecast by 'ladder' of this target (auto)"),

@@ -94,6 +94,29 @@ def test_tasks_are_pooled_and_documents_clustered(store: Path) -> None:
     assert (clustered.high - clustered.low) / 2 == pytest.approx(1.99006342 * stderr)  # t of 80 degrees, from tables
 
 
+def test_a_task_without_a_flip_is_not_without_an_error(store: Path) -> None:
+    """The mean of two tasks, one of them without a flip: by hand from Tango's z²/(n + z²) there."""
+    result, _ = found("small", "large", store, tasks=("clear", "same"))
+    clear, same = result.tasks
+    z = 1.959964
+    assert (same.lost, same.won, same.high) == (0, 0, pytest.approx(z**2 / (100 + z**2), rel=1e-5))
+    assert result.mean is not None
+    assert result.mean.difference == pytest.approx(0.125 / 2)
+    assert result.mean.high - 0.125 / 2 == pytest.approx(np.hypot(clear.high - 0.125, same.high) / 2)
+    assert 0.125 / 2 - result.mean.low == pytest.approx(np.hypot(0.125 - clear.low, same.low) / 2)
+
+
+def test_clusters_that_are_not_found_are_not_left_out_unawares(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "clusters.csv"
+    words = ("versus", "small", "large", "--store", store, "--clusters", path)
+    path.write_text("document,cluster\nnone,a\n")
+    assert "--clusters: names no document that both were asked; they are called like '0'" in printed(*words, code=2)
+    path.write_text("document,cluster\n1,a\n2,a\n1,b\n")
+    assert "clusters.csv: line 4: document '1' is in two clusters, 'a' and 'b'" in printed(*words, code=2)
+    error = printed(*words[:-2], "--cluster-field", "passage", code=2)
+    assert "--cluster-field passage: is no field of the documents" in error
+
+
 def samples(folder: Path, right: list[bool], model: str = "m", **changes: Any) -> Path:
     """Results and samples of a model, in a folder of its own."""
     content = results.result(f"pretrained={model}", acc=float(np.mean(right)))
@@ -122,6 +145,10 @@ def test_a_field_of_the_documents_tells_what_belongs_together(tmp_path: Path) ->
         path.write_text("".join(json.dumps(line) + "\n" for line in texts))
     (task,) = json.loads(printed("versus", *folders, "--cluster-field", "text", "--json", "-"))["tasks"]
     assert (task["clusters"], task["test"], task["won"]) == (15, "clustered t", 17)
+    numbers = tmp_path / "clusters.csv"  # as people know the documents, and not by lm-eval's hash
+    numbers.write_text("document,cluster\n" + "".join(f"{i},{i // 4}\n" for i in range(58)))
+    (task,) = json.loads(printed("versus", *folders, "--clusters", numbers, "--json", "-"))["tasks"]
+    assert task["clusters"] == 15 + 2  # the last two documents are in none
 
 
 def test_other_prompts_and_other_documents_are_never_compared_unawares(tmp_path: Path) -> None:
@@ -177,6 +204,7 @@ def test_written_answers_are_compared_under_every_filter(tmp_path: Path) -> None
             ("smal", "large", "--store", "{store}"),
             "smal: is not a scored checkpoint of {store} (did you mean 'small'?)",
         ),
+        (("{store}::large", "{store}::large", "--alpha", "0.1"), "A and B are the same checkpoint; name two"),
         (("large", "large@100", "--store", "{store}"), "large@100: A and B are the same checkpoint; name two"),
         (("small", "large", "--store", "{store}", "--alpha", "5"), "--alpha: 5 must be above 0 and below 0.5"),
         (("small", "large", "--store", "{store}", "--group", "mmlu"), "--group 'mmlu': give NAME=TASKS"),

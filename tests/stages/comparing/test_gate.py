@@ -117,6 +117,9 @@ def test_what_is_not_known_passes_nothing() -> None:
     outcome = gate.rules(missing, false_alarms=0.05, false_passes=0.05)
     assert outcome.tolist() == [KEPT, OPEN]
     assert gate.verdict(outcome) == INCONCLUSIVE
+    for sure in (Evidence(broken=np.zeros(2), kept=np.ones(2)), Evidence(broken=np.ones(2), kept=np.zeros(2))):
+        nothing_left = gate.rules(sure, false_alarms=0.05, false_passes=0.05, share=0.0)
+        assert nothing_left.tolist() == [OPEN, OPEN]
     assert gate.verdict(np.zeros(0, dtype=np.int8)) == INCONCLUSIVE
     assert gate.verdict(np.array([KEPT, BROKEN, OPEN], dtype=np.int8)) == NO_GO
 

@@ -77,6 +77,16 @@ def test_means_and_clusters_against_statsmodels() -> None:
     assert np.isnan(mean_difference([1.0]).p)
 
 
+def test_documents_that_all_differ_alike_tell_no_error() -> None:
+    """Two of two for B are no proof, though their variance is 0: the sign test says 1/2, Student's t would say 0."""
+    for values, clusters in (([0.1, 0.1], None), ([1.0] * 6, list("aabbbb")), ([0.3] * 7, list("aabbbbb"))):
+        alike = mean_difference(values, clusters)
+        assert alike.p == pytest.approx(binomtest(0, 2).pvalue)
+        assert np.isnan([*alike.interval(), alike.detectable(0.05)]).all()
+    assert mean_difference([0.2] * 12).p == pytest.approx(binomtest(0, 12).pvalue)
+    assert np.isnan(mean_difference([0.0] * 5).interval()).all()
+
+
 def test_holm_against_statsmodels() -> None:
     adjusted = holm([0.01, 0.04, 0.03, 0.005, 0.2, 0.0499])
     np.testing.assert_allclose(adjusted, [0.05, 0.12, 0.12, 0.03, 0.2, 0.12])  # multipletests, holm
