@@ -24,6 +24,7 @@ OutPath = Annotated[
 RegisterPath = Annotated[
     Path | None, typer.Option("--register", metavar="FILE", help="say in the report which forecasts are on this record")
 ]
+AllFlag = Annotated[bool, typer.Option("--all", help="print every target and recipe, not only the answer")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,6 +43,7 @@ def run(
     json: JsonPath = None,
     html: HtmlFlag = False,
     register: RegisterPath = None,
+    every: AllFlag = False,
     log: Annotated[
         str | None, typer.Option("--log", metavar="TRACKER", help="log the result to mlflow or wandb, if installed")
     ] = None,
@@ -69,7 +71,7 @@ def run(
     from .tables.forecast import forecasts
 
     if json != "-":
-        forecasts(result, paths, [f"{log} run: {logged}"] if logged else [])
+        forecasts(result, paths, [f"{log} run: {logged}"] if logged else [], every)
     _none_is_a_failure(result)
 
 
@@ -87,6 +89,7 @@ def forecast(
             "--token-multiplier", metavar="M", parser=positive(), help="with --flops: its tokens per parameter"
         ),
     ] = 20.0,
+    every: AllFlag = False,
 ) -> None:
     """Forecast and print the table; write nothing. Exit code 1 where no score could be forecast."""
     _, result = _forecast(
@@ -97,7 +100,7 @@ def forecast(
     if json != "-":
         from .tables.forecast import forecasts
 
-        forecasts(result)
+        forecasts(result, every=every)
     _none_is_a_failure(result)
 
 

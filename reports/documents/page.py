@@ -198,7 +198,7 @@ def _forecast(c: Content, f: Forecast | None) -> Element:
     """``61.2 (58–64) A``, with a mark where the measured score is outside, and the numbers of its notes."""
     if f is None:
         return element("td", DASH)
-    marks = ", ".join(str(number) for number in sorted({c.notes[note] for note in content.notes_of(f)}))
+    marks = ", ".join(str(number) for number in sorted({c.notes[note] for note in c.notes_of(f)}))
     said = (
         f"{percent(f.forecast)} {brief(f.low, f.high)}"
         if has_number(f) and f.low is not None and f.high is not None

@@ -159,16 +159,16 @@ def _task(c: Content, a: Answer, pair: Pair) -> PageTask:
         score=score_name(some.metric if some else "" if measured is None else measured.metric),
         chance=_short(measured.chance if measured else some.chance if some else None),
         carried=_short(some.baselines.carry_forward if some else None),
-        why="" if answered is None or has_number(answered) else why_none(answered),
+        why="" if answered is None or has_number(answered) else why_none(c, answered),
         runs=[] if measured is None else _runs(c, measured),
         targets=[_target(c, target, rows) for target, rows in groups.items()],
         tracks=_tracks(c, pair),
     )
 
 
-def why_none(f: Forecast) -> str:
+def why_none(c: Content, f: Forecast) -> str:
     """Why there is no number."""
-    said = [w.summary(reason) for reason in f.reasons] or content.notes_of(f)
+    said = [w.summary(reason) for reason in f.reasons] or c.notes_of(f)
     return "; ".join(dict.fromkeys(said)) or "the recipe could not answer"
 
 

@@ -128,7 +128,8 @@ def _draw_panel(
         _draw_curve(ax, curve, scale, look, (label, legend, level if index in banded else ""))
     for index, (name, look) in enumerate(groups.items()):
         label = f"{name} parameters" if name and index == 0 else name  # said once: the others are read like it
-        _draw_group(ax, [p for p in panel.points if p.group == name], label, look, scale, legend)
+        entry = (1 + index / len(groups), label or "ladder run")  # by size, whichever panel a group first stands in
+        _draw_group(ax, [p for p in panel.points if p.group == name], entry, look, scale, legend)
     for family, (marker, colour) in reference_looks([panel]).items():
         chosen = [p for p in panel.points if p.role == "reference" and p.group == family]
         look = {"ls": "none", "marker": marker, "ms": 4.0, "color": colour, "mew": 0.8, "zorder": 5}
@@ -179,7 +180,9 @@ def _draw_curve(ax: Axes, curve: Curve, scale: float, look: Look, told: tuple[st
         legend.add(8, f"{level} prediction interval", Patch(facecolor=marks.LAW, alpha=marks.BAND, linewidth=0))
 
 
-def _draw_group(ax: Axes, points: list[PanelPoint], name: str, look: Look, scale: float, legend: Legend) -> None:
+def _draw_group(
+    ax: Axes, points: list[PanelPoint], entry: tuple[float, str], look: Look, scale: float, legend: Legend
+) -> None:
     """The runs of one size: a circle where fitted, small and pale where only a checkpoint, a cross where unused."""
     role = {key: [p for p in points if p.role == key] for key in ("fit", "intermediate", "unused")}
     pale = role["intermediate"]
@@ -189,7 +192,7 @@ def _draw_group(ax: Axes, points: list[PanelPoint], name: str, look: Look, scale
     if pale:
         legend.add(3, "earlier checkpoints", Line2D([], [], ls="none", marker="o", ms=2, color=GREY, mew=0))
     _draw_points(ax, role["unused"], scale, marks.UNUSED | {"zorder": 3}, legend, (4, "not used in the fit"))
-    _draw_points(ax, role["fit"], scale, look | {"zorder": 5}, legend, (1, name or "ladder run"))
+    _draw_points(ax, role["fit"], scale, look | {"zorder": 5}, legend, entry)
 
 
 def _draw_points(

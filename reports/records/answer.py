@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .forecast import Forecast, Result
@@ -55,16 +55,21 @@ def answer(result: Result) -> Answer:
     recipes = list(dict.fromkeys(f.recipe for f in result.forecasts))
     recipe = GRADED if GRADED in recipes else next(iter(recipes), "")
     made = _first_settings(f for f in result.forecasts if f.recipe == recipe)
-    targets = {family: lead_target(result, family) for family in dict.fromkeys(f.family for f in made)}
+    targets = {
+        family: _lead_target(result, [f for f in made if f.family == family])
+        for family in dict.fromkeys(f.family for f in made)
+    }
     rows = [f for f in made if f.target == targets[f.family]]
     ordered = sorted(rows, key=lambda f: not f.members)  # stable: averages first, the rest as it was
     others = tuple(f for f in made if f.target != targets[f.family])
     return Answer(recipe=recipe, rows=tuple(ordered), others=others)
 
 
-def lead_target(result: Result, family: str) -> str:
-    """The target of page one: the first planned run, or where none is planned the largest run that was forecast."""
-    own = [f for f in result.forecasts if f.family == family]
+def _lead_target(result: Result, own: Sequence[Forecast]) -> str:
+    """The target of page one: the first planned run, or where none is planned the largest run that was forecast.
+
+    ``own`` are the recipe's forecasts in one family.
+    """
     planned = [f.target for f in own if is_planned(result, f.target)]
     return planned[0] if planned else max(own, key=lambda f: f.flops).target
 

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from benchcast.stages.notices import grading
+from benchcast.stages.notices import Notice, grading
 
 from ..figures.multiples import Small
 from ..records.answer import answer
 from ..records.forecast import Forecast, LawFit, Result
 from ..text import forecast_table
 from ..text import wording as w
-from ..text.metric_names import common_name, short_tasks
+from ..text.metric_names import common_name, short_tasks, spelled
 from ..text.numbers import DASH, count, estimate, finite, interval, level, percent, scientific
 from ..text.table import Cell, Column, Row, Table, table
 from ..text.wording import NAME, recipe_name
@@ -36,8 +36,9 @@ class Content:
         self.pairs = list(dict.fromkeys((f.family, f.task) for f in self.forecasts))
         self.groups = self._groups()
         self.level = " / ".join(dict.fromkeys(level(f.level) for f in self.forecasts)) or "90 %"
-        affected = Counter(note for f in self.forecasts for note in notes_of(f))
-        first = {w.clean(note) for f in self.forecasts for note in f.notes if note.page_one == 0}
+        self.steps = {law.law: w.step(law.x_unit, law.y_unit) for law in result.laws}
+        affected = Counter(note for f in self.forecasts for note in self.notes_of(f))
+        first = {self._told(note) for f in self.forecasts for note in f.notes if note.page_one == 0}
         self.notes = {note: index + 1 for index, (note, _) in enumerate(_by_weight(affected, first))}
         self.affected = affected
         self.one_each = len({(f.family, f.target) for f in self.forecasts}) == len(self.families)
@@ -51,6 +52,19 @@ class Content:
         self.short = short_tasks((f.task, f.metric) for f in self.forecasts)
         score = common_name(f.metric for f in self.forecasts)
         self.score = score[:1].upper() + score[1:]
+
+    def notes_of(self, f: Forecast) -> list[str]:
+        """A forecast's notes, each once; why it was refused without the numbers, which differ from task to task."""
+        refused = [f"no number is given: {w.summary(reason)}" for reason in f.reasons]
+        notes: list[str] = []
+        for note in f.notes:
+            notes += refused if note.code == grading.REFUSED.name else [self._told(note)]
+        return list(dict.fromkeys(notes))
+
+    def _told(self, note: Notice) -> str:
+        """A note as people read it: what it says of a law is said of the step that this law takes."""
+        step = self.steps.get(note.subject)
+        return w.clean(note.about(step) if step else note)
 
     def _groups(self) -> dict[Key, list[Forecast]]:
         """Forecasts by (family, task, target): tasks in order of appearance, targets together, recipes inside."""
@@ -76,6 +90,13 @@ class Content:
         """
         about = f" ({w.shortened(f.family, most // 2)})" if len(self.answer.families) > 1 else ""
         return w.shortened(self.short.get(f.task, f.task), most - w.display_width(about)) + about
+
+    def heading(self, pair: Pair) -> str:
+        """A task's name over its figures: a score that is no accuracy has its metric in words."""
+        family, task = pair
+        metric = next((f.metric for f in self.forecasts if (f.family, f.task) == pair), "")
+        about = f" ({family})" if len(self.families) > 1 else ""
+        return w.clean(spelled(task, metric) + about, 90)
 
     def _fitting(self, task: str, most: int) -> str:
         return self.short.get(task, task) if most and len(task) > most else task
@@ -103,15 +124,6 @@ class Content:
 def _by_weight(affected: Counter[str], first: Collection[str]) -> list[tuple[str, int]]:
     """Notes, most frequent first; before all others those that come ``first``."""
     return sorted(affected.most_common(), key=lambda item: item[0] not in first)
-
-
-def notes_of(f: Forecast) -> list[str]:
-    """A forecast's notes, each once; why it was refused without the numbers, which differ from task to task."""
-    refused = [f"no number is given: {w.summary(reason)}" for reason in f.reasons]
-    notes: list[str] = []
-    for note in f.notes:
-        notes += refused if note.code == grading.REFUSED.name else [w.clean(note)]
-    return list(dict.fromkeys(notes))
 
 
 @dataclass(frozen=True)
@@ -171,7 +183,7 @@ def all_forecasts(c: Content) -> Table:
 def _forecast_cells(c: Content, f: Forecast) -> list[str]:
     """The numbers of one forecast."""
     base = f.baselines
-    marks = ", ".join(str(number) for number in sorted({c.notes[note] for note in notes_of(f)}))
+    marks = ", ".join(str(number) for number in sorted({c.notes[note] for note in c.notes_of(f)}))
     cells = [recipe_name(f.recipe), percent(f.forecast), interval(f.low, f.high)]
     cells += [percent(value) for value in (base.direct, base.carry_forward, f.actual)]
     grade = [f.grade or DASH] * c.graded

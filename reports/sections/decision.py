@@ -11,18 +11,15 @@ from ..figures import answer as answer_figure
 from ..records.answer import has_number
 from ..records.forecast import Forecast
 from ..text import wording as w
-from ..text.metric_names import metric_label
-from ..text.numbers import finite, percent, score_range
-from ..text.table import Column, Table, table
+from ..text.answer_table import MOST, Listed, answer_table, columns, common_metric, left_out, listed
+from ..text.table import Table
 from ..text.wording import NAME
 from .content import Content
 from .headline import headline
 from .picture import Files, Picture
 from .questions import Block, blocks, room, who
 
-MOST = 42  # answers on page one
 WIDTH, LETTER = 172.0, 0.178  # millimetres: of the page; of a letter, for a point of its size
-FEW_REFUSED = 12  # more answers without a number than these are counted, not listed
 SIZES = {10: (7.0, 9.5, 10.0), 16: (5.6, 9.0, 9.0), 26: (4.6, 8.0, 8.5), MOST: (3.55, 7.2, 7.5)}  # by rows at most
 GRADES = {
     "A": "at most 2 points",
@@ -58,7 +55,7 @@ class PageOne:
 
 def page_one(c: Content, files: Files) -> PageOne:
     """Page one of a result; its figure goes into ``files``."""
-    rows = listed(c)
+    rows = listed(c.answer)
     layout = _layout(len(rows))
     return PageOne(
         headline=headline(c.result),
@@ -70,70 +67,20 @@ def page_one(c: Content, files: Files) -> PageOne:
     )
 
 
-def listed(c: Content) -> list[Forecast | str]:
-    """The rows of page one: answers, those without a number last; over those of each of several families its name.
-
-    Answers without a number are only counted where they are many.
-    """
-    families = c.answer.families
-    rows: list[Forecast | str] = []
-    for family in families:
-        own = [f for f in c.answer.rows if f.family == family]
-        lacking = [f for f in own if not has_number(f)]
-        few = len(lacking) <= FEW_REFUSED or len(lacking) == len(own)
-        shown = [f for f in own if has_number(f)] + (lacking if few else [])
-        name = own[0].target if len(c.answer.targets) > 1 else f"family {family}"
-        rows += [*[name] * (len(families) > 1), *shown[: MOST // len(families) - (len(families) > 1)]]
-    return rows
-
-
 def _layout(rows: int) -> Layout:
     """Few rows are set wide, many so that all of them and the lines below fit on the page."""
     row, size, text = SIZES[min(most for most in SIZES if rows <= most)]
     return Layout(row=row, head=9.0, foot=6.0, strip=60.0, type=size, text=text)
 
 
-def _answers(c: Content, rows: Sequence[Forecast | str], layout: Layout) -> Table:
-    known, graded = any(finite(f.actual) is not None for f in c.answer.rows), c.answer.graded
-    several = _metric(c) == ""
-    columns: list[Column] = [("Task", "l", 4.4), *[("Metric", "l", 2.2)] * several, ("Forecast", "r", 1.7)]
-    columns += [(f"{c.level} interval", "r", 1.9)] + [("Grade", "c", 1.3)] * graded + [("Carried forward", "r", 1.7)]
-    columns += [("Measured", "r", 2.4)] * known
-    share = columns[0][2] / sum(width for _, _, width in columns)
+def _answers(c: Content, rows: Sequence[Listed], layout: Layout) -> Table:
+    heads = columns(c.answer, c.level)
+    share = heads[0][2] / sum(width for _, _, width in heads)
     letters = int((WIDTH - layout.strip) * share / (LETTER * layout.type))
-    empty = [""] * (len(columns) - 1)
-    cells = [
-        [w.shortened(f, letters), *empty] if isinstance(f, str) else _cells(c, f, letters, several, known) for f in rows
-    ]
-    rules = [i for i, f in enumerate(rows) if i and _closes_averages(rows[i - 1], f)]
-    return table(columns, cells, rules)
+    return answer_table(c.answer, rows, c.short, c.level, letters)
 
 
-def _cells(c: Content, f: Forecast, most: int, several: bool, known: bool) -> list[str]:
-    number = [percent(f.forecast), score_range(f.low, f.high)] if has_number(f) else ["none", ""]
-    grade = [f.grade or ""] * c.answer.graded
-    name = [w.shortened(c.short.get(f.task, f.task), most), *[metric_label(f.metric)] * several]
-    return [*name, *number, *grade, percent(f.baselines.carry_forward), *[_measured(f)] * known]
-
-
-def _closes_averages(before: Forecast | str, row: Forecast | str) -> bool:
-    """Whether the averages end above a row."""
-    return isinstance(before, Forecast) and bool(before.members) and isinstance(row, Forecast) and not row.members
-
-
-def _metric(c: Content) -> str:
-    """The metric of all answers; empty where they have several, and a column names them."""
-    metrics = {metric_label(f.metric) for f in c.answer.rows}
-    return metrics.pop() if len(metrics) == 1 else ""
-
-
-def _measured(f: Forecast) -> str:
-    low, high, actual = finite(f.low), finite(f.high), finite(f.actual)
-    outside = None not in (low, high, actual) and not (low or 0) <= (actual or 0) <= (high or 0)
-    return percent(f.actual) + " outside" * outside
-
-
-def _strip(c: Content, rows: Sequence[Forecast | str], layout: Layout, files: Files) -> Picture | None:
+def _strip(c: Content, rows: Sequence[Listed], layout: Layout, files: Files) -> Picture | None:
     drawn = [None if isinstance(f, str) else f for f in rows]
     if not answer_figure.has_marks(drawn):
         return None
@@ -151,12 +98,12 @@ def below(c: Content, paged: bool = True) -> list[str]:
     rows = c.answer.rows
     if not rows:
         return []
-    metric = f", {_metric(c)}" if _metric(c) else ""
+    metric = f", {common_metric(c.answer)}" if common_metric(c.answer) else ""
     lines = [f"In percent{metric}. Carried forward: {_largest(c)} again, as one would expect without any law."]
     if c.answer.graded:
         letters = [letter for letter in GRADES if any(f.grade == letter for f in rows)]
         lines.append("Grades by expected miss: " + "; ".join(f"{letter}, {GRADES[letter]}" for letter in letters) + ".")
-    return [*lines, *_refusals(c), *(_more(c) if paged else ())]
+    return [*lines, *_refusals(c), *(left_out(c.answer, listed(c.answer)) if paged else ())]
 
 
 def _largest(c: Content) -> str:
@@ -165,15 +112,6 @@ def _largest(c: Content) -> str:
     if not fitted_runs or len(families) > 1:
         return "the score of the ladder's largest run"
     return f"the score of the ladder's largest run, {w.clean(max(fitted_runs, key=lambda run: run.flops).run, NAME)},"
-
-
-def _more(c: Content) -> list[str]:
-    shown = {id(f) for f in listed(c)}
-    left = [f for f in c.answer.rows if id(f) not in shown]
-    lacking = sum(not has_number(f) for f in left)
-    lines = [f"{lacking} tasks without a number are not listed here."] if lacking else []
-    more = len(left) - lacking
-    return lines + [f"{more} more rows are in the table of all forecasts, on the last pages."] * bool(more)
 
 
 def _refusals(c: Content) -> list[str]:

@@ -114,22 +114,29 @@ def _counted(n: int, what: str) -> str:
 
 
 def _compared(result: Result, a: Answer) -> list[str]:
-    """How it would stand among the runs that were measured; nothing of a run that was measured itself."""
+    """How it would stand among the runs that were measured; nothing of a run that was measured itself.
+
+    It would be the best of them only where the whole interval says so: a forecast a little above the best of many noisy
+    scores says nothing.
+    """
     rows = [lead(a)] if lead(a).members or len(a.numbers) == 1 else list(a.numbers)
     if not is_planned(result, rows[0].target):
         return []
     known = [(f, others) for f in rows if (others := _measured(result, f))]
     if not known:
         return []
-    runs = max(len(others) for _, others in known)
-    best = [f for f, others in known if (f.forecast or 0.0) > max(others)]
+    n = max(len(others) for _, others in known)
+    runs = f"the {n} runs measured" if n > 1 else "the one run measured"
+    surely = f"would be better than {runs}: the whole interval lies above {'them' if n > 1 else 'it'}."
+    best = [f for f, others in known if (finite(f.low) or 0.0) > max(others)]
     if len(known) == 1:
-        above = sum(value >= (known[0][0].forecast or 0.0) for value in known[0][1])
-        if best:
-            return [f"It would be the best of the {runs} runs measured."]
-        return [f"{above} of the {runs} runs measured scored as much or more."]
-    where = "all" if len(best) == len(known) else f"{len(best)} of" if best else "none of the"
-    return [f"On {where} {len(known)} tasks it would be the best of the {runs} runs measured."]
+        f, others = known[0]
+        above = sum(value >= (finite(f.low) or 0.0) for value in others)
+        return [f"It {surely}" if best else f"{above} of {runs} scored inside this interval or above it."]
+    if not best:
+        return [f"On every task its interval overlaps the scores of {runs}."]
+    where = "all" if len(best) == len(known) else f"{len(best)} of"
+    return [f"On {where} {len(known)} tasks it {surely}"]
 
 
 def _measured(result: Result, f: Forecast) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..figures.forest import ONE_COLUMN, forest_figure
 from ..records.answer import beyond
@@ -112,9 +113,11 @@ def _forecasts(c: Content, rows: Sequence[Forecast]) -> Table:
     columns += [("Carried forward", "r", 1.2), ("Measured", "r", 1.6)]
     cells: list[Row] = []
     rules = []
-    several = len({f.target for f in rows}) > 1
+    # A line between tasks; where each task has one row, as one family after the other does, between targets.
+    by_task = any(a.task == b.task for a, b in pairwise(rows))
     for index, f in enumerate(rows):
-        if index and several and rows[index - 1].task != f.task:
+        before = rows[index - 1]
+        if index and ((by_task and before.task != f.task) or (not by_task and before.target != f.target)):
             rules.append(index)
         outside = " outside" * (forecast_table.inside(f) is False)
         grade = [f.grade or DASH] * c.answer.graded

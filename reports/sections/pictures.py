@@ -49,8 +49,7 @@ def task_sections(c: Content, files: Files) -> list[Section]:
         chosen = [f for f in c.result.figures if (f.family, f.task) == pair and f.panels]
         items = tuple(_panels(c, figure, files) for figure in chosen)
         if items:
-            heading = clean(c.pair_name(pair), 90)
-            sections.append(Section(heading=heading, items=items, pair=pair, key=f"task{len(sections)}"))
+            sections.append(Section(heading=c.heading(pair), items=items, pair=pair, key=f"task{len(sections)}"))
     return sections
 
 

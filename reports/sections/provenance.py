@@ -35,9 +35,17 @@ def origin(p: Provenance) -> Origin:
         facts=table([("", "l", 1.3), ("", "l", 6)], [[clean(cell) for cell in row] for row in rows]),
         about=[clean(sentence) for sentence in p.about],
         account=[clean(line) for line in p.account.decisions()],
-        config=yaml.dump(p.config, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96),
+        config=yaml.dump(_said(p.config), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96),
         command=clean(command) if given else "benchcast run config.yaml",
     )
+
+
+def _said(config: Any) -> Any:
+    """A config without keys that say nothing: an empty list or mapping is what a config has that does not name it."""
+    if not isinstance(config, dict):
+        return config
+    said = {key: _said(value) for key, value in config.items()}
+    return {key: value for key, value in said.items() if value != [] and value != {}}
 
 
 class Dumper(yaml.SafeDumper):

@@ -10,6 +10,7 @@ from benchcast.stages.notices import Severity, grading, laws
 
 from ..records.answer import beyond, has_number, is_planned
 from ..records.forecast import Forecast
+from ..text import forecast_table
 from ..text import wording as w
 from ..text.backtest_table import overall
 from ..text.numbers import count, finite, percent, points, ratio, scientific, score
@@ -18,6 +19,7 @@ from .content import Content, basis
 from .headline import lead
 
 NAMED = 4  # tasks or targets listed by name in a sentence
+RARE = 0.05  # so many held-out scores outside by chance alone: less likely than this is a warning
 MANY, DANGERS, FEWER = 28, 6, 3  # beyond so many answers there are fewer lines below them
 NOT_LOOKED_UP = "Not looked up: run again with `--register FILE`."
 NOT_REGISTERED = (
@@ -110,18 +112,13 @@ def _held_out(c: Content, paged: bool) -> list[str]:
     bases = [(f.baselines.carry_forward, f.actual) for f in known]
     carried = [abs(base - actual) for base, actual in bases if base is not None and actual is not None]
     against = f", carrying forward by {percent(statistics.fmean(carried))}" if carried else ""
-    stated = [inside for f in known if (inside := _inside(f)) is not None]
+    stated = [inside for f in known if (inside := forecast_table.inside(f)) is not None]
     where = " (next page)" if paged and c.answer.others else ""
     held = f"{_counted(runs, 'held-out run')}, which no law has seen{where}"
     return [
         f"On {held}, the forecasts miss by {percent(miss)} points{against}; {sum(stated)} of {len(stated)} scores are "
         f"inside the interval."
     ]
-
-
-def _inside(f: Forecast) -> bool | None:
-    low, high, actual = finite(f.low), finite(f.high), finite(f.actual)
-    return None if low is None or high is None or actual is None else low <= actual <= high
 
 
 def compared(c: Content) -> list[str]:
@@ -173,7 +170,28 @@ def dangers(c: Content) -> list[str]:
         lines.insert(
             0, f"{target} lies {ratio(far[0])} times beyond the ladder in compute; the backtest went up to {went}."
         )
-    return [*lines, *([f"{more} rarer warnings are in the notes at the end."] if more > 0 else []), UNCOVERED]
+    rarer = f"{more} rarer warnings are" if more > 1 else "1 rarer warning is"
+    return [*_too_narrow(c), *lines, *([f"{rarer} in the notes at the end."] if more > 0 else []), UNCOVERED]
+
+
+def _too_narrow(c: Content) -> list[str]:
+    """Whether held-out scores fell outside their intervals more often than these allow.
+
+    As if scores were independent; those of one run are not, which the line says.
+    """
+    known = [f for f in c.known if forecast_table.inside(f) is not None]
+    if not known:
+        return []
+    from scipy.stats import binom
+
+    out, stated = sum(forecast_table.inside(f) is False for f in known), known[0].level
+    if binom.sf(out - 1, len(known), 1 - stated) >= RARE:
+        return []
+    alone = " (those of one run move together)" if len(known) > 1 else ""
+    return [
+        f"The intervals may be too narrow: {out} of {len(known)} held-out scores{alone} fell outside, where "
+        f"{(1 - stated) * len(known):.1f} were to be expected."
+    ]
 
 
 def _warnings(f: Forecast) -> Iterable[tuple[str, int, str]]:

@@ -79,10 +79,12 @@ def backtest_table(c: Content) -> Table:
         rules.append(len(rows))
         rows += [_tested(t, "all tasks", many) for t in in_family if not t.task]
         rules.append(len(rows))
-        rows += [_tested(t, w.clean(t.task, NAME), many) for t in in_family if overall(t) and t.task]
+        rows += [
+            _tested(t, w.clean(c.short.get(t.task, t.task), NAME), many) for t in in_family if overall(t) and t.task
+        ]
     columns: list[Column] = [("Family", "l", 1.6)] * many + [("Task", "l", 2.4)]
     columns += [("Beyond the runs fitted", "l", 1.9), ("n", "r", 0.6)]
-    columns += [("Mean miss", "r", 1.1), ("of carry-fwd.", "r", 1.2), (f"Inside {c.level}", "r", 1.2)]
+    columns += [("Mean miss", "r", 1.1), ("carried forward", "r", 1.2), (f"Inside {c.level}", "r", 1.2)]
     columns += [("Median width", "r", 1.3), ("Interval score", "r", 1.3)]
     return table(columns, rows, rules)
 

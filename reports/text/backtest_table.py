@@ -28,7 +28,7 @@ def distance(t: BacktestSummary) -> str:
 
 def tested(rows: Sequence[BacktestSummary]) -> Table:
     """A row per task and bin of the extrapolation ratio, for a terminal."""
-    head = ("family", "task", "beyond", "n", "miss", "carry fwd", "inside", "width", "score", "delta method")
+    head = ("family", "task", "beyond", "n", "miss", "carried forward", "inside", "width", "score", "delta method")
     cells = [[t.family, t.task or "all tasks", _beyond(t), str(t.n), *scores(t), percent(t.delta_score)] for t in rows]
     return Table(head=head, rows=tuple(cells), align="llrrrrrrrr", title="Backtest, scores in percent")
 

@@ -5,7 +5,7 @@ Percent throughout; grades where there are any.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,7 @@ def headline(result: Result) -> Table:
         common = [[v for f in row.forecasts.values() if (v := get(f)) is not None] for get in COMMON]
         task = f"{row.family}: {row.task}" if families else row.task
         rows.append([task, row.target, *cells, *map(percent_range, common)])
-    head = ("task", "target", *recipes, "direct", "carry fwd", "actual")
+    head = ("task", "target", *recipes, "direct", "carried forward", "measured")
     align = "ll" + "r" * (len(head) - 2)
     return Table(head=head, rows=tuple(rows), align=align, title=result.title, notes=tuple(footnotes(result)))
 
@@ -104,16 +104,23 @@ def footnotes(result: Result) -> list[str]:
     lines = [f"forecast in percent with its {nominal} interval{grades}; * has notes, see the report"]
     held = [f for f in result.forecasts if inside(f) is not None]
     if held:
-        hit = sum(inside(f) is True for f in held)
-        lines.append(f"{hit} of {len(held)} held-out scores are inside their interval; ! is outside")
-    return [*lines, *_without_number(result), *_metrics(result), *_mixed(result)]
+        lines.append(f"held-out scores inside their interval: {_records(held)}; ! is outside")
+    return [*lines, *without_number(result.forecasts), *_metrics(result), *mixed(result.forecasts)]
 
 
-def _without_number(result: Result) -> list[str]:
+def _records(held: Sequence[Forecast]) -> str:
+    """How many scores are inside, recipe by recipe: ``auto 17 of 24, ladder 20 of 24``."""
+    marks: dict[str, list[bool]] = {}
+    for f in held:
+        marks.setdefault(f.recipe, []).append(inside(f) is True)
+    return ", ".join(f"{recipe} {sum(hits)} of {len(hits)}" for recipe, hits in marks.items())
+
+
+def without_number(forecasts: Sequence[Forecast]) -> list[str]:
     """Why there is no number, a line for each cause with its tasks; many causes are left to the report."""
     causes: dict[tuple[str, str], dict[str, None]] = {}
-    several = len({f.recipe for f in result.forecasts}) > 1
-    for f in result.forecasts:
+    several = len({f.recipe for f in forecasts}) > 1
+    for f in forecasts:
         if f.forecast is None and (f.reasons or f.notes):
             by = f" by {f.recipe}" if several else ""
             causes.setdefault((by, "; ".join(f.reasons) or f.notes[0]), {})[f.task] = None
@@ -122,10 +129,10 @@ def _without_number(result: Result) -> list[str]:
     return lines if more <= 0 else [*lines[:MOST_CAUSES], f"no number: {more} more causes, see the report"]
 
 
-def _mixed(result: Result) -> list[str]:
+def mixed(forecasts: Sequence[Forecast]) -> list[str]:
     """Scores that are known to have come about differently: the warnings nobody may miss, with their tasks."""
     noted: dict[str, dict[str, None]] = {}
-    for f in result.forecasts:
+    for f in forecasts:
         for note in f.notes:
             if note.page_one == 0:
                 noted.setdefault(note, {})[f.task] = None

@@ -54,6 +54,14 @@ def says_metric(task: str, metric: str) -> bool:
     return metric not in ACCURACIES and f" {metric}" in task
 
 
+def spelled(task: str, metric: str) -> str:
+    """A score's name with its metric in words: ``recall_phrase: exact match (first-word)``."""
+    if not says_metric(task, metric):
+        return task
+    before, _, after = task.rpartition(f" {metric}")
+    return f"{before}{after}: {score_name(metric)}"
+
+
 def short_tasks(scores: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Shorter names of scores, by (name, metric), for where a name does not fit: its end would be lost or its middle.
 

@@ -81,6 +81,12 @@ def parameter(name: str) -> str:
     return GREEK.get(head, head) + lowered
 
 
+def step(x_unit: str, y_unit: str) -> str:
+    """What a law does, by its units: ``step from loss to accuracy``."""
+    start, end = ("loss" if re.search("/(byte|token)", unit) else clean(unit) for unit in (x_unit, y_unit))
+    return f"step from {start} to {end}"
+
+
 def summary(reason: Notice) -> str:
     """What reasons that differ in their numbers have in common: ``the interval is too wide``."""
     if reason.summary:

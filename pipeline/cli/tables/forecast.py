@@ -9,14 +9,13 @@ from pathlib import Path
 import typer
 from benchcast.reports.records.forecast import LawFit, Result
 from benchcast.reports.sections.headline import headline
-from benchcast.reports.text import forecast_table
+from benchcast.reports.text import answer_table, forecast_table
 from benchcast.reports.text.numbers import estimate
 from benchcast.reports.text.table import Table, as_rich, shown
 from benchcast.reports.text.wording import plain
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-MOST_ROWS = 40
 FILE_WIDTH = 140  # columns when the output is no terminal: a table in a log is not cut to 80
 
 
@@ -55,18 +54,19 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None] | None]:
         yield step
 
 
-def forecasts(result: Result, paths: Mapping[str, Path] | None = None, also: Sequence[str] = ()) -> None:
-    """A row per task and target in percent; last the answer in a sentence, and where the report is.
+def forecasts(
+    result: Result, paths: Mapping[str, Path] | None = None, also: Sequence[str] = (), every: bool = False
+) -> None:
+    """Page one's table, or with ``every`` all targets and recipes; last the answer in a sentence, and the report.
 
     Where there is no number at all, the first line says so, why, and what to do; the lines below the table name the
     tasks of every cause.
     """
     if not numbered(result):
         say(headline(result))
-    table = forecast_table.headline(result)
-    console().print(as_rich(table.limited(MOST_ROWS)))
-    if (more := len(table.rows) - MOST_ROWS) > 0:
-        console().print(f"… and {more} more rows in the report and in forecasts.csv")
+    here = console()
+    table = forecast_table.headline(result) if every else answer_table.on_terminal(result, here.width)
+    here.print(as_rich(table))
     for line in table.notes:
         say(line)
     if numbered(result):

@@ -67,6 +67,15 @@ def test_page_one_names_what_could_be_wrong(text: list[str]) -> None:
     assert "not forecastable" not in wrong  # said once, as the reason
 
 
+@pytest.mark.parametrize(("outside", "warned"), [(1, False), (3, True)])
+def test_held_out_scores_outside_too_often_are_a_danger(graded: dict[str, Any], outside: int, warned: bool) -> None:
+    """Of 3 scores in 90 % intervals, one or more lie outside with 27 %, all three with 0.1 %."""
+    rows = [f for f in graded["forecasts"] if f["grade"] != "D"]
+    rows = [f | {"actual": f["high"] + 0.1 if i < outside else f["forecast"]} for i, f in enumerate(rows)]
+    lines = questions.dangers(Content(as_record(graded | {"forecasts": rows})))
+    assert any(f"{outside} of 3 held-out scores" in line for line in lines) is warned
+
+
 def test_what_lowered_a_grade_is_a_danger(graded: dict[str, Any]) -> None:
     rows = [dict(f) for f in graded["forecasts"]]
     rows[0]["reasons"] = ["expected to miss by 1.0 points", "missed by 3.1 points in the backtest, copying by 2.0"]

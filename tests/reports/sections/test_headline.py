@@ -50,9 +50,19 @@ def test_the_sentence_has_score_interval_distance_and_rank() -> None:
     )
     assert f"score {100 * f.forecast:.0f} % on hellaswag ({100 * f.low:.0f} to {100 * f.high:.0f} with 90 % con" in text
     measured = one["scores"][0]["accuracy"]
-    above = sum(value >= f.forecast for value in measured)
+    above = sum(value >= f.low for value in measured)
     assert above  # the two that are held out are measured too
-    assert text.endswith(f" {above} of the 14 runs measured scored as much or more.")
+    assert text.endswith(f" {above} of the 14 runs measured scored inside this interval or above it.")
+
+
+@pytest.mark.parametrize(("low", "surely"), [(0.249, False), (0.255, True)])
+def test_better_than_all_measured_is_claimed_only_by_the_whole_interval(low: float, surely: bool) -> None:
+    """A flat ladder at chance: a forecast a point above 25 % is noise, however many runs scored no more."""
+    one = planned(make_graded(("hellaswag",)))
+    one["scores"] = [s | {"accuracy": [0.25] * len(s["accuracy"])} for s in one["scores"]]
+    one["forecasts"] = [f | {"forecast": 0.26, "low": low, "high": 0.28} for f in one["forecasts"]]
+    assert ("better than the 14 runs measured" in said(one)) is surely
+    assert ("14 of the 14 runs measured scored inside" in said(one)) is not surely
 
 
 def test_of_several_tasks_that_one_is_told_which_gains_most() -> None:

@@ -51,7 +51,8 @@ def test_one_recipe_with_two_settings_is_two_columns() -> None:
     result = as_record(make_result(tasks=("mmlu",), targets=("7B-4T",)))
     twice = result.model_copy(update={"forecasts": (*result.forecasts, result.forecasts[0])})
     head = forecast_table.headline(twice).head
-    assert head == ("task", "target", "llama3", "overtraining", "ladder", "llama3 (2)", "direct", "carry fwd", "actual")
+    recipes = ("llama3", "overtraining", "ladder", "llama3 (2)")
+    assert head == ("task", "target", *recipes, "direct", "carried forward", "measured")
 
 
 def test_rows_beyond_the_most_are_counted() -> None:
@@ -78,3 +79,9 @@ def test_why_there_is_no_number_stands_below_in_one_line_for_each_cause() -> Non
     assert len(notes(*many)) == forecast_table.MOST_CAUSES + 1
     assert notes(*many)[-1] == "no number: 3 more causes, see the report"
     assert notes(forecast()) == []
+
+
+def test_how_many_held_out_scores_are_inside_is_told_recipe_by_recipe() -> None:
+    made = [forecast(recipe=r, actual=a) for r, a in (("auto", 0.6), ("auto", 0.7), ("ladder", 0.6), ("ladder", None))]
+    result = as_record(make_graded()).model_copy(update={"forecasts": made})
+    assert any("inside their interval: auto 1 of 2, ladder 1 of 1" in line for line in forecast_table.footnotes(result))
