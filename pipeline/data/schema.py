@@ -92,15 +92,17 @@ def validate(
     if frame.columns.duplicated().any():
         raise FaultsError(faults)
     given = frame.reset_index(drop=True).reindex(columns=list(COLUMNS))
-    table = pd.DataFrame(index=given.index)
+    columns: dict[str, NDArray[np.generic]] = {}
     for column in COLUMNS:
         if column in TEXT:
             # Few distinct values, many rows: work on the distinct ones.
             codes, values = pd.factorize(given[column])
-            table[column] = np.array([*(str(v).strip() for v in values), ""], dtype=object)[codes]
+            columns[column] = np.array([*(str(v).strip() for v in values), ""], dtype=object)[codes]
         else:
-            table[column], bad = _numbers(given[column])
+            numbers, bad = _numbers(given[column])
+            columns[column] = numbers.to_numpy()
             faults += place.rows(bad, given[column], column, "is not a number")
+    table = pd.DataFrame(columns, index=given.index)
     for column in REQUIRED:
         if column in frame.columns:
             empty = given[column].isna() if column in NUMBERS else table[column].eq("")
