@@ -29,7 +29,7 @@ def test_what_was_written_is_read(whole: Path) -> None:
 def test_a_file_that_was_cut_off_is_not_whole(whole: Path, share: float) -> None:
     content = whole.read_bytes()
     whole.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(UnreadableError, match=r"no whole \.npz file"):
+    with pytest.raises(UnreadableError, match=r"is not a complete \.npz file"):
         array_files.read_arrays(whole, ["nll"])
 
 
@@ -37,7 +37,7 @@ def test_a_damaged_member_is_not_whole(whole: Path) -> None:
     content = bytearray(whole.read_bytes())
     content[400:420] = bytes(20)
     whole.write_bytes(content)
-    with pytest.raises(UnreadableError, match=r"no whole \.npz file"):
+    with pytest.raises(UnreadableError, match=r"is not a complete \.npz file"):
         array_files.read_arrays(whole, ["nll"])
 
 
