@@ -17,7 +17,7 @@ from ..records.forecast import Forecast
 from ..text.metric_names import common_name
 from ..text.wording import display_width
 from . import marks
-from .canvas import WIDTH, axis_ticks, number, render, styled
+from .canvas import WIDTH, NotebookFigure, axis_ticks, number, render, styled
 
 STRIPE = "#f4f4f4"  # of every other row, here and in the table beside the figure
 LETTER = 0.0565  # inches: width of a letter of the names above the first row
@@ -53,7 +53,7 @@ def answer_figure(rows: Sequence[Named]) -> Figure:
 
 def _figure(rows: Sequence[Named], strip: Strip) -> Figure:
     height = strip.head + strip.row * max(len(rows), 1) + strip.foot
-    canvas = Figure(figsize=(strip.width, height))
+    canvas = NotebookFigure(figsize=(strip.width, height))
     canvas.patch.set_alpha(0)
     across = strip.width - strip.left - 2 * SIDE
     box = ((strip.left + SIDE) / strip.width, strip.foot / height, across / strip.width, 1 - _share(strip, height))

@@ -47,6 +47,15 @@ def render(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook draws; one of Matplotlib's own it draws only after ``%matplotlib inline``."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", facecolor="white")
+        return buffer.getvalue()
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """Our style over matplotlib's defaults, whatever the user's own matplotlibrc says.

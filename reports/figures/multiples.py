@@ -21,7 +21,7 @@ from ..text.numbers import level as level_text
 from ..text.numbers import significant
 from ..text.wording import clean
 from . import marks
-from .canvas import WIDTH, Grid, axis_ticks, log_label, number, numbers, render, styled
+from .canvas import WIDTH, Grid, NotebookFigure, axis_ticks, log_label, number, numbers, render, styled
 
 ACROSS, MOST = 4, 24
 ROW, MARGIN = 1.32, 0.3  # inches
@@ -102,7 +102,7 @@ def task_figure(task: Small, names: dict[str, str]) -> Figure:
     """One task as a figure of its own, with axes that say what they show."""
     rows = task.forecasts
     with styled():
-        canvas = Figure(figsize=(WIDTH, 3.0))
+        canvas = NotebookFigure(figsize=(WIDTH, 3.0))
         ax = canvas.add_axes((0.075, 0.14, 0.6, 0.76))
         ax.set_autoscale_on(False)
         draw(ax, task, 1.0)
