@@ -30,6 +30,11 @@ class Metric:
         """Whether it is a share of the documents."""
         return self.unit == FRACTION
 
+    @property
+    def range(self) -> str:
+        """What a value can be, for a message."""
+        return f"{self.low:g} to {self.high:g}" + ("" if self.is_accuracy else f" {self.unit}")
+
 
 SUM = "this looks like a sum over tokens; divide by the answer's bytes"
 PERCENT = "is it a percentage? divide by 100"

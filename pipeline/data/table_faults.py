@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from benchcast.reports.records.account import listed
+from numpy.typing import NDArray
 
 from ..core import units
 from ..core.errors import Fault
@@ -42,6 +44,7 @@ TEXT = tuple(column for column in COLUMNS if column not in NUMBERS)
 REQUIRED = ("run", "family", "params", "tokens", "flops", "task", "metric", "value")
 KEY = ["run", "step", "task", "num_fewshot", "prompt", "metric"]
 MOST_ROWS = 50  # faults of one kind that are listed; then their number
+MOST_PERCENT = 3  # rows that are listed where all may be one mistake: a table in percent
 MOST_UNKNOWN = 10  # names of unknown metrics that are told
 
 
@@ -52,9 +55,11 @@ class Place:
     file: str
     row: Callable[[int], str]  # file and line of a row
 
-    def rows(self, bad: pd.Series, values: pd.Series, column: str, what: str, fix: str = "") -> list[Fault]:
+    def rows(
+        self, bad: pd.Series | NDArray[np.bool_], values: pd.Series, column: str, what: str, fix: str = ""
+    ) -> list[Fault]:
         """A fault for each row that is bad; of very many, the first and a count."""
-        at = np.flatnonzero(bad)
+        at, most = np.flatnonzero(bad), MOST_PERCENT if fix == PERCENT else MOST_ROWS
 
         def fault(i: int) -> Fault:
             value = values.iloc[i]
@@ -62,9 +67,9 @@ class Place:
             hint = fix or (csv_files.unlike(value) if isinstance(value, str) else "")
             return Fault(self.row(i), f"{column} {shown}{what}", hint)
 
-        faults = [fault(int(i)) for i in at[:MOST_ROWS]]
-        if len(at) > MOST_ROWS:
-            faults.append(Fault(self.file, f"column {column!r}: {len(at) - MOST_ROWS} more rows: {what}", fix))
+        faults = [fault(int(i)) for i in at[:most]]
+        if len(at) > most:
+            faults.append(Fault(self.file, f"column {column!r}: {len(at) - most} more rows: {what}", fix))
         return faults
 
 
@@ -95,10 +100,12 @@ def column_faults(frame: pd.DataFrame, place: Place) -> Iterator[Fault]:
 def value_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
     """Single values that cannot be."""
     for column in ("params", "tokens", "flops", "n"):
-        bad = table[column].notna() & ~(np.isfinite(table[column]) & (table[column] > 0))
+        numbers = table[column].to_numpy()
+        bad = (numbers <= 0) | np.isinf(numbers)
         yield from place.rows(bad, table[column], column, "must be positive and finite")
     for column in ("stderr", "step", "num_fewshot"):
-        bad = table[column].notna() & ~(np.isfinite(table[column]) & (table[column] >= 0))
+        numbers = table[column].to_numpy()
+        bad = (numbers < 0) | np.isinf(numbers)
         yield from place.rows(bad, table[column], column, "must be zero or more")
     bad = table["chance"].notna() & ~table["chance"].between(0, 1, inclusive="left")
     yield from place.rows(bad, table["chance"], "chance", "must be a fraction in [0, 1)", PERCENT)
@@ -118,7 +125,7 @@ def _metric_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
             continue
         own = table["metric"].eq(name)
         bad = own & table["value"].notna() & ~table["value"].between(metric.low, metric.high)
-        what = f"is not a {name} in [{metric.low:g}, {metric.high:g}] {metric.unit}"
+        what = f"is outside {metric.range}, the range of {name}"
         yield from place.rows(bad, table["value"], "value", what, metric.hint)
         if metric.is_accuracy:  # a score in [0, 1] cannot scatter more
             wide = own & table["stderr"].gt(0.5001)
@@ -141,21 +148,23 @@ def table_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
     places = table[["run", "family", "step", "params", "tokens", "flops", "flops_convention"]].drop_duplicates()
     yield from _unit_faults(places, place)
     checkpoints = places[["run", "tokens", "step", "flops"]].drop_duplicates()
-    for (run, tokens), rows in checkpoints[checkpoints.duplicated(["run", "tokens"], keep=False)].groupby(
-        ["run", "tokens"]
-    ):
+    for (run, tokens), rows in _several(checkpoints, ["run", "tokens"]):
         what = f"run {run!r} has several steps or FLOPs at {tokens:g} tokens"
         yield Fault(place.row(int(rows.index[-1])), what, "a checkpoint has one of each")
     yield from _clock_faults(checkpoints, place)
     yield from _statement_faults(table, place)
-    about = places[["run", "family", "params", "flops_convention"]].drop_duplicates()
-    for family, rows in about.groupby("family"):
-        if len(conventions := sorted(set(rows["flops_convention"]))) > 1:
-            names = " and ".join(map(repr, conventions))
-            yield Fault(place.file, f"family {family!r} mixes FLOP conventions {names}", "recompute all FLOPs in one")
-    for run, rows in about.groupby("run"):
+    for (family,), rows in _several(places[["family", "flops_convention"]].drop_duplicates(), ["family"]):
+        names = " and ".join(map(repr, sorted(rows["flops_convention"])))
+        yield Fault(place.file, f"family {family!r} mixes FLOP conventions {names}", "recompute all FLOPs in one")
+    for (run,), rows in _several(places[["run", "family", "params"]].drop_duplicates(), ["run"]):
         if rows["params"].nunique() > 1 or rows["family"].nunique() > 1:
             yield Fault(place.file, f"run {run!r} has several params or families", "one run is one model")
+
+
+def _several(rows: pd.DataFrame, by: list[str]) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Groups of more than one row, which are rare: to group them all would take longer than all other checks."""
+    again = rows[rows.duplicated(by, keep=False).to_numpy()]
+    return iter(again.groupby(by) if len(again) else ())
 
 
 def _statement_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
@@ -182,11 +191,12 @@ def _statement_faults(table: pd.DataFrame, place: Place) -> Iterator[Fault]:
             yield Fault(place.file, what, "they are one number in two units: correct one")
     stated = table.dropna(subset=["chance"])
     kind = stated["metric"].map({name: kind_of_score(name) for name in stated["metric"].unique()})
-    levels = stated.groupby(["task", "prompt", kind])["chance"].agg(["min", "max"])
-    for (task, _, name), row in levels[levels["max"] - levels["min"] > 0.02].iterrows():
-        what = f"task {task!r} has a chance of {row['min']:g} in some rows and {row['max']:g} in others"
-        what += f" of {name}" if name else ""
-        yield Fault(place.file, what, "a task has one level of guessing")
+    levels = stated[["task", "prompt", "chance"]].assign(kind=kind).drop_duplicates()
+    for (task, _, name), rows in _several(levels, ["task", "prompt", "kind"]):
+        low, high = rows["chance"].min(), rows["chance"].max()
+        if high - low > 0.02:
+            what = f"task {task!r} has a chance of {low:g} in some rows and {high:g} in others"
+            yield Fault(place.file, what + f" of {name}" * bool(name), "a task has one level of guessing")
 
 
 def _unit_faults(places: pd.DataFrame, place: Place) -> Iterator[Fault]:
@@ -194,10 +204,11 @@ def _unit_faults(places: pd.DataFrame, place: Place) -> Iterator[Fault]:
     numbers = places[["params", "tokens", "flops"]]
     positive = places[((numbers > 0) & np.isfinite(numbers)).all(axis=1)]
     ratio = positive["tokens"] / positive["params"]
-    end = positive.groupby("run")["tokens"].transform("max")  # a run's first steps have seen next to nothing
-    early = positive["tokens"] >= units.FEWEST_EARLY
-    ratio = ratio.mask(early & (ratio < units.FEWEST_RATIO), end / positive["params"])
-    ratio = ratio.mask(units.first_steps(positive["step"], positive["tokens"]) & (ratio < units.FEWEST_RATIO), 1.0)
+    if (ratio < units.FEWEST_RATIO).any():
+        end = positive.groupby("run")["tokens"].transform("max")  # a run's first steps have seen next to nothing
+        early = positive["tokens"] >= units.FEWEST_EARLY
+        ratio = ratio.mask(early & (ratio < units.FEWEST_RATIO), end / positive["params"])
+        ratio = ratio.mask(units.first_steps(positive["step"], positive["tokens"]) & (ratio < units.FEWEST_RATIO), 1.0)
     factor = positive["flops"] / (6 * positive["params"] * positive["tokens"])
     odd = ~ratio.between(units.FEWEST_RATIO, units.MOST_RATIO) | ~positive["params"].between(
         units.FEWEST_PARAMS, units.MOST_PARAMS

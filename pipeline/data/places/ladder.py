@@ -126,7 +126,7 @@ def _fault(name: str, entry: Any, error: Any, kind: PlaceKind[P]) -> Fault:
     if not isinstance(entry, Mapping):
         return Fault(where, kind.entry.format(value=_shown(entry)), kind.example)
     if error["type"] == "missing":
-        return Fault(where, "is missing")
+        return Fault(where, "is missing", "write it, or null for the model to leave it out" if kind.leaves_out else "")
     if error["type"] in ("extra_forbidden", "invalid_key"):
         what, keys = kind.unknown
         return Fault(where, what, f"{keys} {', '.join(kind.place.model_fields)}")

@@ -50,7 +50,7 @@ def test_negative_flops_a_percentage_and_a_duplicate_are_reported_together(tmp_p
         ("chance", 25, "fraction"),
         ("stderr", -0.1, "zero or more"),
         ("n", 0, "positive"),
-        ("value", "inf", "is not a acc in [0, 1]"),
+        ("value", "inf", "is outside 0 to 1, the range of acc"),
     ],
 )
 def test_each_fault_names_its_row_and_column(column: str, value: object, says: str, tmp_path: Path) -> None:
@@ -145,5 +145,5 @@ def test_a_score_of_written_answers_in_percent_is_called_so(tmp_path: Path) -> N
     table = generative_ladder()
     table.loc[0, "value"] = 34.5
     (fault,) = _faults(table, tmp_path)
-    assert "value 34.5 is not a exact_match,strict-match in [0, 1] fraction" in fault
+    assert "value 34.5 is outside 0 to 1, the range of exact_match,strict-match" in fault
     assert "percentage" in fault

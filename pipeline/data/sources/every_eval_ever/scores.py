@@ -200,7 +200,7 @@ def _other_unit(config: Mapping[str, Any], metric: str) -> tuple[str, str] | Non
 def _impossible(metric: str, value: float, stderr: float, n: float, chance: float) -> tuple[str, str] | None:
     known = _known(metric)
     if not known.low <= value <= known.high:
-        return f"{value:g} is not a {metric} in [{known.low:g}, {known.high:g}] {known.unit}", known.hint
+        return f"{value:g} is outside {known.range}, the range of {metric}", known.hint
     if stderr < 0 or math.isinf(stderr) or (known.unit == "fraction" and stderr > MOST_ERROR):
         return f"the standard error {stderr:g} cannot be", "is it in another unit than the score?"
     if n <= 0 or math.isinf(n):

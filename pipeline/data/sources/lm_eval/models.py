@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,9 +74,14 @@ def placed(
     """Every file whose model has a place, with the key it is listed under.
 
     A name that says a revision or another particular wins over a plain one. A plain name that several models of the
-    folder answer to is a fault, and so is a model that is not listed.
+    folder answer to is a fault, and so is a model that is not listed, and a folder without the file.
     """
     chosen: list[tuple[Named, str]] = []
+    if named_files and not places and not os.path.lexists(folder / LADDER):
+        names = listed(dict.fromkeys(one.model for one in named_files))
+        what = f"does not exist; it says where each model stands: {names}"
+        faults.append(Fault(str(folder / LADDER), what, f"benchcast init {folder} writes it"))
+        return []
     for one in named_files:
         key = next((name for name in (*one.explicit, *one.plain) if name in places), None)
         if key is None:

@@ -120,7 +120,7 @@ def _possible(cell: Cell, metric: str, problems: Problems) -> bool:
     known = METRICS[metric]
     if known.low <= cell.value <= known.high:
         return True
-    what = f"run {cell.run!r}: {cell.value:g} is not a {metric} in [{known.low:g}, {known.high:g}] {known.unit}"
+    what = f"run {cell.run!r}: {cell.value:g} is outside {known.range}, the range of {metric}"
     problems.add(cell.where, what, known.hint)
     return False
 

@@ -66,7 +66,7 @@ def test_a_score_below_one_percent_is_one_where_other_scores_show_percent(tmp_pa
         (float("nan"), {}, "nan is not a number"),
         ("0.5", {}, "'0.5' is not a number"),
         (True, {}, "True is not a number"),
-        (-0.1, {}, "-0.1 is not a acc"),
+        (-0.1, {}, "-0.1 is outside 0 to 1, the range of acc"),
     ],
 )
 def test_a_unit_that_is_not_clear_is_a_fault_with_file_model_task_and_metric(

@@ -45,7 +45,10 @@ def test_logged_tokens_are_taken_and_held_against_ladder_yaml(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Name,_step,q/acc\na,10,31.2\n", r"w\.csv: line 2, column q/acc: run 'a': 31\.2 is not a acc .*percentage"),
+        (
+            "Name,_step,q/acc\na,10,31.2\n",
+            r"w\.csv: line 2, column q/acc: run 'a': 31\.2 is outside 0 to 1, .* of acc .*percentage",
+        ),
         ("Name,_step,q/acc\na,10,31.2%\n", "'31.2%' is not a number .*percentage"),
         ('Name,_step,q/acc\na,10,"0,312"\n', "'0,312' is not a number .*decimal comma"),
         ('Name,_step,q/acc\na,"12,000",0.3\n', "column _step: run 'a': '12,000' is not a number .*thousands"),

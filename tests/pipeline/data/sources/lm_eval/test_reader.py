@@ -178,8 +178,12 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
 def test_no_ladder_names_the_models(tmp_path: Path) -> None:
     modern(tmp_path)
     (tmp_path / "ladder.yaml").unlink()
-    with pytest.raises(FaultsError, match="model 'org/a' is not in it"):
+    with pytest.raises(FaultsError) as caught:
         source.read_lm_eval(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'ladder.yaml'}: does not exist; it says where each model stands: org/a "
+        f"(benchcast init {tmp_path} writes it)"
+    )
 
 
 def test_a_folder_without_results(tmp_path: Path) -> None:
