@@ -104,6 +104,8 @@ def test_the_answer_and_a_task_as_figures(result: Result) -> None:
     one = result.plot("recall")
     assert one.axes[0].get_xlabel() == "training FLOPs"
     assert one.axes[0].get_title(loc="left") == "recall"
+    for figure in (answer, one):  # what a notebook asks for, without a magic
+        assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
     with pytest.raises(BenchcastError, match="task 'guess' was not forecast; there are: recall"):
         result.plot("guess")
     with pytest.raises(BenchcastError, match="not forecast in family 'x'"):
@@ -143,6 +145,8 @@ def test_what_is_wrong_with_a_frame_is_said_at_once(frame: pd.DataFrame) -> None
         benchcast.forecast(frame[["run", "params", "tokens"]], flops=1e16)
     with pytest.raises(BenchcastError, match="give flops, or two of params, tokens and token_multiplier"):
         benchcast.forecast(frame, params=3e6)
+    with pytest.raises(FaultsError, match="params '1M' is not a number"):
+        benchcast.forecast(frame.assign(params="1M"), flops=1e16)
     with pytest.raises(FaultsError, match="percentage"):
         benchcast.forecast(frame.assign(accuracy=100 * frame["accuracy"]), flops=1e16)
 

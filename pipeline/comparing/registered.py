@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchcast.reports.records.account import listed
+from benchcast.reports.records.answer import GRADED
 from benchcast.reports.records.forecast import Forecast
 
 from ..core.errors import InputError
@@ -15,8 +16,6 @@ from ..registry import known
 from ..registry.register import Record
 from ..registry.settle import Truth
 from .policy import Policy
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,7 @@ def _is_of(forecast: Forecast, target: str) -> bool:
 
 def _of_record(record: Record, policy: Policy, truth: Truth) -> Registered:
     every = [f for f in record.forecasts if _is_of(f, policy.target)]
-    recipe = _one("recipe", policy.recipe, list(dict.fromkeys(f.recipe for f in every)), AUTO)
+    recipe = _one("recipe", policy.recipe, list(dict.fromkeys(f.recipe for f in every)), GRADED)
     every = [f for f in every if f.recipe == recipe]
     there = policy.run in truth.runs.index
     own = str(truth.runs.loc[policy.run]["family"]) if there else None

@@ -19,7 +19,6 @@ from ..data.sources.lm_eval.documents import BROKEN
 from ..data.sources.lm_eval.files import ResultFile, Task
 from .answers import Answers, Checkpoint, numbered, own_where_unnamed
 
-SAMPLES = "samples_"
 UNFILTERED = "none"
 Pairs = list[tuple[ResultFile, Task]]
 

@@ -21,7 +21,6 @@ COLUMNS: dict[str, Code] = {
     "tokenizer": grading.MIXED_TOKENIZERS,
     "dtype": grading.MIXED_DTYPES,
 }
-TASK_SETUP = ["task", "num_fewshot", "prompt"]  # columns that say which questions were put, and how
 SHOWN = 24  # letters of a value: a digest is known by its beginning
 # What follows a task's version where the score is estimated from some of the documents: the same questions were put.
 PART = re.compile(r", (?P<part>\d+ of \d+ documents)$")

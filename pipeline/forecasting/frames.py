@@ -98,5 +98,6 @@ def ladder_table(frame: pd.DataFrame) -> pd.DataFrame:
             )
     if faults:
         raise FaultsError(faults)
-    defaults: dict[str, Any] = {"family": FAMILY, "task": TASK, "flops": 6 * made["params"] * made["tokens"]}
+    size, length = (pd.to_numeric(made[column], errors="coerce") for column in ("params", "tokens"))
+    defaults: dict[str, Any] = {"family": FAMILY, "task": TASK, "flops": 6 * size * length}
     return made.assign(**{column: value for column, value in defaults.items() if column not in made})

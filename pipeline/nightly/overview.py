@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from benchcast.reports.records.answer import GRADED
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.records.nightly import ForecastSeries, Standing
 from benchcast.reports.records.overview import Night, Overview, Place, RunReport
@@ -96,7 +97,7 @@ def nights(state: State, track: Mapping[str, str], target: str = "*", task: str 
 
 def _answers(series: Sequence[ForecastSeries]) -> list[ForecastSeries]:
     """Those of the recipe that gives the answer, where it ran: published recipes beside it are in the reports."""
-    answers = [each for each in series if each.recipe == "auto"]
+    answers = [each for each in series if each.recipe == GRADED]
     return answers or list(series)
 
 

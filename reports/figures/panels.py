@@ -28,7 +28,6 @@ REFERENCES = (("+", GREEN), ("1", PURPLE), ("3", SKY), ("2", GREEN))  # thin: no
 APART = ("held out", "reference")  # points that are drawn by what they are, not by their size
 LEAST_SPAN = 0.1  # percentage points that an axis of scores shows at least: all of them may be zero
 MOST_INTERMEDIATE = 1500  # checkpoints drawn per panel: more only thickens the cloud and the file
-ON_CURVE = 0.02  # of the panel's height: a forecast that is no farther from a curve lies on it
 NAME = 22  # characters of a target's name beside its mark
 
 
