@@ -12,21 +12,32 @@ from benchcast.forecasting import run as forecast
 from benchcast.forecasting.compute_sweep import multipliers, stops
 from benchcast.forecasting.job import TargetRun
 from benchcast.reports.records.answer import answer
+from benchcast.reports.records.forecast import Result
 from benchcast.stages.compute.budget import TrainingBudget
 from worlds.commands import CONFIG, benchcast
 from worlds.ladders import make_ladder
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    make_ladder(noise=0.003).to_csv(tmp_path / "ladder.csv", index=False)
-    (tmp_path / "c.yaml").write_text(CONFIG + "  - auto\n")
-    return tmp_path / "c.yaml"
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sweep")
+    make_ladder(noise=0.003).to_csv(folder / "ladder.csv", index=False)
+    (folder / "c.yaml").write_text(CONFIG + "  - auto\n")
+    return folder / "c.yaml"
 
 
-def test_a_stop_is_the_forecast_of_that_planned_run(config: Path) -> None:
-    settings = load(config, Config)
-    result = forecast.run(settings, config.parent, sweeping=True)
+@pytest.fixture(scope="module")
+def swept(config: Path) -> Result:
+    return forecast.run(load(config, Config), config.parent, sweeping=True)
+
+
+@pytest.fixture(scope="module")
+def plain(config: Path) -> Result:
+    return forecast.run(load(config, Config), config.parent)
+
+
+def test_a_stop_is_the_forecast_of_that_planned_run(config: Path, swept: Result) -> None:
+    settings, result = load(config, Config), swept
     assert {s.recipe for s in result.sweeps} == {"llama3", "overtraining", "ladder", "auto"}
     assert {s.token_multiplier for s in result.sweeps} == {20.0, 80.0}
     for index in (0, 7, -1):
@@ -42,17 +53,13 @@ def test_a_stop_is_the_forecast_of_that_planned_run(config: Path) -> None:
                 assert s.direct[index] == pytest.approx(f.baselines.direct, abs=1e-12)
 
 
-def test_asking_for_sweeps_changes_nothing_else(config: Path) -> None:
-    settings = load(config, Config)
-    with_sweeps = forecast.run(settings, config.parent, sweeping=True)
-    assert with_sweeps.sweeps
-    plain = forecast.run(settings, config.parent)
-    assert with_sweeps.model_copy(update={"sweeps": ()}) == plain.model_copy(update={"sweeps": ()})
+def test_asking_for_sweeps_changes_nothing_else(swept: Result, plain: Result) -> None:
+    assert swept.sweeps
+    assert swept.model_copy(update={"sweeps": ()}) == plain.model_copy(update={"sweeps": ()})
 
 
-def test_without_a_slider_the_graded_recipe_has_the_curve_of_its_figures(config: Path) -> None:
-    settings = load(config, Config)
-    result = forecast.run(settings, config.parent)
+def test_without_a_slider_the_graded_recipe_has_the_curve_of_its_figures(config: Path, plain: Result) -> None:
+    settings, result = load(config, Config), plain
     (sweep,) = result.sweeps  # of page one's target only, and not of the recipes whose laws are drawn
     target = answer(result).rows[0]
     assert sweep.recipe == "auto"
@@ -62,7 +69,9 @@ def test_without_a_slider_the_graded_recipe_has_the_curve_of_its_figures(config:
     assert sweep.flops[-1] >= target.flops
     around = np.interp(np.log(target.flops), np.log(sweep.flops), [v or np.nan for v in sweep.forecast])
     assert around == pytest.approx(target.forecast, abs=0.01)
-    assert forecast.run(settings.model_copy(update={"figures": 0}), config.parent).sweeps == ()
+    alone = settings.model_copy(update={"recipes": settings.recipes[:1]})
+    assert forecast.run(alone, config.parent).sweeps
+    assert forecast.run(alone.model_copy(update={"figures": 0}), config.parent).sweeps == ()
 
 
 def test_stops_are_numbers_one_can_type() -> None:
