@@ -48,6 +48,9 @@ def judge(policy: Policy, path: Path) -> GateResult:
         When the register or the scores cannot be read, or a name of the policy means nothing.
     """
     base = path.resolve().parent
+    if not (base / policy.register_).exists():
+        fix = "benchcast register CONFIG --register FILE, or a nightly pass, writes one"
+        raise FaultsError([Fault(f"{path}: register", f"{policy.register_} does not exist", fix)])
     records = register.read(base / policy.register_)
     data = ingest.read_data(policy.scores, base)
     account = Account()

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.config import DataSettings, load
+from ..core.errors import Fault, FaultsError
 from ..core.settings import Patterns, Positive, Strict
 
 Share = Annotated[float, Field(gt=0, lt=0.5)]
@@ -85,4 +86,7 @@ def read(path: Path) -> Policy:
     FaultsError
         With every fault and its YAML path.
     """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "there is no such file"
+        raise FaultsError([Fault(str(path), what, "configs/gate.yaml shows a policy")])
     return load(path, Policy)

@@ -100,7 +100,17 @@ def _check_clusters(both: Sequence[Both], options: Options) -> None:
 def _alike(
     a: Sequence[Answers], b: Sequence[Answers], options: Options, account: Account
 ) -> list[tuple[Answers, Answers]]:
-    """The scores that both have, of the tasks and metrics that are wanted."""
+    """The scores that both have, of the tasks and metrics that are wanted.
+
+    Raises
+    ------
+    InputError
+        For a pattern that no task matches, and metrics that no task has that both were asked.
+    """
+    there = list(dict.fromkeys(x.task for x in (*a, *b)))
+    for pattern in options.tasks if there else ():
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in there):
+            raise InputError(f"--task {pattern}: neither A nor B was asked such a task (there are {listed(there, 8)})")
     wanted_a, wanted_b = (
         [x for x in each if any(fnmatch.fnmatchcase(x.task, p) for p in options.tasks)] for each in (a, b)
     )
@@ -108,6 +118,7 @@ def _alike(
         if alone := {x.task for x in one} - {x.task for x in other}:
             account.leave(f"tasks that only {who} was asked", *sorted(alone))
     pairs = []
+    metrics: dict[str, None] = {}
     for task in dict.fromkeys(x.task for x in wanted_a):
         first, second = ([x for x in each if x.task == task] for each in (wanted_a, wanted_b))
         found = [(x, y) for x in first for y in second if x.metric == y.metric and _same_setup(x, y)]
@@ -115,8 +126,12 @@ def _alike(
             account.leave(
                 "tasks that A and B were asked otherwise (shots, prompt, metric)", _apart(task, first, second)
             )
+        metrics |= dict.fromkeys(x.metric for x, _ in found)
         keep = _metrics([x.metric for x, _ in found], options.metrics)
         pairs += [(x, y) for x, y in found if x.metric in keep]
+    if metrics and not pairs:
+        asked = ", ".join(options.metrics)
+        raise InputError(f"--metric {asked}: no task of both has such a score (there are {listed(metrics, 8)})")
     return pairs
 
 

@@ -287,7 +287,7 @@ def test_another_run_that_was_asked_otherwise_is_no_measure(tmp_path: Path, chan
         ([NOT_BELOW], {"target": "bigg"}, "target: no forecast of forecasts.jsonl is of 'bigg' (did you mean 'big'?)"),
         ([NOT_BELOW], {"recipe": "ladder"}, "recipe: the register has no forecast by 'ladder' of this target (auto)"),
         ([NOT_BELOW], {"record": "0123456"}, "record: no record of forecasts.jsonl begins with '0123456'"),
-        ([NOT_BELOW], {"register": "none.jsonl"}, "none.jsonl: cannot be read"),
+        ([NOT_BELOW], {"register": "none.jsonl"}, "policy.yaml: register: none.jsonl does not exist"),
         ([NOT_BELOW], {"scores": {"source": "table", "path": "none.csv"}}, "none.csv: does not exist"),
         ([NOT_BELOW], {"false_alarm": 0.1}, "false_alarm"),
         ([], {}, "rules"),
@@ -308,3 +308,5 @@ def test_a_broken_policy_is_one_line(
 def test_a_broken_policy_ends_with_exit_code_two(tmp_path: Path) -> None:
     error = printed("gate", world.policy(tmp_path, [{"tasks": "quiz"}]), code=2)
     assert error.startswith(f"error: {tmp_path}/policy.yaml: rules[0]: give one of interval, course")
+    with pytest.raises(InputError, match=r"none.yaml: there is no such file \(configs/gate.yaml shows a policy\)"):
+        read(tmp_path / "none.yaml")

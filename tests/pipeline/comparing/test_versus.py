@@ -209,7 +209,11 @@ def test_written_answers_are_compared_under_every_filter(tmp_path: Path) -> None
         (("small", "large", "--store", "{store}", "--alpha", "5"), "--alpha: 5 must be above 0 and below 0.5"),
         (("small", "large", "--store", "{store}", "--group", "mmlu"), "--group 'mmlu': give NAME=TASKS"),
         (("small", "large", "--store", "{store}", "--group", "a=b*"), "--group a=b*: no task that both were asked"),
-        (("small", "large", "--store", "{store}", "--task", "nope"), "have no task that both were asked alike"),
+        (
+            ("small", "large", "--store", "{store}", "--task", "nope"),
+            "--task nope: neither A nor B was asked such a task",
+        ),
+        (("small", "large", "--store", "{store}", "--metric", "f1"), "--metric f1: no task of both has such a score"),
         (("small", "large", "--config", "{store}/plan.json"), "data: is missing"),
     ],
 )
