@@ -98,7 +98,7 @@ function besideOf(stop) {
 }
 function howOf(stop) {
   if (stop.name) return "";
-  const typed = `--flops ${stop.flops.toExponential().replace("e+", "e")} --token-multiplier ${stop.m}`;
+  const typed = `--flops ${stop.flops.toExponential().replace("e+", "e")} --token-multiplier ${stop.m} --all`;
   return `Nothing is interpolated: every stop of the slider is a planned run that was forecast like any other. The same numbers: benchcast forecast CONFIG ${typed}`;
 }
 
