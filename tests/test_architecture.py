@@ -64,7 +64,7 @@ ALLOWED = {
     | TEXT
     | SCIENCE
     | {"forecasting", "scoring", "registry", "reports.documents", "reports.sections", "stages.monitor"},
-    "comparing": DATA | TEXT | {"forecasting", "scoring", "registry", "nightly", "stages.comparing", "stages.monitor"},
+    "comparing": DATA | TEXT | {"scoring", "registry", "nightly", "stages.comparing", "stages.monitor"},
     "cli": DATA
     | TEXT
     | SCIENCE

@@ -136,6 +136,11 @@ def mean_difference(differences: ArrayLike, clusters: ArrayLike | None = None) -
     """Mean of differences (n,), which are independent, or alike within the ``clusters`` (n,) and independent between.
 
     The variance of G clusters is G / (G - 1) times the sum of their squared sums of residuals, over n².
+
+    Raises
+    ------
+    ValueError
+        For no documents.
     """
     values = np.asarray(differences, dtype=float)
     if values.size == 0:

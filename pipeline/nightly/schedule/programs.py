@@ -48,7 +48,13 @@ class Undo:
         self._steps.append(back)
 
     def file(self, path: Path) -> None:
-        """Put a file that is about to be written back as it is now; where there is none, with its folders."""
+        """Put a file that is about to be written back as it is now; where there is none, with its folders.
+
+        Raises
+        ------
+        BenchcastError
+            When the file is there and cannot be read.
+        """
         absent = [parent for parent in path.parents if not parent.exists()]
         try:
             content = reading.data(path, reading.MOST_CONFIG) if path.exists() else None
