@@ -51,7 +51,7 @@ USUAL_RECIPES: tuple[RecipeSettings, ...] = tuple(
 class DataSettings(Strict):
     """``data``: where the ladder table comes from."""
 
-    source: Literal[SOURCES]  # type: ignore[valid-type]
+    source: Literal[SOURCES] = Field(description="kind of the data that is read")  # type: ignore[valid-type]
     path: Path | None = Field(
         default=None, description="file or folder to read; --data on the command line replaces it"
     )
@@ -64,18 +64,20 @@ class RunsSettings(Strict):
         default=None,
         description="runs that the laws are fitted on; left out: all runs but the targets and those under exclude",
     )
-    exclude: Patterns = ()
+    exclude: Patterns = Field(default=(), description="runs that are neither fitted on nor forecast")
 
 
 class Target(Strict):
     """One target: a run of the table (its score is then the actual), or a run that does not exist yet."""
 
     run: str | None = Field(default=None, description="a run of the table: its name, or a shell pattern such as 7B-*")
-    name: str | None = None
-    flops: Positive | None = None
-    params: Positive | None = None
-    tokens: Positive | None = None
-    token_multiplier: Positive | None = None
+    name: str | None = Field(
+        default=None, description="what reports call a planned run; left out: made from its numbers"
+    )
+    flops: Positive | None = Field(default=None, description="training FLOPs of a planned run, such as 3.8e25")
+    params: Positive | None = Field(default=None, description="parameters of a planned run, such as 7B")
+    tokens: Positive | None = Field(default=None, description="training tokens of a planned run, such as 1.4T")
+    token_multiplier: Positive | None = Field(default=None, description="tokens per parameter of a planned run")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -186,10 +188,12 @@ Average = Annotated[Patterns | dict[str, Positive], BeforeValidator(_weighed)]
 class Config(Strict):
     """A Benchcast config file."""
 
-    title: str = Field(default="Benchmark forecast", min_length=1)
+    title: str = Field(default="Benchmark forecast", min_length=1, description="title of the report")
     data: DataSettings
     runs: RunsSettings = RunsSettings()
-    targets: tuple[Target, ...] = Field(min_length=1)
+    targets: tuple[Target, ...] = Field(
+        min_length=1, description="runs to forecast; page one is about the first planned one"
+    )
     recipes: tuple[AnyRecipe, ...] = Field(
         default=USUAL_RECIPES,
         min_length=1,
@@ -209,7 +213,7 @@ class Config(Strict):
         default=None, description="use the scores of single documents; left out: where there are any"
     )
     figures: int = Field(default=24, ge=0, description="draw figures of at most so many (family, task) pairs")
-    out: Path = Path("out")
+    out: Path = Field(default=Path("out"), description="folder for the report; --out on the command line replaces it")
     score: ScoreSettings | None = None
     reevaluate: ReevaluateSettings | None = None
 

@@ -31,8 +31,8 @@ def _option(value: str) -> str:
 class SlurmSettings(Strict):
     """``score.slurm``: what each task asks SLURM for, beside ``cpus_per_worker`` and ``gpus_per_worker``."""
 
-    partition: str | None = None
-    account: str | None = None
+    partition: str | None = Field(default=None, description="partition that the tasks are queued in")
+    account: str | None = Field(default=None, description="account that the time is charged to")
     time: Annotated[str | None, BeforeValidator(_quoted)] = Field(
         default=None, description='time limit of a task as sbatch takes it, in quotes: "2:00:00"'
     )
@@ -48,8 +48,10 @@ class SlurmSettings(Strict):
 class PlaceSettings(Strict):
     """``score.place``: what holds for every checkpoint that does not say otherwise itself."""
 
-    run: str | None = None
-    family: str | None = None
+    run: str | None = Field(default=None, description="name of the training run")
+    family: str | None = Field(
+        default=None, description="data mix or recipe of the run; laws are fitted within one family"
+    )
     params: Positive | None = Field(
         default=None, description="parameters N; left out: counted from config.json, embeddings included"
     )
@@ -83,7 +85,9 @@ class ScoreSettings(Strict):
     validation_text: tuple[Path, ...] = Field(
         default=(), description="text or JSONL files to compute a validation loss on"
     )
-    num_fewshot: int | None = Field(default=None, ge=0)
+    num_fewshot: int | None = Field(
+        default=None, ge=0, description="examples in the prompt; left out: as the task says"
+    )
     limit: int | None = Field(
         default=None, ge=1, description="score only the first so many documents of each task; left out: all"
     )
@@ -96,8 +100,10 @@ class ScoreSettings(Strict):
         default=(),
         description="checkpoints (patterns) scored on all documents; they choose those of the others",
     )
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    add_bos_token: bool = False
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32", description="precision that the model is computed in"
+    )
+    add_bos_token: bool = Field(default=False, description="put the token for a text's beginning before every prompt")
     max_length: int | None = Field(
         default=None, ge=1, description="longest input in tokens; left out: the model's context length"
     )
@@ -144,7 +150,9 @@ class ScoreSettings(Strict):
     backend: Literal["hf", "vllm"] = Field(
         default="hf", description="hf: Benchcast's own scorer; vllm: lm-eval's vLLM backend"
     )
-    executor: Literal["local", "ray", "slurm"] = "local"
+    executor: Literal["local", "ray", "slurm"] = Field(
+        default="local", description="where the workers run: on this machine, on a Ray cluster, as tasks of SLURM"
+    )
     slurm: SlurmSettings = SlurmSettings()
     workers: int | None = Field(
         default=None, ge=1, description="number of workers; left out: one per GPU, or one on CPUs; required with slurm"

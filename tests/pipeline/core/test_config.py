@@ -110,6 +110,14 @@ def test_every_shipped_config_is_valid() -> None:
         load(path, next(kind for key, kind in kinds.items() if key in keys))
 
 
+def test_every_key_says_what_it_is() -> None:
+    """In its own words, or in those of the section that it holds: the documentation's tables have no empty cell."""
+    schema = Config.model_json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for key, value in part.get("properties", {}).items():
+            assert value.get("description") or "$ref" in str(value), key
+
+
 def test_very_many_unknown_keys_are_told_soon(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("data: {source: demo}\n" + "".join(f"key{i}: 1\n" for i in range(3_000)))

@@ -14,7 +14,7 @@ class AutoSettings(RecipeSettings):
 
     takes_references: ClassVar[bool] = True
 
-    name: Literal["auto"] = "auto"
+    name: Literal["auto"] = Field(default="auto", description="name of the recipe")
     last: int | None = Field(
         default=None,
         ge=1,

@@ -14,7 +14,7 @@ class LadderSettings(RecipeSettings):
 
     takes_references: ClassVar[bool] = True
 
-    name: Literal["ladder"] = "ladder"
+    name: Literal["ladder"] = Field(default="ladder", description="name of the recipe")
     last: int | None = Field(
         default=None,
         ge=1,
@@ -35,5 +35,9 @@ class LadderSettings(RecipeSettings):
     huber: Positive | None = Field(
         default=1e-3, description="threshold of the Huber loss, in log loss; null: least squares"
     )
-    floor: Bounds = (-1.0, 1.0)
-    ceiling: Bounds = (0.0, 1.0)
+    floor: Bounds = Field(
+        default=(-1.0, 1.0), description="lowest accuracy of the sigmoid: a number, or [low, high] to search in"
+    )
+    ceiling: Bounds = Field(
+        default=(0.0, 1.0), description="highest accuracy of the sigmoid: a number, or [low, high] to search in"
+    )

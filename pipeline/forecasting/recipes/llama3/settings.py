@@ -15,7 +15,7 @@ class Llama3Settings(RecipeSettings):
 
     takes_references: ClassVar[bool] = True
 
-    name: Literal["llama3"] = "llama3"
+    name: Literal["llama3"] = Field(default="llama3", description="name of the recipe")
     optimal: Literal["frontier", "all"] = Field(
         default="frontier", description="frontier: runs with a lower loss than every cheaper run; all: every run"
     )
@@ -30,7 +30,9 @@ class Llama3Settings(RecipeSettings):
     floor: Bounds | Literal["chance"] = Field(
         default="chance", description="lowest accuracy of the sigmoid: chance, a number, or [low, high] to search in"
     )
-    ceiling: Bounds = 1.0
+    ceiling: Bounds = Field(
+        default=1.0, description="highest accuracy of the sigmoid: a number, or [low, high] to search in"
+    )
     last: int = Field(default=1, ge=1, description="a run's value is the mean of its last so many checkpoints")
 
     _middle_is_a_loss = field_validator("middle")(check_loss_name)
