@@ -115,6 +115,8 @@ def _notes(result: Result, a: Answer, rows: Sequence[Listed], nominal: str) -> l
     if held:
         lines.append(f"held-out runs: {sum(map(bool, held))} of {len(held)} scores are inside the {nominal} interval")
     lines += [*forecast_table.without_number(a.rows), *forecast_table.mixed(result.forecasts)]
-    if len(result.forecasts) > sum(isinstance(f, Forecast) for f in rows):
-        lines.append("--all lists every target and recipe")
+    shown = sum(isinstance(f, Forecast) for f in rows)
+    if len(result.forecasts) > shown:
+        more = f"{len(a.rows) - shown} more tasks are not shown; " if len(a.rows) > shown else ""
+        lines.append(f"{more}--all lists every target and recipe")
     return lines

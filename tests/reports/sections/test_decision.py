@@ -18,12 +18,12 @@ from benchcast.reports.documents.forecast import write
 from benchcast.reports.figures import backtest as trust_figures
 from benchcast.reports.records.forecast import Result
 from benchcast.reports.sections import decision, published, questions, trust
-from benchcast.reports.sections.content import Content
+from benchcast.reports.sections.content import Content, notes
 from benchcast.reports.text.numbers import scientific
 from benchcast.stages.forecast.grading import GRADING
-from benchcast.stages.notices import grading
+from benchcast.stages.notices import grading, laws
 from worlds.ladders import ROOT
-from worlds.reports import FORMS, REFUSED, as_record, make_graded
+from worlds.reports import FORMS, REFUSED, as_record, make_graded, make_result
 
 DATE, HASH = "2026-11-25T01:02:03+00:00", "3fa9" * 16
 
@@ -263,3 +263,12 @@ def test_the_same_bytes_whatever_the_hash_seed() -> None:
         for seed in ("1", "2")
     }
     assert len(found) == 1
+
+
+def test_notes_say_what_a_law_does_not_how_its_class_is_called(graded: dict[str, Any]) -> None:
+    note = str(laws.AT_BOUND("NLLToAccuracy", parameters="k"))
+    fit = {"law": "NLLToAccuracy", "x_unit": "loss", "y_unit": "accuracy"}
+    rows = [f | {"notes": [note], "status": "warning"} for f in graded["forecasts"][:1]]
+    c = Content(as_record(graded | {"forecasts": rows, "laws": [law | fit for law in make_result()["laws"][:1]]}))
+    assert any("step from loss to accuracy: the fit stopped" in line for line in notes(c))
+    assert "NLLToAccuracy" not in " ".join([*notes(c), *questions.dangers(c)])
