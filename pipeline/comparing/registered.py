@@ -123,6 +123,8 @@ def _seen(found: Registered, run: str, truth: Truth) -> str:
         there = known.in_table(found.record, forecast, measured)
         if there is not None:
             return f"{there.run} was in the table when the forecast was registered: the score was known"
-    if found.record.seen is not None and run in (r.run for r in found.record.seen.runs):
+    if found.record.seen is None:
+        return "the record does not say what its table held (an earlier version made it): the score may have been known"
+    if run in (r.run for r in found.record.seen.runs):
         return f"{run} had begun when the forecast was registered: its first checkpoints were in the table"
     return ""

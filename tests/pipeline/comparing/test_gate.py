@@ -141,6 +141,11 @@ def test_a_forecast_of_a_run_that_had_begun_is_not_taken(tmp_path: Path) -> None
     result = judged(tmp_path, GOOD, [NOT_BELOW])
     assert result.verdict == "inconclusive"
     assert "big-run had begun when the forecast was registered" in result.answer
+    line["seen"] = None
+    register.write_text(json.dumps(line | {"hash": object_digest(line)}) + "\n")
+    result = judged(tmp_path, GOOD, [NOT_BELOW])
+    assert result.verdict == "inconclusive"
+    assert "the record does not say what its table held" in result.answer
 
 
 def test_a_register_that_was_edited_decides_nothing(tmp_path: Path) -> None:
