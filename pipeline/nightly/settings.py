@@ -16,14 +16,19 @@ SECONDS_PER_HOUR = 3600
 
 
 def settings_of(path: Path) -> tuple[Config, ReevaluateSettings]:
-    """A config with its ``reevaluate`` section (which may be missing: its defaults).
+    """A config and its ``reevaluate`` section.
 
     Raises
     ------
     InputError
-        When the table it scores into is not the one it forecasts from.
+        When it has no such section, or the table it scores into is not the one it forecasts from.
     """
     config = load(path, Config)
+    if config.reevaluate is None:  # a config of ``run``, named by mistake, would fill a folder every night
+        raise InputError(
+            f"{path}: reevaluate: is missing (add reevaluate: {{track: {{TARGET: RUN}}}}, which says what run of the "
+            "scores a planned target became; or reevaluate: {} to track none)"
+        )
     base = path.resolve().parent
     if config.score is not None:
         table = config.data.path and base / config.data.path
@@ -32,8 +37,7 @@ def settings_of(path: Path) -> tuple[Config, ReevaluateSettings]:
                 f"{path}: data: must be {{source: table, path: {config.score.out}}}, the table that is "
                 "scored into (score.out)"
             )
-    settings = config.reevaluate or ReevaluateSettings()
-    return config.model_copy(update={"reevaluate": settings}), settings
+    return config, config.reevaluate
 
 
 def score_settings(config: Config, base: Path) -> ScoreSettings:

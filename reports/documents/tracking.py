@@ -7,6 +7,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from ..figures.canvas import WIDTH, number, numbers, styled
-from ..figures.marks import BLUE, GREY, VERMILLION
+from ..figures.marks import BLUE, MEASURED, VERMILLION
 from ..figures.track import draw, ordered
 from ..records.nightly import ForecastSeries, Track
 from ..text import fonts
@@ -24,6 +25,7 @@ from ..text.metric_names import score_name
 from . import writing
 
 COLUMNS, ROWS, HEIGHT = 2, 4, 2.3  # panels a page, inches each
+ONE_NIGHT = timedelta(days=1)
 
 
 def write(tracks: Sequence[Track], folder: Path) -> None:
@@ -66,8 +68,10 @@ def history(series: Sequence[ForecastSeries]) -> bytes:
 def _over_time(axes: Axes, series: ForecastSeries) -> None:
     low, high = 100 * numbers(series.low), 100 * numbers(series.high)
     times: Any = series.times  # matplotlib draws dates, its types do not say so
-    axes.fill_between(times, low, high, color=GREY, alpha=0.2, linewidth=0, label="interval")
-    axes.plot(times, 100 * numbers(series.forecast), color="black", marker=".", label="forecast")
+    axes.fill_between(times, low, high, color=VERMILLION, alpha=0.2, linewidth=0, label="its interval")
+    axes.plot(
+        times, 100 * numbers(series.forecast), color=VERMILLION, marker="D", markersize=3, label="forecast of the end"
+    )
     registered = series.registered
     if registered and registered.forecast is not None:
         axes.axhline(100 * registered.forecast, color=BLUE, linestyle="--", linewidth=0.9, label="registered")
@@ -75,8 +79,11 @@ def _over_time(axes: Axes, series: ForecastSeries) -> None:
     if series.measured:
         seen: Any = [m.time for m in series.measured]
         values = numbers(m.value for m in series.measured)
-        axes.plot(seen, 100 * values, linestyle="", marker="X", color=VERMILLION, label="measured so far")
+        axes.plot(seen, 100 * values, **MEASURED, label="measured so far")
     axes.set(ylabel=f"{score_name(series.metric)}, %")
     axes.set_title(f"{series.target}: {series.task}")
+    dates: Any = {*series.times, *(m.time for m in series.measured)}
+    if len(dates) == 1:  # Matplotlib would show two years around it
+        axes.set_xlim(min(dates) - ONE_NIGHT, min(dates) + ONE_NIGHT)
     axes.tick_params(axis="x", rotation=30)
     axes.legend()

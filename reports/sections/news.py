@@ -15,7 +15,6 @@ from ..text.wording import NAME, clean
 from .picture import Files, Picture, picture
 
 NONE = "Nothing changed."
-WELL = "No alert stands."
 MOST_CHANGES = 12
 MOST_ALERTS = 10
 MOST_DRAWN = 2  # runs with a figure on page one
@@ -93,8 +92,8 @@ def _runs(news: News, files: Files | None) -> Iterator[RunNews]:
 
 def _record(track: Track) -> str:
     """When its forecast was registered, and where it is on the record."""
-    when = "after the run had begun" if track.late else "before the run began"
-    return f"Its forecast was registered on {clean(track.registered)[:10]}, {when} (record {clean(track.hash)[:12]})."
+    when = "" if track.late else ", before the run began"  # the verdict's detail says what late means
+    return f"Its forecast was registered on {clean(track.registered)[:10]}{when} (record {clean(track.hash)[:12]})."
 
 
 def _picture(track: Track, files: Files) -> Picture | None:

@@ -87,7 +87,7 @@ ADVICE = {  # what to look at first, where the sentence does not say it
 class Several:
     """How several notices of one code about tasks of one run are told in one line: what they share, and each alone.
 
-    ``each`` has the values of the code's sentence, and ``task``, and ``at`` where the tokens are not those of all.
+    ``each`` has the values of the code's sentence, and ``task``; the tokens are said once for those that share them.
     """
 
     shared: str
@@ -96,13 +96,13 @@ class Several:
 
 SEVERAL = {
     OUTSIDE.name: Several(
-        shared="{count} scores are outside the registered band", each="{task} {value} %{at} ({side} {low} to {high})"
+        shared="{count} scores are outside the registered band", each="{task} {value} % ({side} {low} to {high})"
     ),
     DRIFT.name: Several(
-        shared="{count} scores have shifted from the registered forecast", each="{task} {value} %{at} ({points} points)"
+        shared="{count} scores have shifted from the registered forecast", each="{task} {value} % ({points} points)"
     ),
     DROPPED.name: Several(
-        shared="{count} scores fell by more than sampling explains", each="{task} {before} to {value} %{at}"
+        shared="{count} scores fell by more than sampling explains", each="{task} {before} to {value} %"
     ),
     BENCHMARK.name: Several(
         shared="{count} tasks are not what was registered (other questions, or no longer scored)", each="{task}"

@@ -67,7 +67,8 @@ def _told(history: Sequence[Entry], number: int, since: int, reports: Path) -> l
     text = verdict.get("text") if verdict.get("runs") else None  # that no run is tracked is no news
     report = next((e["report"] for e in reversed(history[: number + 1]) if e.get("report")), None)
     head = [f"verdict: {text}"] if text else []
-    place = [f"report: {reports / report / 'report.pdf'}"] if report else []
+    earlier = "" if entry.get("report") else " (of an earlier pass: this one made none)"  # nothing new to forecast from
+    place = [f"report: {reports / report / 'report.pdf'}{earlier}"] if report else []
     return [*head, *shown(messages), *place]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from benchcast.stages.notices import Notice, Severity, nightly
 
+from ...core.units import quantity
 from .conditions import key
 
 Cause = tuple[str, ...]
@@ -32,10 +34,15 @@ def line(group: Sequence[Notice]) -> str:
     if told is None:  # the same reason, each of another checkpoint or task
         return f"{first.code}: {_listed([condition.subject for condition in group])}: {first.body}"
     shared = told.shared.format(count=len(group))
-    lengths = {condition.values.get("tokens") for condition in group}
-    at = f" at {lengths.pop()} tokens" if len(lengths) == 1 and None not in lengths else ""
-    each = [_brief(told.each, condition, alone=not at) for condition in group]
-    return f"{first.code}: {_owner(first)}: {shared}{at}: {_listed(each)}"
+    lengths: dict[Any, list[str]] = {}
+    for condition in group:
+        lengths.setdefault(condition.values.get("tokens"), []).append(_brief(told.each, condition))
+    if len(lengths) == 1:
+        [(tokens, each)] = lengths.items()
+        return f"{first.code}: {_owner(first)}: {shared}{_at(tokens)}: {_listed(each)}"
+    newest = sorted(lengths, key=_number, reverse=True)  # what the verdict is about comes first
+    apart = "; ".join(f"{_at(tokens)} {_listed(lengths[tokens])}".lstrip() for tokens in newest)
+    return f"{first.code}: {_owner(first)}: {shared}: {apart}"
 
 
 def changes(before: Sequence[Notice], now: Sequence[Notice]) -> list[str]:
@@ -74,11 +81,22 @@ def _task(condition: Notice) -> str:
     return condition.subject.rpartition(", ")[2]
 
 
-def _brief(each: str, condition: Notice, *, alone: bool) -> str:
-    """One of several, with its tokens where they are its ``alone``; an earlier version's has no numbers."""
-    at = f" at {condition.values.get('tokens')} tokens" if alone else ""
+def _at(tokens: Any) -> str:
+    return "" if tokens is None else f" at {tokens} tokens"
+
+
+def _number(tokens: Any) -> float:
+    """Tokens as a notice writes them; what is no number comes last."""
     try:
-        return each.format(task=_task(condition), at=at, **condition.values)
+        return float(quantity(tokens))
+    except (TypeError, ValueError):
+        return -1.0
+
+
+def _brief(each: str, condition: Notice) -> str:
+    """One of several, without its tokens; an earlier version's has no numbers."""
+    try:
+        return each.format(task=_task(condition), **condition.values)
     except KeyError:
         return _task(condition)
 

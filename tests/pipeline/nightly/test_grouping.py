@@ -26,11 +26,12 @@ def test_tasks_of_one_run_that_left_their_bands_are_one_line() -> None:
     assert grouping.changes(now, []) == ["cleared: outside: big, easy, hard", "cleared: outside: next, easy"]
 
 
-def test_scores_of_different_checkpoints_do_not_share_their_tokens() -> None:
-    [line] = grouping.changes([], [outside("easy", "46.3"), outside("hard", "44.0", tokens="5B")])
+def test_scores_of_several_checkpoints_stand_with_their_tokens_the_newest_first() -> None:
+    now = [outside("easy", "46.3", tokens="900M"), outside("hard", "44.0"), outside("odd", "40.0", tokens="900M")]
+    [line] = grouping.changes([], now)
     assert line == (
-        "alert: outside: big: 2 scores are outside the registered band: easy 46.3 % at 4B tokens (below 53.4 to 62.2), "
-        "hard 44.0 % at 5B tokens (below 53.4 to 62.2)"
+        "alert: outside: big: 3 scores are outside the registered band: at 4B tokens hard 44.0 % (below 53.4 to 62.2); "
+        "at 900M tokens easy 46.3 % (below 53.4 to 62.2), odd 40.0 % (below 53.4 to 62.2)"
     )
 
 

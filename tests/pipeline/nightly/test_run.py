@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from benchcast.registry import register
 from filelock import FileLock
 from pypdf import PdfReader
@@ -227,6 +228,17 @@ def test_the_index_names_every_night_and_links_its_report(nights: Path) -> None:
     assert all(" ".join(message.split()) in words for entry in entries for message in entry["messages"])
     assert benchcast("history", index.parent, "--html").returncode == 0  # the folder of the passes
     assert index.read_bytes().count(b"<circle") == written.count(b"<circle") > 0  # it knows the run without the config
+
+
+def test_a_config_of_run_is_no_config_of_a_pass(tmp_path: Path) -> None:
+    config = world.make(tmp_path)
+    content = yaml.safe_load(config.read_text())
+    del content["reevaluate"]
+    config.write_text(yaml.safe_dump(content))
+    refused = world.here(config)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: {config}: reevaluate: is missing (add ")
+    assert not (tmp_path / "nightly").exists()
 
 
 def test_two_passes_at_once(nights: Path) -> None:
