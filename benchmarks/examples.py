@@ -83,7 +83,7 @@ def nightly(folder: Path) -> Made:
         "data": {"source": "table", "path": "ladder.csv"},
         "metric": "acc",
         "runs": {"exclude": ["1.3M-3x", "1.3M-6x"]},
-        "recipes": ["ladder"],
+        "recipes": ["auto"],
         "targets": [{"name": "planned", "params": float(one["params"]), "tokens": float(one["tokens"])}],
         "reevaluate": {"track": {"planned": BIG}, "points": 8, "nice": 0},
     }

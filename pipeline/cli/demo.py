@@ -29,9 +29,11 @@ def demo(
     What is there already is left alone. Needs the extra: pip install 'benchcast[score]'.
     """
     from ..demo_ladder import tiny
+    from .tables.forecast import progress
 
     began = time.perf_counter()
-    made = tiny.write(folder, big=big)
+    with progress("training") as step:
+        made = tiny.write(folder, big=big, step=step)
     place = made[0].parents[1]
     seconds = time.perf_counter() - began
     typer.echo(f"wrote {len(made)} checkpoints below {plain(str(place))} and the task {tiny.TASK} in {seconds:.0f} s")

@@ -48,7 +48,11 @@ def register(
     if json is not None:
         write_json(record.model_dump_json(), json)
     if json != "-":
-        typer.echo(f"{register}: {len(record.forecasts)} forecasts on the record, {record.time}\nhash {record.hash}")
+        without = sum(each.forecast is None for each in record.forecasts)
+        refused = f" ({without} without a number)" if without else ""
+        typer.echo(
+            f"{register}: {len(record.forecasts)} forecasts on the record{refused}, {record.time}\nhash {record.hash}"
+        )
 
 
 def settle(

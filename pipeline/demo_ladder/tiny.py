@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,10 +104,11 @@ class Language:
             yield {"query": f"{one} {verb}", "choices": choices, "gold": choices.index(gold)}
 
 
-def write(folder: Path, *, big: bool = False) -> list[Path]:
+def write(folder: Path, *, big: bool = False, step: Callable[[str, int, int], None] | None = None) -> list[Path]:
     """Train the ladder, or the big run, and write its checkpoints and the task below ``folder``; their folders.
 
-    A checkpoint that is there already is left alone. Needs torch, tokenizers and transformers.
+    A checkpoint that is there already is left alone. ``step`` hears of each run: its name, how many are trained, and
+    of how many. Needs torch, tokenizers and transformers.
 
     Raises
     ------
@@ -125,7 +126,10 @@ def write(folder: Path, *, big: bool = False) -> list[Path]:
     _write_task(language, folder / "tasks")
     tokenizer = _tokenizer([language.said(*fact) for fact in language.facts])
     made: list[Path] = []
-    for run in BIG if big else LADDER:
+    runs = BIG if big else LADDER
+    for done, run in enumerate(runs):
+        if step is not None:
+            step(run.name, done, len(runs))
         place = folder / ("big" if big else "checkpoints") / run.name
         made += _train(run, language, tokenizer, place)
     return made
