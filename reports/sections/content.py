@@ -151,10 +151,13 @@ def basis(c: Content) -> str:
     if not fitted:
         return "No run was fitted."
     params, flops = [run.params for run in fitted], [run.flops for run in fitted]
-    return (
-        f"{len(fitted)} training runs of {count(min(params))} to {count(max(params))} parameters and "
-        f"{scientific(min(flops))} to {scientific(max(flops))} FLOPs."
-    )
+    runs = f"{len(fitted)} training runs" if len(fitted) > 1 else "One training run"
+    sizes, costs = _span(count(min(params)), count(max(params))), _span(scientific(min(flops)), scientific(max(flops)))
+    return f"{runs} of {sizes} parameters and {costs} FLOPs."
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def inside(f: Forecast) -> str:

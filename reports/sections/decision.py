@@ -116,16 +116,19 @@ def _largest(c: Content) -> str:
 
 def _refusals(c: Content) -> list[str]:
     """Why there is no number, reason by reason; a forecast may be refused for several."""
-    refused: dict[str, list[Forecast]] = {}
+    refused: dict[str, list[tuple[Forecast, Notice]]] = {}
     losses: list[str] = []
     for f in c.answer.rows:
         if not has_number(f):
             for reason in f.reasons or _failures(f):
-                refused.setdefault(w.summary(reason), []).append(f)
+                refused.setdefault(w.summary(reason), []).append((f, reason))
             losses += [f"{c.row_name(f, NAME)}: {n}." for n in f.notes if n.code == grading.GOLD_LOSS.name]
-    ordered = sorted(refused.items(), key=lambda item: -len(item[1]))
+    ordered = sorted(refused.values(), key=lambda part: -len(part))
     most = room(c)
-    told = [f"No number for {who(c, part).replace('every', 'any')}: {why}." for why, part in ordered[:most]]
+    told = []
+    for part in ordered[:most]:
+        tasks = who(c, [f for f, _ in part]).replace("every", "any")
+        told.append(f"No number for {tasks}: {w.shared([reason for _, reason in part])}.")
     return [*told, *losses[:most]]
 
 

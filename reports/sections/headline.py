@@ -44,9 +44,9 @@ def headline(result: Result) -> str:
 
 
 def lead(a: Answer) -> Forecast:
-    """The forecast that the sentence tells: the first average, else the task that gains most over the largest run."""
-    numbers = a.numbers
-    return numbers[0] if numbers[0].members else max(numbers, key=_gain)
+    """The forecast that the sentence tells: the first average, else the task that surely gains most, else the first."""
+    first = a.numbers[0]
+    return first if first.members else max(filter(_gains, a.numbers), key=_gain, default=first)
 
 
 def short_names(a: Answer) -> dict[str, str]:
@@ -59,6 +59,17 @@ def task_name(a: Answer, f: Forecast) -> str:
     return w.clean(short_names(a).get(f.task, f.task), NAME)
 
 
+def run_name(target: str, start: bool = False) -> str:
+    """A target in a sentence, or at its ``start``; ``planned``, as init and --flops call it, in words."""
+    return f"{'T' if start else 't'}he planned run" if target == "planned" else w.clean(target, NAME)
+
+
+def _gains(f: Forecast) -> bool:
+    """Whether the whole interval lies above the largest run: a smaller gain may be none."""
+    low, carried = finite(f.low), finite(f.baselines.carry_forward)
+    return low is not None and carried is not None and low > carried
+
+
 def _gain(f: Forecast) -> float:
     return (f.forecast or 0.0) - (finite(f.baselines.carry_forward) or 0.0)
 
@@ -66,7 +77,7 @@ def _gain(f: Forecast) -> float:
 def _who(result: Result, a: Answer, f: Forecast) -> str:
     """``3M-20x, 81 times the ladder's largest run,``; the compute is meant."""
     ratio_ = beyond(result, f)
-    name = w.clean(f.target, NAME)
+    name = run_name(f.target, start=True)
     if ratio_ is None:
         return name
     if ratio_ <= 1:
@@ -106,7 +117,8 @@ def _rest(a: Answer, first: Forecast) -> str:
     ends = list(dict.fromkeys((f"{100 * values[0]:.0f}", f"{100 * values[-1]:.0f}")))
     if first.members:
         return f", and {' to '.join(ends)} % on {_counted(len(others), 'single task')}"
-    return f", where it gains most, and {' to '.join(ends)} % on {_counted(len(others), 'other task')}"
+    most = ", where it gains most," if _gains(first) else ""
+    return f"{most} and {' to '.join(ends)} % on {_counted(len(others), 'other task')}"
 
 
 def _counted(n: int, what: str) -> str:
@@ -116,8 +128,7 @@ def _counted(n: int, what: str) -> str:
 def _compared(result: Result, a: Answer) -> list[str]:
     """How it would stand among the runs that were measured; nothing of a run that was measured itself.
 
-    It would be the best of them only where the whole interval says so: a forecast a little above the best of many noisy
-    scores says nothing.
+    Only the whole interval tells: a forecast a little above the best of many noisy scores says nothing.
     """
     rows = [lead(a)] if lead(a).members or len(a.numbers) == 1 else list(a.numbers)
     if not is_planned(result, rows[0].target):
@@ -126,17 +137,16 @@ def _compared(result: Result, a: Answer) -> list[str]:
     if not known:
         return []
     n = max(len(others) for _, others in known)
-    runs = f"the {n} runs measured" if n > 1 else "the one run measured"
-    surely = f"would be better than {runs}: the whole interval lies above {'them' if n > 1 else 'it'}."
-    best = [f for f, others in known if (finite(f.low) or 0.0) > max(others)]
-    if len(known) == 1:
-        f, others = known[0]
-        above = sum(value >= (finite(f.low) or 0.0) for value in others)
-        return [f"It {surely}" if best else f"{above} of {runs} scored inside this interval or above it."]
-    if not best:
-        return [f"On every task its interval overlaps the scores of {runs}."]
-    where = "all" if len(best) == len(known) else f"{len(best)} of"
-    return [f"On {where} {len(known)} tasks it {surely}"]
+    every = f"all {n} runs measured" if n > 1 else "the one run measured"
+    below = [sum(value < (finite(f.low) or 0.0) for value in others) for f, others in known]
+    best = sum(count == len(others) for count, (_, others) in zip(below, known, strict=True))
+    if len(known) > 1:
+        if not best:
+            return [f"On none of the {len(known)} tasks does its whole interval lie above {every}."]
+        where = "all" if best == len(known) else f"{best} of"
+        return [f"On {where} {len(known)} tasks its whole interval lies above {every}."]
+    some = every if best else f"{below[0] or 'none'} of the {n} runs measured"
+    return [f"Its whole interval lies above {some}."]
 
 
 def _measured(result: Result, f: Forecast) -> list[float]:
@@ -178,12 +188,14 @@ def _joined(parts: Sequence[str]) -> str:
 
 def _none(a: Answer) -> str:
     """No number at all: why, and what to do."""
-    targets = w.clean(", ".join(a.targets), NAME)
+    targets = w.clean(", ".join(map(run_name, a.targets)), NAME)
     tasks = f"{task_name(a, a.rows[0])}" if len(a.rows) == 1 else f"any of {len(a.rows)} tasks"
     reasons = [reason for f in a.rows for reason in (f.reasons or f.notes[:1])]
     if not reasons:
         return f"No number is given for {targets} on {tasks}. {MORE_RUNS}."
     causes = Counter(w.summary(reason) for reason in reasons)
-    why, _ = causes.most_common(1)[0]
-    code = next(reason.code for reason in reasons if w.summary(reason) == why)
-    return f"No number is given for {targets} on {tasks}: {why}. {ADVICE.get(code, MORE_RUNS)}."
+    cause, _ = causes.most_common(1)[0]
+    of_cause = [reason for reason in reasons if w.summary(reason) == cause]
+    return (
+        f"No number is given for {targets} on {tasks}: {w.shared(of_cause)}. {ADVICE.get(of_cause[0].code, MORE_RUNS)}."
+    )

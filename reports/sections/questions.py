@@ -16,9 +16,10 @@ from ..text.backtest_table import overall
 from ..text.numbers import count, finite, percent, points, ratio, scientific, score
 from ..text.wording import NAME, recipe_name
 from .content import Content, basis
-from .headline import lead
+from .headline import lead, run_name
 
 NAMED = 4  # tasks or targets listed by name in a sentence
+FEWEST = 3  # runs that auto needs
 RARE = 0.05  # so many held-out scores outside by chance alone: less likely than this is a warning
 MANY, DANGERS, FEWER = 28, 6, 3  # beyond so many answers there are fewer lines below them
 NOT_LOOKED_UP = "Not looked up: run again with `--register FILE`."
@@ -34,6 +35,7 @@ UNCOVERED = (
 AT_BOUND = "The data do not fix a parameter of the law: the interval may be too narrow"
 SUGGEST = "`benchcast suggest CONFIG --budget FLOPS` names the run to add that tells most for its cost."
 NOTHING_PLANNED = "Add a planned run to targets, a name with params and tokens: page one is then about that run."
+MORE_FOR_AUTO = "Add runs to the ladder: auto, whose forecasts are tested on it first and graded, needs at least three."
 ADD_AUTO = "Add auto to recipes, or leave recipes out: its forecasts are tested on the ladder first, and graded."
 
 
@@ -65,7 +67,7 @@ def _cost(c: Content) -> list[str]:
     fitted_runs = [run.flops for run in c.result.ladder if run.role == "fit"]
     first = lead(c.answer) if c.answer.numbers else c.answer.rows[0]
     size = f" ({count(first.params)} parameters on {count(first.tokens)} tokens)" if first.params else ""
-    said = f"{w.clean(first.target, NAME)}: {scientific(first.flops)} training FLOPs{size}"
+    said = f"{run_name(first.target, start=True)}: {scientific(first.flops)} training FLOPs{size}"
     if not fitted_runs:
         return [f"{said}."]
     spent = first.flops / sum(fitted_runs)
@@ -166,12 +168,18 @@ def dangers(c: Content) -> list[str]:
     more = len(ordered) - room(c)
     far = None if grading.BEYOND_TESTED.name in said else _untested(c)
     if far is not None:
-        target, went = w.clean(c.answer.rows[0].target, NAME), ratio(far[1])
+        target, went = run_name(c.answer.rows[0].target, start=True), ratio(far[1])
         lines.insert(
             0, f"{target} lies {ratio(far[0])} times beyond the ladder in compute; the backtest went up to {went}."
         )
     rarer = f"{more} rarer warnings are" if more > 1 else "1 rarer warning is"
-    return [*_too_narrow(c), *lines, *([f"{rarer} in the notes at the end."] if more > 0 else []), UNCOVERED]
+    return [
+        *_too_narrow(c),
+        *_below_largest(c),
+        *lines,
+        *([f"{rarer} in the notes at the end."] if more > 0 else []),
+        UNCOVERED,
+    ]
 
 
 def _too_narrow(c: Content) -> list[str]:
@@ -191,6 +199,26 @@ def _too_narrow(c: Content) -> list[str]:
     return [
         f"The intervals may be too narrow: {out} of {len(known)} held-out scores{alone} fell outside, where "
         f"{(1 - stated) * len(known):.1f} were to be expected."
+    ]
+
+
+def _below_largest(c: Content) -> list[str]:
+    """Whether most forecasts of a larger run lie below what the largest run scored, where scores rise with compute.
+
+    They do where the one-step law goes up.
+    """
+    known = [f for f in c.answer.numbers if finite(f.baselines.carry_forward) is not None]
+    ratio_ = beyond(c.result, known[0]) if known else None
+    if ratio_ is None or ratio_ <= 1:
+        return []
+    bases = [(f.forecast or 0.0, f.baselines.carry_forward or 0.0, finite(f.baselines.direct)) for f in known]
+    below = sum(value < carried and direct is not None and direct > carried for value, carried, direct in bases)
+    if 2 * below <= len(known):
+        return []
+    where = f" on {below} of {len(known)} tasks" if len(known) > 1 else ""
+    return [
+        f"The forecast lies below the score of the ladder's largest run{where}, though scores rise with compute: "
+        f"it may be too low."
     ]
 
 
@@ -218,7 +246,8 @@ def what_next(c: Content) -> list[str]:
     planned = is_planned(c.result, c.answer.rows[0].target)
     lines = [*_reach(c), *_next_run(c)] if planned else [NOTHING_PLANNED]
     if not c.answer.graded:
-        lines.append(ADD_AUTO)
+        fitted = sum(run.role == "fit" for run in c.result.ladder)
+        lines.append(ADD_AUTO if fitted >= FEWEST else MORE_FOR_AUTO)
     elif not lines:
         lines.append(SUGGEST)
     return lines
@@ -241,7 +270,7 @@ def _reach(c: Content) -> list[str]:
     if not needs:
         return []
     run = " and ".join(needs.values())
-    target = w.clean(first.target, NAME)
+    target = run_name(first.target)
     return [f"A run of at least {run} would bring {target} as near to the ladder as the backtest has tested."]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -94,3 +95,9 @@ def summary(reason: Notice) -> str:
     # Of an earlier version, or without numbers.
     text = re.sub(r" \(\d+(\.\d+)?\)", "", clean(reason))
     return re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "some", text)
+
+
+def shared(reasons: Sequence[Notice]) -> str:
+    """What reasons of one summary say: their numbers too where all have the same and the summary only hides them."""
+    texts = {clean(reason) for reason in reasons}
+    return texts.pop() if len(texts) == 1 and not reasons[0].summary else summary(reasons[0])

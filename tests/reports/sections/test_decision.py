@@ -272,3 +272,13 @@ def test_notes_say_what_a_law_does_not_how_its_class_is_called(graded: dict[str,
     c = Content(as_record(graded | {"forecasts": rows, "laws": [law | fit for law in make_result()["laws"][:1]]}))
     assert any("step from loss to accuracy: the fit stopped" in line for line in notes(c))
     assert "NLLToAccuracy" not in " ".join([*notes(c), *questions.dangers(c)])
+
+
+def test_forecasts_below_the_largest_run_of_a_rising_ladder_are_a_danger(graded: dict[str, Any]) -> None:
+    """The one-step law goes up from a largest run of 50 %: forecasts of 45 % on most tasks need a word."""
+    bases = {"carry_forward": 0.5, "direct": 0.6}
+    for forecast, warned in ((0.45, True), (0.55, False)):
+        changed = {"baselines": graded["forecasts"][0]["baselines"] | bases, "forecast": forecast}
+        rows = [f | changed for f in graded["forecasts"] if f["forecast"]]
+        lines = questions.dangers(Content(as_record(graded | {"forecasts": rows})))
+        assert any("lies below the score" in line for line in lines) is warned

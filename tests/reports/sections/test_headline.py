@@ -50,9 +50,9 @@ def test_the_sentence_has_score_interval_distance_and_rank() -> None:
     )
     assert f"score {100 * f.forecast:.0f} % on hellaswag ({100 * f.low:.0f} to {100 * f.high:.0f} with 90 % con" in text
     measured = one["scores"][0]["accuracy"]
-    above = sum(value >= f.low for value in measured)
-    assert above  # the two that are held out are measured too
-    assert text.endswith(f" {above} of the 14 runs measured scored inside this interval or above it.")
+    below = sum(value < f.low for value in measured)
+    assert 0 < below < 14  # the two that are held out are measured too
+    assert text.endswith(f" Its whole interval lies above {below} of the 14 runs measured.")
 
 
 @pytest.mark.parametrize(("low", "surely"), [(0.249, False), (0.255, True)])
@@ -61,8 +61,7 @@ def test_better_than_all_measured_is_claimed_only_by_the_whole_interval(low: flo
     one = planned(make_graded(("hellaswag",)))
     one["scores"] = [s | {"accuracy": [0.25] * len(s["accuracy"])} for s in one["scores"]]
     one["forecasts"] = [f | {"forecast": 0.26, "low": low, "high": 0.28} for f in one["forecasts"]]
-    assert ("better than the 14 runs measured" in said(one)) is surely
-    assert ("14 of the 14 runs measured scored inside" in said(one)) is not surely
+    assert said(one).endswith(f"lies above {'all 14' if surely else 'none of the 14'} runs measured.")
 
 
 def test_of_several_tasks_that_one_is_told_which_gains_most() -> None:
@@ -101,3 +100,13 @@ def test_no_number_at_all_says_why_and_what_to_do(reason: str, advice: str) -> N
 
 def test_nothing_forecast_is_said() -> None:
     assert said(make_result() | {"forecasts": []}) == "Nothing was forecast."
+
+
+def test_a_gain_inside_the_interval_is_not_what_the_sentence_is_about() -> None:
+    rows = planned(make_graded(("hellaswag", "mmlu")))
+    for f in rows["forecasts"]:
+        gain = 0.05 if f["task"] == "mmlu" else -0.01
+        f |= {"forecast": 0.5 + gain, "low": 0.4, "high": 0.7, "status": "ok", "grade": "C"}
+        f["baselines"] = f["baselines"] | {"carry_forward": 0.5}
+    assert "score 49 % on hellaswag" in said(rows)
+    assert "gains most" not in said(rows)
