@@ -81,7 +81,9 @@ def test_compare_is_antisymmetric_and_knows_the_better_mix(tmp_path: Path, table
     (other,) = questions.compare(settings, tmp_path, None, "worse", "better", 1e14, 20.0)
     assert one.probability > 0.9
     assert one.probability + other.probability == pytest.approx(1.0, abs=1e-9)
-    assert "is not a family of the table" in printed("compare", str(config), "better", "none", "--flops", "1e14", code=2)
+    assert "is not a family of the table" in printed(
+        "compare", str(config), "better", "none", "--flops", "1e14", code=2
+    )
 
 
 def test_suggest_fits_the_budget(small: Path) -> None:
