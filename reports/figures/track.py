@@ -128,7 +128,7 @@ def _said(point: TrackedPoint) -> str:
 
 
 def _name(ax: Axes, task: TrackedTask, band: BandColumns, end: float) -> None:
-    """What the marks are, where they stand; the curve rises, so there is room below its right half."""
+    """What the marks are, where they stand: the curve rises, so there is room below its right half, left of its end."""
     words = [("registered band", LAW)]
     if task.points:
         words.append(("● scores so far", BLACK))
@@ -137,7 +137,7 @@ def _name(ax: Axes, task: TrackedTask, band: BandColumns, end: float) -> None:
     if task.points and task.refreshed and task.refreshed.forecast is not None:
         words.append(("◆ forecast of the end now", FORECAST))
     for row, (text, color) in enumerate(reversed(words)):
-        ax.text(0.97, 0.06 + 0.105 * row, text, transform=ax.transAxes, fontsize=5.6, color=color, ha="right")
+        ax.text(0.87, 0.06 + 0.105 * row, text, transform=ax.transAxes, fontsize=5.6, color=color, ha="right")
 
 
 def _band_at_points(task: TrackedTask) -> BandColumns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import NormalDist
 
 from benchcast.stages.notices import grading, recipes
 
@@ -16,6 +17,7 @@ from ..text.wording import recipe_name
 
 NAME = 60  # characters of a name in the sentence
 FAMILIES = 3  # told by name
+LIKELY = 2 / 3  # chance from which a score is called likely
 NOTHING = "Nothing was forecast."
 ADVICE = {
     grading.STAYS_NEAR_CHANCE.name: "Add larger runs, or measure a task that small models can do",
@@ -128,7 +130,8 @@ def _counted(n: int, what: str) -> str:
 def _compared(result: Result, a: Answer) -> list[str]:
     """How it would stand among the runs that were measured; nothing of a run that was measured itself.
 
-    Only the whole interval tells: a forecast a little above the best of many noisy scores says nothing.
+    The whole interval tells first. Where it does not lie above all runs, a forecast that is likely to is named, with
+    its chance: one a little above the best of many noisy scores says nothing.
     """
     rows = [lead(a)] if lead(a).members or len(a.numbers) == 1 else list(a.numbers)
     if not is_planned(result, rows[0].target):
@@ -138,15 +141,31 @@ def _compared(result: Result, a: Answer) -> list[str]:
         return []
     n = max(len(others) for _, others in known)
     every = f"all {n} runs measured" if n > 1 else "the one run measured"
-    below = [sum(value < (finite(f.low) or 0.0) for value in others) for f, others in known]
-    best = sum(count == len(others) for count, (_, others) in zip(below, known, strict=True))
-    if len(known) > 1:
-        if not best:
-            return [f"On none of the {len(known)} tasks does its whole interval lie above {every}."]
-        where = "all" if best == len(known) else f"{best} of"
-        return [f"On {where} {len(known)} tasks its whole interval lies above {every}."]
-    some = every if best else f"{below[0] or 'none'} of the {n} runs measured"
-    return [f"Its whole interval lies above {some}."]
+    surely = sum((finite(f.low) or 0.0) > max(others) for f, others in known)
+    likely = sum(_likely_above(f) > max(others) for f, others in known)
+    on = f"On {_share(surely or likely, len(known))} tasks " if len(known) > 1 else ""
+    its, it = ("its", "it") if on else ("Its", "It")
+    if surely:
+        return [f"{on}{its} whole interval lies above {every}."]
+    if likely:
+        return [f"{on}{it} is likely to score above {every} (2 chances in 3 or more)."]
+    if on:
+        return []
+    below = sum(value < (finite(known[0][0].low) or 0.0) for value in known[0][1])
+    return [f"Its whole interval lies above {below or 'none'} of the {n} runs measured."]
+
+
+def _share(some: int, every: int) -> str:
+    return f"all {every}" if some == every else f"{some} of {every}"
+
+
+def _likely_above(f: Forecast) -> float:
+    """The score that the target exceeds with the chance ``LIKELY``, from the lower half of its interval."""
+    if f.forecast is None or (low := finite(f.low)) is None:
+        return 0.0
+    normal = NormalDist()
+    share = normal.inv_cdf(LIKELY) / normal.inv_cdf((1 + f.level) / 2)
+    return f.forecast - share * (f.forecast - low)
 
 
 def _measured(result: Result, f: Forecast) -> list[float]:

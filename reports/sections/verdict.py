@@ -123,7 +123,13 @@ class _Run:
             self._named("drifts away from its forecast on", drifted),
             self._named("fell since the checkpoint before on", fell),
         ]
-        return "; ".join(part for part in parts if part)
+        said = [part for part in parts if part]
+        before = self._earlier({*left, *drifted, *fell}) if said else 0
+        return "; ".join([*said, *([f"{before} more at an earlier checkpoint"] if before else [])])
+
+    def _earlier(self, named: set[str]) -> int:
+        """Tasks, beside those named, that a rule spoke of before."""
+        return sum(any(p.alarm for p in task.points) for task in self._tasks if task.task not in named)
 
     def _newest(self) -> list[TrackedTask]:
         """Tasks, the largest deviation from the forecast first."""

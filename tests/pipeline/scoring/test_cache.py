@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,14 @@ print(json.dumps([summary.scored, len(summary.table), "torch" in sys.modules, "l
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("memo"))
+    folder = make(tmp_path_factory.mktemp("memo"))
+    settle()
+    return folder
+
+
+def settle() -> None:
+    """Wait until files just written are older than the clocks may differ: newer ones are not trusted, and not kept."""
+    time.sleep(3 * cache.CLOCK_LAG)
 
 
 def again(folder: Path, **changes: object) -> list[object]:
@@ -84,6 +92,7 @@ def prepare(folder: Path, kind: Callable[[Path], None]) -> None:
     if kind is edit_code:
         (folder / "tasks" / "words.py").write_text("def prompt(doc):\n    return doc['query']\n")
         task.write_text(task.read_text().replace('"{{query}}"', "!function words.prompt"))
+    settle()
 
 
 @pytest.mark.parametrize("kind", [edit_data, edit_task, edit_included, edit_code])
@@ -122,6 +131,7 @@ def test_settings_and_unreadable_files_are_doubts(whole: Path, tmp_path: Path) -
     from benchcast.scoring.requests.cache import RequestCache
 
     tiny_models.write_task(tmp_path / "tasks", "plain", QUESTIONS)
+    settle()
     run(tmp_path, checkpoints=(str(whole / "runs" / "a"),))
 
     def recall(**changes: object) -> object:
@@ -141,8 +151,6 @@ def test_settings_and_unreadable_files_are_doubts(whole: Path, tmp_path: Path) -
 
 
 def test_limits_leave_the_older_checkpoints_for_the_next_run(whole: Path, tmp_path: Path) -> None:
-    import time
-
     from benchcast.scoring.limits import Limits
     from benchcast.scoring.run import score
 

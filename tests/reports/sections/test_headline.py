@@ -8,6 +8,7 @@ import pytest
 from benchcast.reports.records.answer import answer
 from benchcast.reports.sections.headline import headline
 from benchcast.stages.notices import grading
+from scipy.stats import norm
 from worlds.reports import as_record, make_graded, make_result
 
 
@@ -55,13 +56,30 @@ def test_the_sentence_has_score_interval_distance_and_rank() -> None:
     assert text.endswith(f" Its whole interval lies above {below} of the 14 runs measured.")
 
 
-@pytest.mark.parametrize(("low", "surely"), [(0.249, False), (0.255, True)])
-def test_better_than_all_measured_is_claimed_only_by_the_whole_interval(low: float, surely: bool) -> None:
-    """A flat ladder at chance: a forecast a point above 25 % is noise, however many runs scored no more."""
+@pytest.mark.parametrize(
+    ("low", "end"),
+    [
+        (0.22, "Its whole interval lies above none of the 14 runs measured."),
+        (0.24, "It is likely to score above all 14 runs measured (2 chances in 3 or more)."),
+        (0.255, "Its whole interval lies above all 14 runs measured."),
+    ],
+)
+def test_better_than_all_measured_is_claimed_by_the_interval(low: float, end: str) -> None:
+    """A flat ladder at chance: a forecast a point above 25 % is noise where the interval is wide."""
     one = planned(make_graded(("hellaswag",)))
     one["scores"] = [s | {"accuracy": [0.25] * len(s["accuracy"])} for s in one["scores"]]
     one["forecasts"] = [f | {"forecast": 0.26, "low": low, "high": 0.28} for f in one["forecasts"]]
-    assert said(one).endswith(f"lies above {'all 14' if surely else 'none of the 14'} runs measured.")
+    assert said(one).endswith(end)
+
+
+def test_likely_is_two_chances_in_three_of_the_lower_half_of_the_interval() -> None:
+    """Against the normal distribution whose central 90 % is the interval."""
+    one = planned(make_graded(("hellaswag",)))
+    threshold = norm.ppf(1 / 3, loc=0.5, scale=0.1 / norm.ppf(0.95))
+    for best, likely in ((threshold - 1e-6, True), (threshold + 1e-6, False)):
+        at = one | {"scores": [s | {"accuracy": [best] * len(s["accuracy"])} for s in one["scores"]]}
+        at["forecasts"] = [f | {"forecast": 0.5, "low": 0.4, "high": 0.7} for f in one["forecasts"]]
+        assert ("likely" in said(at)) is likely
 
 
 def test_of_several_tasks_that_one_is_told_which_gains_most() -> None:

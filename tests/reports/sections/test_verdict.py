@@ -67,6 +67,15 @@ LOW = {"value": 0.40, "outside": -1}
             "left its band on 2 of 4 tasks: order (low), recall (low); drifts away from its forecast on 1 of 4 tasks: "
             "copy (high)",
         ),
+        (  # what a rule said of other tasks before is not left out
+            track(
+                task("a", point(1000), point(2000, **LOW)),
+                task("b", point(1000, **LOW), point(2000)),
+                task("c", point(1000), point(2000)),
+            ),
+            Standing.ALARM,
+            "left its band on 1 of 3 tasks: a (low); 1 more at an earlier checkpoint",
+        ),
         (
             track(
                 task("a", point(1000), point(2000, **LOW)),
