@@ -131,7 +131,8 @@ def compared(c: Content) -> list[str]:
     gains = sorted((f.forecast or 0.0) - (f.baselines.carry_forward or 0.0) for f in known)
     surely = sum((f.low or 0.0) > (f.baselines.carry_forward or 0.0) for f in known)
     tasks = "" if len(known) == 1 else f" on {surely} of {len(known)} tasks"
-    holds = f"the whole interval lies above it{tasks}" if surely else "no interval lies above it as a whole"
+    reach = "its interval reaches" if len(known) == 1 else "every interval reaches"
+    holds = f"the whole interval lies above it{tasks}" if surely else f"{reach} below that run's score"
     return [f"The ladder's largest run: the forecast lies {_off(gains)} it; {holds}.", *_beside(c)]
 
 

@@ -41,9 +41,14 @@ def left_out(a: Answer, rows: Sequence[Listed]) -> list[str]:
     shown = {id(f) for f in rows}
     left = [f for f in a.rows if id(f) not in shown]
     lacking = sum(not has_number(f) for f in left)
-    lines = [f"{lacking} tasks without a number are not listed here."] if lacking else []
+    lines = [_lacking(lacking)] if lacking else []
     more = len(left) - lacking
     return lines + [f"{more} more rows are in the table of all forecasts, on the last pages."] * bool(more)
+
+
+def _lacking(number: int) -> str:
+    tasks = f"{number} tasks" if number > 1 else "1 task"
+    return f"{tasks} without a number {'are' if number > 1 else 'is'} not listed here."
 
 
 def common_metric(a: Answer) -> str:
