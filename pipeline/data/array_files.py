@@ -7,6 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from ..core import reading
 from ..core.errors import UnreadableError
 
-# What zipfile and numpy raise for content that is not whole: RuntimeError for an encrypted member.
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+# What zipfile and numpy raise for content that is not whole; NotImplementedError for a compression that is not known.
+BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, ValueError, NotImplementedError)
 # What a header that is no Python literal may end in. It has 64 KiB at most, so memory is not what is short.
 NO_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError)
 ENCRYPTED = 1  # of a member's flags

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from benchcast.stages.notices import Notice, grading
 
 from ..figures.multiples import Small
-from ..records.answer import answer
+from ..records.answer import answer, has_number
 from ..records.forecast import Forecast, LawFit, Result
 from ..text import forecast_table
 from ..text import wording as w
@@ -278,3 +279,30 @@ def ladder(c: Content) -> Table:
         sizes = [count(run.params), count(run.tokens), scientific(run.flops, 2), ratio]
         rows.append([*names, *sizes, str(run.checkpoints), run.role])
     return table(columns, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """How forecasts did whose scores were measured: mean misses as fractions, scores with an interval and inside it."""
+
+    runs: int
+    miss: float
+    carried: float | None
+    inside: int
+    stated: int
+
+
+def held_out(rows: Iterable[Forecast]) -> HeldOut | None:
+    """The record of the forecasts with a number and a measured score; None where there are none."""
+    known = [(f, actual) for f in rows if has_number(f) and (actual := finite(f.actual)) is not None]
+    if not known:
+        return None
+    carried = [abs(base - actual) for f, actual in known if (base := finite(f.baselines.carry_forward)) is not None]
+    marks = [mark for f, _ in known if (mark := forecast_table.inside(f)) is not None]
+    return HeldOut(
+        runs=len({f.target for f, _ in known}),
+        miss=statistics.fmean(abs((f.forecast or 0.0) - actual) for f, actual in known),
+        carried=statistics.fmean(carried) if carried else None,
+        inside=sum(marks),
+        stated=len(marks),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +14,7 @@ from ..text import wording as w
 from ..text.numbers import DASH, count, finite, percent, scientific, score_range
 from ..text.numbers import ratio as times
 from ..text.table import Column, Row, Table, table
-from .content import Content
+from .content import Content, held_out
 from .picture import Files, Picture, picture
 
 DRAWN = 48  # forecasts in the figure
@@ -72,18 +71,10 @@ def _targets(c: Content, rows: Sequence[Forecast]) -> Table:
 
 def _record(made: Sequence[Forecast]) -> list[str]:
     """Mean miss of the forecasts and of carrying forward, in points, and scores inside their interval."""
-    known = [f for f in made if finite(f.actual) is not None and finite(f.forecast) is not None]
-    if not known:
+    held = held_out(made)
+    if held is None:
         return [DASH, DASH, DASH]
-    miss = statistics.fmean(abs((f.forecast or 0.0) - (f.actual or 0.0)) for f in known)
-    bases = [(f.baselines.carry_forward, f.actual or 0.0) for f in known]
-    carried = [abs(base - actual) for base, actual in bases if base is not None]
-    marks = [forecast_table.inside(f) for f in known]
-    return [
-        percent(miss),
-        percent(statistics.fmean(carried)) if carried else DASH,
-        f"{sum(m is True for m in marks)} of {sum(m is not None for m in marks)}",
-    ]
+    return [percent(held.miss), percent(held.carried), f"{held.inside} of {held.stated}"]
 
 
 def _figure(c: Content, rows: Sequence[Forecast], files: Files) -> Picture | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from ..text import wording as w
 from ..text.backtest_table import overall
 from ..text.numbers import count, finite, percent, points, ratio, scientific, score
 from ..text.wording import NAME, recipe_name
-from .content import Content, basis
+from .content import Content, basis, held_out
 from .headline import lead, run_name
 
 NAMED = 4  # tasks or targets listed by name in a sentence
@@ -106,20 +105,15 @@ def _tested_to(c: Content) -> str:
 
 
 def _held_out(c: Content, paged: bool) -> list[str]:
-    known = [f for f in c.known if has_number(f)]
-    if not known:
+    held = held_out(c.known)
+    if held is None:
         return []
-    runs = len({f.target for f in known})
-    miss = statistics.fmean(abs((f.forecast or 0.0) - (f.actual or 0.0)) for f in known)
-    bases = [(f.baselines.carry_forward, f.actual) for f in known]
-    carried = [abs(base - actual) for base, actual in bases if base is not None and actual is not None]
-    against = f", carrying forward by {percent(statistics.fmean(carried))}" if carried else ""
-    stated = [inside for f in known if (inside := forecast_table.inside(f)) is not None]
+    against = "" if held.carried is None else f", carrying forward by {percent(held.carried)}"
     where = " (next page)" if paged and c.answer.others else ""
-    held = f"{_counted(runs, 'held-out run')}, which no law has seen{where}"
+    runs = f"{_counted(held.runs, 'held-out run')}, which no law has seen{where}"
     return [
-        f"On {held}, the forecasts miss by {percent(miss)} points{against}; {sum(stated)} of {len(stated)} scores are "
-        f"inside the interval."
+        f"On {runs}, the forecasts miss by {percent(held.miss)} points{against}; {held.inside} of {held.stated} scores "
+        f"are inside the interval."
     ]
 
 

@@ -41,6 +41,18 @@ def test_a_damaged_member_is_not_whole(whole: Path) -> None:
         array_files.read_arrays(whole, ["nll"])
 
 
+def test_a_damaged_member_of_any_compression_is_not_whole(whole: Path) -> None:
+    member = io.BytesIO()
+    np.save(member, np.arange(20000))
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("nll.npy", member.getvalue())
+    content = bytearray(whole.read_bytes())
+    content[200:260] = b"\xff" * 60
+    whole.write_bytes(content)
+    with pytest.raises(UnreadableError, match=r"is not a complete \.npz file"):
+        array_files.read_arrays(whole, ["nll"])
+
+
 def test_an_encrypted_member_says_so(whole: Path) -> None:
     content = bytearray(whole.read_bytes())
     for at in (content.find(b"PK\x03\x04") + 6, content.find(b"PK\x01\x02") + 8):  # flags, local and central
@@ -60,7 +72,7 @@ def test_a_header_that_is_none_is_named(tmp_path: Path, header: str) -> None:
         array_files.read_arrays(tmp_path / "a.npz", ["nll"])
 
 
-@pytest.mark.parametrize("error", [MemoryError, KeyError("a mistake of ours")])
+@pytest.mark.parametrize("error", [MemoryError, KeyError("a mistake of ours"), RuntimeError("a mistake of ours")])
 def test_what_is_no_fault_of_the_file_is_not_blamed_on_it(
     whole: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | BaseException
 ) -> None:
@@ -68,7 +80,7 @@ def test_what_is_no_fault_of_the_file_is_not_blamed_on_it(
         raise error
 
     monkeypatch.setattr(np.lib.format, "read_array", fails)
-    with pytest.raises((MemoryError, KeyError)):
+    with pytest.raises((MemoryError, KeyError, RuntimeError)):
         array_files.read_arrays(whole, ["nll"])
 
 
